@@ -1,0 +1,232 @@
+use std::slice::Chunks;
+
+use candle_core::{Device, Result, Tensor, bail};
+
+use crate::{Images, Order};
+
+/// Mean and standard deviation of each channel, over pixels as numbers from 0 to 1. Take them from the training images
+/// and use them for all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standardization {
+    pub mean: Vec<f32>,
+    /// The population's; 1 where a channel is constant.
+    pub std: Vec<f32>,
+}
+
+impl Standardization {
+    /// The statistics of `images`, exact (from counts of the 256 values) and thus the same in whatever order they lie.
+    pub fn of(images: &Images) -> Self {
+        let [channels, height, width] = images.shape;
+        let mut counts = vec![[0u64; 256]; channels];
+        for (index, plane) in images.pixels.chunks_exact(height * width).enumerate() {
+            let counts = &mut counts[index % channels];
+            plane.iter().for_each(|&value| counts[usize::from(value)] += 1);
+        }
+        let (mean, std) = counts
+            .iter()
+            .map(|counts| {
+                let total = counts.iter().sum::<u64>().max(1) as f64;
+                let average = |of: &dyn Fn(f64) -> f64| {
+                    let weighted = counts.iter().enumerate().map(|(value, &count)| count as f64 * of(value as f64 / 255.));
+                    weighted.sum::<f64>() / total
+                };
+                let mean = average(&|value| value);
+                let std = average(&|value| (value - mean).powi(2)).sqrt();
+                (mean as f32, if std > 0. { std as f32 } else { 1. })
+            })
+            .unzip();
+        Self { mean, std }
+    }
+
+    /// For each channel what each of the 256 values becomes.
+    fn tables(&self) -> Vec<[f32; 256]> {
+        let table = |(mean, std)| std::array::from_fn(|value| (value as f32 / 255. - mean) / std);
+        self.mean.iter().zip(&self.std).map(table).collect()
+    }
+}
+
+impl Images {
+    /// All images once, in batches: `(images (n, C, H, W) f32, labels (n) u32)`, pixels standardised. The last batch
+    /// holds what is left over.
+    ///
+    /// # Errors
+    /// Each item is an error where `batch_size` is 0 or the statistics are not of as many channels as the images have.
+    pub fn batches(
+        &self,
+        batch_size: usize,
+        order: Order,
+        standardization: &Standardization,
+        device: &Device,
+    ) -> Batches<'_> {
+        Batches {
+            images: self,
+            tables: standardization.tables(),
+            device: device.clone(),
+            batch_size,
+            indices: order.indices(self.len()),
+            next: 0,
+        }
+    }
+}
+
+/// The batches of one epoch: see [`Images::batches`].
+#[derive(Debug)]
+pub struct Batches<'a> {
+    images: &'a Images,
+    tables: Vec<[f32; 256]>,
+    device: Device,
+    batch_size: usize,
+    indices: Vec<usize>,
+    next: usize,
+}
+
+impl Batches<'_> {
+    fn remaining(&self) -> Chunks<'_, usize> {
+        self.indices[self.next..].chunks(self.batch_size.max(1))
+    }
+
+    fn assemble(&self, indices: &[usize]) -> Result<(Tensor, Tensor)> {
+        let [channels, height, width] = self.images.shape;
+        if self.batch_size == 0 {
+            bail!("a batch size of 0 gives no batches: it is 1 or more")
+        }
+        if self.tables.len() != channels {
+            bail!("statistics of {} channels cannot standardise images of {channels}", self.tables.len())
+        }
+        let mut values = Vec::with_capacity(indices.len() * self.images.image_size());
+        for &index in indices {
+            for (plane, table) in self.images.image(index).chunks_exact(height * width).zip(&self.tables) {
+                values.extend(plane.iter().map(|&value| table[usize::from(value)]));
+            }
+        }
+        let labels: Vec<u32> = indices.iter().map(|&index| self.images.labels[index]).collect();
+        Ok((
+            Tensor::from_vec(values, (indices.len(), channels, height, width), &self.device)?,
+            Tensor::from_vec(labels, indices.len(), &self.device)?,
+        ))
+    }
+}
+
+impl Iterator for Batches<'_> {
+    type Item = Result<(Tensor, Tensor)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let indices = self.remaining().next()?;
+        let (batch, count) = (self.assemble(indices), indices.len());
+        self.next += count;
+        Some(batch)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.remaining().len();
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Batches<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// `count` images whose labels are their indices.
+    fn numbered(shape: [usize; 3], count: usize) -> Images {
+        let size = shape.iter().product::<usize>();
+        let pixels = (0..count * size).map(|index| (index * 7 % 256) as u8).collect();
+        Images::new(shape, pixels, (0..count as u32).collect()).unwrap()
+    }
+
+    fn labels(images: &Images, batch_size: usize, order: Order) -> Vec<Vec<u32>> {
+        let standardization = Standardization::of(images);
+        let batches = images.batches(batch_size, order, &standardization, &Device::Cpu);
+        batches.map(|batch| batch.unwrap().1.to_vec1().unwrap()).collect()
+    }
+
+    #[test]
+    fn statistics_are_those_of_the_pixels_of_each_channel() {
+        let images = Images::new([2, 1, 2], vec![0, 255, 51, 51, 0, 255, 51, 51], vec![0, 1]).unwrap();
+        let standardization = Standardization::of(&images);
+        assert_eq!(standardization.mean, [0.5, 0.2]);
+        assert_eq!(standardization.std, [0.5, 1.0]); // the second channel is constant
+    }
+
+    #[test]
+    fn standardised_training_images_have_mean_0_and_variance_1_in_every_channel() {
+        let images = numbered([3, 5, 4], 50);
+        let standardization = Standardization::of(&images);
+        let (batch, _) = images.batches(50, Order::Sequential, &standardization, &Device::Cpu).next().unwrap().unwrap();
+        let planes = batch.transpose(0, 1).unwrap().flatten_from(1).unwrap();
+        let means: Vec<f32> = planes.mean(1).unwrap().to_vec1().unwrap();
+        let squares: Vec<f32> = planes.sqr().unwrap().mean(1).unwrap().to_vec1().unwrap();
+        assert!(means.iter().all(|mean| mean.abs() < 1e-5), "{means:?}");
+        assert!(squares.iter().all(|square| (square - 1.).abs() < 1e-5), "{squares:?}");
+    }
+
+    #[test]
+    fn a_batch_holds_the_pixels_of_its_images_in_channel_row_column_order() {
+        let images = numbered([3, 2, 2], 3);
+        let standardization = Standardization { mean: vec![0., 0.5, 0.], std: vec![1., 1., 0.5] };
+        let order = Order::Shuffled { seed: 3, epoch: 1 };
+        for batch in images.batches(2, order, &standardization, &Device::Cpu) {
+            let (batch, labels) = batch.unwrap();
+            assert_eq!(batch.dims()[1..], [3, 2, 2]);
+            let images_of_batch: Vec<Vec<f32>> = batch.flatten_from(1).unwrap().to_vec2().unwrap();
+            for (values, label) in images_of_batch.iter().zip(labels.to_vec1::<u32>().unwrap()) {
+                for (position, (&value, &byte)) in values.iter().zip(images.image(label as usize)).enumerate() {
+                    let (mean, std) = [(0., 1.), (0.5, 1.), (0., 0.5)][position / 4];
+                    assert_eq!(value, (f32::from(byte) / 255. - mean) / std);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_size_of_0_and_statistics_of_other_channels_are_errors() {
+        let images = numbered([3, 2, 2], 3);
+        let grey = Standardization { mean: vec![0.], std: vec![1.] };
+        let first = |batch_size, standardization| {
+            images.batches(batch_size, Order::Sequential, standardization, &Device::Cpu).next().unwrap().unwrap_err()
+        };
+        assert!(first(0, &Standardization::of(&images)).to_string().contains("batch size of 0"));
+        assert!(first(2, &grey).to_string().contains("1 channels"));
+    }
+
+    proptest! {
+        #[test]
+        fn an_epoch_holds_every_image_once_and_keeps_the_last_partial_batch(
+            count in 0usize..200,
+            batch_size in 1usize..70,
+            seed: u64,
+            epoch in 0usize..50,
+        ) {
+            let images = numbered([1, 2, 1], count);
+            let order = Order::Shuffled { seed, epoch };
+            let batches = labels(&images, batch_size, order);
+            prop_assert_eq!(batches.len(), count.div_ceil(batch_size));
+            prop_assert!(batches.iter().rev().skip(1).all(|batch| batch.len() == batch_size));
+            let mut all = batches.concat();
+            all.sort_unstable();
+            prop_assert_eq!(all, images.labels);
+        }
+
+        #[test]
+        fn the_order_depends_on_seed_and_epoch_only(batch_size in 1usize..70, seed: u64, epoch in 0usize..50) {
+            let order = Order::Shuffled { seed, epoch };
+            let (small, large) = (numbered([1, 1, 1], 100), numbered([3, 2, 2], 100));
+            prop_assert_eq!(labels(&small, 100, order).concat(), labels(&large, batch_size, order).concat());
+        }
+
+        #[test]
+        fn the_iterator_knows_how_many_batches_are_left(count in 0usize..100, batch_size in 1usize..40) {
+            let images = numbered([1, 1, 1], count);
+            let standardization = Standardization::of(&images);
+            let mut batches = images.batches(batch_size, Order::Sequential, &standardization, &Device::Cpu);
+            for left in (0..count.div_ceil(batch_size)).rev() {
+                prop_assert!(batches.next().is_some());
+                prop_assert_eq!(batches.len(), left);
+            }
+            prop_assert!(batches.next().is_none());
+        }
+    }
+}

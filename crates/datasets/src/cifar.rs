@@ -1,0 +1,55 @@
+//! CIFAR-10's binary format: records of one label and 3×32×32 bytes, 10,000 to a file, no header.
+
+use std::path::Path;
+
+use crate::{DatasetError, Images, SourceFile, source::Source};
+
+const SHAPE: [usize; 3] = [3, 32, 32];
+const RECORD: usize = 1 + 3 * 32 * 32;
+const RECORDS: usize = 10_000;
+
+/// Reads the five training files and the test file from `folder`, or from the `cifar-10-batches-bin` in it, which is
+/// how the official archive unpacks.
+pub(crate) fn read_folder(folder: &Path, classes: usize) -> Result<(Images, Images, Vec<SourceFile>), DatasetError> {
+    let unpacked = folder.join("cifar-10-batches-bin");
+    let folder = if unpacked.is_dir() { &unpacked } else { folder };
+    let mut files = Vec::new();
+    let mut read = |names: &[&str]| {
+        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+        for name in names {
+            let source = Source::find(folder, &[name])?;
+            append(&source, classes, &mut pixels, &mut labels)?;
+            files.push(source.file());
+        }
+        Images::new(SHAPE, pixels, labels)
+    };
+    let train =
+        read(&["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"])?;
+    let test = read(&["test_batch.bin"])?;
+    Ok((train, test, files))
+}
+
+fn append(
+    source: &Source,
+    classes: usize,
+    pixels: &mut Vec<u8>,
+    labels: &mut Vec<u32>,
+) -> Result<(), DatasetError> {
+    let path = || source.path.clone();
+    let bytes = source.reader().up_to((RECORDS * RECORD + 1) as u64)?;
+    if bytes.is_empty() {
+        return Err(DatasetError::NoImages { path: path() });
+    }
+    if bytes.len() % RECORD != 0 || bytes.len() > RECORDS * RECORD {
+        return Err(DatasetError::NotWholeRecords { path: path(), bytes: bytes.len() as u64, record: RECORD });
+    }
+    for (index, record) in bytes.chunks_exact(RECORD).enumerate() {
+        let label = u32::from(record[0]);
+        if label as usize >= classes {
+            return Err(DatasetError::LabelOutOfRange { path: path(), index, label, classes });
+        }
+        labels.push(label);
+        pixels.extend_from_slice(&record[1..]);
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! The IDX format of the MNIST family: a big-endian header (magic number, number of items, sizes), then the bytes.
+
+use std::path::Path;
+
+use crate::{
+    DatasetError, Images, SourceFile,
+    source::{LARGEST, Reader, Source},
+};
+
+const LABELS: (u32, &str) = (0x0801, "IDX, bytes, one axis: labels");
+const IMAGES: (u32, &str) = (0x0803, "IDX, bytes, three axes: images");
+
+/// Reads training and test split from `folder`, under the official names or with a dot before `idx`.
+pub(crate) fn read_folder(folder: &Path, classes: usize) -> Result<(Images, Images, Vec<SourceFile>), DatasetError> {
+    let find = |split: &str, kind: &str, axes: u8| {
+        let dashed = format!("{split}-{kind}-idx{axes}-ubyte");
+        let dotted = format!("{split}-{kind}.idx{axes}-ubyte");
+        Source::find(folder, &[&dashed, &dotted])
+    };
+    read_splits(
+        [find("train", "images", 3)?, find("train", "labels", 1)?],
+        [find("t10k", "images", 3)?, find("t10k", "labels", 1)?],
+        classes,
+    )
+}
+
+/// The sample that is compiled in: see `mnist-mini/README.md`.
+pub(crate) fn read_embedded() -> Result<(Images, Images, Vec<SourceFile>), DatasetError> {
+    macro_rules! embedded {
+        ($name:literal) => {
+            Source::embedded($name, include_bytes!(concat!("../", $name)))
+        };
+    }
+    read_splits(
+        [embedded!("mnist-mini/train-images-idx3-ubyte.gz"), embedded!("mnist-mini/train-labels-idx1-ubyte.gz")],
+        [embedded!("mnist-mini/t10k-images-idx3-ubyte.gz"), embedded!("mnist-mini/t10k-labels-idx1-ubyte.gz")],
+        10,
+    )
+}
+
+/// Each split as its images and its labels.
+fn read_splits(
+    train_sources: [Source; 2],
+    test_sources: [Source; 2],
+    classes: usize,
+) -> Result<(Images, Images, Vec<SourceFile>), DatasetError> {
+    let train = read_split(&train_sources, classes)?;
+    let test = read_split(&test_sources, classes)?;
+    if train.shape != test.shape {
+        return Err(DatasetError::WrongImageSize {
+            path: test_sources[0].path.clone(),
+            height: test.shape[1],
+            width: test.shape[2],
+            expected: format!("the training images' {}x{}", train.shape[1], train.shape[2]),
+        });
+    }
+    let files = train_sources.iter().chain(&test_sources).map(Source::file).collect();
+    Ok((train, test, files))
+}
+
+fn read_split([images, labels]: &[Source; 2], classes: usize) -> Result<Images, DatasetError> {
+    let label_bytes = read_labels(labels)?;
+    if let Some(index) = label_bytes.iter().position(|&label| usize::from(label) >= classes) {
+        let label = label_bytes[index].into();
+        return Err(DatasetError::LabelOutOfRange { path: labels.path.clone(), index, label, classes });
+    }
+
+    let mut reader = images.reader();
+    let [count, height, width] = read_header(images, &mut reader, IMAGES)?;
+    // Before the pixels are read, so that the labels bear out how many there are.
+    if count != label_bytes.len() {
+        return Err(DatasetError::CountMismatch {
+            images_path: images.path.clone(),
+            images: count,
+            labels_path: labels.path.clone(),
+            labels: label_bytes.len(),
+        });
+    }
+    if count == 0 {
+        return Err(DatasetError::NoImages { path: images.path.clone() });
+    }
+    if height == 0 || width == 0 {
+        let expected = "at least 1x1".into();
+        return Err(DatasetError::WrongImageSize { path: images.path.clone(), height, width, expected });
+    }
+    let pixels = read_body(images, &mut reader, [count, height, width])?;
+    Images::new([1, height, width], pixels, label_bytes.into_iter().map(u32::from).collect())
+}
+
+fn read_labels(source: &Source) -> Result<Vec<u8>, DatasetError> {
+    let mut reader = source.reader();
+    let [count] = read_header(source, &mut reader, LABELS)?;
+    read_body(source, &mut reader, [count])
+}
+
+/// The sizes that stand behind the magic number, one for each of the `N` axes.
+fn read_header<const N: usize>(
+    source: &Source,
+    reader: &mut Reader,
+    (expected, kind): (u32, &'static str),
+) -> Result<[usize; N], DatasetError> {
+    let promised = 4 + 4 * N as u64;
+    let bytes = reader.up_to(promised)?;
+    let word = |index: usize| Some(u32::from_be_bytes(*bytes.get(4 * index..)?.first_chunk()?));
+    if let Some(found) = word(0).filter(|&found| found != expected) {
+        return Err(DatasetError::WrongMagic { path: source.path.clone(), found, expected, kind });
+    }
+    let mut sizes = [0; N];
+    for (index, size) in sizes.iter_mut().enumerate() {
+        let Some(value) = word(index + 1) else {
+            return Err(DatasetError::WrongSize { path: source.path.clone(), promised, held: bytes.len() as u64 });
+        };
+        *size = value as usize;
+    }
+    Ok(sizes)
+}
+
+/// What follows the header: exactly as many bytes as the sizes say.
+fn read_body<const N: usize>(
+    source: &Source,
+    reader: &mut Reader,
+    sizes: [usize; N],
+) -> Result<Vec<u8>, DatasetError> {
+    // Saturating: three 32-bit sizes can exceed 64 bits, and any such product is too large anyway.
+    let promised = sizes.iter().fold(1u64, |product, &size| product.saturating_mul(size as u64));
+    if promised > LARGEST {
+        return Err(DatasetError::TooLarge { path: source.path.clone(), bytes: promised, limit: LARGEST });
+    }
+    // One byte more, to see a file that is longer than promised (and to have gzip's checksum checked at the end).
+    let bytes = reader.up_to(promised + 1)?;
+    if bytes.len() as u64 != promised {
+        return Err(DatasetError::WrongSize { path: source.path.clone(), promised, held: bytes.len() as u64 });
+    }
+    Ok(bytes)
+}

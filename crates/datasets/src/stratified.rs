@@ -1,0 +1,152 @@
+//! Splits and subsets in which every class keeps its share.
+
+use std::collections::BTreeMap;
+
+use rand_chacha::ChaCha8Rng;
+
+use crate::{
+    DatasetError, Images,
+    order::{shuffle, stream},
+};
+
+impl Images {
+    /// Holds `held_out` images out, for validation: gives (the rest, the held out).
+    ///
+    /// Each class gives its share, rounded by largest remainder (ties to the lower class); which of its images, `seed`
+    /// decides. Both parts keep the split's order.
+    ///
+    /// # Errors
+    /// [`DatasetError::SenselessSize`] where nothing would be left.
+    ///
+    /// ```
+    /// # use datasets::Images;
+    /// let images = Images::new([1, 1, 1], vec![0; 10], vec![0, 0, 0, 0, 0, 0, 1, 1, 1, 1])?;
+    /// let (rest, held_out) = images.stratified_split(5, 0)?;
+    /// assert_eq!(rest.class_counts(2), [3, 2]);
+    /// assert_eq!(held_out.class_counts(2), [3, 2]);
+    /// # Ok::<(), datasets::DatasetError>(())
+    /// ```
+    pub fn stratified_split(&self, held_out: usize, seed: u64) -> Result<(Images, Images), DatasetError> {
+        if held_out >= self.len() {
+            return Err(DatasetError::SenselessSize {
+                purpose: "held out",
+                requested: held_out,
+                available: self.len(),
+                least: 0,
+                most: self.len().saturating_sub(1),
+            });
+        }
+        let picked = self.pick(held_out, &mut stream(b"held-out split", seed, 0));
+        let indices = |wanted| (0..self.len()).filter(|&index| picked[index] == wanted).collect::<Vec<_>>();
+        Ok((self.subset(&indices(false)), self.subset(&indices(true))))
+    }
+
+    /// `count` of the images, each class with its share, as [`stratified_split`](Self::stratified_split) takes them.
+    ///
+    /// # Errors
+    /// [`DatasetError::SenselessSize`] where `count` is 0 or more than there are.
+    pub fn stratified_subset(&self, count: usize, seed: u64) -> Result<Images, DatasetError> {
+        if count == 0 || count > self.len() {
+            return Err(DatasetError::SenselessSize {
+                purpose: "taken",
+                requested: count,
+                available: self.len(),
+                least: 1,
+                most: self.len(),
+            });
+        }
+        let picked = self.pick(count, &mut stream(b"subset", seed, 0));
+        Ok(self.subset(&(0..self.len()).filter(|&index| picked[index]).collect::<Vec<_>>()))
+    }
+
+    /// Marks `count` images, class by class.
+    fn pick(&self, count: usize, rng: &mut ChaCha8Rng) -> Vec<bool> {
+        let mut members = BTreeMap::<u32, Vec<usize>>::new();
+        for (index, &label) in self.labels.iter().enumerate() {
+            members.entry(label).or_default().push(index);
+        }
+        let sizes: Vec<usize> = members.values().map(Vec::len).collect();
+        let mut picked = vec![false; self.len()];
+        for (mut members, share) in members.into_values().zip(apportion(count, &sizes)) {
+            shuffle(&mut members, rng);
+            members[..share].iter().for_each(|&index| picked[index] = true);
+        }
+        picked
+    }
+}
+
+/// Shares of `count` in proportion to `sizes`, by largest remainder. A share never exceeds its size, as `count` never
+/// exceeds their sum.
+fn apportion(count: usize, sizes: &[usize]) -> Vec<usize> {
+    let total = sizes.iter().sum::<usize>().max(1);
+    let mut shares: Vec<usize> = sizes.iter().map(|size| count * size / total).collect();
+    let mut by_remainder: Vec<usize> = (0..sizes.len()).collect();
+    by_remainder.sort_by_key(|&class| std::cmp::Reverse(count * sizes[class] % total)); // stable: ties keep their order
+    let left = count - shares.iter().sum::<usize>();
+    by_remainder[..left].iter().for_each(|&class| shares[class] += 1);
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Images of one pixel, each with its index as value.
+    fn numbered(labels: Vec<u32>) -> Images {
+        Images::new([1, 1, 1], (0..labels.len() as u8).collect(), labels).unwrap()
+    }
+
+    #[test]
+    fn shares_are_rounded_by_largest_remainder() {
+        assert_eq!(apportion(10, &[50, 30, 20]), [5, 3, 2]);
+        assert_eq!(apportion(3, &[50, 30, 20]), [1, 1, 1]); // 1.5, 0.9, 0.6
+        assert_eq!(apportion(2, &[1, 1, 1]), [1, 1, 0]); // ties go to the lower class
+        assert_eq!(apportion(0, &[]), [0; 0]);
+    }
+
+    #[test]
+    fn a_split_that_leaves_nothing_and_a_subset_of_nothing_or_too_much_are_refused() {
+        let images = numbered(vec![0, 1, 0]);
+        for message in [
+            images.stratified_split(3, 0).unwrap_err().to_string(),
+            images.stratified_subset(0, 0).unwrap_err().to_string(),
+            images.stratified_subset(4, 0).unwrap_err().to_string(),
+        ] {
+            assert!(message.contains("out of 3: possible are"), "{message}");
+        }
+        assert_eq!(images.stratified_subset(3, 9).unwrap(), images);
+    }
+
+    proptest! {
+        #[test]
+        fn a_split_parts_the_images_and_every_class_keeps_its_share(
+            labels in prop::collection::vec(0u32..5, 2..200),
+            share in 0.0..1.0f64,
+            seed: u64,
+        ) {
+            let images = numbered(labels);
+            let count = (images.len() as f64 * share) as usize;
+            let (rest, held_out) = images.stratified_split(count, seed).unwrap();
+            prop_assert_eq!(held_out.len(), count);
+            prop_assert!(held_out.pixels.is_sorted() && rest.pixels.is_sorted());
+            let mut all = [rest.pixels.clone(), held_out.pixels.clone()].concat();
+            all.sort_unstable();
+            prop_assert_eq!(&all, &images.pixels);
+            for (have, of) in held_out.class_counts(5).into_iter().zip(images.class_counts(5)) {
+                let exact = count as f64 * of as f64 / images.len() as f64;
+                prop_assert!((have as f64 - exact).abs() < 1.0);
+            }
+            prop_assert_eq!(images.stratified_split(count, seed).unwrap(), (rest, held_out));
+        }
+
+        #[test]
+        fn another_seed_picks_other_images(seed: u64) {
+            let images = numbered((0..200).map(|index| index % 2).collect());
+            prop_assert_ne!(
+                images.stratified_subset(100, seed).unwrap().pixels,
+                images.stratified_subset(100, seed ^ 1).unwrap().pixels
+            );
+        }
+    }
+}

@@ -1,0 +1,166 @@
+use crate::linear::uniform;
+use crate::{Description, Layer, Mode, ReceptiveField, Window};
+use candle_core::{Result, Tensor, bail};
+use candle_nn::VarBuilder;
+
+/// The settings of a [`Conv2d`]; by default stride 1, no padding, with bias.
+#[derive(Debug, Clone, Copy)]
+pub struct Conv2dConfig {
+    pub window: Window,
+    pub bias: bool,
+}
+
+impl Conv2dConfig {
+    /// A square kernel that moves by one.
+    pub fn square(kernel: usize) -> Self {
+        Self { window: Window::square(kernel).stride(1), bias: true }
+    }
+
+    /// A square kernel of odd size, padded so that the output is as large as the input.
+    pub fn same(kernel: usize) -> Self {
+        Self::square(kernel).padding(kernel / 2)
+    }
+
+    pub fn stride(self, stride: usize) -> Self {
+        Self { window: self.window.stride(stride), ..self }
+    }
+
+    pub fn padding(self, padding: usize) -> Self {
+        Self { window: self.window.padding(padding), ..self }
+    }
+
+    pub fn without_bias(self) -> Self {
+        Self { bias: false, ..self }
+    }
+}
+
+/// 2-d convolution, as `torch.nn.Conv2d` with zero padding.
+#[derive(Debug, Clone)]
+pub struct Conv2d {
+    weight: Tensor,
+    bias: Option<Tensor>,
+    window: Window,
+    pub(crate) relu: bool,
+}
+
+impl Conv2d {
+    /// Parameters `weight` (outputs, inputs, kh, kw) and `bias` (outputs), initialised uniformly in ±1/√(inputs·kh·kw).
+    pub fn new(inputs: usize, outputs: usize, config: Conv2dConfig, vb: VarBuilder) -> Result<Self> {
+        let Conv2dConfig { window, bias } = config;
+        let [kh, kw] = window.kernel;
+        let init = uniform(inputs * kh * kw);
+        Ok(Self {
+            weight: vb.get_with_hints((outputs, inputs, kh, kw), "weight", init)?,
+            bias: bias.then(|| vb.get_with_hints(outputs, "bias", init)).transpose()?,
+            window,
+            relu: false,
+        })
+    }
+
+    /// (outputs, inputs, kh, kw)
+    pub fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    /// (outputs)
+    pub fn bias(&self) -> Option<&Tensor> {
+        self.bias.as_ref()
+    }
+}
+
+impl Layer for Conv2d {
+    /// (N, inputs, H, W) → (N, outputs, oh, ow)
+    fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
+        let bias = self.bias.as_ref().map(|b| mode.parameter(b));
+        let apply = if self.relu { ops::conv2d_relu } else { ops::conv2d };
+        apply(xs, &mode.parameter(&self.weight), bias.as_ref(), &self.window)
+    }
+
+    fn describe(&self, input: &[usize]) -> Result<Description> {
+        let (outputs, inputs, kh, kw) = self.weight.dims4()?;
+        let &[channels, height, width] = input else {
+            bail!("a 2-d convolution takes (channels, height, width), not {input:?}")
+        };
+        if channels != inputs {
+            bail!("a convolution of {inputs} channels does not take a shape of {input:?}")
+        }
+        let [oh, ow] = self.window.output_size([height, width])?;
+        let Window { stride, padding, .. } = self.window;
+        let mut kind = format!("Conv2d({inputs}, {outputs}, {kh}x{kw}");
+        if stride != [1, 1] {
+            kind += &format!(", stride {}", stride[0]);
+        }
+        if padding != [0, 0] {
+            kind += &format!(", padding {}", padding[0]);
+        }
+        Ok(Description {
+            receptive_field: Some(ReceptiveField::of_window(&self.window)),
+            ..Description::pointwise(kind + ")", vec![outputs, oh, ow])
+                .with_params(self.weight.elem_count() + self.bias.as_ref().map_or(0, |_| outputs))
+                .with_macs((self.weight.elem_count() * oh * ow) as u64)
+        })
+    }
+}
+
+/// 1-d convolution with bias, as `torch.nn.Conv1d` with zero padding.
+#[derive(Debug, Clone)]
+pub struct Conv1d {
+    weight: Tensor,
+    bias: Tensor,
+    stride: usize,
+    padding: usize,
+}
+
+impl Conv1d {
+    /// Parameters `weight` (outputs, inputs, kernel) and `bias` (outputs), initialised uniformly in ±1/√(inputs·kernel).
+    pub fn new(
+        inputs: usize,
+        outputs: usize,
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        let init = uniform(inputs * kernel);
+        Ok(Self {
+            weight: vb.get_with_hints((outputs, inputs, kernel), "weight", init)?,
+            bias: vb.get_with_hints(outputs, "bias", init)?,
+            stride,
+            padding,
+        })
+    }
+
+    /// (outputs, inputs, kernel)
+    pub fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    /// (outputs)
+    pub fn bias(&self) -> &Tensor {
+        &self.bias
+    }
+}
+
+impl Layer for Conv1d {
+    /// (N, inputs, L) → (N, outputs, (L + 2·padding − kernel) / stride + 1)
+    fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
+        let (weight, bias) = (mode.parameter(&self.weight), mode.parameter(&self.bias));
+        ops::conv1d(xs, &weight, Some(&bias), self.stride, self.padding)
+    }
+
+    fn describe(&self, input: &[usize]) -> Result<Description> {
+        let (outputs, inputs, kernel) = self.weight.dims3()?;
+        let &[channels, length] = input else { bail!("a 1-d convolution takes (channels, length), not {input:?}") };
+        if channels != inputs {
+            bail!("a convolution of {inputs} channels does not take a shape of {input:?}")
+        }
+        let window = Window::row(kernel, self.stride, self.padding);
+        let [_, length] = window.output_size([1, length])?;
+        Ok(Description {
+            receptive_field: Some(ReceptiveField::of_window(&window)[1..].to_vec()),
+            ..Description::pointwise(format!("Conv1d({inputs}, {outputs}, {kernel})"), vec![outputs, length])
+                .with_params(self.weight.elem_count() + outputs)
+                .with_macs((self.weight.elem_count() * length) as u64)
+        })
+    }
+}

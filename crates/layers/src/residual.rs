@@ -1,0 +1,71 @@
+use crate::{Description, Layer, Mode, Sequential, Window};
+use candle_core::{Result, Tensor, bail};
+
+/// A residual block (He et al. 2015): `ReLU(body(x) + shortcut(x))`, with the identity where there is no shortcut.
+pub struct Residual {
+    body: Sequential,
+    shortcut: Option<Box<dyn Layer>>,
+}
+
+impl Residual {
+    pub fn new(body: Sequential, shortcut: Option<Box<dyn Layer>>) -> Self {
+        Self { body, shortcut }
+    }
+}
+
+impl Layer for Residual {
+    fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
+        let shortcut = self.shortcut.as_ref().map_or(Ok(xs.clone()), |s| s.forward(xs, mode))?;
+        ops::relu(&(self.body.forward(xs, mode)? + shortcut)?)
+    }
+
+    fn describe(&self, input: &[usize]) -> Result<Description> {
+        let body = self.body.describe(input)?;
+        let shortcut = match &self.shortcut {
+            Some(shortcut) => shortcut.describe(input)?,
+            None => Description::pointwise("Identity", input.to_vec()),
+        };
+        if shortcut.output != body.output {
+            bail!("residual block: the body gives {:?}, the shortcut {:?}", body.output, shortcut.output)
+        }
+        // The body sees more than the shortcut, so the block's receptive field is the body's.
+        let (output, receptive_field) = (body.output.clone(), body.receptive_field.clone());
+        let mut children = body.children;
+        if self.shortcut.is_some() {
+            children.push(shortcut.at("downsample"));
+        }
+        Ok(Description { output, receptive_field, ..Description::sum("Residual", children) })
+    }
+}
+
+/// The shortcut without parameters of the CIFAR ResNets (He et al. 2015, option A): every `stride`-th pixel, and
+/// channels of zeros, as many before as behind the input's.
+#[derive(Debug, Clone, Copy)]
+pub struct PaddedIdentity {
+    pub stride: usize,
+    pub channels: usize,
+}
+
+impl PaddedIdentity {
+    /// A window of one pixel: pooling by it picks every `stride`-th.
+    fn window(&self) -> Window {
+        Window::square(1).stride(self.stride)
+    }
+}
+
+impl Layer for PaddedIdentity {
+    fn forward(&self, xs: &Tensor, _mode: Mode) -> Result<Tensor> {
+        let missing = self.channels - xs.dim(1)?;
+        ops::max_pool2d(xs, &self.window())?.pad_with_zeros(1, missing / 2, missing - missing / 2)
+    }
+
+    fn describe(&self, input: &[usize]) -> Result<Description> {
+        let &[channels, height, width] = input else { bail!("a shortcut takes (C, H, W), not {input:?}") };
+        if channels > self.channels {
+            bail!("a padded shortcut can't go from {channels} to {} channels", self.channels)
+        }
+        let [oh, ow] = self.window().output_size([height, width])?;
+        let kind = format!("PaddedIdentity(stride {})", self.stride);
+        Ok(Description::pointwise(kind, vec![self.channels, oh, ow]))
+    }
+}

@@ -1,0 +1,31 @@
+use crate::{Description, Layer, Mode};
+use candle_core::{Context, Result, Tensor};
+
+/// Layers one after the other, as `torch.nn.Sequential`. Made by a [`crate::Stack`].
+pub struct Sequential {
+    pub(crate) entries: Vec<Entry>,
+}
+
+pub(crate) struct Entry {
+    /// The name of its parameters within this sequence.
+    pub path: String,
+    pub layer: Box<dyn Layer>,
+    /// The layer before computes this one along with itself; it still describes itself.
+    pub absorbed: bool,
+}
+
+impl Layer for Sequential {
+    fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
+        let mut active = self.entries.iter().filter(|entry| !entry.absorbed);
+        active.try_fold(xs.clone(), |xs, entry| entry.layer.forward(&xs, mode))
+    }
+
+    fn describe(&self, input: &[usize]) -> Result<Description> {
+        let mut children: Vec<Description> = Vec::with_capacity(self.entries.len());
+        for Entry { path, layer, .. } in &self.entries {
+            let shape = children.last().map_or(input, |last| &last.output);
+            children.push(layer.describe(shape).with_context(|| format!("layer {path}"))?.at(path));
+        }
+        Ok(Description::chain("Sequential", input, children))
+    }
+}

@@ -1,0 +1,180 @@
+use crate::sequential::Entry;
+use crate::{
+    AvgPool2d, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, Dropout, Flatten, Layer, Linear, MaxPool2d, Relu,
+    Sequential, Window,
+};
+use candle_core::{Context, Result, bail};
+use candle_nn::VarBuilder;
+
+/// Builds a [`Sequential`] from top to bottom, keeping track of the shape, so that an architecture reads like the
+/// table in its paper.
+///
+/// Modules are numbered as `torch.nn.Sequential` numbers them (layers without parameters count too), or carry the
+/// name given just before. The first error is kept until [`Stack::build`]. What can be computed in one go is: a ReLU
+/// behind a convolution, a linear layer or a batch normalisation becomes part of that operator.
+pub struct Stack<'a> {
+    vb: VarBuilder<'a>,
+    shape: Result<Vec<usize>>,
+    modules: Vec<(String, Module)>,
+    next_name: Option<String>,
+}
+
+/// The layers that can absorb another, and the rest.
+enum Module {
+    Conv2d(Conv2d),
+    Linear(Linear),
+    BatchNorm(BatchNorm),
+    Relu,
+    Other(Box<dyn Layer>),
+}
+
+impl Module {
+    fn layer(&self) -> &dyn Layer {
+        match self {
+            Module::Conv2d(layer) => layer,
+            Module::Linear(layer) => layer,
+            Module::BatchNorm(layer) => layer,
+            Module::Relu => &Relu,
+            Module::Other(layer) => layer,
+        }
+    }
+
+    /// Takes on a ReLU that follows, if it can.
+    fn absorb_relu(&mut self) -> bool {
+        match self {
+            Module::Conv2d(layer) => layer.relu = true,
+            Module::Linear(layer) => layer.relu = true,
+            Module::BatchNorm(layer) => layer.relu = true,
+            Module::Relu | Module::Other(_) => return false,
+        }
+        true
+    }
+
+    fn into_layer(self) -> Box<dyn Layer> {
+        match self {
+            Module::Conv2d(layer) => Box::new(layer),
+            Module::Linear(layer) => Box::new(layer),
+            Module::BatchNorm(layer) => Box::new(layer),
+            Module::Relu => Box::new(Relu),
+            Module::Other(layer) => layer,
+        }
+    }
+}
+
+impl<'a> Stack<'a> {
+    /// Starts with an `input` of this shape, without the batch axis.
+    pub fn new(input: &[usize], vb: VarBuilder<'a>) -> Self {
+        Self { vb, shape: Ok(input.to_vec()), modules: Vec::new(), next_name: None }
+    }
+
+    /// Names the next module, which would otherwise carry its number.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.next_name = Some(name.into());
+        self
+    }
+
+    /// A convolution without padding that moves by one.
+    pub fn conv(self, channels: usize, kernel: usize) -> Self {
+        self.conv_with(channels, Conv2dConfig::square(kernel))
+    }
+
+    /// A convolution padded so that the output is as large as the input.
+    pub fn conv_same(self, channels: usize, kernel: usize) -> Self {
+        self.conv_with(channels, Conv2dConfig::same(kernel))
+    }
+
+    pub fn conv_with(self, channels: usize, config: Conv2dConfig) -> Self {
+        self.module(|shape, vb| Ok(Module::Conv2d(Conv2d::new(axis(shape, 0)?, channels, config, vb)?)))
+    }
+
+    pub fn batch_norm(self) -> Self {
+        self.module(|shape, vb| Ok(Module::BatchNorm(BatchNorm::new(axis(shape, 0)?, BatchNormConfig::default(), vb)?)))
+    }
+
+    pub fn relu(self) -> Self {
+        self.module(|_, _| Ok(Module::Relu))
+    }
+
+    /// Maximum over windows side by side.
+    pub fn max_pool(self, kernel: usize) -> Self {
+        self.max_pool_with(Window::square(kernel))
+    }
+
+    pub fn max_pool_with(self, window: Window) -> Self {
+        self.add(|_, _| Ok(MaxPool2d(window)))
+    }
+
+    /// Average over windows side by side.
+    pub fn avg_pool(self, kernel: usize) -> Self {
+        self.add(|_, _| Ok(AvgPool2d(Window::square(kernel))))
+    }
+
+    pub fn dropout(self, p: f64) -> Self {
+        self.add(|_, vb| Dropout::new(p, vb.prefix()))
+    }
+
+    pub fn flatten(self) -> Self {
+        self.add(|_, _| Ok(Flatten))
+    }
+
+    pub fn linear(self, outputs: usize) -> Self {
+        self.module(|shape, vb| match shape {
+            &[inputs] => Ok(Module::Linear(Linear::new(inputs, outputs, vb)?)),
+            _ => bail!("a linear layer needs a flat input, not {shape:?}: flatten it first"),
+        })
+    }
+
+    /// Any other layer, made from the shape it will get and the builder of its parameters.
+    pub fn add<L: Layer + 'static>(self, make: impl FnOnce(&[usize], VarBuilder<'a>) -> Result<L>) -> Self {
+        self.module(|shape, vb| Ok(Module::Other(Box::new(make(shape, vb)?))))
+    }
+
+    fn module(mut self, make: impl FnOnce(&[usize], VarBuilder<'a>) -> Result<Module>) -> Self {
+        let name = self.next_name.take().unwrap_or_else(|| self.modules.len().to_string());
+        let Ok(shape) = &self.shape else { return self };
+        let made = make(shape, self.vb.pp(&name)).and_then(|module| {
+            let output = module.layer().describe(shape)?.output;
+            Ok((module, output))
+        });
+        match made.with_context(|| format!("layer {name}, which gets {shape:?}")) {
+            Ok((module, output)) => {
+                self.modules.push((name, module));
+                self.shape = Ok(output);
+            }
+            Err(error) => self.shape = Err(error),
+        }
+        self
+    }
+
+    /// The shape so far, without the batch axis.
+    ///
+    /// # Errors
+    /// The first layer that could not be made.
+    pub fn shape(&self) -> Result<Vec<usize>> {
+        match &self.shape {
+            Ok(shape) => Ok(shape.clone()),
+            Err(error) => bail!("{error}"),
+        }
+    }
+
+    /// # Errors
+    /// The first layer that could not be made.
+    pub fn build(self) -> Result<Sequential> {
+        self.shape?;
+        let mut modules = self.modules;
+        let absorbed: Vec<bool> = (0..modules.len())
+            .map(|i| i > 0 && matches!(modules[i].1, Module::Relu) && modules[i - 1].1.absorb_relu())
+            .collect();
+        let entries = modules.into_iter().zip(absorbed).map(|((path, module), absorbed)| Entry {
+            path,
+            layer: module.into_layer(),
+            absorbed,
+        });
+        let entries = entries.collect();
+        Ok(Sequential { entries })
+    }
+}
+
+fn axis(shape: &[usize], i: usize) -> Result<usize> {
+    shape.get(i).copied().with_context(|| "the input has no axes".to_string())
+}

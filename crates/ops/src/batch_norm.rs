@@ -1,0 +1,178 @@
+use crate::cpu::{self, batch_norm as kernel, fast, read};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+
+/// What a batch had on its own: the mean of each channel and its *unbiased* variance (divided by N·L − 1), the one
+/// that PyTorch's running statistics follow.
+#[derive(Debug, Clone)]
+pub struct BatchStatistics {
+    pub mean: Tensor,
+    pub var: Tensor,
+}
+
+/// Batch normalisation with the batch's own statistics (Ioffe & Szegedy 2015), as `torch.nn.functional.batch_norm`
+/// with `training=True`; ReLU on top if asked for.
+///
+/// # Shapes
+/// `xs` (N, C), (N, C, L) or (N, C, H, W), `gamma` and `beta` (C) → as `xs`, and the statistics (C).
+///
+/// # Errors
+/// Shapes that do not fit, or a single value per channel: it has no variance.
+pub fn batch_norm_train(
+    xs: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    eps: f64,
+    relu: bool,
+) -> Result<(Tensor, BatchStatistics)> {
+    let dims = dims_of(xs, gamma, beta)?;
+    let [n, c, l] = dims;
+    if n * l < 2 {
+        bail!("batch_norm: a batch needs more than one value per channel to have a variance, not {:?}", xs.dims())
+    }
+    let unbias = (n * l) as f64 / (n * l - 1) as f64;
+    if !fast(&[xs, gamma, beta]) {
+        let flat = xs.reshape(dims.to_vec())?;
+        let mean = flat.mean_keepdim((0, 2))?;
+        let var = flat.broadcast_sub(&mean)?.sqr()?.mean_keepdim((0, 2))?;
+        let ys = composed(&flat, gamma, beta, &mean, &var, eps, relu)?.reshape(xs.shape())?;
+        let var = var.detach().affine(unbias, 0.)?.reshape(c)?;
+        return Ok((ys, BatchStatistics { mean: mean.detach().reshape(c)?, var }));
+    }
+    let xs = xs.contiguous()?;
+    let (mean, var) = kernel::statistics(&read(&xs)?, dims);
+    let unbiased: Vec<f32> = var.iter().map(|v| (*v as f64 * unbias) as f32).collect();
+    let statistics = BatchStatistics {
+        mean: Tensor::from_slice(&mean, c, xs.device())?,
+        var: Tensor::from_vec(unbiased, c, xs.device())?,
+    };
+    Ok((apply(&xs, gamma, beta, BatchNorm::new(dims, mean, &var, eps, true, relu))?, statistics))
+}
+
+/// Batch normalisation with given statistics, as `torch.nn.functional.batch_norm` with `training=False`; ReLU on top
+/// if asked for. Gradients flow through it; `mean` and `var` are constants.
+///
+/// # Shapes
+/// As [`batch_norm_train`]; `mean` and `var` (C).
+pub fn batch_norm(
+    xs: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    statistics: &BatchStatistics,
+    eps: f64,
+    relu: bool,
+) -> Result<Tensor> {
+    let dims = dims_of(xs, gamma, beta)?;
+    let (mean, var) = (statistics.mean.detach(), statistics.var.detach());
+    if !fast(&[xs, gamma, beta]) {
+        let [mean, var] = [mean, var].map(|t| t.reshape((1, dims[1], 1)));
+        return composed(&xs.reshape(dims.to_vec())?, gamma, beta, &mean?, &var?, eps, relu)?.reshape(xs.shape());
+    }
+    let op = BatchNorm::new(dims, mean.to_vec1()?, &var.to_vec1::<f32>()?, eps, false, relu);
+    apply(&xs.contiguous()?, gamma, beta, op)
+}
+
+fn dims_of(xs: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<[usize; 3]> {
+    if xs.rank() < 2 || gamma.dims() != [xs.dim(1)?] || beta.dims() != gamma.dims() {
+        bail!("batch_norm: {:?} and {:?} do not fit an input {:?}", gamma.dims(), beta.dims(), xs.dims())
+    }
+    Ok([xs.dim(0)?, xs.dim(1)?, xs.dims()[2..].iter().product()])
+}
+
+fn apply(xs: &Tensor, gamma: &Tensor, beta: &Tensor, op: BatchNorm) -> Result<Tensor> {
+    xs.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)
+}
+
+/// The formula itself, on (N, C, L) and statistics (1, C, 1).
+fn composed(
+    xs: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    mean: &Tensor,
+    var: &Tensor,
+    eps: f64,
+    relu: bool,
+) -> Result<Tensor> {
+    let normalised = xs.broadcast_sub(mean)?.broadcast_div(&(var + eps)?.sqrt()?)?;
+    let [gamma, beta] = [gamma, beta].map(|t| t.reshape((1, (), 1)));
+    let ys = normalised.broadcast_mul(&gamma?)?.broadcast_add(&beta?)?;
+    if relu { crate::composed::relu(&ys) } else { Ok(ys) }
+}
+
+struct BatchNorm {
+    dims: kernel::Dims,
+    mean: Vec<f32>,
+    /// 1 / √(var + ε)
+    inverse_std: Vec<f32>,
+    /// Whether mean and variance are the batch's own, and so depend on the input.
+    of_batch: bool,
+    relu: bool,
+}
+
+impl BatchNorm {
+    fn new(dims: kernel::Dims, mean: Vec<f32>, var: &[f32], eps: f64, of_batch: bool, relu: bool) -> Self {
+        let inverse_std = var.iter().map(|v| (1. / (*v as f64 + eps).sqrt()) as f32).collect();
+        Self { dims, mean, inverse_std, of_batch, relu }
+    }
+}
+
+impl CustomOp3 for BatchNorm {
+    fn name(&self) -> &'static str {
+        "batch-norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        gamma: &CpuStorage,
+        lg: &Layout,
+        beta: &CpuStorage,
+        lb: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (gamma, beta) = (cpu::storage(gamma, lg)?, cpu::storage(beta, lb)?);
+        let scale: Vec<f32> = gamma.iter().zip(&self.inverse_std).map(|(g, s)| g * s).collect();
+        let shift: Vec<f32> = beta.iter().zip(&self.mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
+        let y = kernel::forward(cpu::storage(x, lx)?, self.dims, &scale, &shift, self.relu);
+        Ok((CpuStorage::F32(y), lx.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        xs: &Tensor,
+        gamma: &Tensor,
+        _beta: &Tensor,
+        ys: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (grad, device, [n, c, l]) = (grad.contiguous()?, xs.device(), self.dims);
+        let (x, gamma, dy) = (read(xs)?, read(gamma)?, read(&grad)?);
+        let masked: Vec<f32>;
+        let dy = if self.relu {
+            masked = cpu::relu::backward(&*read(ys)?, &dy);
+            &masked[..]
+        } else {
+            &dy[..]
+        };
+        let (sum, centred) = kernel::backward_sums(&x, dy, self.dims, &self.mean);
+        let dx = if xs.track_op() {
+            let count = (n * l) as f32;
+            let coefficients: Vec<[f32; 4]> = (0..c)
+                .map(|i| {
+                    let (mean, inverse) = (self.mean[i], self.inverse_std[i]);
+                    let scale = gamma[i] * inverse;
+                    if self.of_batch {
+                        let slope = -scale * inverse * inverse * centred[i] / count;
+                        [scale, mean, slope, -scale * sum[i] / count]
+                    } else {
+                        [scale, mean, 0., 0.]
+                    }
+                })
+                .collect();
+            Some(Tensor::from_vec(kernel::backward_x(&x, dy, self.dims, &coefficients), xs.shape(), device)?)
+        } else {
+            None
+        };
+        let dgamma: Vec<f32> = centred.iter().zip(&self.inverse_std).map(|(s, i)| s * i).collect();
+        Ok((dx, Some(Tensor::from_vec(dgamma, c, device)?), Some(Tensor::from_vec(sum, c, device)?)))
+    }
+}

@@ -1,0 +1,19 @@
+//! The CPU kernels, on plain f32 slices: one file each, no tensors, no autograd. What is here for a kernel is
+//! reached through the custom operator of the same name one folder up.
+//!
+//! Two rules hold for all of them. Work is cut into pieces that do not depend on the number of threads, and partial
+//! results are reduced in a fixed order, so results are equal to the bit on any number of threads. Loops that should
+//! be vectorised run inside `pulp`'s dispatch, which picks the instruction set at run time; sums that a compiler may
+//! not reorder are written with explicit lanes.
+
+pub mod batch_norm;
+pub mod conv;
+pub mod linear;
+pub mod matmul;
+pub mod parallel;
+pub mod pool;
+pub mod reduce;
+pub mod relu;
+mod storage;
+
+pub use storage::{fast, read, storage};
