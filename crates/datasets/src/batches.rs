@@ -27,7 +27,8 @@ impl Standardization {
             .map(|counts| {
                 let total = counts.iter().sum::<u64>().max(1) as f64;
                 let average = |of: &dyn Fn(f64) -> f64| {
-                    let weighted = counts.iter().enumerate().map(|(value, &count)| count as f64 * of(value as f64 / 255.));
+                    let weighted =
+                        counts.iter().enumerate().map(|(value, &count)| count as f64 * of(value as f64 / 255.));
                     weighted.sum::<f64>() / total
                 };
                 let mean = average(&|value| value);
@@ -185,7 +186,7 @@ mod tests {
     fn a_batch_size_of_0_and_statistics_of_other_channels_are_errors() {
         let images = numbered([3, 2, 2], 3);
         let grey = Standardization { mean: vec![0.], std: vec![1.] };
-        let first = |batch_size, standardization| {
+        let first = |batch_size, standardization: &Standardization| {
             images.batches(batch_size, Order::Sequential, standardization, &Device::Cpu).next().unwrap().unwrap_err()
         };
         assert!(first(0, &Standardization::of(&images)).to_string().contains("batch size of 0"));

@@ -29,12 +29,7 @@ pub(crate) fn read_folder(folder: &Path, classes: usize) -> Result<(Images, Imag
     Ok((train, test, files))
 }
 
-fn append(
-    source: &Source,
-    classes: usize,
-    pixels: &mut Vec<u8>,
-    labels: &mut Vec<u32>,
-) -> Result<(), DatasetError> {
+fn append(source: &Source, classes: usize, pixels: &mut Vec<u8>, labels: &mut Vec<u32>) -> Result<(), DatasetError> {
     let path = || source.path.clone();
     let bytes = source.reader().up_to((RECORDS * RECORD + 1) as u64)?;
     if bytes.is_empty() {

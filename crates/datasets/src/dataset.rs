@@ -9,8 +9,7 @@ use crate::{DatasetError, Images, SourceFile, cifar, folder, idx};
 const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 const FASHION: [&str; 10] =
     ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
-const CIFAR10: [&str; 10] =
-    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+const CIFAR10: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 /// Where Debian's package `dataset-fashion-mnist` puts its files.
 const DEBIAN_FASHION_MNIST: &str = "/usr/share/datasets/fashion-mnist";
@@ -52,7 +51,10 @@ impl DatasetId {
     /// Name and one-line description of each data set that has a name.
     pub fn builtin() -> &'static [(&'static str, &'static str)] {
         &[
-            ("mnist-mini", "handwritten digits, 1x28x28: the first 10,000 training and 2,000 test images of MNIST, embedded"),
+            (
+                "mnist-mini",
+                "handwritten digits, 1x28x28: the first 10,000 training and 2,000 test images of MNIST, embedded",
+            ),
             ("mnist", "handwritten digits, 1x28x28: 60,000 training and 10,000 test images"),
             ("fashion-mnist", "clothes, 1x28x28: 60,000 training and 10,000 test images"),
             ("cifar10", "animals and vehicles, 3x32x32: 50,000 training and 10,000 test images"),
@@ -189,7 +191,10 @@ mod tests {
     #[test]
     fn an_unknown_name_is_answered_with_what_is_possible() {
         let message = "minst".parse::<DatasetId>().unwrap_err().to_string();
-        assert!(message.contains("`minst`") && message.contains("mnist-mini, mnist, fashion-mnist, cifar10"), "{message}");
+        assert!(
+            message.contains("`minst`") && message.contains("mnist-mini, mnist, fashion-mnist, cifar10"),
+            "{message}"
+        );
         assert!(message.contains("train/CLASS"), "{message}");
     }
 

@@ -5,7 +5,9 @@ use std::{io, path::PathBuf};
 #[non_exhaustive]
 pub enum DatasetError {
     /// Neither a known name nor a folder.
-    #[error("unknown data set `{given}`: it is one of {known}, or the path of a folder with train/CLASS/* and test/CLASS/*")]
+    #[error(
+        "unknown data set `{given}`: it is one of {known}, or the path of a folder with train/CLASS/* and test/CLASS/*"
+    )]
     UnknownDataset { given: String, known: String },
 
     /// A data set that is not embedded, and no folder to read it from.
@@ -68,7 +70,9 @@ pub enum DatasetError {
     #[error("{}: not a readable PNG or JPEG image ({source})", path.display())]
     Undecodable { path: PathBuf, source: image::ImageError },
 
-    #[error("images cannot be resized to {channels}x{height}x{width}: channels are 1 or 3, height and width 1 to {limit}")]
+    #[error(
+        "images cannot be resized to {channels}x{height}x{width}: channels are 1 or 3, height and width 1 to {limit}"
+    )]
     SenselessInput { channels: usize, height: usize, width: usize, limit: usize },
 
     #[error("{shape:?} images and {labels} labels do not fit {pixels} pixels")]

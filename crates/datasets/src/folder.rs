@@ -83,8 +83,7 @@ fn read_split(split: &Path, classes: &[String], shape: [usize; 3]) -> Result<(Im
             if file.path.is_dir() {
                 return Err(DatasetError::Unexpected { path: file.path, expected: "an image" });
             }
-            let bytes =
-                fs::read(&file.path).map_err(|source| DatasetError::Io { path: file.path.clone(), source })?;
+            let bytes = fs::read(&file.path).map_err(|source| DatasetError::Io { path: file.path.clone(), source })?;
             sum.update(format!("{}/{}\0", class.name, file.name));
             sum.update((bytes.len() as u64).to_le_bytes());
             sum.update(&bytes);

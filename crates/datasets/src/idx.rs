@@ -116,11 +116,7 @@ fn read_header<const N: usize>(
 }
 
 /// What follows the header: exactly as many bytes as the sizes say.
-fn read_body<const N: usize>(
-    source: &Source,
-    reader: &mut Reader,
-    sizes: [usize; N],
-) -> Result<Vec<u8>, DatasetError> {
+fn read_body<const N: usize>(source: &Source, reader: &mut Reader, sizes: [usize; N]) -> Result<Vec<u8>, DatasetError> {
     // Saturating: three 32-bit sizes can exceed 64 bits, and any such product is too large anyway.
     let promised = sizes.iter().fold(1u64, |product, &size| product.saturating_mul(size as u64));
     if promised > LARGEST {

@@ -8,7 +8,8 @@ use std::ops::Range;
 /// See [`crate::relu`].
 pub fn relu(xs: &Tensor) -> Result<Tensor> {
     let zeros = xs.zeros_like()?;
-    xs.gt(&zeros)?.where_cond(xs, &zeros)
+    // Written so that NaN stays NaN.
+    xs.le(&zeros)?.where_cond(&zeros, xs)
 }
 
 /// See [`crate::linear`]; `xs` (N, D).
@@ -21,10 +22,15 @@ pub fn linear(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Ten
 }
 
 /// See [`crate::conv2d`]. Candle's convolution knows one padding and one stride for both axes: rows and columns are
-/// padded beforehand, and where the strides differ all positions are computed and the wanted ones kept.
+/// padded beforehand, and where the strides differ all positions are computed and the wanted ones kept. Its gradient
+/// takes the last row and column for seen by the kernel: what the stride leaves over is cut off.
 pub fn conv2d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<Tensor> {
-    let Window { stride, padding, .. } = *window;
+    let Window { kernel, stride, padding } = *window;
+    let (_, _, height, width) = xs.dims4()?;
+    let output = window.output_size([height, width])?;
+    let [rows, columns] = [0, 1].map(|axis| (output[axis] - 1) * stride[axis] + kernel[axis]);
     let xs = xs.pad_with_zeros(2, padding[0], padding[0])?.pad_with_zeros(3, padding[1], padding[1])?;
+    let xs = xs.narrow(2, 0, rows)?.narrow(3, 0, columns)?;
     let ys = if stride[0] == stride[1] {
         xs.conv2d(weight, 0, stride[0], 1, 1)?
     } else {
@@ -60,10 +66,13 @@ pub fn adaptive_max_pool2d(xs: &Tensor, rows: &[Range<usize>], columns: &[Range<
     Tensor::stack(&cells, 2)?.reshape((n, c, rows.len(), columns.len()))
 }
 
-/// The maximum over the last axis, with one winner for the gradient.
+/// The maximum over the last axis, with one winner for the gradient. NaN wins, as in PyTorch: it stands as infinity
+/// where the winner is looked for.
 pub fn max_last(xs: &Tensor) -> Result<Tensor> {
     let xs = xs.contiguous()?;
-    let winner = xs.detach().argmax_keepdim(D::Minus1)?;
+    let values = xs.detach();
+    let infinity = values.ones_like()?.affine(f64::INFINITY, 0.)?;
+    let winner = values.eq(&values)?.where_cond(&values, &infinity)?.argmax_keepdim(D::Minus1)?;
     xs.gather(&winner, D::Minus1)?.squeeze(D::Minus1)
 }
 

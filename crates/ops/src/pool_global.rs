@@ -39,7 +39,8 @@ pub fn global_max_pool(xs: &Tensor) -> Result<Tensor> {
 pub fn gem_pool(xs: &Tensor, p: &Tensor) -> Result<Tensor> {
     let xs = positions(xs)?;
     let floor = xs.ones_like()?.affine(1e-6, 0.)?;
-    let clamped = xs.ge(&floor)?.where_cond(&xs, &floor)?;
+    // Written so that NaN stays NaN.
+    let clamped = xs.lt(&floor)?.where_cond(&floor, &xs)?;
     let mean = clamped.log()?.broadcast_mul(p)?.exp()?.mean(2)?;
     mean.log()?.broadcast_div(p)?.exp()
 }

@@ -1,0 +1,215 @@
+//! Image folders, good and bad.
+
+mod common;
+
+use std::{fs, path::Path};
+
+use common::{message_of, write};
+use datasets::{Dataset, DatasetError, DatasetId, LoadOptions, load};
+use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+use tempfile::TempDir;
+
+fn save(folder: &Path, name: &str, image: impl Into<DynamicImage>, format: ImageFormat) {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    image.into().save_with_format(path, format).unwrap();
+}
+
+fn png(folder: &Path, name: &str, image: impl Into<DynamicImage>) {
+    save(folder, name, image, ImageFormat::Png);
+}
+
+fn grey(value: u8) -> GrayImage {
+    GrayImage::from_pixel(6, 4, Luma([value]))
+}
+
+/// Classes `ant` and `bee`, with one image each for training and test.
+fn good() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    png(folder.path(), "train/bee/1.png", grey(200));
+    png(folder.path(), "train/ant/1.png", grey(100));
+    png(folder.path(), "test/ant/1.png", grey(101));
+    png(folder.path(), "test/bee/1.png", grey(201));
+    folder
+}
+
+fn read(folder: &Path, input: Option<[usize; 3]>) -> Result<Dataset, DatasetError> {
+    load(&DatasetId::Folder(folder.into()), &LoadOptions { data_dir: None, input })
+}
+
+/// The training images of a folder in which `train/ant/0.png`, the first, is `image`; of it the pixels.
+fn first(image: impl Into<DynamicImage>, input: [usize; 3]) -> Vec<u8> {
+    let folder = good();
+    png(folder.path(), "train/ant/0.png", image);
+    read(folder.path(), Some(input)).unwrap().train.image(0).to_vec()
+}
+
+#[test]
+fn classes_are_the_folders_of_train_sorted_by_name() {
+    let folder = good();
+    let data = read(folder.path(), None).unwrap();
+    assert_eq!(data.classes, ["ant", "bee"]);
+    assert_eq!(data.train.shape, [1, 28, 28]);
+    assert_eq!((&data.train.labels[..], &data.test.labels[..]), (&[0, 1][..], &[0, 1][..]));
+    assert_eq!((data.train.image(1), data.test.image(0)), (&[200; 784][..], &[101; 784][..]));
+}
+
+#[test]
+fn a_class_may_lack_test_images_but_labels_stay_those_of_train() {
+    let folder = good();
+    fs::remove_dir_all(folder.path().join("test/ant")).unwrap();
+    assert_eq!(read(folder.path(), None).unwrap().test.labels, [1]);
+}
+
+#[test]
+fn alpha_is_dropped_and_not_composited() {
+    let transparent = RgbaImage::from_fn(8, 8, |x, _| Rgba([50, 100, 150, if x % 2 == 0 { 0 } else { 128 }]));
+    let pixels = first(transparent, [3, 2, 2]);
+    assert_eq!(pixels, [50, 50, 50, 50, 100, 100, 100, 100, 150, 150, 150, 150]);
+    let transparent = image::GrayAlphaImage::from_pixel(8, 8, image::LumaA([90, 0]));
+    assert_eq!(first(transparent, [1, 2, 2]), [90; 4]);
+}
+
+#[test]
+fn colour_becomes_luma_where_the_input_has_one_channel() {
+    let red_green_blue =
+        RgbImage::from_fn(3, 1, |x, _| Rgb([0, 1, 2].map(|channel| if channel == x { 255 } else { 0 })));
+    assert_eq!(first(red_green_blue, [1, 1, 3]), [54, 182, 18]); // 255 × 0.2126, 0.7152, 0.0722
+}
+
+#[test]
+fn grey_is_repeated_where_the_input_has_three_channels() {
+    assert_eq!(first(grey(77), [3, 4, 6]), [77; 72]);
+}
+
+#[test]
+fn pixels_lie_in_the_order_channel_row_column() {
+    let image = RgbImage::from_fn(3, 2, |x, y| Rgb([(10 * y + x) as u8, 100 + (10 * y + x) as u8, 200]));
+    let pixels = first(image, [3, 2, 3]);
+    assert_eq!(pixels, [0, 1, 2, 10, 11, 12, 100, 101, 102, 110, 111, 112, 200, 200, 200, 200, 200, 200]);
+}
+
+#[test]
+fn shrinking_averages_over_all_pixels_instead_of_skipping_some() {
+    let stripes = GrayImage::from_fn(64, 64, |x, _| Luma([if x % 2 == 0 { 0 } else { 200 }]));
+    let pixels = first(stripes, [1, 8, 8]);
+    assert!(pixels.iter().all(|value| (90..=110).contains(value)), "{pixels:?}");
+}
+
+#[test]
+fn jpeg_is_read_and_the_content_counts_not_the_name() {
+    let folder = good();
+    save(folder.path(), "train/ant/0.jpeg", grey(60), ImageFormat::Jpeg);
+    save(folder.path(), "train/ant/00.png", grey(60), ImageFormat::Jpeg);
+    let train = read(folder.path(), None).unwrap().train;
+    assert_eq!(train.labels, [0, 0, 0, 1]);
+    assert!(train.image(0).iter().chain(train.image(1)).all(|value| value.abs_diff(60) <= 1));
+}
+
+#[test]
+fn hidden_files_are_passed_over() {
+    let folder = good();
+    for name in [".DS_Store", "train/.DS_Store", "train/ant/.DS_Store", "test/.cache/file"] {
+        write(folder.path(), name, b"no image");
+    }
+    assert_eq!(read(folder.path(), None).unwrap().train.len(), 2);
+}
+
+#[test]
+fn the_checksum_of_a_split_changes_with_every_name_and_content() {
+    let folder = good();
+    let sums = || read(folder.path(), None).unwrap().files.into_iter().map(|file| file.sha256).collect::<Vec<_>>();
+    let before = sums();
+    assert_eq!(before, sums());
+    fs::rename(folder.path().join("train/ant/1.png"), folder.path().join("train/ant/2.png")).unwrap();
+    let renamed = sums();
+    png(folder.path(), "train/ant/2.png", grey(99));
+    let changed = sums();
+    assert!(before[0] != renamed[0] && renamed[0] != changed[0]);
+    assert!(before[1] == renamed[1] && renamed[1] == changed[1]);
+}
+
+#[test]
+fn a_missing_split_is_an_error_that_says_what_an_image_folder_is() {
+    for split in ["train", "test"] {
+        let folder = good();
+        fs::remove_dir_all(folder.path().join(split)).unwrap();
+        let (error, message) = message_of(read(folder.path(), None), split);
+        assert!(matches!(error, DatasetError::Missing { .. }));
+        assert!(message.contains("train/CLASS"), "{message}");
+    }
+}
+
+#[test]
+fn a_split_without_classes_has_no_images_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("train")).unwrap();
+    assert!(matches!(message_of(read(folder.path(), None), "train").0, DatasetError::NoImages { .. }));
+}
+
+#[test]
+fn an_empty_class_folder_is_an_error_also_with_a_hidden_file_in_it() {
+    for split in ["train", "test"] {
+        let folder = good();
+        fs::remove_file(folder.path().join(split).join("bee/1.png")).unwrap();
+        write(folder.path(), &format!("{split}/bee/.DS_Store"), b"");
+        let (error, message) = message_of(read(folder.path(), None), "bee");
+        assert!(matches!(error, DatasetError::EmptyClass { .. }));
+        assert!(message.contains(split), "{message}");
+    }
+}
+
+#[test]
+fn a_class_that_only_test_has_is_an_error_that_says_which_train_has() {
+    let folder = good();
+    png(folder.path(), "test/cat/1.png", grey(1));
+    let (error, message) = message_of(read(folder.path(), None), "cat");
+    assert!(matches!(error, DatasetError::UnknownClass { .. }));
+    assert!(message.contains("ant, bee"), "{message}");
+}
+
+#[test]
+fn an_undecodable_image_is_an_error_that_names_it() {
+    let folder = good();
+    let whole = fs::read(folder.path().join("train/ant/1.png")).unwrap();
+    let damaged: [&[u8]; 4] = [b"", b"notes", b"GIF89a\x01\0\x01\0\0\0\0", &whole[..whole.len() / 2]];
+    for bytes in damaged {
+        write(folder.path(), "test/bee/2.png", bytes);
+        let (error, _) = message_of(read(folder.path(), None), "2.png");
+        assert!(matches!(error, DatasetError::Undecodable { .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn an_image_whose_header_promises_absurdly_much_is_refused() {
+    let folder = good();
+    let mut bytes = fs::read(folder.path().join("train/ant/1.png")).unwrap();
+    // Width and height stand behind the signature, the length and the name of the first chunk; its checksum follows.
+    bytes[16..24].copy_from_slice(&[0, 0, 0x7f, 0xff, 0, 0, 0x7f, 0xff]);
+    let mut crc = flate2::Crc::new();
+    crc.update(&bytes[12..29]);
+    bytes[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+    write(folder.path(), "train/ant/1.png", &bytes);
+    let (error, message) = message_of(read(folder.path(), None), "1.png");
+    assert!(matches!(error, DatasetError::Undecodable { source: image::ImageError::Limits(_), .. }), "{message}");
+}
+
+#[test]
+fn stray_files_among_classes_and_folders_among_images_are_errors() {
+    let folder = good();
+    write(folder.path(), "train/notes.txt", b"");
+    assert!(matches!(message_of(read(folder.path(), None), "notes.txt").0, DatasetError::Unexpected { .. }));
+    let folder = good();
+    fs::create_dir(folder.path().join("train/ant/more")).unwrap();
+    assert!(matches!(message_of(read(folder.path(), None), "more").0, DatasetError::Unexpected { .. }));
+}
+
+#[test]
+fn a_senseless_input_is_an_error_that_says_what_is_possible() {
+    let folder = good();
+    for (input, text) in [([2, 28, 28], "2x28x28"), ([1, 0, 28], "1x0x28"), ([3, 28, 5000], "3x28x5000")] {
+        let (error, message) = message_of(read(folder.path(), Some(input)), text);
+        assert!(matches!(error, DatasetError::SenselessInput { .. }));
+        assert!(message.contains("channels are 1 or 3"), "{message}");
+    }
+}

@@ -1,0 +1,62 @@
+//! The embedded sample, and Debian's Fashion-MNIST where it is installed.
+
+use std::path::Path;
+
+use candle_core::Device;
+use datasets::{DatasetId, LoadOptions, Order, Standardization, load};
+use sha2::{Digest, Sha256};
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn mnist_mini_holds_the_first_images_of_the_official_files() {
+    let data = load(&DatasetId::MnistMini, &LoadOptions::default()).unwrap();
+    assert_eq!((data.train.len(), data.test.len(), data.train.shape), (10_000, 2_000, [1, 28, 28]));
+    assert_eq!(data.train.labels[..5], [5, 0, 4, 1, 9]);
+    assert_eq!(data.test.labels[..5], [7, 2, 1, 0, 4]);
+    assert_eq!(data.train.class_counts(10), [1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978]);
+    assert_eq!(data.test.class_counts(10), [175, 234, 219, 207, 217, 179, 178, 205, 192, 194]);
+    // Of the official files' bytes 16 to 7,840,016 and 16 to 1,568,016.
+    assert_eq!(sha256(&data.train.pixels), "2f7182bf021ffc5c1f62db987487f14d899b5c639f421a80f3095affc09a7db2");
+    assert_eq!(sha256(&data.test.pixels), "170ff6838184f9ec6aaa1bbb5932ed59b7463585418d2da081525165ef21edae");
+}
+
+#[test]
+fn mnist_mini_has_the_statistics_known_of_mnist() {
+    let data = load(&DatasetId::MnistMini, &LoadOptions::default()).unwrap();
+    let standardization = Standardization::of(&data.train);
+    // The 60,000 have 0.1307 and 0.3081.
+    assert!((standardization.mean[0] - 0.1307).abs() < 2e-3, "{standardization:?}");
+    assert!((standardization.std[0] - 0.3081).abs() < 2e-3, "{standardization:?}");
+    let batches = data.train.batches(64, Order::Shuffled { seed: 0, epoch: 0 }, &standardization, &Device::Cpu);
+    let sizes: Vec<usize> = batches.map(|batch| batch.unwrap().0.dim(0).unwrap()).collect();
+    assert_eq!((sizes.len(), sizes[155], sizes[156]), (157, 64, 16));
+}
+
+#[test]
+fn mnist_mini_says_what_it_is_made_of() {
+    let data = load(&DatasetId::MnistMini, &LoadOptions::default()).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    assert_eq!(data.files.len(), 4);
+    for file in &data.files {
+        let bytes = std::fs::read(folder.join(&file.path)).unwrap();
+        assert_eq!((file.sha256.as_str(), file.bytes), (sha256(&bytes).as_str(), bytes.len() as u64));
+    }
+    assert!(data.files.iter().map(|file| file.bytes).sum::<u64>() < 3_000_000);
+}
+
+#[test]
+fn debians_fashion_mnist_is_found_by_itself() {
+    if !Path::new("/usr/share/datasets/fashion-mnist").is_dir() {
+        eprintln!("skipped: Debian's package dataset-fashion-mnist is not installed");
+        return;
+    }
+    let data = load(&DatasetId::FashionMnist, &LoadOptions::default()).unwrap();
+    assert_eq!((data.train.len(), data.test.len(), data.train.shape), (60_000, 10_000, [1, 28, 28]));
+    assert_eq!(data.train.class_counts(10), [6_000; 10]);
+    assert_eq!(data.test.class_counts(10), [1_000; 10]);
+    assert_eq!(data.train.labels[..5], [9, 0, 0, 3, 0]);
+    assert_eq!(data.classes[data.train.labels[0] as usize], "Ankle boot");
+}

@@ -1,0 +1,74 @@
+//! What the tests share: an operator's result and gradients, comparisons, and made-up values.
+
+#![allow(dead_code)] // Each test file uses its part.
+
+use candle_core::{DType, Device, Result, Tensor, Var, bail};
+
+/// The result of `f` and the gradients of its inputs behind the upstream gradient that `upstream` gives for the result.
+pub fn evaluate(
+    inputs: &[Tensor],
+    upstream: impl Fn(&Tensor) -> Result<Tensor>,
+    f: impl Fn(&[Tensor]) -> Result<Tensor>,
+) -> Result<(Tensor, Vec<Tensor>)> {
+    let inputs = inputs.iter().map(|t| Ok(Var::from_tensor(t)?.into_inner())).collect::<Result<Vec<_>>>()?;
+    let y = f(&inputs)?;
+    let mut gradients = (&y * upstream(&y)?)?.sum_all()?.backward()?;
+    let of = |t: &Tensor| gradients.remove(t).ok_or_else(|| candle_core::Error::msg("an input without a gradient"));
+    let gradients = inputs.iter().map(of).collect::<Result<_>>()?;
+    Ok((y.detach(), gradients))
+}
+
+/// The gradient of `Σ f(x)` at x.
+pub fn gradient(x: &Tensor, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    let (_, mut gradients) = evaluate(std::slice::from_ref(x), |y| y.ones_like(), |x| f(&x[0]))?;
+    Ok(gradients.remove(0))
+}
+
+pub fn values(tensor: &Tensor) -> Result<Vec<f64>> {
+    tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1()
+}
+
+/// An error unless both tensors have one shape and, relative to the largest value (at least 1), the same values. NaN
+/// equals NaN here; with a tolerance of 0 the values are equal.
+pub fn close(what: &str, actual: &Tensor, expected: &Tensor, tolerance: f64) -> Result<()> {
+    if actual.dims() != expected.dims() {
+        bail!("{what}: shape {:?} instead of {:?}", actual.dims(), expected.dims())
+    }
+    let (actual, expected) = (values(actual)?, values(expected)?);
+    let scale = expected.iter().filter(|v| v.is_finite()).fold(1f64, |scale, v| scale.max(v.abs()));
+    for (i, (a, e)) in actual.iter().zip(&expected).enumerate() {
+        let same = a == e || (a.is_nan() && e.is_nan()) || (a - e).abs() <= tolerance * scale;
+        if !same {
+            bail!("{what}: {a} instead of {e} at {i}")
+        }
+    }
+    Ok(())
+}
+
+/// Random numbers from a seed (SplitMix64).
+fn random(mut seed: u64) -> impl FnMut() -> u64 {
+    move || {
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+/// Whole numbers from −2 to 2, as f32: sums and products of them are exact, many are equal, many are 0.
+pub fn integers(shape: &[usize], seed: u64) -> Result<Tensor> {
+    let mut next = random(seed);
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| (next() % 5) as f32 - 2.).collect();
+    Tensor::from_vec(values, shape, &Device::Cpu)
+}
+
+/// Values in random order that keep a distance of 0.1 from each other and of 0.025 from 0, as f64: no operator has a
+/// kink near them.
+pub fn distinct(shape: &[usize], seed: u64) -> Result<Tensor> {
+    let mut next = random(seed);
+    let len: usize = shape.iter().product();
+    let mut order: Vec<usize> = (0..len).collect();
+    order.sort_by_cached_key(|_| next());
+    let values: Vec<f64> = order.iter().map(|&i| (i as f64 - (len / 2) as f64 + 0.25) * 0.1).collect();
+    Tensor::from_vec(values, shape, &Device::Cpu)
+}

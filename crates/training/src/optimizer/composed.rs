@@ -1,0 +1,27 @@
+//! The same rules as a composition of candle's operators, for devices and types without a kernel of ours.
+
+use super::Rule;
+use candle_core::{Result, Tensor, Var};
+
+pub fn step(rule: Rule, variable: &Var, gradient: &Tensor, moments: &mut [Tensor; 2]) -> Result<()> {
+    let parameter = variable.as_detached_tensor();
+    let moved = match rule {
+        Rule::Sgd { lr, momentum, nesterov, weight_decay } => {
+            let gradient = (gradient + (&parameter * weight_decay)?)?;
+            let direction = if momentum == 0. {
+                gradient
+            } else {
+                moments[0] = ((&moments[0] * momentum)? + &gradient)?;
+                if nesterov { (gradient + (&moments[0] * momentum)?)? } else { moments[0].clone() }
+            };
+            (parameter - (direction * lr)?)?
+        }
+        Rule::AdamW { decay, beta1, beta2, step_size, bias_correction2_sqrt, eps } => {
+            moments[0] = (&moments[0] + ((gradient - &moments[0])? * (1. - beta1))?)?;
+            moments[1] = ((&moments[1] * beta2)? + (gradient.sqr()? * (1. - beta2))?)?;
+            let denominator = ((moments[1].sqrt()? / bias_correction2_sqrt)? + eps)?;
+            ((parameter * decay)? - (&moments[0] / denominator)? * step_size)?
+        }
+    };
+    variable.set(&moved)
+}

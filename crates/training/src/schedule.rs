@@ -1,0 +1,140 @@
+use candle_core::{Result, bail};
+use serde::{Deserialize, Serialize};
+use std::f64::consts::PI;
+use std::fmt;
+
+/// How the learning rate moves over a run, step by step. `warmup` is the share of all steps on which it rises.
+///
+/// In a configuration file: `schedule = { kind = "one-cycle" }`, `schedule = { kind = "cosine", warmup = 0.1 }`; what
+/// is left out has the default of [`Schedule::one_cycle`] and [`Schedule::cosine`].
+///
+/// ```
+/// use training::Schedule;
+///
+/// let schedule = Schedule::one_cycle();
+/// let rates = [0, 29, 99].map(|step| format!("{:.7}", schedule.lr(0.1, step, 100)));
+/// assert_eq!(rates, ["0.0040000", "0.1000000", "0.0000004"]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Schedule {
+    /// The peak all along.
+    Constant {},
+    /// Smith & Topin's one-cycle policy (2018) in two phases with cosine annealing, as
+    /// `torch.optim.lr_scheduler.OneCycleLR(cycle_momentum=False)`: from peak / `div_factor` to the peak and down to
+    /// peak / (`div_factor` · `final_div_factor`). The momentum is not cycled.
+    OneCycle {
+        #[serde(default = "default::one_cycle_warmup")]
+        warmup: f64,
+        #[serde(default = "default::div_factor")]
+        div_factor: f64,
+        #[serde(default = "default::final_div_factor")]
+        final_div_factor: f64,
+    },
+    /// Linear up to the peak, then along half a cosine towards 0 (Loshchilov & Hutter 2017): PyTorch's `LinearLR`
+    /// followed by `CosineAnnealingLR`. No step has the rate 0: the first one is already a step up, and 0 would come
+    /// after the last.
+    Cosine {
+        #[serde(default = "default::cosine_warmup")]
+        warmup: f64,
+    },
+}
+
+mod default {
+    pub fn one_cycle_warmup() -> f64 {
+        0.3
+    }
+    pub fn div_factor() -> f64 {
+        25.
+    }
+    pub fn final_div_factor() -> f64 {
+        1e4
+    }
+    pub fn cosine_warmup() -> f64 {
+        0.05
+    }
+}
+
+impl Schedule {
+    /// The same rate all along.
+    pub fn constant() -> Self {
+        Schedule::Constant {}
+    }
+
+    /// One-cycle with PyTorch's defaults: up for 30 % of the steps, from 1/25 of the peak, down to 1/250,000.
+    pub fn one_cycle() -> Self {
+        Schedule::OneCycle {
+            warmup: default::one_cycle_warmup(),
+            div_factor: default::div_factor(),
+            final_div_factor: default::final_div_factor(),
+        }
+    }
+
+    /// Cosine after a warm-up on 5 % of the steps.
+    pub fn cosine() -> Self {
+        Schedule::Cosine { warmup: default::cosine_warmup() }
+    }
+
+    /// The learning rate of `step`, which counts from 0 to `total_steps` − 1.
+    pub fn lr(&self, peak: f64, step: u64, total_steps: u64) -> f64 {
+        let (step, total) = (step as f64, total_steps as f64);
+        match *self {
+            Schedule::Constant {} => peak,
+            Schedule::OneCycle { warmup, div_factor, final_div_factor } => {
+                let first = peak / div_factor;
+                let top = warmup * total - 1.;
+                if step <= top {
+                    // A warm-up of a single step is the peak itself.
+                    let share = if top > 0. { step / top } else { 1. };
+                    anneal(first, peak, share)
+                } else {
+                    // As PyTorch has it, `top` lies before the first step where the warm-up is shorter than a step.
+                    anneal(peak, first / final_div_factor, ((step - top) / (total - 1. - top)).min(1.))
+                }
+            }
+            Schedule::Cosine { warmup } => {
+                let rising = (warmup * total).round();
+                if step < rising {
+                    peak * (step + 1.) / rising
+                } else {
+                    anneal(peak, 0., ((step - rising) / (total - rising)).min(1.))
+                }
+            }
+        }
+    }
+
+    /// # Errors
+    /// A warm-up that is no share of the run, or a factor that is not positive.
+    pub(crate) fn check(&self) -> Result<()> {
+        let (warmup, factors) = match *self {
+            Schedule::Constant {} => return Ok(()),
+            Schedule::OneCycle { warmup, div_factor, final_div_factor } => (warmup, [div_factor, final_div_factor]),
+            Schedule::Cosine { warmup } => (warmup, [1., 1.]),
+        };
+        if !(0. ..=1.).contains(&warmup) {
+            bail!("schedule {self}: warmup is a share of the steps, between 0 and 1")
+        }
+        if !factors.iter().all(|&factor| factor.is_finite() && factor > 0.) {
+            bail!("schedule {self}: the factors must be positive")
+        }
+        Ok(())
+    }
+}
+
+/// From `start` to `end` along half a cosine.
+fn anneal(start: f64, end: f64, share: f64) -> f64 {
+    end + (start - end) / 2. * ((PI * share).cos() + 1.)
+}
+
+/// One line for tables and records, such as `one-cycle(warmup=0.3, div_factor=25, final_div_factor=10000)`.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Schedule::Constant {} => write!(f, "constant"),
+            Schedule::OneCycle { warmup, div_factor, final_div_factor } => {
+                write!(f, "one-cycle(warmup={warmup}, div_factor={div_factor}, final_div_factor={final_div_factor})")
+            }
+            Schedule::Cosine { warmup } => write!(f, "cosine(warmup={warmup})"),
+        }
+    }
+}

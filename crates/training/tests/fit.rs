@@ -1,0 +1,209 @@
+use candle_core::{Device, Result, Tensor, bail};
+use layers::{Description, Layer, Mode, Sequential, Stack};
+use rand_chacha::rand_core::Rng;
+use training::{Diverged, Event, FitConfig, OptimizerConfig, Parameters, Schedule, evaluate, fit};
+
+const CPU: Device = Device::Cpu;
+const CLASSES: usize = 3;
+
+/// A batch of 6×6 images with a bright column whose place is the class, under noise.
+fn batch(number: u64, size: usize) -> Result<(Tensor, Tensor)> {
+    let mut random = layers::rng(5, "images", number);
+    let mut noise = std::iter::repeat_with(|| random.next_u32() as f32 / u32::MAX as f32);
+    let targets: Vec<u32> = (0..size).map(|i| (i % CLASSES) as u32).collect();
+    let mut pixels = Vec::new();
+    for &target in &targets {
+        pixels.extend((0..36).zip(&mut noise).map(|(i, n)| n + if i % 6 == 2 * target { 1. } else { 0. }));
+    }
+    Ok((Tensor::from_vec(pixels, (size, 1, 6, 6), &CPU)?, Tensor::new(targets, &CPU)?))
+}
+
+/// Three full batches and a smaller one.
+fn batches(_epoch: usize) -> std::vec::IntoIter<Result<(Tensor, Tensor)>> {
+    vec![batch(0, 12), batch(1, 12), batch(2, 12), batch(3, 5)].into_iter()
+}
+
+fn model(parameters: &Parameters) -> Sequential {
+    let stack = Stack::new(&[1, 6, 6], parameters.builder()).conv(4, 3).batch_norm().relu().max_pool(2).flatten();
+    stack.dropout(0.2).linear(CLASSES).build().unwrap()
+}
+
+fn config(epochs: usize) -> FitConfig {
+    let optimizer = OptimizerConfig::adamw();
+    FitConfig { epochs, seed: 0, lr: 0.03, schedule: Schedule::one_cycle(), optimizer }
+}
+
+fn trained(config: &FitConfig) -> Result<(Parameters, Sequential, Vec<f64>)> {
+    let parameters = Parameters::seeded(config.seed, &CPU);
+    let model = model(&parameters);
+    let outcome = fit(&model, &parameters, batches, config, |_| Ok(()))?;
+    assert_eq!(outcome.diverged, None);
+    let losses = outcome.epochs.iter().map(|epoch| epoch.train_loss).collect();
+    Ok((parameters, model, losses))
+}
+
+/// Gives the logits of `of`, in training spoilt as `fail` says.
+struct Failing<F> {
+    of: Sequential,
+    fail: F,
+}
+
+impl<F: Fn(u64, Tensor) -> Result<Tensor> + Send + Sync> Layer for Failing<F> {
+    fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
+        let logits = self.of.forward(xs, mode)?;
+        if let Mode::Train { step, .. } = mode { (self.fail)(step, logits) } else { Ok(logits) }
+    }
+
+    fn describe(&self, input: &[usize]) -> Result<Description> {
+        self.of.describe(input)
+    }
+}
+
+#[test]
+fn training_learns_a_small_problem_with_either_optimiser_and_every_schedule() -> Result<()> {
+    let sgd = OptimizerConfig::Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-4 };
+    for (optimizer, schedule) in [
+        (OptimizerConfig::adamw(), Schedule::one_cycle()),
+        (OptimizerConfig::adamw(), Schedule::constant()),
+        (sgd, Schedule::cosine()),
+    ] {
+        let (_, model, losses) = trained(&FitConfig { optimizer, schedule, ..config(15) })?;
+        assert!(losses[14] < 0.3 * losses[0], "{losses:?}");
+        let evaluation = evaluate(&model, batches(0))?;
+        assert!(evaluation.top1 > 0.9 && evaluation.loss < 0.3, "{evaluation:?}");
+        assert_eq!(evaluation.hits.len(), 41);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_weights_are_the_same_to_the_bit_on_one_thread_and_on_two() -> Result<()> {
+    let on = |threads| -> Result<String> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| trained(&config(3))?.0.sha256())
+    };
+    let one = on(1)?;
+    assert_eq!(one, on(2)?);
+    assert_eq!(one, on(1)?);
+    assert_ne!(one, trained(&FitConfig { seed: 1, ..config(3) })?.0.sha256()?);
+    Ok(())
+}
+
+#[test]
+fn every_step_and_epoch_is_reported_in_order_with_its_rate() -> Result<()> {
+    let parameters = Parameters::seeded(0, &CPU);
+    let model = model(&parameters);
+    let config = config(2);
+    let mut seen = Vec::new();
+    let (mut sum, mut epochs) = (0., Vec::new());
+    let outcome = fit(&model, &parameters, batches, &config, |event| {
+        match event {
+            Event::Step { epoch, step, total_steps, loss, lr } => {
+                assert_eq!(total_steps, 8);
+                assert_eq!(lr, config.schedule.lr(config.lr, step, 8));
+                sum += loss as f64 * if step % 4 == 3 { 5. } else { 12. };
+                seen.push(format!("{epoch}:{step}"));
+            }
+            Event::Epoch(report) => {
+                // The smaller last batch weighs less.
+                assert!((report.train_loss - std::mem::take(&mut sum) / 41.).abs() < 1e-12);
+                seen.push(format!("epoch {}", report.epoch));
+                epochs.push(report.clone());
+            }
+        }
+        Ok(())
+    })?;
+    assert_eq!(seen.join(" "), "0:0 0:1 0:2 0:3 epoch 0 1:4 1:5 1:6 1:7 epoch 1");
+    assert_eq!(outcome.epochs, epochs);
+    assert_eq!(epochs[1].lr, config.schedule.lr(config.lr, 7, 8));
+    Ok(())
+}
+
+#[test]
+fn a_loss_that_becomes_nan_ends_the_run_before_it_reaches_the_weights() -> Result<()> {
+    let parameters = Parameters::seeded(0, &CPU);
+    let of = model(&parameters);
+    let model = Failing { of, fail: |step, logits| if step == 6 { logits * f64::NAN } else { Ok(logits) } };
+    let outcome = fit(&model, &parameters, batches, &config(5), |_| Ok(()))?;
+    assert_eq!(outcome.diverged, Some(Diverged { epoch: 1, step: 6 }));
+    assert_eq!(outcome.epochs.len(), 1);
+    assert!(outcome.diverged.unwrap().to_string().contains("epoch 1, step 6"));
+    assert!(evaluate(&model, batches(0))?.loss.is_finite());
+    Ok(())
+}
+
+#[test]
+fn weights_that_are_not_finite_end_the_run_though_no_loss_showed_it() -> Result<()> {
+    let parameters = Parameters::seeded(0, &CPU);
+    let of = model(&parameters);
+    // In the epoch's last step the logits stay what they are, but their gradient overflows.
+    let fail = |step, logits: Tensor| {
+        let zero = (&logits - logits.detach())?;
+        if step == 3 { logits.detach() + ((zero * 1e30)? * 1e30)? } else { Ok(logits) }
+    };
+    let mut losses = Vec::new();
+    let outcome = fit(&Failing { of, fail }, &parameters, batches, &config(5), |event| {
+        if let Event::Step { loss, .. } = event {
+            losses.push(loss);
+        }
+        Ok(())
+    })?;
+    assert!(losses.len() == 4 && losses[3].is_finite(), "{losses:?}");
+    assert_eq!(outcome.diverged, Some(Diverged { epoch: 0, step: 3 }));
+    assert!(outcome.epochs.is_empty());
+    Ok(())
+}
+
+#[test]
+fn an_error_from_batches_or_caller_ends_the_run() {
+    let parameters = Parameters::seeded(0, &CPU);
+    let model = model(&parameters);
+    let broken = |_| vec![batch(0, 12), Err(candle_core::Error::msg("unreadable"))].into_iter();
+    let error = fit(&model, &parameters, broken, &config(1), |_| Ok(())).unwrap_err();
+    assert!(error.to_string().contains("unreadable"), "{error}");
+    let stopped = fit(&model, &parameters, batches, &config(1), |_| bail!("stopped")).unwrap_err();
+    assert!(stopped.to_string().contains("stopped"), "{stopped}");
+}
+
+#[test]
+fn senseless_configurations_and_empty_data_are_errors() {
+    let parameters = Parameters::seeded(0, &CPU);
+    let model = model(&parameters);
+    let run = |config: FitConfig| fit(&model, &parameters, batches, &config, |_| Ok(())).unwrap_err().to_string();
+    assert!(run(config(0)).contains("0 epochs"));
+    assert!(run(FitConfig { lr: 0., ..config(1) }).contains("learning rate"));
+    assert!(run(FitConfig { lr: f64::NAN, ..config(1) }).contains("learning rate"));
+    assert!(run(FitConfig { schedule: Schedule::Cosine { warmup: 1.5 }, ..config(1) }).contains("warmup"));
+    let schedule = Schedule::OneCycle { warmup: 0.3, div_factor: 0., final_div_factor: 1. };
+    assert!(run(FitConfig { schedule, ..config(1) }).contains("positive"));
+    let none = |_| Vec::new().into_iter();
+    let empty = fit(&model, &parameters, none, &config(1), |_| Ok(())).unwrap_err().to_string();
+    assert!(empty.contains("no batches"), "{empty}");
+    assert!(evaluate(&model, none(0)).unwrap_err().to_string().contains("no samples"));
+}
+
+#[test]
+fn evaluation_weighs_samples_not_batches_and_changes_nothing() -> Result<()> {
+    let (parameters, model, _) = trained(&config(3))?;
+    let before = parameters.sha256()?;
+    let split = evaluate(&model, batches(0))?;
+    let (xs, targets): (Vec<_>, Vec<_>) = batches(0).map(|batch| batch.unwrap()).unzip();
+    let whole = evaluate(&model, [Ok((Tensor::cat(&xs, 0)?, Tensor::cat(&targets, 0)?))])?;
+    assert_eq!(split.hits, whole.hits);
+    assert_eq!(split.top1, whole.top1);
+    assert!((split.loss - whole.loss).abs() < 1e-6);
+    assert_eq!(split.top1, split.hits.iter().filter(|&&hit| hit).count() as f64 / 41.);
+    assert_eq!(parameters.sha256()?, before);
+    Ok(())
+}
+
+#[test]
+fn a_target_beyond_the_classes_is_an_error() -> Result<()> {
+    let parameters = Parameters::seeded(0, &CPU);
+    let model = model(&parameters);
+    let (xs, _) = batch(0, 2)?;
+    let wrong = || std::iter::once(Ok((xs.clone(), Tensor::new(&[0u32, 9], &CPU).unwrap())));
+    assert!(evaluate(&model, wrong()).is_err());
+    assert!(fit(&model, &parameters, |_| wrong(), &config(1), |_| Ok(())).is_err());
+    Ok(())
+}

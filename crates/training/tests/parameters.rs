@@ -1,0 +1,198 @@
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::Init;
+use layers::{Layer, Mode, Stack};
+use std::collections::HashMap;
+use std::path::Path;
+use tempfile::TempDir;
+use training::Parameters;
+
+const CPU: Device = Device::Cpu;
+const UNIFORM: Init = Init::Uniform { lo: -1., up: 1. };
+
+/// A convolution with batch normalisation and a classifier, freshly made.
+fn network(seed: u64, classes: usize) -> Parameters {
+    let parameters = Parameters::seeded(seed, &CPU);
+    let stack = Stack::new(&[1, 6, 6], parameters.builder()).conv(3, 3).batch_norm().relu().flatten();
+    stack.name("head").linear(classes).build().unwrap();
+    parameters
+}
+
+fn values(parameters: &Parameters, name: &str) -> Vec<f32> {
+    let (_, variable) = parameters.all().into_iter().find(|(n, _)| n == name).unwrap();
+    variable.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+fn names(parameters: Vec<(String, candle_core::Var)>) -> Vec<String> {
+    parameters.into_iter().map(|(name, _)| name).collect()
+}
+
+#[test]
+fn weights_depend_on_seed_and_name_but_not_on_the_order_of_asking() -> Result<()> {
+    let asked = |seed, order: &[&str]| -> Result<Parameters> {
+        let parameters = Parameters::seeded(seed, &CPU);
+        for name in order {
+            parameters.builder().pp("block").get_with_hints((4, 5), name, UNIFORM)?;
+        }
+        Ok(parameters)
+    };
+    let (forth, back) = (asked(1, &["a", "b", "c"])?, asked(1, &["c", "b", "a"])?);
+    assert_eq!(forth.sha256()?, back.sha256()?);
+    assert_ne!(forth.sha256()?, asked(2, &["a", "b", "c"])?.sha256()?);
+    assert_ne!(values(&forth, "block.a"), values(&forth, "block.b"));
+    Ok(())
+}
+
+#[test]
+fn a_backbone_starts_the_same_whatever_head_it_carries() {
+    let (small, large) = (network(3, 2), network(3, 10));
+    assert_eq!(values(&small, "0.weight"), values(&large, "0.weight"));
+    assert_ne!(values(&small, "head.weight").len(), values(&large, "head.weight").len());
+}
+
+#[test]
+fn the_weights_of_a_seed_stay_what_they_are() {
+    // −1 + 2 · ⌊word / 2⁸⌋ / 2²⁴ for the first three words of ChaCha8 under the key SHA-256(seed, step, name). If this
+    // changes, so does every result.
+    let parameters = Parameters::seeded(0, &CPU);
+    parameters.builder().get_with_hints(3, "weight", UNIFORM).unwrap();
+    assert_eq!(values(&parameters, "weight"), [0.014_890_79, 0.942_221_16, -0.537_770_4]);
+}
+
+#[test]
+fn convolutions_and_linear_layers_start_within_pytorchs_bounds() {
+    let parameters = network(0, 10);
+    for (layer, fan_in) in [("0", 9.), ("head", 48.)] {
+        for name in ["weight", "bias"] {
+            let bound = 1. / f32::sqrt(fan_in);
+            assert!(values(&parameters, &format!("{layer}.{name}")).iter().all(|v| v.abs() <= bound));
+        }
+    }
+    assert_eq!(values(&parameters, "1.running_var"), [1.; 3]);
+}
+
+#[test]
+fn a_name_asked_twice_is_the_same_parameter_and_keeps_its_shape() -> Result<()> {
+    let parameters = Parameters::seeded(0, &CPU);
+    let first = parameters.builder().get_with_hints(2, "shared", UNIFORM)?;
+    let second = parameters.builder().get_with_hints(2, "shared", Init::Const(0.))?;
+    assert_eq!(first.id(), second.id());
+    assert_eq!(parameters.builder().get_unchecked("shared")?.id(), first.id());
+    let error = parameters.builder().get(3, "shared").unwrap_err().to_string();
+    assert!(error.contains("parameter shared has the shape [2], not [3]"), "{error}");
+    assert!(parameters.builder().get_unchecked("other").is_err());
+    Ok(())
+}
+
+#[test]
+fn a_copy_in_another_type_is_refused_because_it_would_not_be_trained() {
+    let parameters = Parameters::seeded(0, &CPU);
+    let error = parameters.builder().to_dtype(DType::F16).get(3, "weight").unwrap_err();
+    assert!(error.to_string().contains("parameter weight is f32"), "{error}");
+    assert!(parameters.all().is_empty());
+}
+
+#[test]
+fn running_statistics_are_kept_but_not_trainable() {
+    let parameters = network(0, 2);
+    let trainable = ["0.bias", "0.weight", "1.bias", "1.weight", "head.bias", "head.weight"];
+    assert_eq!(names(parameters.trainable()), trainable);
+    assert_eq!(parameters.all().len(), trainable.len() + 2);
+}
+
+#[test]
+fn saved_weights_come_back_to_the_bit() -> Result<()> {
+    let folder = TempDir::new()?;
+    let path = folder.path().join("weights.safetensors");
+    let (trained, fresh) = (network(1, 2), network(2, 2));
+    trained.save(&path)?;
+    assert_ne!(trained.sha256()?, fresh.sha256()?);
+    fresh.load(&path)?;
+    assert_eq!(trained.sha256()?, fresh.sha256()?);
+    fresh.save(&folder.path().join("again"))?;
+    assert_eq!(std::fs::read(path)?, std::fs::read(folder.path().join("again"))?);
+    Ok(())
+}
+
+#[test]
+fn loading_changes_a_model_that_has_been_built() -> Result<()> {
+    let folder = TempDir::new()?;
+    let path = folder.path().join("weights.safetensors");
+    let parameters = Parameters::seeded(0, &CPU);
+    let model = Stack::new(&[2], parameters.builder()).linear(1).build()?;
+    let tensors = [("0.weight", Tensor::new(&[[2f32, 3.]], &CPU)?), ("0.bias", Tensor::new(&[1f32], &CPU)?)];
+    candle_core::safetensors::save(&HashMap::from(tensors), &path)?;
+    parameters.load(&path)?;
+    let ys = model.forward(&Tensor::new(&[[10f32, 100.]], &CPU)?, Mode::Inference)?;
+    assert_eq!(ys.to_vec2::<f32>()?, [[321.]]);
+    Ok(())
+}
+
+#[test]
+fn pytorchs_counter_of_batches_is_passed_over() -> Result<()> {
+    let folder = TempDir::new()?;
+    let path = folder.path().join("weights.safetensors");
+    let parameters = network(0, 2);
+    let mut tensors: HashMap<_, _> = parameters.all().into_iter().map(|(n, v)| (n, v.as_tensor().clone())).collect();
+    tensors.insert("1.num_batches_tracked".into(), Tensor::new(7i64, &CPU)?);
+    candle_core::safetensors::save(&tensors, &path)?;
+    network(1, 2).load(&path)
+}
+
+#[test]
+fn foreign_weights_are_refused_by_name_and_nothing_is_changed() -> Result<()> {
+    let folder = TempDir::new()?;
+    let path = folder.path().join("weights.safetensors");
+    let parameters = network(0, 2);
+    let before = parameters.sha256()?;
+    let mut tensors: HashMap<_, _> = network(1, 3).all().into_iter().map(|(n, v)| (n, v.as_tensor().clone())).collect();
+    let bias = tensors.remove("0.bias").unwrap();
+    tensors.insert("stem.bias".into(), bias);
+    candle_core::safetensors::save(&tensors, &path)?;
+    let error = parameters.load(&path).unwrap_err().to_string();
+    for part in [
+        "0.bias is missing",
+        "head.weight has the shape [3, 48], not [2, 48]",
+        "stem.bias is left over",
+        "weights.safetensors",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert_eq!(parameters.sha256()?, before);
+    Ok(())
+}
+
+#[test]
+fn a_file_that_is_missing_or_broken_is_an_error_that_names_it() -> Result<()> {
+    let folder = TempDir::new()?;
+    let path = folder.path().join("weights.safetensors");
+    let parameters = network(0, 2);
+    let load = |path: &Path| parameters.load(path).unwrap_err().to_string();
+    assert!(load(&path).contains("weights.safetensors"));
+    for bytes in [&b""[..], b"not a safetensors file", &[255; 64]] {
+        std::fs::write(&path, bytes)?;
+        assert!(load(&path).contains("weights.safetensors"));
+    }
+    parameters.save(&path)?;
+    let whole = std::fs::read(&path)?;
+    std::fs::write(&path, &whole[..whole.len() - 1])?;
+    assert!(load(&path).contains("weights.safetensors"));
+    let nowhere = parameters.save(&folder.path().join("no-such-folder/w")).unwrap_err().to_string();
+    assert!(nowhere.contains("no-such-folder"), "{nowhere}");
+    Ok(())
+}
+
+#[test]
+fn the_fingerprint_sees_names_shapes_and_values() -> Result<()> {
+    let of = |name: &str, shape: &[usize], value| -> Result<String> {
+        let parameters = Parameters::seeded(0, &CPU);
+        parameters.builder().get_with_hints(shape, name, Init::Const(value))?;
+        parameters.sha256()
+    };
+    let fingerprint = of("a", &[2, 3], 1.)?;
+    assert_eq!(fingerprint.len(), 64);
+    assert_eq!(fingerprint, of("a", &[2, 3], 1.)?);
+    for other in [of("b", &[2, 3], 1.)?, of("a", &[3, 2], 1.)?, of("a", &[2, 3], 1.0000001)?] {
+        assert_ne!(fingerprint, other);
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! The figures the networks were published with.
+
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::{VarBuilder, VarMap};
+use layers::{Layer, Mode};
+use models::{Classifier, ModelConfig, ModelName, Summary};
+
+fn built(model: &str, head: &str) -> (Classifier, ModelConfig, VarMap) {
+    let variables = VarMap::new();
+    let vb = VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu);
+    let name: ModelName = model.parse().unwrap();
+    let config = ModelConfig { head: head.parse().unwrap(), ..name.config().unwrap() };
+    (name.architecture().build(&config, vb).unwrap(), config, variables)
+}
+
+fn summary(model: &str, head: &str) -> Summary {
+    let (net, config, _) = built(model, head);
+    models::summary(&net, &config.input).unwrap()
+}
+
+fn names(model: &str) -> Vec<String> {
+    let default_head = models::find(model).unwrap().default_head;
+    let (_, _, variables) = built(model, default_head);
+    let mut names: Vec<String> = variables.data().lock().unwrap().keys().cloned().collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_models_have_the_published_numbers_of_parameters() {
+    for (model, head, trainable, stored) in [
+        ("two-conv", "fc", 18_816 + 16_010, 18_816 + 16_010),
+        ("two-conv", "gap", 18_816 + 650, 18_816 + 650),
+        ("lenet5", "fc:120,84", 61_706, 61_706),
+        ("vgg-small", "gap-fc", 288_746, 288_746 + 896),
+        ("nin", "gap", 966_986, 966_986),
+        ("all-cnn-c", "gap", 1_369_738, 1_369_738),
+        ("resnet8", "gap-fc", 78_186, 78_666),
+        ("resnet20", "gap-fc", 269_722, 269_722 + 1_376),
+    ] {
+        let summary = summary(model, head);
+        assert_eq!((summary.trainable_params, summary.params), (trainable, stored), "{model} with {head}");
+    }
+}
+
+#[test]
+fn resnet8_has_the_published_number_of_multiply_accumulates() {
+    assert_eq!(summary("resnet8", "gap-fc").macs, 12_501_632);
+}
+
+#[test]
+fn two_conv_gives_its_head_1600_features() {
+    let (net, _, _) = built("two-conv", "fc");
+    assert_eq!(net.backbone.output, [64, 5, 5]);
+}
+
+#[test]
+fn the_receptive_fields_are_as_documented() {
+    assert_eq!(summary("two-conv", "gap").receptive_field, Some(vec![10, 10]));
+    assert_eq!(summary("vgg-small", "gap").receptive_field, Some(vec![32, 32]));
+}
+
+#[test]
+fn described_parameters_are_the_stored_ones_and_the_rows_add_up() {
+    for architecture in models::list() {
+        for head in [architecture.default_head, "gap-fc"] {
+            let (net, config, variables) = built(architecture.name, head);
+            let (mut trainable, mut stored) = (0, 0);
+            for (name, variable) in variables.data().lock().unwrap().iter() {
+                stored += variable.elem_count();
+                trainable += if name.contains("running_") { 0 } else { variable.elem_count() };
+            }
+            let summary = models::summary(&net, &config.input).unwrap();
+            assert_eq!((summary.trainable_params, summary.params), (trainable, stored), "{}", architecture.name);
+            assert_eq!(summary.layers.iter().map(|layer| layer.params).sum::<usize>(), stored);
+            assert_eq!(summary.layers.iter().map(|layer| layer.macs).sum::<u64>(), summary.macs);
+        }
+    }
+}
+
+#[test]
+fn every_row_with_parameters_carries_their_name() {
+    for architecture in models::list() {
+        let (net, config, variables) = built(architecture.name, architecture.default_head);
+        let names = variables.data().lock().unwrap();
+        for row in models::summary(&net, &config.input).unwrap().layers {
+            assert!(row.params == 0 || names.contains_key(&format!("{}.weight", row.path)), "{row:?}");
+        }
+    }
+}
+
+#[test]
+fn every_model_gives_logits_and_the_features_it_describes() -> Result<()> {
+    for architecture in models::list() {
+        let (net, config, _) = built(&format!("{}@0.25", architecture.name), "gap-fc");
+        let [channels, height, width] = config.input;
+        let images = Tensor::zeros((2, channels, height, width), DType::F32, &Device::Cpu)?;
+        for mode in [Mode::Train { seed: 0, step: 0 }, Mode::Eval, Mode::Inference] {
+            assert_eq!(net.forward(&images, mode)?.dims(), [2, 10], "{}", architecture.name);
+        }
+        let features = net.forward_features(&images, Mode::Inference)?;
+        assert_eq!(features.dims()[1..], net.backbone.feature_shape(&config.input)?, "{}", architecture.name);
+    }
+    Ok(())
+}
+
+#[test]
+fn lenet5_names_its_parameters_as_a_pytorch_sequential_does() {
+    let layers = ["classifier.1", "classifier.3", "classifier.5", "features.0", "features.3"];
+    let expected: Vec<_> =
+        layers.iter().flat_map(|layer| [format!("{layer}.bias"), format!("{layer}.weight")]).collect();
+    assert_eq!(names("lenet5"), expected);
+}
+
+#[test]
+fn resnet8_names_its_parameters_as_torchvision_does() {
+    let mut expected = vec!["fc.bias".to_string(), "fc.weight".to_string()];
+    for conv in
+        ["conv1", "layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1", "layer2.0.conv2", "layer2.0.downsample.0"]
+            .into_iter()
+            .chain(["layer3.0.conv1", "layer3.0.conv2", "layer3.0.downsample.0"])
+    {
+        expected.extend(["bias", "weight"].map(|name| format!("{conv}.{name}")));
+    }
+    for bn in ["bn1", "layer1.0.bn1", "layer1.0.bn2", "layer2.0.bn1", "layer2.0.bn2", "layer3.0.bn1", "layer3.0.bn2"] {
+        expected.extend(["bias", "weight", "running_mean", "running_var"].map(|name| format!("{bn}.{name}")));
+    }
+    expected.sort();
+    assert_eq!(names("resnet8"), expected);
+}
+
+#[test]
+fn the_summary_of_lenet5_reads_like_torchinfo() {
+    insta::assert_snapshot!(summary("lenet5", "fc:120,84"));
+}
+
+#[test]
+fn the_summary_in_json_has_the_totals_and_the_layers() {
+    let json = serde_json::to_value(summary("resnet8", "gap-fc")).unwrap();
+    assert_eq!(json["params"], 78_666);
+    assert_eq!(json["trainable_params"], 78_186);
+    assert_eq!(json["macs"], 12_501_632);
+    assert_eq!(json["layers"][0]["path"], "conv1");
+    assert_eq!(json["layers"][0]["output"], serde_json::json!([16, 32, 32]));
+}
