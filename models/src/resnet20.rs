@@ -30,7 +30,7 @@ fn layers(input: &[usize], width: Width, vb: VarBuilder) -> Result<Sequential> {
             let stride = if stage > 0 && position == 0 { 2 } else { 1 };
             stack = stack
                 .name(format!("layer{}.{position}", stage + 1))
-                .add(|shape, vb| block(shape, width.of(channels), stride, vb));
+                .layer(|shape, vb| block(shape, width.of(channels), stride, vb));
         }
     }
     stack.build()

@@ -14,6 +14,17 @@ pub(crate) struct Entry {
     pub absorbed: bool,
 }
 
+impl Sequential {
+    /// How many modules there are, those computed along with another included.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
 impl Layer for Sequential {
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
         let mut active = self.entries.iter().filter(|entry| !entry.absorbed);

@@ -101,20 +101,20 @@ impl<'a> Stack<'a> {
     }
 
     pub fn max_pool_with(self, window: Window) -> Self {
-        self.add(|_, _| Ok(MaxPool2d(window)))
+        self.layer(|_, _| Ok(MaxPool2d(window)))
     }
 
     /// Average over windows side by side.
     pub fn avg_pool(self, kernel: usize) -> Self {
-        self.add(|_, _| Ok(AvgPool2d(Window::square(kernel))))
+        self.layer(|_, _| Ok(AvgPool2d(Window::square(kernel))))
     }
 
     pub fn dropout(self, p: f64) -> Self {
-        self.add(|_, vb| Dropout::new(p, vb.prefix()))
+        self.layer(|_, vb| Dropout::new(p, vb.prefix()))
     }
 
     pub fn flatten(self) -> Self {
-        self.add(|_, _| Ok(Flatten))
+        self.layer(|_, _| Ok(Flatten))
     }
 
     pub fn linear(self, outputs: usize) -> Self {
@@ -125,7 +125,7 @@ impl<'a> Stack<'a> {
     }
 
     /// Any other layer, made from the shape it will get and the builder of its parameters.
-    pub fn add<L: Layer + 'static>(self, make: impl FnOnce(&[usize], VarBuilder<'a>) -> Result<L>) -> Self {
+    pub fn layer<L: Layer + 'static>(self, make: impl FnOnce(&[usize], VarBuilder<'a>) -> Result<L>) -> Self {
         self.module(|shape, vb| Ok(Module::Other(Box::new(make(shape, vb)?))))
     }
 

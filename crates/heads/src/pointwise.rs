@@ -1,0 +1,99 @@
+use crate::evidence::class_activation_map;
+use crate::global::Global;
+use crate::head::Body;
+use crate::pool_linear::Pooling;
+use crate::{Evidence, Reduction};
+use candle_core::{Result, Tensor, bail};
+use candle_nn::{Init, VarBuilder};
+use layers::{Description, Layer, Mode};
+
+/// `gap` and `gmp`: a 1×1 convolution from channels to classes, then global pooling.
+pub struct Pointwise {
+    pooling: Global,
+    channels: usize,
+    classes: usize,
+    /// None where the channels are the classes.
+    convolution: Option<Convolution>,
+}
+
+/// Parameters of a 1×1 convolution over one or two axes.
+struct Convolution {
+    /// (K, C, 1) or (K, C, 1, 1)
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Pointwise {
+    pub fn new(pooling: Global, direct: bool, features: &[usize], classes: usize, vb: VarBuilder) -> Result<Self> {
+        let channels = features[0];
+        if direct && channels != classes {
+            bail!("a direct head needs as many channels as classes, not {channels} and {classes}: leave out ':direct'")
+        }
+        let convolution = if direct {
+            None
+        } else {
+            let bound = 1. / (channels as f64).sqrt();
+            let init = Init::Uniform { lo: -bound, up: bound };
+            let mut shape = vec![1; features.len() + 1];
+            shape[..2].copy_from_slice(&[classes, channels]);
+            let weight = vb.get_with_hints(shape, "weight", init)?;
+            Some(Convolution { weight, bias: vb.get_with_hints(classes, "bias", init)? })
+        };
+        Ok(Self { pooling, channels, classes, convolution })
+    }
+
+    /// The map of each class, without the bias.
+    fn maps(&self, features: &Tensor, mode: Mode) -> Result<Tensor> {
+        match &self.convolution {
+            Some(Convolution { weight, .. }) => {
+                let weight = mode.parameter(weight).reshape((self.classes, self.channels))?;
+                class_activation_map(features, &weight)
+            }
+            None => Ok(features.clone()),
+        }
+    }
+}
+
+impl Layer for Pointwise {
+    fn forward(&self, features: &Tensor, mode: Mode) -> Result<Tensor> {
+        // The bias is the same everywhere, so it may as well come after the average or the maximum.
+        let pooled = self.pooling.pool(&self.maps(features, mode)?, mode)?;
+        match &self.convolution {
+            Some(Convolution { bias, .. }) => pooled.broadcast_add(&mode.parameter(bias)),
+            None => Ok(pooled),
+        }
+    }
+
+    fn describe(&self, input: &[usize]) -> Result<Description> {
+        if input.len() < 2 || input[0] != self.channels {
+            bail!("a head for features of {} channels can't take {input:?}", self.channels)
+        }
+        let positions: usize = input[1..].iter().product();
+        let mut children = Vec::new();
+        if self.convolution.is_some() {
+            let mut output = input.to_vec();
+            output[0] = self.classes;
+            let kind = format!("Conv({}, {}, 1x1)", self.channels, self.classes);
+            let macs = self.channels * self.classes * positions;
+            let convolution = Description::pointwise(kind, output);
+            children.push(convolution.with_params((self.channels + 1) * self.classes).with_macs(macs as u64));
+        }
+        children.push(Description::global(self.pooling.kind(), vec![self.classes]));
+        Ok(Description::chain("Pointwise", input, children))
+    }
+}
+
+impl Body for Pointwise {
+    fn pooled(&self, features: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.pooling.pool(features, mode)
+    }
+
+    fn class_maps(&self, features: &Tensor) -> Result<Evidence> {
+        let reduction = match self.pooling {
+            Global::Average => Reduction::Mean,
+            Global::Maximum => Reduction::Max,
+        };
+        let bias = self.convolution.as_ref().map(|c| c.bias.clone());
+        Ok(Evidence { maps: self.maps(features, Mode::Eval)?, bias, reduction })
+    }
+}
