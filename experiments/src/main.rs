@@ -1,1 +1,42 @@
-fn main() {}
+//! Trains every combination of model and head that a suite names, and renders the tables. See `--help`.
+
+mod aggregate;
+mod cli;
+mod commands;
+mod data;
+mod machine;
+mod misuse;
+mod output;
+mod plan;
+mod progress;
+mod record;
+mod render;
+mod speed;
+mod store;
+mod suite;
+mod sweep;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use misuse::Misuse;
+
+/// A training step allocates and frees the same large buffers over and over; the system's allocator hands them back to
+/// the kernel each time, and every page of the next step is faulted in anew.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // Candle's own thread pool waits by spinning: beside the pools in which the runs work it only takes their cores away.
+    // SAFETY: no other thread has been started yet that could read the environment.
+    unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
+
+    match commands::execute(cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<Misuse>() { 2 } else { 1 })
+        }
+    }
+}

@@ -14,14 +14,16 @@ pub struct FitConfig {
     pub seed: u64,
     /// The peak of the learning rate.
     pub lr: f64,
+    /// How the learning rate moves up to its peak and down again.
     pub schedule: Schedule,
+    /// How a gradient becomes a step.
     pub optimizer: OptimizerConfig,
 }
 
 /// What [`fit`] tells its caller while it runs. Epochs and steps count from 0; steps go on over epochs.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A step is done.
+    /// A step is done: `loss` is the batch's mean before it, `lr` the rate it was taken with.
     Step { epoch: usize, step: u64, total_steps: u64, loss: f32, lr: f64 },
     /// An epoch is done: the moment to validate.
     Epoch(&'a EpochReport),
@@ -41,8 +43,9 @@ pub struct EpochReport {
 /// Where a run broke off. Epoch and step count from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diverged {
+    /// The epoch it happened in.
     pub epoch: usize,
-    /// Over all epochs.
+    /// The step that was not taken, or the last of an epoch that left weights that are not finite; over all epochs.
     pub step: u64,
 }
 

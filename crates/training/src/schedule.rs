@@ -24,10 +24,13 @@ pub enum Schedule {
     /// `torch.optim.lr_scheduler.OneCycleLR(cycle_momentum=False)`: from peak / `div_factor` to the peak and down to
     /// peak / (`div_factor` · `final_div_factor`). The momentum is not cycled.
     OneCycle {
+        /// Share of the steps on the way up.
         #[serde(default = "default::one_cycle_warmup")]
         warmup: f64,
+        /// The peak over the first rate.
         #[serde(default = "default::div_factor")]
         div_factor: f64,
+        /// The first rate over the last.
         #[serde(default = "default::final_div_factor")]
         final_div_factor: f64,
     },
@@ -35,6 +38,7 @@ pub enum Schedule {
     /// followed by `CosineAnnealingLR`. No step has the rate 0: the first one is already a step up, and 0 would come
     /// after the last.
     Cosine {
+        /// Share of the steps on the way up.
         #[serde(default = "default::cosine_warmup")]
         warmup: f64,
     },

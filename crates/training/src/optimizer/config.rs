@@ -13,21 +13,28 @@ use std::fmt;
 pub enum OptimizerConfig {
     /// Stochastic gradient descent, as `torch.optim.SGD` without dampening; weight decay is added to the gradient.
     Sgd {
+        /// Share of the last direction that is kept.
         #[serde(default)]
         momentum: f64,
+        /// Look ahead along the momentum (Nesterov 1983); needs one.
         #[serde(default)]
         nesterov: bool,
+        /// Times the parameter, added to its gradient.
         #[serde(default)]
         weight_decay: f64,
     },
     /// Adam with decoupled weight decay (Loshchilov & Hutter 2019), as `torch.optim.AdamW`.
     AdamW {
+        /// Decay of the mean of gradients.
         #[serde(default = "default::beta1")]
         beta1: f64,
+        /// Decay of the mean of squared gradients.
         #[serde(default = "default::beta2")]
         beta2: f64,
+        /// Added to the root of the latter.
         #[serde(default = "default::eps")]
         eps: f64,
+        /// Each step shrinks the parameter by lr · `weight_decay`.
         #[serde(default = "default::weight_decay")]
         weight_decay: f64,
     },

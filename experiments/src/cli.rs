@@ -1,0 +1,233 @@
+//! What can be typed. Everything is parsed into its type here; clap answers misuse with exit code 2.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use datasets::DatasetId;
+use heads::HeadConfig;
+use models::ModelName;
+
+/// Compares classifier heads of convolutional networks: trains every combination, tabulates accuracy, size and speed.
+///
+/// Without a command: `run heads`, on the embedded MNIST sample.
+#[derive(Parser)]
+#[command(name = "experiments", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Train all runs of a suite and render the table
+    Run(Box<RunOptions>),
+    /// List what there is
+    List {
+        /// Only these
+        kind: Option<Kind>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a network layer by layer: shapes, parameters, multiply-accumulates
+    Summary {
+        /// As `two-conv` or `nin@0.25`
+        model: ModelName,
+        /// The model's own if not given
+        #[arg(long)]
+        head: Option<HeadConfig>,
+        /// CHANNELSxHEIGHTxWIDTH; the model's own if not given
+        #[arg(long, value_name = "CxHxW")]
+        input: Option<Shape>,
+        /// Number of classes; the model's own if not given
+        #[arg(long, value_name = "K", value_parser = positive)]
+        classes: Option<usize>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Render again from the records of a suite's folder, or merge those of a folder of such folders
+    Report { dir: PathBuf },
+    /// Show a data set: counts, class balance, checksums
+    Data {
+        /// A name, or a folder with train/CLASS/* and test/CLASS/*
+        dataset: DatasetId,
+        /// The folder with the data set's files
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+        /// Draw the first images of each class
+        #[arg(long, value_name = "OUT.png")]
+        grid: Option<PathBuf>,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The options of `run`.
+#[derive(Args)]
+pub struct RunOptions {
+    /// The name of a suite, or a TOML file of one's own
+    #[arg(default_value = "heads", value_name = "SUITE or FILE.toml")]
+    pub suite: String,
+    /// A name (see `list datasets`), or a folder with train/CLASS/* and test/CLASS/*
+    #[arg(long)]
+    pub dataset: Option<DatasetId>,
+    /// The folder with the data set's files
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// As `two-conv,nin@0.25`
+    #[arg(long, value_delimiter = ',')]
+    pub models: Option<Vec<ModelName>>,
+    /// As `fc:120,84,gap`: a list is split at commas that no digit follows
+    #[arg(long)]
+    pub heads: Option<HeadList>,
+    /// How many seeds
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub seeds: Option<usize>,
+    /// The first seed
+    #[arg(long, value_name = "BASE", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=u64::from(u32::MAX)))]
+    pub seed: u64,
+    #[arg(long, value_parser = positive)]
+    pub epochs: Option<usize>,
+    /// How many images are trained on
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub train_size: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub batch_size: Option<usize>,
+    /// The peak learning rate of all variants
+    #[arg(long, value_parser = positive_number)]
+    pub lr: Option<f64>,
+    /// Threads in all; training runs share them, one each [default: one per core]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub threads: Option<usize>,
+    #[arg(long, default_value = "cpu")]
+    pub device: DeviceKind,
+    /// The folder that holds the suites' folders [default: results]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Train only part I of N of the runs
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// Keep finished records of the same configuration, train the missing ones
+    #[arg(long, conflicts_with = "fresh")]
+    pub extend: bool,
+    /// Start an interrupted sweep over
+    #[arg(long)]
+    pub fresh: bool,
+    /// Show the plan, train nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print nothing but the table
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    Models,
+    Heads,
+    Datasets,
+    Suites,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeviceKind {
+    Cpu,
+    Cuda,
+    Metal,
+}
+
+impl fmt::Display for DeviceKind {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            DeviceKind::Cpu => "cpu",
+            DeviceKind::Cuda => "cuda",
+            DeviceKind::Metal => "metal",
+        })
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct HeadList(pub Vec<HeadConfig>);
+
+impl FromStr for HeadList {
+    type Err = heads::ParseHeadError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        heads::parse_list(text).map(Self)
+    }
+}
+
+/// Part `index` (from 1) of `count`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    pub index: usize,
+    pub count: usize,
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        match parsed {
+            Some((index, count)) if 1 <= index && index <= count => Ok(Self { index, count }),
+            _ => Err("it is I/N with 1 ≤ I ≤ N, as in 1/2".into()),
+        }
+    }
+}
+
+/// Channels, height and width, as `1x28x28`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape(pub [usize; 3]);
+
+impl FromStr for Shape {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let sizes: Option<Vec<usize>> = text.split('x').map(|size| size.parse().ok().filter(|&size| size > 0)).collect();
+        let shape = sizes.and_then(|sizes| sizes.try_into().ok()).map(Self);
+        shape.ok_or_else(|| "it is CHANNELSxHEIGHTxWIDTH, as in 1x28x28".into())
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self([channels, height, width]) = self;
+        write!(f, "{channels}x{height}x{width}")
+    }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|&number| number > 0);
+    number.ok_or_else(|| "it is a whole number of 1 or more".into())
+}
+
+fn positive_number(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.);
+    number.ok_or_else(|| "it is a number above 0".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_is_counted_from_one_and_never_beyond_the_last() {
+        assert_eq!("2/3".parse(), Ok(Shard { index: 2, count: 3 }));
+        for senseless in ["3/2", "0/2", "1", "1/0", "a/b", "-1/2"] {
+            assert!(senseless.parse::<Shard>().is_err(), "{senseless}");
+        }
+    }
+
+    #[test]
+    fn a_shape_has_three_positive_sizes() {
+        assert_eq!("3x32x32".parse(), Ok(Shape([3, 32, 32])));
+        for senseless in ["28x28", "1x0x28", "1x28x28x1", "axbxc", ""] {
+            assert!(senseless.parse::<Shape>().is_err(), "{senseless}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,72 @@
+//! The data of a sweep: loaded once, the same splits for all runs.
+
+use anyhow::Result;
+use datasets::{Dataset, DatasetError, Images, LoadOptions, Standardization};
+use sha2::{Digest, Sha256};
+
+use crate::{cli::RunOptions, misuse::Misuse, suite::Suite};
+
+/// The validation split and the subset to train on never change with a run's seed.
+const SPLIT_SEED: u64 = 0;
+
+pub struct Data {
+    pub name: String,
+    pub classes: usize,
+    pub train: Images,
+    /// Held out of the training images; none where the suite holds nothing out.
+    pub validation: Option<Images>,
+    /// Read once, after the last epoch.
+    pub test: Images,
+    /// Of the images trained on.
+    pub standardization: Standardization,
+    /// Of all images and labels, 16 hexadecimal digits: the same whichever files they came from.
+    pub fingerprint: String,
+}
+
+impl Data {
+    pub fn load(suite: &Suite, options: &RunOptions) -> Result<Self> {
+        let input = suite.input.map(|shape| shape.0);
+        let input = input.or(suite.variants.first().map(|variant| variant.model.architecture().default_input));
+        let loaded = datasets::load(&suite.dataset, &LoadOptions { data_dir: options.data_dir.clone(), input })?;
+        let fingerprint = fingerprint(&loaded);
+        let (mut train, validation) = match suite.validation {
+            0 => (loaded.train, None),
+            held_out => {
+                let (rest, validation) = loaded.train.stratified_split(held_out, SPLIT_SEED).map_err(misuse)?;
+                (rest, Some(validation))
+            }
+        };
+        if let Some(size) = suite.train_size {
+            train = train.stratified_subset(size, SPLIT_SEED).map_err(misuse)?;
+        }
+        Ok(Self {
+            name: loaded.name,
+            classes: loaded.classes.len(),
+            standardization: Standardization::of(&train),
+            train,
+            validation,
+            test: loaded.test,
+            fingerprint,
+        })
+    }
+}
+
+/// The data are right, what is asked of them is not.
+fn misuse(error: DatasetError) -> anyhow::Error {
+    Misuse::from(error).into()
+}
+
+fn fingerprint(data: &Dataset) -> String {
+    let mut hash = Sha256::new();
+    for images in [&data.train, &data.test] {
+        hash.update(format!("{:?} {} ", images.shape, images.len()));
+        hash.update(&images.pixels);
+        images.labels.iter().for_each(|label| hash.update(label.to_le_bytes()));
+    }
+    hex(&hash.finalize())[..16].into()
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,189 @@
+//! The runs of a sweep, each checked before anything trains.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::{Result, anyhow};
+use candle_core::Device;
+use layers::Layer;
+use models::{Classifier, ModelConfig};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use training::{FitConfig, OptimizerConfig, Parameters, Schedule};
+
+use crate::{
+    cli::{DeviceKind, Shape},
+    data::{Data, hex},
+    misuse::Misuse,
+    suite::{Suite, Variant},
+};
+
+/// All that decides what one run gives.
+#[derive(Clone, Debug)]
+pub struct RunConfig {
+    pub dataset: String,
+    pub data_fingerprint: String,
+    pub variant: Variant,
+    /// The variant's place in the plan: tables keep this order.
+    pub order: usize,
+    pub seed: u64,
+    pub epochs: usize,
+    pub batch_size: usize,
+    pub train_size: usize,
+    pub validation: usize,
+    pub schedule: Schedule,
+    pub optimizer: OptimizerConfig,
+    pub device: DeviceKind,
+    pub input: [usize; 3],
+    pub classes: usize,
+}
+
+impl RunConfig {
+    /// As it stands in the record: flat, strings and numbers.
+    pub fn entries(&self) -> BTreeMap<String, Value> {
+        let entries = [
+            ("dataset", json!(self.dataset)),
+            ("data_fingerprint", json!(self.data_fingerprint)),
+            ("model", json!(self.variant.model.to_string())),
+            ("head", json!(self.variant.head.to_string())),
+            ("seed", json!(self.seed)),
+            ("epochs", json!(self.epochs)),
+            ("batch_size", json!(self.batch_size)),
+            ("lr", json!(self.variant.lr)),
+            ("train_size", json!(self.train_size)),
+            ("validation", json!(self.validation)),
+            ("schedule", json!(self.schedule.to_string())),
+            ("optimizer", json!(self.optimizer.to_string())),
+            ("device", json!(self.device.to_string())),
+            ("input", json!(Shape(self.input).to_string())),
+            ("classes", json!(self.classes)),
+        ];
+        entries.map(|(key, value)| (key.to_string(), value)).into()
+    }
+
+    /// Of everything but the seed.
+    pub fn hash(&self) -> String {
+        let mut entries = self.entries();
+        entries.remove("seed");
+        digest(&json!(entries))
+    }
+
+    pub fn build(&self, parameters: &Parameters) -> candle_core::Result<Classifier> {
+        let config = ModelConfig {
+            input: self.input,
+            classes: self.classes,
+            head: self.variant.head.clone(),
+            width: self.variant.model.width(),
+        };
+        models::build(self.variant.model.architecture().name, &config, parameters.builder())
+    }
+
+    pub fn fit_config(&self) -> FitConfig {
+        FitConfig {
+            epochs: self.epochs,
+            seed: self.seed,
+            lr: self.variant.lr,
+            schedule: self.schedule,
+            optimizer: self.optimizer.clone(),
+        }
+    }
+
+    pub fn steps(&self) -> u64 {
+        (self.epochs * self.train_size.div_ceil(self.batch_size)) as u64
+    }
+
+    /// `DATASET.MODEL.HEAD.seedN`, of characters that every file system takes.
+    pub fn file_stem(&self) -> String {
+        let name = format!("{}.{}.{}.seed{}", self.dataset, self.variant.model, self.variant.head, self.seed);
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._@+".contains(c);
+        name.trim_start_matches(['.', '/']).chars().map(|c| if allowed(c) { c } else { '_' }).collect()
+    }
+
+    pub fn device(&self) -> Result<Device> {
+        match self.device {
+            DeviceKind::Cpu => Ok(Device::Cpu),
+            DeviceKind::Cuda => Ok(Device::new_cuda(0)?),
+            DeviceKind::Metal => Ok(Device::new_metal(0)?),
+        }
+    }
+}
+
+impl std::fmt::Display for RunConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{} {} {} seed {}", self.dataset, self.variant.model, self.variant.head, self.seed)
+    }
+}
+
+pub struct Plan {
+    /// Seed by seed, so that what an interrupted sweep leaves is a comparison already.
+    pub runs: Vec<RunConfig>,
+}
+
+impl Plan {
+    /// # Errors
+    /// [`Misuse`] for what cannot be built: an input too small for a network, a device the program was built without.
+    pub fn new(suite: &Suite, data: &Data) -> Result<Self> {
+        let (device, built_in) = (suite.device, [cfg!(feature = "cuda"), cfg!(feature = "metal")]);
+        if (device == DeviceKind::Cuda && !built_in[0]) || (device == DeviceKind::Metal && !built_in[1]) {
+            let message = format!("no {device} in this build: cargo run -p experiments --features {device} -- …");
+            return Err(Misuse::new(message).into());
+        }
+        let mut runs = Vec::new();
+        for seed in suite.first_seed..suite.first_seed + suite.seeds as u64 {
+            runs.extend(suite.variants.iter().enumerate().map(|(order, variant)| RunConfig {
+                dataset: data.name.clone(),
+                data_fingerprint: data.fingerprint.clone(),
+                variant: variant.clone(),
+                order,
+                seed,
+                epochs: suite.epochs,
+                batch_size: suite.batch_size,
+                train_size: data.train.len(),
+                validation: data.validation.as_ref().map_or(0, |images| images.len()),
+                schedule: suite.schedule,
+                optimizer: suite.optimizer.clone(),
+                device: suite.device,
+                input: data.train.shape,
+                classes: data.classes,
+            }));
+        }
+        for run in &runs[..suite.variants.len()] {
+            check(run).map_err(|error| Misuse::from(error.context(format!("{} {}", run.variant.model, run.variant.head))))?;
+        }
+        Ok(Self { runs })
+    }
+
+    /// Equal for equal runs by an equal version of the program.
+    pub fn hash(&self) -> String {
+        let entries: Vec<_> = self.runs.iter().map(RunConfig::entries).collect();
+        digest(&json!([env!("CARGO_PKG_VERSION"), entries]))
+    }
+
+    /// One run of each variant.
+    pub fn variants(&self) -> impl Iterator<Item = &RunConfig> {
+        let first = self.runs.first().map(|run| run.seed);
+        self.runs.iter().filter(move |run| Some(run.seed) == first)
+    }
+}
+
+fn check(run: &RunConfig) -> Result<()> {
+    let parameters = Parameters::seeded(run.seed, &Device::Cpu);
+    let output = run.build(&parameters)?.describe(&run.input)?.output;
+    if output != [run.classes] {
+        return Err(anyhow!("the network gives {output:?}, not {} logits", run.classes));
+    }
+    training::Optimizer::new(&run.optimizer, &parameters)?;
+    Ok(())
+}
+
+fn digest(value: &Value) -> String {
+    hex(&Sha256::digest(value.to_string()))[..16].into()
+}
+
+/// `1 h 02 min`, `3 min 05 s`, `7 s`
+pub fn human(time: Duration) -> String {
+    match time.as_secs() {
+        s @ 3600.. => format!("{} h {:02} min", s / 3600, s / 60 % 60),
+        s @ 60.. => format!("{} min {:02} s", s / 60, s % 60),
+        s => format!("{s} s"),
+    }
+}
