@@ -1,6 +1,6 @@
 //! The runs of a sweep, each checked before anything trains.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow};
 use candle_core::Device;
@@ -177,13 +177,4 @@ fn check(run: &RunConfig) -> Result<()> {
 
 fn digest(value: &Value) -> String {
     hex(&Sha256::digest(value.to_string()))[..16].into()
-}
-
-/// `1 h 02 min`, `3 min 05 s`, `7 s`
-pub fn human(time: Duration) -> String {
-    match time.as_secs() {
-        s @ 3600.. => format!("{} h {:02} min", s / 3600, s / 60 % 60),
-        s @ 60.. => format!("{} min {:02} s", s / 60, s % 60),
-        s => format!("{s} s"),
-    }
 }

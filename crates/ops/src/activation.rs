@@ -29,7 +29,7 @@ impl CustomOp1 for Relu {
     }
 
     fn bwd(&self, _xs: &Tensor, ys: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let dx = cpu::relu::backward(&*read(ys)?, &*read(&grad.contiguous()?)?);
+        let dx = cpu::relu::backward(&read(ys)?, &read(&grad.contiguous()?)?);
         Ok(Some(Tensor::from_vec(dx, ys.shape(), ys.device())?))
     }
 }

@@ -63,6 +63,9 @@ pub fn batch_norm(
 ) -> Result<Tensor> {
     let dims = dims_of(xs, gamma, beta)?;
     let (mean, var) = (statistics.mean.detach(), statistics.var.detach());
+    if mean.dims() != gamma.dims() || var.dims() != gamma.dims() {
+        bail!("batch_norm: statistics {:?} and {:?} do not fit an input {:?}", mean.dims(), var.dims(), xs.dims())
+    }
     if !fast(&[xs, gamma, beta]) {
         let [mean, var] = [mean, var].map(|t| t.reshape((1, dims[1], 1)));
         return composed(&xs.reshape(dims.to_vec())?, gamma, beta, &mean?, &var?, eps, relu)?.reshape(xs.shape());
@@ -75,7 +78,11 @@ fn dims_of(xs: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<[usize; 3]> {
     if xs.rank() < 2 || gamma.dims() != [xs.dim(1)?] || beta.dims() != gamma.dims() {
         bail!("batch_norm: {:?} and {:?} do not fit an input {:?}", gamma.dims(), beta.dims(), xs.dims())
     }
-    Ok([xs.dim(0)?, xs.dim(1)?, xs.dims()[2..].iter().product()])
+    let positions = xs.dims()[2..].iter().product();
+    if positions == 0 {
+        bail!("batch_norm: the feature map {:?} is empty", xs.dims())
+    }
+    Ok([xs.dim(0)?, xs.dim(1)?, positions])
 }
 
 fn apply(xs: &Tensor, gamma: &Tensor, beta: &Tensor, op: BatchNorm) -> Result<Tensor> {
@@ -148,7 +155,7 @@ impl CustomOp3 for BatchNorm {
         let (x, gamma, dy) = (read(xs)?, read(gamma)?, read(&grad)?);
         let masked: Vec<f32>;
         let dy = if self.relu {
-            masked = cpu::relu::backward(&*read(ys)?, &dy);
+            masked = cpu::relu::backward(&read(ys)?, &dy);
             &masked[..]
         } else {
             &dy[..]

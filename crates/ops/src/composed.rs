@@ -105,5 +105,5 @@ fn pad(xs: &Tensor, axis: usize, padding: usize, value: f64) -> Result<Tensor> {
 fn every(xs: &Tensor, axis: usize, start: usize, step: usize, count: Option<usize>) -> Result<Tensor> {
     let count = count.unwrap_or((xs.dim(axis)? - start).div_ceil(step));
     let indices: Vec<u32> = (0..count).map(|i| (start + i * step) as u32).collect();
-    xs.index_select(&Tensor::from_vec(indices, count, xs.device())?, axis)
+    xs.contiguous()?.index_select(&Tensor::from_vec(indices, count, xs.device())?, axis)
 }

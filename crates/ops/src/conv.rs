@@ -34,7 +34,7 @@ pub fn conv1d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize
 fn convolve(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window, relu: bool) -> Result<Tensor> {
     let (batch, in_channels, height, width) = xs.dims4()?;
     let out_channels = weight.dim(0)?;
-    if weight.dims()[1..] != [in_channels, window.kernel[0], window.kernel[1]] {
+    if weight.elem_count() == 0 || weight.dims()[1..] != [in_channels, window.kernel[0], window.kernel[1]] {
         bail!("conv2d: weights {:?} do not fit the input {:?} and {window:?}", weight.dims(), xs.dims())
     }
     if bias.is_some_and(|b| b.dims() != [out_channels]) {

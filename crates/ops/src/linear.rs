@@ -20,14 +20,14 @@ pub fn linear_relu(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resul
 
 fn apply(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, relu: bool) -> Result<Tensor> {
     let (outputs, inputs) = weight.dims2()?;
-    if xs.dims().last() != Some(&inputs) {
+    if weight.elem_count() == 0 || xs.dims().last() != Some(&inputs) {
         bail!("linear: weights {:?} do not fit an input {:?}", weight.dims(), xs.dims())
     }
     if bias.is_some_and(|b| b.dims() != [outputs]) {
         bail!("linear: a bias for {outputs} outputs must be a vector of {outputs}")
     }
     let mut shape = xs.dims().to_vec();
-    let rows = xs.elem_count() / inputs.max(1);
+    let rows = xs.elem_count() / inputs;
     let xs = xs.reshape((rows, inputs))?;
     let ys = if !fast(&[&xs, weight, bias.unwrap_or(weight)]) {
         let ys = composed::linear(&xs, weight, bias)?;
@@ -68,7 +68,7 @@ impl Linear {
         let dy = read(&grad)?;
         let masked: Vec<f32>;
         let dy = if self.relu {
-            masked = cpu::relu::backward(&*read(ys)?, &dy);
+            masked = cpu::relu::backward(&read(ys)?, &dy);
             &masked[..]
         } else {
             &dy[..]

@@ -6,16 +6,21 @@ use candle_core::{D, DType, Result, Tensor, bail};
 /// `logits` (N, K), `targets` (N) of u32 class indices → scalar.
 ///
 /// # Errors
-/// Shapes that do not fit, or a target that is not below K.
+/// Shapes that do not fit, no rows, or a target that is not below K.
 pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
-    let (rows, _) = logits.dims2()?;
+    let (rows, classes) = logits.dims2()?;
     if targets.dims() != [rows] || targets.dtype() != DType::U32 {
         bail!("cross_entropy: {rows} rows of logits need {rows} u32 targets, not {targets:?}")
+    }
+    // Checked here because candle's gather takes the largest u32 for "nothing" and goes on.
+    let largest = targets.max(0)?.to_scalar::<u32>()?;
+    if largest as usize >= classes {
+        bail!("cross_entropy: a target is {largest}, the logits have {classes} classes")
     }
     // A constant shift: it changes neither the result nor the gradient.
     let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(D::Minus1)?)?;
     let log_sum = shifted.exp()?.sum(D::Minus1)?.log()?;
-    let picked = shifted.gather(&targets.unsqueeze(1)?, 1)?.squeeze(1)?;
+    let picked = shifted.gather(&targets.contiguous()?.unsqueeze(1)?, 1)?.squeeze(1)?;
     (log_sum - picked)?.mean_all()
 }
 

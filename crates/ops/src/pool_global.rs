@@ -69,7 +69,5 @@ fn positions(xs: &Tensor) -> Result<Tensor> {
 }
 
 fn global(xs: &Tensor, kind: Kind) -> Result<Tensor> {
-    let length = xs.dim(2)?;
-    let regions = Regions { size: [1, length], rows: vec![0..1], columns: vec![0..length] };
-    pool(&xs.unsqueeze(2)?, regions, kind)?.flatten_from(1)
+    pool(&xs.unsqueeze(2)?, Regions::whole([1, xs.dim(2)?]), kind)?.flatten_from(1)
 }

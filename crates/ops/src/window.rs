@@ -31,7 +31,7 @@ impl Window {
     /// Height and width of the output for an input of `size` (height, width), rounded down as PyTorch does.
     ///
     /// # Errors
-    /// A kernel or stride of zero, or a padded input smaller than the kernel.
+    /// A kernel or stride of zero, an empty input, or a padded one smaller than the kernel.
     pub fn output_size(&self, size: [usize; 2]) -> Result<[usize; 2]> {
         let mut output = [0; 2];
         for axis in 0..2 {
@@ -40,7 +40,7 @@ impl Window {
                 bail!("kernel and stride must be at least 1, not {self:?}")
             }
             let padded = size[axis] + 2 * padding;
-            if padded < kernel {
+            if padded < kernel || size[axis] == 0 {
                 bail!(
                     "an input of {}x{} is too small for a kernel of {}x{} with padding {:?}",
                     size[0],

@@ -5,7 +5,7 @@ use super::{parallel, reduce};
 /// Batch, channels and positions per channel.
 pub type Dims = [usize; 3];
 
-fn planes<'a>(x: &'a [f32], [_, c, l]: Dims, channel: usize) -> impl Iterator<Item = &'a [f32]> + Clone {
+fn planes(x: &[f32], [_, c, l]: Dims, channel: usize) -> impl Iterator<Item = &[f32]> + Clone {
     x.chunks_exact(c * l).map(move |image| &image[channel * l..][..l])
 }
 

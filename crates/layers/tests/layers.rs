@@ -1,0 +1,179 @@
+//! What layers say of themselves, and that building them in one go changes nothing.
+
+use candle_core::{DType, Device, Result, Tensor, Var};
+use candle_nn::{VarBuilder, VarMap};
+use layers::{
+    BatchNorm, BatchNormConfig, Conv1d, Conv2dConfig, Dropout, Layer, Mode, PaddedIdentity, Relu, Residual, Stack,
+    Window, rng,
+};
+use rand_chacha::rand_core::Rng;
+
+const TRAIN: Mode = Mode::Train { seed: 1, step: 0 };
+
+fn builder(variables: &VarMap) -> VarBuilder<'static> {
+    VarBuilder::from_varmap(variables, DType::F32, &Device::Cpu)
+}
+
+fn input(shape: &[usize]) -> Tensor {
+    let n: usize = shape.iter().product();
+    let values: Vec<f32> = (0..n).map(|i| ((i * 7919 % 101) as f32 / 50.) - 1.).collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+fn names(variables: &VarMap) -> Vec<String> {
+    let mut names: Vec<String> = variables.data().lock().unwrap().keys().cloned().collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn modules_are_numbered_as_a_torch_sequential_and_may_be_named() -> Result<()> {
+    let variables = VarMap::new();
+    Stack::new(&[1, 12, 12], builder(&variables))
+        .conv(4, 3)
+        .relu()
+        .max_pool(2)
+        .name("bn")
+        .batch_norm()
+        .conv_with(8, Conv2dConfig::same(3).without_bias())
+        .flatten()
+        .linear(2)
+        .build()?;
+    let expected = [
+        "0.bias",
+        "0.weight",
+        "4.weight",
+        "6.bias",
+        "6.weight",
+        "bn.bias",
+        "bn.running_mean",
+        "bn.running_var",
+        "bn.weight",
+    ];
+    assert_eq!(names(&variables), expected);
+    Ok(())
+}
+
+#[test]
+fn an_absorbed_relu_gives_what_a_relu_of_its_own_gives_and_still_describes_itself() -> Result<()> {
+    let variables = VarMap::new();
+    let shape = [2, 9, 9];
+    let fused =
+        Stack::new(&shape, builder(&variables)).conv(4, 3).relu().batch_norm().relu().flatten().linear(5).relu();
+    let fused = fused.build()?;
+    // The same parameters, with each ReLU made a layer that nothing can absorb.
+    let relu = |stack: Stack<'static>| stack.layer(|_, _| Ok(Relu));
+    let plain = relu(Stack::new(&shape, builder(&variables)).conv(4, 3));
+    let plain = relu(relu(plain.batch_norm()).flatten().linear(5)).build()?;
+    assert_eq!(fused.describe(&shape)?, plain.describe(&shape)?);
+    for mode in [TRAIN, Mode::Eval, Mode::Inference] {
+        let xs = Var::from_tensor(&input(&[3, 2, 9, 9]))?;
+        let (a, b) = (fused.forward(&xs, mode)?, plain.forward(&xs, mode)?);
+        // Training moves the running statistics, so evaluation is compared only after both have done so.
+        assert!((&a - &b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-6);
+        let [a, b] = [a, b].map(|ys| ys.sqr().unwrap().sum_all().unwrap().backward().unwrap());
+        for variable in variables.all_vars().iter().chain([&xs]) {
+            match (a.get(variable), b.get(variable)) {
+                (Some(a), Some(b)) => assert!((a - b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-4),
+                (a, b) => assert_eq!(a.is_some(), b.is_some()),
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_first_error_of_a_stack_names_its_layer_and_shape() {
+    let stack = Stack::new(&[1, 6, 6], builder(&VarMap::new())).conv(4, 3).max_pool(2).conv(8, 3).relu().max_pool(2);
+    let error = stack.build().err().expect("2x2 is too small for a 3x3 kernel").to_string();
+    assert!(error.contains("layer 2") && error.contains("[4, 2, 2]"), "{error}");
+}
+
+#[test]
+fn receptive_fields_compose_with_size_jump_and_start() -> Result<()> {
+    let stack = Stack::new(&[1, 32, 32], builder(&VarMap::new()));
+    let net = stack.conv_same(2, 3).max_pool(2).conv_with(2, Conv2dConfig::square(5).stride(2)).build()?;
+    let field = net.describe(&[1, 32, 32])?.receptive_field.expect("convolutions keep positions")[1];
+    // 3 → 3 + 1 → 4 + 4·2; the first position is centred on 0 + 0.5 + 2·2.
+    assert_eq!((field.size, field.jump, field.start), (12, 4, 4.5));
+    assert_eq!(field.centre(3), 16.5);
+    Ok(())
+}
+
+#[test]
+fn descriptions_tell_the_shape_that_comes_out() -> Result<()> {
+    let stack = Stack::new(&[3, 17, 23], builder(&VarMap::new()));
+    let stack =
+        stack.conv_with(4, Conv2dConfig::same(5).stride(2)).max_pool_with(Window::square(3).stride(2).padding(1));
+    let net = stack.avg_pool(2).dropout(0.5).build()?;
+    let ys = net.forward(&input(&[2, 3, 17, 23]), Mode::Inference)?;
+    assert_eq!(ys.dims()[1..], net.describe(&[3, 17, 23])?.output);
+    let conv1d = Conv1d::new(3, 5, 4, 2, 1, builder(&VarMap::new()))?;
+    assert_eq!(conv1d.forward(&input(&[2, 3, 11]), Mode::Eval)?.dims()[1..], conv1d.describe(&[3, 11])?.output);
+    Ok(())
+}
+
+#[test]
+fn running_statistics_follow_the_batch_and_evaluation_uses_them() -> Result<()> {
+    let variables = VarMap::new();
+    let norm = BatchNorm::new(2, BatchNormConfig::default(), builder(&variables))?;
+    let xs = Tensor::new(&[[1f32, 10.], [3., 10.], [5., 40.]], &Device::Cpu)?;
+    norm.forward(&xs, TRAIN)?;
+    let running = |name: &str| variables.data().lock().unwrap()[name].to_vec1::<f32>();
+    // 0.9·0 + 0.1·mean, 0.9·1 + 0.1·unbiased variance (4 and 300).
+    assert_eq!(running("running_mean")?, [0.3, 2.]);
+    let var = running("running_var")?;
+    assert!((var[0] - 1.3).abs() < 1e-6 && (var[1] - 30.9).abs() < 1e-4, "{var:?}");
+    let ys = norm.forward(&xs, Mode::Eval)?.to_vec2::<f32>()?;
+    assert!((ys[0][0] - 0.7 / 1.30001f32.sqrt()).abs() < 1e-5);
+    assert_eq!(running("running_mean")?, [0.3, 2.], "evaluation changes nothing");
+    Ok(())
+}
+
+#[test]
+fn a_residual_block_adds_its_shortcut_before_the_relu() -> Result<()> {
+    let body = Stack::new(&[2, 5, 5], builder(&VarMap::new())).conv_with(6, Conv2dConfig::same(3).stride(2)).build()?;
+    let xs = input(&[1, 2, 5, 5]);
+    let shortcut = PaddedIdentity { stride: 2, channels: 6 };
+    let padded = shortcut.forward(&xs, Mode::Eval)?;
+    assert_eq!(padded.dims(), [1, 6, 3, 3]);
+    // Two channels of zeros, the input's every second pixel, two channels of zeros.
+    assert_eq!(padded.narrow(1, 0, 2)?.abs()?.sum_all()?.to_scalar::<f32>()?, 0.);
+    assert_eq!(padded.to_vec3_first()?[2][1][2], xs.to_vec3_first()?[0][2][4]);
+    let expected = (body.forward(&xs, Mode::Eval)? + &padded)?.relu()?;
+    let block = Residual::new(body, Some(Box::new(shortcut)));
+    assert_eq!((block.forward(&xs, Mode::Eval)? - expected)?.abs()?.sum_all()?.to_scalar::<f32>()?, 0.);
+    assert_eq!(block.describe(&[2, 5, 5])?.output, [6, 3, 3]);
+    Ok(())
+}
+
+trait FirstImage {
+    fn to_vec3_first(&self) -> Result<Vec<Vec<Vec<f32>>>>;
+}
+
+impl FirstImage for Tensor {
+    fn to_vec3_first(&self) -> Result<Vec<Vec<Vec<f32>>>> {
+        self.get(0)?.to_vec3()
+    }
+}
+
+#[test]
+fn dropout_keeps_the_mean_and_drops_its_share() -> Result<()> {
+    let xs = Tensor::ones(100_000, DType::F32, &Device::Cpu)?;
+    let ys = Dropout::new(0.3, "a")?.forward(&xs, TRAIN)?.to_vec1::<f32>()?;
+    let dropped = ys.iter().filter(|y| **y == 0.).count() as f64 / 1e5;
+    assert!((dropped - 0.3).abs() < 0.01, "{dropped}");
+    assert!((ys.iter().sum::<f32>() / 1e5 - 1.).abs() < 0.02);
+    let other = Dropout::new(0.3, "b")?.forward(&xs, TRAIN)?.to_vec1::<f32>()?;
+    assert_ne!(ys, other, "another path, another mask");
+    assert!(Dropout::new(1., "a").is_err());
+    Ok(())
+}
+
+#[test]
+fn random_streams_depend_on_seed_path_and_step_alone() {
+    let first = |seed, path, step| rng(seed, path, step).next_u64();
+    assert_eq!(first(1, "a.weight", 0), first(1, "a.weight", 0));
+    let others = [first(2, "a.weight", 0), first(1, "b.weight", 0), first(1, "a.weight", 1)];
+    assert!(others.iter().all(|other| *other != first(1, "a.weight", 0)));
+}

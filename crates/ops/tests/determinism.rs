@@ -1,0 +1,70 @@
+//! The kernels give the same bits on any number of threads, on sizes where they do use several.
+
+mod common;
+
+use candle_core::{DType, Result, Tensor};
+use common::{distinct, evaluate};
+use ops::{BatchStatistics, Window};
+
+/// Result and gradients of `f` as bits, computed in a rayon pool of its own.
+fn bits(threads: usize, inputs: &[Tensor], f: &(dyn Fn(&[Tensor]) -> Result<Tensor> + Sync)) -> Result<Vec<Vec<u32>>> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(candle_core::Error::wrap)?;
+    pool.install(|| {
+        let (y, gradients) = evaluate(inputs, |y| noise(y.dims(), 7), f)?;
+        let of = |t: &Tensor| Ok(t.flatten_all()?.to_vec1::<f32>()?.iter().map(|v| v.to_bits()).collect());
+        std::iter::once(&y).chain(&gradients).map(of).collect()
+    })
+}
+
+/// Values around 0 in f32 whose sums are rounded.
+fn noise(shape: &[usize], seed: u64) -> Result<Tensor> {
+    (distinct(shape, seed)? * (7. / shape.iter().product::<usize>() as f64))?.to_dtype(DType::F32)
+}
+
+fn same_on_any_number_of_threads(shapes: &[&[usize]], f: impl Fn(&[Tensor]) -> Result<Tensor> + Sync) -> Result<()> {
+    let inputs = shapes.iter().zip(0..).map(|(shape, seed)| noise(shape, seed)).collect::<Result<Vec<_>>>()?;
+    let one = bits(1, &inputs, &f)?;
+    for threads in [2, 5] {
+        // Not assert_eq: a difference would print a million numbers.
+        assert!(bits(threads, &inputs, &f)? == one, "{threads} threads differ from one");
+    }
+    Ok(())
+}
+
+#[test]
+fn convolutions_have_the_same_bits_on_any_number_of_threads() -> Result<()> {
+    let window = Window::square(3).stride(1).padding(1);
+    let shapes: [&[usize]; 3] = [&[19, 8, 20, 20], &[16, 8, 3, 3], &[16]];
+    same_on_any_number_of_threads(&shapes, |t| ops::conv2d_relu(&t[0], &t[1], Some(&t[2]), &window))?;
+    same_on_any_number_of_threads(&shapes[..2], |t| ops::conv2d(&t[0], &t[1], None, &window.stride(2)))?;
+    let shapes: [&[usize]; 2] = [&[19, 16, 20, 20], &[16, 16, 1, 1]];
+    same_on_any_number_of_threads(&shapes, |t| ops::conv2d(&t[0], &t[1], None, &Window::square(1)))
+}
+
+#[test]
+fn linear_layers_have_the_same_bits_on_any_number_of_threads() -> Result<()> {
+    let shapes: [&[usize]; 3] = [&[70, 300], &[100, 300], &[100]];
+    same_on_any_number_of_threads(&shapes, |t| ops::linear(&t[0], &t[1], Some(&t[2])))?;
+    same_on_any_number_of_threads(&shapes, |t| ops::linear_relu(&t[0], &t[1], Some(&t[2])))
+}
+
+#[test]
+fn pooling_and_relu_have_the_same_bits_on_any_number_of_threads() -> Result<()> {
+    let x: [&[usize]; 1] = [&[8, 33, 33, 33]];
+    let overlapping = Window::square(3).stride(2).padding(1);
+    same_on_any_number_of_threads(&x, |t| ops::max_pool2d(&t[0], &Window::square(2)))?;
+    same_on_any_number_of_threads(&x, |t| ops::max_pool2d(&t[0], &overlapping))?;
+    same_on_any_number_of_threads(&x, |t| ops::avg_pool2d(&t[0], &overlapping))?;
+    same_on_any_number_of_threads(&x, |t| ops::adaptive_max_pool2d(&t[0], [4, 4]))?;
+    same_on_any_number_of_threads(&x, |t| ops::global_avg_pool(&t[0]))?;
+    same_on_any_number_of_threads(&x, |t| ops::global_max_pool(&t[0]))?;
+    same_on_any_number_of_threads(&x, |t| ops::relu(&t[0]))
+}
+
+#[test]
+fn batch_normalisation_has_the_same_bits_on_any_number_of_threads() -> Result<()> {
+    let shapes: [&[usize]; 3] = [&[17, 24, 27, 27], &[24], &[24]];
+    same_on_any_number_of_threads(&shapes, |t| Ok(ops::batch_norm_train(&t[0], &t[1], &t[2], 1e-5, true)?.0))?;
+    let statistics = BatchStatistics { mean: noise(&[24], 3)?, var: noise(&[24], 4)?.sqr()? };
+    same_on_any_number_of_threads(&shapes, |t| ops::batch_norm(&t[0], &t[1], &t[2], &statistics, 1e-5, true))
+}

@@ -1,0 +1,165 @@
+//! What does not fit gives an error, on the kernels and on the compositions alike, and never a panic.
+
+mod common;
+
+use candle_core::{DType, Device, Result, Tensor};
+use common::evaluate;
+use ops::{BatchStatistics, Window};
+
+const DTYPES: [DType; 2] = [DType::F32, DType::F64];
+
+fn zeros<const R: usize>(shape: [usize; R], dtype: DType) -> Tensor {
+    Tensor::zeros(&shape[..], dtype, &Device::Cpu).unwrap()
+}
+
+fn must_fail(what: &str, dtype: DType, result: Result<Tensor>) {
+    if let Ok(y) = result {
+        panic!("{what} in {dtype:?}: gave {y:?}");
+    }
+}
+
+#[test]
+fn convolutions_refuse_what_does_not_fit() {
+    for dtype in DTYPES {
+        let fails = |what: &str, x: Tensor, weight: Tensor, bias: Option<Tensor>, window: Window| {
+            must_fail(what, dtype, ops::conv2d(&x, &weight, bias.as_ref(), &window));
+            must_fail(what, dtype, ops::conv2d_relu(&x, &weight, bias.as_ref(), &window));
+        };
+        let (x, weight) = (|| zeros([2, 3, 5, 5], dtype), || zeros([4, 3, 3, 3], dtype));
+        let window = Window::square(3).stride(1);
+        fails("an input smaller than the kernel", zeros([2, 3, 2, 5], dtype), weight(), None, window);
+        fails("a kernel other than the window's", x(), zeros([4, 3, 3, 2], dtype), None, window);
+        fails("other channels", zeros([2, 2, 5, 5], dtype), weight(), None, window);
+        fails("a bias of another length", x(), weight(), Some(zeros([3], dtype)), window);
+        fails("a bias of another rank", x(), weight(), Some(zeros([4, 1], dtype)), window);
+        fails("an image without a batch", zeros([3, 5, 5], dtype), weight(), None, window);
+        fails("weights of rank 1", x(), zeros([4], dtype), None, window);
+        fails("a stride of zero", x(), weight(), None, window.stride(0));
+        fails("a kernel of zero", x(), zeros([4, 3, 0, 0], dtype), None, Window::square(0).stride(1));
+        fails("no input channels", zeros([2, 0, 5, 5], dtype), zeros([4, 0, 3, 3], dtype), None, window);
+        fails("no output channels", x(), zeros([0, 3, 3, 3], dtype), None, window);
+        fails("an image without rows", zeros([2, 3, 0, 5], dtype), weight(), None, window.padding(2));
+        let other = if dtype == DType::F32 { DType::F64 } else { DType::F32 };
+        fails("weights of another type", x(), zeros([4, 3, 3, 3], other), None, window);
+
+        let x = zeros([2, 3, 5], dtype);
+        let conv1d = |weight: &Tensor, stride, padding| ops::conv1d(&x, weight, None, stride, padding);
+        must_fail("a kernel longer than the input", dtype, conv1d(&zeros([4, 3, 6], dtype), 1, 0));
+        must_fail("a stride of zero", dtype, conv1d(&zeros([4, 3, 3], dtype), 0, 0));
+        must_fail("2-d weights for 1-d", dtype, conv1d(&weight(), 1, 0));
+        must_fail("weights of rank 2", dtype, conv1d(&zeros([4, 3], dtype), 1, 0));
+    }
+}
+
+#[test]
+fn pooling_refuses_what_does_not_fit() {
+    for dtype in DTYPES {
+        let fails = |what: &str, x: Tensor, window: Window| {
+            must_fail(what, dtype, ops::max_pool2d(&x, &window));
+            must_fail(what, dtype, ops::avg_pool2d(&x, &window));
+        };
+        let x = || zeros([2, 3, 5, 5], dtype);
+        fails("an input smaller than the kernel", x(), Window::square(6));
+        fails("a padding of more than half the kernel", x(), Window::square(3).padding(2));
+        fails("a padding without a kernel", x(), Window::square(1).padding(1));
+        fails("a stride of zero", x(), Window::square(2).stride(0));
+        fails("a kernel of zero", x(), Window::square(0).stride(1));
+        fails("an image without a batch", zeros([3, 5, 5], dtype), Window::square(2));
+        fails("an image without rows", zeros([2, 3, 0, 5], dtype), Window::square(2).padding(1));
+
+        let row = zeros([2, 3, 5], dtype);
+        must_fail("1-d, too small", dtype, ops::max_pool1d(&row, 6, 1, 0));
+        must_fail("1-d, too much padding", dtype, ops::avg_pool1d(&row, 3, 1, 2));
+        must_fail("1-d, an image", dtype, ops::max_pool1d(&x(), 2, 2, 0));
+        must_fail("adaptive to nothing", dtype, ops::adaptive_max_pool2d(&x(), [0, 2]));
+        must_fail("adaptive from nothing", dtype, ops::adaptive_max_pool2d(&zeros([2, 3, 0, 5], dtype), [1, 1]));
+
+        let one = zeros([1], dtype);
+        for (what, x) in [("no spatial axes", zeros([2, 3], dtype)), ("empty ones", zeros([2, 3, 0], dtype))] {
+            must_fail(what, dtype, ops::global_avg_pool(&x));
+            must_fail(what, dtype, ops::global_max_pool(&x));
+            must_fail(what, dtype, ops::gem_pool(&x, &one));
+            must_fail(what, dtype, ops::lse_pool(&x, &one));
+        }
+    }
+}
+
+#[test]
+fn batch_normalisation_refuses_what_does_not_fit() {
+    for dtype in DTYPES {
+        let statistics = |c: usize| BatchStatistics { mean: zeros([c], dtype), var: zeros([c], dtype) };
+        let (x, three, four) = (zeros([2, 3, 5], dtype), zeros([3], dtype), zeros([4], dtype));
+        let train = |x: &Tensor, gamma: &Tensor, beta: &Tensor| {
+            ops::batch_norm_train(x, gamma, beta, 1e-5, false).map(|(y, _)| y)
+        };
+        must_fail("gamma of another length", dtype, train(&x, &four, &three));
+        must_fail("beta of another length", dtype, train(&x, &three, &four));
+        must_fail("no channel axis", dtype, train(&three, &three, &three));
+        must_fail("a single value per channel", dtype, train(&zeros([1, 3, 1], dtype), &three, &three));
+        must_fail("no values", dtype, train(&zeros([2, 3, 0], dtype), &three, &three));
+        let eval = |x: &Tensor, c: usize| ops::batch_norm(x, &three, &three, &statistics(c), 1e-5, false);
+        must_fail("too few statistics", dtype, eval(&x, 2));
+        must_fail("too many statistics", dtype, eval(&x, 4));
+        must_fail("no positions", dtype, eval(&zeros([2, 3, 0], dtype), 3));
+    }
+}
+
+#[test]
+fn linear_and_the_losses_refuse_what_does_not_fit() -> Result<()> {
+    for dtype in DTYPES {
+        let (x, weight) = (zeros([2, 5], dtype), zeros([4, 5], dtype));
+        must_fail("other inputs", dtype, ops::linear(&zeros([2, 6], dtype), &weight, None));
+        must_fail("a scalar", dtype, ops::linear(&zeros([], dtype), &weight, None));
+        must_fail("a bias of another length", dtype, ops::linear_relu(&x, &weight, Some(&zeros([5], dtype))));
+        must_fail("weights of rank 3", dtype, ops::linear(&x, &zeros([4, 5, 1], dtype), None));
+        must_fail("no inputs", dtype, ops::linear(&zeros([2, 0], dtype), &zeros([4, 0], dtype), None));
+        must_fail("no outputs", dtype, ops::linear(&x, &zeros([0, 5], dtype), None));
+
+        let targets = |t: &[u32]| Tensor::new(t, &Device::Cpu);
+        let loss = |t: Tensor| ops::cross_entropy(&x, &t);
+        assert!(loss(targets(&[0, 4])?).is_ok());
+        must_fail("a target that is no class", dtype, loss(targets(&[0, 5])?));
+        // Candle's gather takes this index for "nothing here" and goes on.
+        must_fail("the largest target there is", dtype, loss(targets(&[0, u32::MAX])?));
+        must_fail("too few targets", dtype, loss(targets(&[0])?));
+        must_fail("targets as a column", dtype, loss(targets(&[0, 1])?.unsqueeze(1)?));
+        must_fail("targets of another type", dtype, loss(zeros([2], dtype)));
+        must_fail("logits of rank 3", dtype, ops::cross_entropy(&zeros([2, 5, 1], dtype), &targets(&[0, 1])?));
+        must_fail("no classes", dtype, ops::cross_entropy(&zeros([2, 0], dtype), &targets(&[0, 1])?));
+        must_fail("no rows", dtype, ops::cross_entropy(&zeros([0, 5], dtype), &targets(&[])?));
+        must_fail("soft targets of another shape", dtype, ops::bce_with_logits(&x, &weight));
+    }
+    Ok(())
+}
+
+#[test]
+fn cross_entropy_takes_targets_that_are_a_column_of_a_table() -> Result<()> {
+    let table = Tensor::new(&[[0u32, 9], [2, 9], [1, 9]], &Device::Cpu)?;
+    let logits = Tensor::arange(0f32, 9., &Device::Cpu)?.reshape((3, 3))?;
+    let strided = ops::cross_entropy(&logits, &table.get_on_dim(1, 0)?)?;
+    let plain = ops::cross_entropy(&logits, &Tensor::new(&[0u32, 2, 1], &Device::Cpu)?)?;
+    assert_eq!(strided.to_scalar::<f32>()?, plain.to_scalar::<f32>()?);
+    Ok(())
+}
+
+#[test]
+fn an_empty_batch_gives_an_empty_result() -> Result<()> {
+    let image = zeros([0, 3, 5, 5], DType::F32);
+    let empty = |inputs: &[Tensor], f: &dyn Fn(&[Tensor]) -> Result<Tensor>| {
+        let (y, gradients) = evaluate(inputs, |y| y.ones_like(), f)?;
+        assert_eq!(y.dim(0)?, 0);
+        assert!(gradients.iter().all(|g| g.to_dtype(DType::F64).is_ok()));
+        Ok::<_, candle_core::Error>(())
+    };
+    let weight = zeros([4, 3, 3, 3], DType::F32);
+    let window = Window::square(3).stride(1);
+    empty(&[image.clone(), weight], &|t| ops::conv2d_relu(&t[0], &t[1], None, &window))?;
+    empty(&[image.clone()], &|t| ops::max_pool2d(&t[0], &Window::square(2)))?;
+    empty(&[image.clone()], &|t| ops::avg_pool2d(&t[0], &window))?;
+    empty(&[image.clone()], &|t| ops::adaptive_max_pool2d(&t[0], [2, 2]))?;
+    empty(&[image.clone()], &|t| ops::relu(&t[0]))?;
+    empty(&[zeros([0, 5], DType::F32), zeros([4, 5], DType::F32)], &|t| ops::linear(&t[0], &t[1], None))?;
+    let (three, statistics) = (zeros([3], DType::F32), zeros([3], DType::F32));
+    let statistics = BatchStatistics { mean: statistics.clone(), var: statistics };
+    empty(&[image, three.clone(), three], &|t| ops::batch_norm(&t[0], &t[1], &t[2], &statistics, 1e-5, true))
+}

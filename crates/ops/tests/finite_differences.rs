@@ -1,0 +1,112 @@
+//! The gradients of the compositions against central differences, in f64 on random shapes. That the kernels have the
+//! same gradients is checked in `properties.rs`.
+
+mod common;
+
+use candle_core::{DType, Result, Tensor, bail};
+use common::{distinct, evaluate, integers};
+use ops::{BatchStatistics, Window};
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+
+/// Compares the slope of `Σ f · dy` along a random direction of all inputs with what the gradients say.
+fn slope_is_exact(inputs: &[Tensor], seed: u64, f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<()> {
+    const STEP: f64 = 1e-5;
+    let upstream = |y: &Tensor| integers(y.dims(), seed)?.to_dtype(DType::F64);
+    let (_, gradients) = evaluate(inputs, upstream, &f)?;
+    let mut moved = [Vec::new(), Vec::new()];
+    let mut expected = 0.;
+    for (i, (input, gradient)) in inputs.iter().zip(&gradients).enumerate() {
+        let direction = integers(input.dims(), seed + 10 + i as u64)?.to_dtype(DType::F64)?;
+        expected += (gradient * &direction)?.sum_all()?.to_scalar::<f64>()?;
+        moved[0].push((input - (&direction * STEP)?)?);
+        moved[1].push((input + (&direction * STEP)?)?);
+    }
+    let value = |inputs: &[Tensor]| {
+        let y = f(inputs)?;
+        (&y * upstream(&y)?)?.sum_all()?.to_scalar::<f64>()
+    };
+    let slope = (value(&moved[1])? - value(&moved[0])?) / (2. * STEP);
+    if (slope - expected).abs() > 1e-5 * (1. + slope.abs()) {
+        bail!("the slope is {slope}, the gradients say {expected}")
+    }
+    Ok(())
+}
+
+fn holds(what: &str, result: Result<()>) -> std::result::Result<(), TestCaseError> {
+    result.map_err(|error| TestCaseError::fail(format!("{what}: {error}")))
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn windowed_operators_have_exact_gradients(
+        dims in [1usize..=3, 1usize..=3],
+        kernel in [1usize..=4, 1usize..=4],
+        stride in [1usize..=3, 1usize..=3],
+        more in [0usize..=5, 0usize..=5],
+        padded: bool,
+        seed in 0u64..1 << 32,
+    ) {
+        let [n, c] = dims;
+        let [kh, kw] = kernel;
+        let window = Window { kernel, stride, padding: if padded { [kh / 2, kw / 2] } else { [0, 0] } };
+        let x = distinct(&[n, c, kh + more[0], kw + more[1]], seed)?;
+        let weighted = [x.clone(), distinct(&[2, c, kh, kw], seed + 1)?, distinct(&[2], seed + 2)?];
+        holds("conv2d", slope_is_exact(&weighted, seed, |t| ops::conv2d(&t[0], &t[1], Some(&t[2]), &window)))?;
+        let x = [x];
+        holds("max_pool2d", slope_is_exact(&x, seed, |t| ops::max_pool2d(&t[0], &window)))?;
+        holds("avg_pool2d", slope_is_exact(&x, seed, |t| ops::avg_pool2d(&t[0], &window)))?;
+        holds("adaptive_max_pool2d", slope_is_exact(&x, seed, |t| ops::adaptive_max_pool2d(&t[0], stride)))?;
+    }
+
+    #[test]
+    fn global_pooling_has_exact_gradients(dims in [1usize..=3, 1usize..=3, 1usize..=5, 1usize..=5], seed in 0u64..1 << 32) {
+        let x = distinct(&dims, seed)?;
+        let scalar = |value: f64| Tensor::new(&[value], x.device());
+        let one = [x.clone()];
+        holds("global_avg_pool", slope_is_exact(&one, seed, |t| ops::global_avg_pool(&t[0])))?;
+        holds("global_max_pool", slope_is_exact(&one, seed, |t| ops::global_max_pool(&t[0])))?;
+        // Small enough that some positions count beside the maximum.
+        holds("lse_pool", slope_is_exact(&[(&x * 0.1)?, scalar(10.)?], seed, |t| ops::lse_pool(&t[0], &t[1])))?;
+        // A channel below the floor is constant; its power, 1e-18 before the root, has no usable difference.
+        let positive = [(x.abs()? + 0.1)?, scalar(3.)?];
+        holds("gem_pool", slope_is_exact(&positive, seed, |t| ops::gem_pool(&t[0], &t[1])))?;
+    }
+
+    #[test]
+    fn batch_normalisation_has_exact_gradients(
+        dims in [2usize..=4, 1usize..=3, 1usize..=4, 1usize..=4],
+        rank in 2usize..=4,
+        seed in 0u64..1 << 32,
+    ) {
+        let c = dims[1];
+        let inputs = [distinct(&dims[..rank], seed)?, distinct(&[c], seed + 1)?, distinct(&[c], seed + 2)?];
+        let train = |t: &[Tensor]| Ok(ops::batch_norm_train(&t[0], &t[1], &t[2], 1e-3, false)?.0);
+        holds("batch_norm_train", slope_is_exact(&inputs, seed, train))?;
+        let statistics = BatchStatistics { mean: distinct(&[c], seed + 3)?, var: distinct(&[c], seed + 4)?.sqr()? };
+        let eval = |t: &[Tensor]| ops::batch_norm(&t[0], &t[1], &t[2], &statistics, 1e-3, false);
+        holds("batch_norm", slope_is_exact(&inputs, seed, eval))?;
+    }
+
+    #[test]
+    fn dense_operators_and_losses_have_exact_gradients(dims in [1usize..=9, 2usize..=9], seed in 0u64..1 << 32) {
+        let [n, d] = dims;
+        let x = distinct(&dims, seed)?;
+        let weighted = [x.clone(), distinct(&[3, d], seed + 1)?, distinct(&[3], seed + 2)?];
+        holds("linear", slope_is_exact(&weighted, seed, |t| ops::linear(&t[0], &t[1], Some(&t[2]))))?;
+        let targets = Tensor::arange(0u32, n as u32, x.device())?;
+        let targets = (targets.to_dtype(DType::F64)? * (d as f64 / (n as f64 + 0.5)))?.to_dtype(DType::U32)?;
+        let soft = ops::softmax(&distinct(&dims, seed + 3)?)?;
+        let one = [x];
+        holds("relu", slope_is_exact(&one, seed, |t| ops::relu(&t[0])))?;
+        holds("softmax", slope_is_exact(&one, seed, |t| ops::softmax(&t[0])))?;
+        holds("cross_entropy", slope_is_exact(&one, seed, |t| ops::cross_entropy(&t[0], &targets)))?;
+        holds("bce_with_logits", slope_is_exact(&one, seed, |t| ops::bce_with_logits(&t[0], &soft)))?;
+    }
+}

@@ -1,0 +1,251 @@
+//! On random shapes: the kernels (f32) equal the compositions (f64), whatever the inputs' memory layout.
+//!
+//! Where an operator only adds and multiplies, the inputs are small whole numbers: then every result is exact and must
+//! be equal, with many ties and zeros among them.
+
+mod common;
+
+use candle_core::{DType, Result, Tensor};
+use common::{close, distinct, evaluate, integers};
+use ops::{BatchStatistics, Window};
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+
+/// How a tensor lies in memory.
+#[derive(Debug, Clone, Copy)]
+enum Memory {
+    Contiguous,
+    Transposed,
+    Narrowed,
+}
+
+/// The same values, lying as `memory` says.
+fn lay(tensor: &Tensor, memory: Memory) -> Result<Tensor> {
+    let last = tensor.rank() - 1;
+    match memory {
+        Memory::Contiguous => Ok(tensor.clone()),
+        Memory::Transposed => tensor.transpose(0, last)?.contiguous()?.transpose(0, last),
+        Memory::Narrowed => Tensor::cat(&[tensor; 3], last)?.narrow(last, tensor.dim(last)?, tensor.dim(last)?),
+    }
+}
+
+fn memory() -> impl Strategy<Value = Memory> {
+    prop_oneof![Just(Memory::Contiguous), Just(Memory::Transposed), Just(Memory::Narrowed)]
+}
+
+fn window(padding: usize) -> impl Strategy<Value = Window> {
+    let padding = [0..=padding, 0..=padding];
+    ([1usize..=4, 1usize..=4], [1usize..=3, 1usize..=3], padding).prop_map(|(kernel, stride, padding)| Window {
+        kernel,
+        stride,
+        padding,
+    })
+}
+
+/// A window for pooling: padded by at most half its size.
+fn pooling_window() -> impl Strategy<Value = Window> {
+    window(2).prop_map(|w| Window { padding: [0, 1].map(|axis| w.padding[axis].min(w.kernel[axis] / 2)), ..w })
+}
+
+/// An input on which the window fits, `more` pixels larger than it must be.
+fn size_for(window: &Window, more: [usize; 2]) -> [usize; 2] {
+    [0, 1].map(|axis| window.kernel[axis].saturating_sub(2 * window.padding[axis]).max(1) + more[axis])
+}
+
+/// Whether `f` has the same result and gradients on f32 tensors in the given layout as on contiguous f64 tensors. The
+/// gradient that comes from above lies in memory like the inputs.
+fn same(inputs: &[Tensor], memory: Memory, tolerance: f64, f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<()> {
+    let run = |dtype: DType, memory: Memory| {
+        let inputs = inputs.iter().map(|t| t.to_dtype(dtype)).collect::<Result<Vec<_>>>()?;
+        evaluate(
+            &inputs,
+            |y| integers(y.dims(), 99)?.to_dtype(dtype),
+            |inputs| {
+                let inputs = inputs.iter().map(|t| lay(t, memory)).collect::<Result<Vec<_>>>()?;
+                lay(&f(&inputs)?, memory)
+            },
+        )
+    };
+    let (y, gradients) = run(DType::F32, memory)?;
+    for (dtype, memory) in [(DType::F64, Memory::Contiguous), (DType::F64, memory)] {
+        let (expected_y, expected) = run(dtype, memory)?;
+        close("result", &y, &expected_y, tolerance)?;
+        for (i, (gradient, expected)) in gradients.iter().zip(&expected).enumerate() {
+            close(&format!("gradient of input {i}"), gradient, expected, tolerance)?;
+        }
+    }
+    Ok(())
+}
+
+fn holds(result: Result<()>) -> std::result::Result<(), TestCaseError> {
+    result.map_err(|error| TestCaseError::fail(error.to_string()))
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn convolution_equals_its_composition(
+        batch in prop_oneof![Just(1usize), 2usize..=8, 9usize..=20],
+        channels in [1usize..=5, 1usize..=4],
+        window in window(3),
+        more in [0usize..=5, 0usize..=5],
+        bias: bool,
+        relu: bool,
+        memory in memory(),
+        seed in 0u64..1 << 32,
+    ) {
+        let ([c_in, c_out], [kh, kw], [h, w]) = (channels, window.kernel, size_for(&window, more));
+        let mut inputs = vec![integers(&[batch, c_in, h, w], seed)?, integers(&[c_out, c_in, kh, kw], seed + 1)?];
+        if bias {
+            inputs.push(integers(&[c_out], seed + 2)?);
+        }
+        holds(same(&inputs, memory, 0., |t| {
+            if relu { ops::conv2d_relu(&t[0], &t[1], t.get(2), &window) } else { ops::conv2d(&t[0], &t[1], t.get(2), &window) }
+        }))?;
+    }
+
+    #[test]
+    fn max_pooling_equals_its_composition(
+        dims in [1usize..=5, 1usize..=20],
+        window in pooling_window(),
+        more in [0usize..=7, 0usize..=7],
+        memory in memory(),
+        seed in 0u64..1 << 32,
+    ) {
+        let ([n, c], [h, w]) = (dims, size_for(&window, more));
+        holds(same(&[integers(&[n, c, h, w], seed)?], memory, 0., |t| ops::max_pool2d(&t[0], &window)))?;
+    }
+
+    #[test]
+    fn average_pooling_equals_its_composition(
+        dims in [1usize..=5, 1usize..=20],
+        window in pooling_window(),
+        more in [0usize..=7, 0usize..=7],
+        memory in memory(),
+        seed in 0u64..1 << 32,
+    ) {
+        let ([n, c], [h, w]) = (dims, size_for(&window, more));
+        holds(same(&[integers(&[n, c, h, w], seed)?], memory, 1e-6, |t| ops::avg_pool2d(&t[0], &window)))?;
+    }
+
+    #[test]
+    fn adaptive_and_global_pooling_equal_their_compositions(
+        dims in [1usize..=4, 1usize..=20, 1usize..=9, 1usize..=9],
+        output in [1usize..=5, 1usize..=5],
+        memory in memory(),
+        seed in 0u64..1 << 32,
+    ) {
+        let x = [integers(&dims, seed)?];
+        holds(same(&x, memory, 0., |t| ops::adaptive_max_pool2d(&t[0], output)))?;
+        holds(same(&x, memory, 0., |t| ops::global_max_pool(&t[0])))?;
+        holds(same(&x, memory, 1e-6, |t| ops::global_avg_pool(&t[0])))?;
+    }
+
+    #[test]
+    fn one_dimensional_operators_equal_their_compositions(
+        dims in [1usize..=4, 1usize..=4, 4usize..=12],
+        kernel in 1usize..=4,
+        stride in 1usize..=3,
+        memory in memory(),
+        seed in 0u64..1 << 32,
+    ) {
+        let x = integers(&dims, seed)?;
+        let weight = integers(&[3, dims[1], kernel], seed + 1)?;
+        holds(same(&[x.clone(), weight], memory, 0., |t| ops::conv1d(&t[0], &t[1], None, stride, kernel - 1)))?;
+        holds(same(&[x.clone()], memory, 0., |t| ops::max_pool1d(&t[0], kernel, stride, kernel / 2)))?;
+        holds(same(&[x.clone()], memory, 1e-6, |t| ops::avg_pool1d(&t[0], kernel, stride, kernel / 2)))?;
+        holds(same(&[x], memory, 0., |t| ops::global_max_pool(&t[0])))?;
+    }
+
+    #[test]
+    fn linear_and_relu_equal_their_compositions(
+        dims in [1usize..=40, 1usize..=20, 1usize..=40],
+        bias: bool,
+        relu: bool,
+        memory in memory(),
+        seed in 0u64..1 << 32,
+    ) {
+        let [n, d, k] = dims;
+        let mut inputs = vec![integers(&[n, d], seed)?, integers(&[k, d], seed + 1)?];
+        if bias {
+            inputs.push(integers(&[k], seed + 2)?);
+        }
+        holds(same(&inputs, memory, 0., |t| {
+            if relu { ops::linear_relu(&t[0], &t[1], t.get(2)) } else { ops::linear(&t[0], &t[1], t.get(2)) }
+        }))?;
+        holds(same(&inputs[..1], memory, 0., |t| ops::relu(&t[0])))?;
+    }
+
+    #[test]
+    fn batch_normalisation_equals_its_composition(
+        dims in [2usize..=12, 1usize..=5, 1usize..=6, 1usize..=6],
+        rank in 2usize..=4,
+        memory in memory(),
+        seed in 0u64..1 << 32,
+    ) {
+        let c = dims[1];
+        let inputs = [distinct(&dims[..rank], seed)?, distinct(&[c], seed + 1)?, distinct(&[c], seed + 2)?];
+        holds(same(&inputs, memory, 1e-4, |t| Ok(ops::batch_norm_train(&t[0], &t[1], &t[2], 1e-5, false)?.0)))?;
+        let (mean, var) = (distinct(&[c], seed + 3)?, distinct(&[c], seed + 4)?.sqr()?);
+        holds(same(&inputs, memory, 1e-4, |t| {
+            let [mean, var] = [&mean, &var].map(|s| s.to_dtype(t[0].dtype()));
+            ops::batch_norm(&t[0], &t[1], &t[2], &BatchStatistics { mean: mean?, var: var? }, 1e-5, false)
+        }))?;
+    }
+
+    #[test]
+    fn a_fused_relu_equals_a_relu_after_the_operator(dims in [2usize..=9, 1usize..=4, 1usize..=5, 1usize..=5], seed in 0u64..1 << 32) {
+        let c = dims[1];
+        let inputs = [&dims[..], &[c][..], &[c]].map(|shape| distinct(shape, seed)?.to_dtype(DType::F32));
+        let [x, gamma, beta] = inputs;
+        let inputs = [x?, gamma?, beta?];
+        let upstream = |y: &Tensor| integers(y.dims(), seed);
+        let train = |t: &[Tensor], relu| Ok(ops::batch_norm_train(&t[0], &t[1], &t[2], 1e-5, relu)?.0);
+        let (fused, fused_gradients) = evaluate(&inputs, upstream, |t| train(t, true))?;
+        let (plain, plain_gradients) = evaluate(&inputs, upstream, |t| ops::relu(&train(t, false)?))?;
+        holds(close("result", &fused, &plain, 0.))?;
+        for (fused, plain) in fused_gradients.iter().zip(&plain_gradients) {
+            holds(close("gradient", fused, plain, 0.))?;
+        }
+    }
+}
+
+/// A small network with one operator of each kind, on one f32 image after the other.
+fn network(x: &Tensor, weight: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<Tensor> {
+    let x = ops::conv2d(x, weight, None, &Window::square(3).stride(1).padding(1))?;
+    let (x, _) = ops::batch_norm_train(&x, gamma, beta, 1e-5, true)?;
+    let x = ops::avg_pool2d(&ops::max_pool2d(&x, &Window::square(2))?, &Window::square(2).stride(1))?;
+    ops::linear_relu(&ops::global_max_pool(&x)?, gamma.unsqueeze(0)?.as_ref(), None)?.sum_all()
+}
+
+#[test]
+fn a_second_backward_pass_gives_the_same_gradients() -> Result<()> {
+    let var = |shape: &[usize]| candle_core::Var::from_tensor(&distinct(shape, 1)?.to_dtype(DType::F32)?);
+    let (x, weight, gamma, beta) = (var(&[9, 3, 7, 7])?, var(&[4, 3, 3, 3])?, var(&[4])?, var(&[4])?);
+    let loss = network(&x, &weight, &gamma, &beta)?;
+    let (first, second) = (loss.backward()?, loss.backward()?);
+    for v in [&x, &weight, &gamma, &beta] {
+        close("gradient", first.get(v).unwrap(), second.get(v).unwrap(), 0.)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_gradient_of_the_weights_does_not_depend_on_whether_the_input_has_one() -> Result<()> {
+    let [x, weight] = [integers(&[9, 3, 7, 7], 1)?, integers(&[4, 3, 3, 3], 2)?];
+    let window = Window::square(3).stride(2).padding(1);
+    let alone = common::gradient(&weight, |weight| ops::conv2d_relu(&x, weight, None, &window))?;
+    let inputs = [x.clone(), weight];
+    let (_, both) = evaluate(&inputs, |y| y.ones_like(), |t| ops::conv2d_relu(&t[0], &t[1], None, &window))?;
+    close("convolution", &alone, &both[1], 0.)?;
+
+    let [x, weight] = [integers(&[19, 6], 1)?, integers(&[4, 6], 2)?];
+    let alone = common::gradient(&weight, |weight| ops::linear(&x, weight, None))?;
+    let (_, both) = evaluate(&[x.clone(), weight], |y| y.ones_like(), |t| ops::linear(&t[0], &t[1], None))?;
+    close("linear", &alone, &both[1], 0.)
+}

@@ -1,0 +1,145 @@
+//! The record of one run: the only place where a number is kept. Tables and pages render records.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use training::Diverged;
+
+use crate::machine::{Cpu, Versions};
+
+/// One run, finished. Shares are 0..1; tables show them in per cent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub suite: SuiteInfo,
+    /// Flat: `dataset`, `model`, `head`, `seed` and the rest, as strings and numbers.
+    pub config: BTreeMap<String, Value>,
+    /// Of the configuration without the seed: records of equal hashes are comparable.
+    pub config_hash: String,
+    pub status: Status,
+    /// One entry per epoch that was completed.
+    pub curve: Vec<EpochPoint>,
+    /// None if the run diverged.
+    #[serde(rename = "final")]
+    pub outcome: Option<Outcome>,
+    pub timings: Timings,
+    /// Measured apart from training, all variants of the plan interleaved.
+    pub speed: Option<Speed>,
+    /// Trainable parameters.
+    pub param_count: usize,
+    pub head_param_count: usize,
+    /// Multiply-accumulates for one image.
+    pub macs: u64,
+    /// Height and width in pixels of what one position of the features sees; none where that is the whole image.
+    pub receptive_field: Option<Vec<usize>>,
+    pub weights_sha256: String,
+    /// One bit per test image, in hexadecimal, the first image the highest bit; set where it was classified right.
+    pub test_hits: String,
+    pub versions: Versions,
+    pub cpu: Cpu,
+    /// That this run trained with.
+    pub threads: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SuiteInfo {
+    pub name: String,
+    pub question: String,
+    /// What was typed.
+    pub command: String,
+    /// The variant's place in the suite.
+    pub order: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    Ok,
+    Diverged(Diverged),
+}
+
+/// After one epoch. A loss that is not finite is left out: JSON has no such number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochPoint {
+    pub epoch: usize,
+    pub train_loss: Option<f64>,
+    pub val_top1: Option<f64>,
+    pub val_loss: Option<f64>,
+}
+
+/// After the last epoch, in inference mode.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub top1: f64,
+    pub test_loss: Option<f64>,
+    pub train_top1: f64,
+    pub val_top1: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Timings {
+    /// Beside other runs: not a measure of speed.
+    pub train_seconds: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Speed {
+    pub train_samples_per_sec: Measured,
+    pub train_batch_size: usize,
+    pub infer_samples_per_sec: Measured,
+    pub infer_batch_size: usize,
+    /// Of one image.
+    pub latency_us: Measured,
+    pub threads: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    pub median: f64,
+    /// Interquartile range over the rounds, relative to the median.
+    pub spread: f64,
+}
+
+impl Record {
+    /// A text of the configuration; empty where there is none of that name.
+    pub fn text(&self, key: &str) -> &str {
+        self.config.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A number of the configuration; 0 where there is none of that name.
+    pub fn number(&self, key: &str) -> f64 {
+        self.config.get(key).and_then(Value::as_f64).unwrap_or_default()
+    }
+
+    pub fn seed(&self) -> Option<u64> {
+        self.config.get("seed").and_then(Value::as_u64)
+    }
+
+    /// What it is called in messages.
+    pub fn title(&self) -> String {
+        let seed = self.seed().unwrap_or_default();
+        format!("{} {} {} seed {seed}", self.text("dataset"), self.text("model"), self.text("head"))
+    }
+}
+
+/// A number that JSON can hold.
+pub fn finite(value: f64) -> Option<f64> {
+    Some(value).filter(|value| value.is_finite())
+}
+
+/// Bits as hexadecimal digits, four each, the first the highest; filled up with zeros.
+pub fn hex_bits(bits: &[bool]) -> String {
+    let digit = |bits: &[bool]| (0..4).fold(0, |digit, i| digit << 1 | u32::from(bits.get(i) == Some(&true)));
+    bits.chunks(4).filter_map(|bits| char::from_digit(digit(bits), 16)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_image_is_the_highest_bit() {
+        assert_eq!(hex_bits(&[true, false, false, false, true, true]), "8c");
+        assert_eq!(hex_bits(&[]), "");
+    }
+}

@@ -1,0 +1,116 @@
+//! Runs side by side, each on threads of its own, so that every run gives what it would give alone.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::{
+    cli::{DeviceKind, RunOptions},
+    data::Data,
+    plan::{Plan, RunConfig},
+    progress::Progress,
+    record::SuiteInfo,
+    speed,
+    store::Store,
+    train::train,
+};
+
+/// Trains what the plan (or this shard of it) lacks in `store`, then measures speed.
+///
+/// # Errors
+/// After everything else is done: that runs failed, by number; each has been reported by then.
+pub fn sweep(plan: &Plan, data: &Data, store: &Store, info: &SuiteInfo, options: &RunOptions) -> Result<()> {
+    let threads = match options.threads {
+        Some(threads) => threads,
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let kept = prepare(plan, store, options)?;
+    let mine = plan.runs.iter().enumerate().filter(|(i, _)| options.shard.is_none_or(|s| i % s.count == s.index - 1));
+    let missing: Vec<&RunConfig> = mine.map(|(_, run)| run).filter(|run| store.find(run).is_none()).collect();
+
+    let progress = Progress::new(missing.iter().map(|run| run.steps()).sum(), options.quiet);
+    if kept > 0 {
+        let (why, all) = (if options.extend { "extending" } else { "going on with an interrupted sweep" }, plan.runs.len());
+        progress.note(&format!("{why}: {kept} of {all} runs are there, {} to train", missing.len()));
+    }
+    let failed = train_all(&missing, data, store, info, threads, &progress)?;
+    progress.finish();
+
+    let present: Vec<&RunConfig> = plan.runs.iter().filter(|run| store.find(run).is_some()).collect();
+    measure_speed(plan, &present, data, store, threads)?;
+    if present.len() == plan.runs.len() {
+        store.complete()?;
+    }
+    if failed > 0 { Err(anyhow!("{failed} of {} runs failed", missing.len())) } else { Ok(()) }
+}
+
+/// Makes the folder ready; gives the number of finished runs in it that count.
+fn prepare(plan: &Plan, store: &Store, options: &RunOptions) -> Result<usize> {
+    let hash = plan.hash();
+    let continued = store.is_unfinished(&hash) && !options.fresh;
+    if !continued && !options.extend {
+        store.set_aside()?;
+    }
+    store.begin(&hash)?;
+    Ok(plan.runs.iter().filter(|run| store.find(run).is_some()).count())
+}
+
+/// Gives the number of runs that failed.
+fn train_all(
+    runs: &[&RunConfig],
+    data: &Data,
+    store: &Store,
+    info: &SuiteInfo,
+    threads: usize,
+    progress: &Progress,
+) -> Result<usize> {
+    // Runs on an accelerator would only wait for each other.
+    let on_cpu = runs.iter().all(|run| run.device == DeviceKind::Cpu);
+    let concurrent = if on_cpu { threads.min(runs.len()) } else { 1 }.max(1);
+    let (next, done, failed) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    progress.runs_left(runs.len());
+    let work = || -> Result<()> {
+        let pool = pool(threads / concurrent)?;
+        while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let bar = progress.run(run.to_string(), run.steps());
+            let bar = Mutex::new(bar);
+            let step = |loss| bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).step(loss);
+            let trained = pool.install(|| train(run, data, info.clone(), step));
+            if let Err(error) = trained.and_then(|record| store.save(run, &record)) {
+                progress.warn(&format!("error: {run}: {error:#}"));
+                failed.fetch_add(1, Ordering::Relaxed);
+            }
+            progress.runs_left(runs.len() - done.fetch_add(1, Ordering::Relaxed) - 1);
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..concurrent).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| anyhow!("a run panicked"))?)
+    })?;
+    Ok(failed.into_inner())
+}
+
+fn pool(threads: usize) -> Result<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().context("starting threads")
+}
+
+/// Measures every variant that has a record, unless all have been measured, and writes it into all their records.
+fn measure_speed(plan: &Plan, present: &[&RunConfig], data: &Data, store: &Store, threads: usize) -> Result<()> {
+    let mut records: Vec<_> = present.iter().filter_map(|run| Some((*run, store.find(run)?))).collect();
+    if records.iter().all(|(_, record)| record.speed.is_some()) {
+        return Ok(());
+    }
+    let variants: Vec<&RunConfig> =
+        plan.variants().filter(|variant| present.iter().any(|run| run.order == variant.order)).collect();
+    let speeds = pool(threads)?.install(|| speed::measure(&variants, data))?;
+    for (run, record) in &mut records {
+        let index = variants.iter().position(|variant| variant.order == run.order);
+        record.speed = index.map(|index| speeds[index].clone());
+        store.save(run, record)?;
+    }
+    Ok(())
+}
