@@ -183,7 +183,8 @@ impl FromStr for Shape {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let sizes: Option<Vec<usize>> = text.split('x').map(|size| size.parse().ok().filter(|&size| size > 0)).collect();
+        let sizes: Option<Vec<usize>> =
+            text.split('x').map(|size| size.parse().ok().filter(|&size| size > 0)).collect();
         let shape = sizes.and_then(|sizes| sizes.try_into().ok()).map(Self);
         shape.ok_or_else(|| "it is CHANNELSxHEIGHTxWIDTH, as in 1x28x28".into())
     }

@@ -30,7 +30,8 @@ impl Versions {
 /// The version of a dependency that the program was built with.
 fn locked(package: &str) -> String {
     let lock = include_str!("../../Cargo.lock");
-    let version = lock.split_once(&format!("name = \"{package}\"\nversion = \"")).and_then(|(_, rest)| rest.split('"').next());
+    let version =
+        lock.split_once(&format!("name = \"{package}\"\nversion = \"")).and_then(|(_, rest)| rest.split('"').next());
     version.unwrap_or("unknown").into()
 }
 

@@ -147,7 +147,8 @@ impl Plan {
             }));
         }
         for run in &runs[..suite.variants.len()] {
-            check(run).map_err(|error| Misuse::from(error.context(format!("{} {}", run.variant.model, run.variant.head))))?;
+            check(run)
+                .map_err(|error| Misuse::from(error.context(format!("{} {}", run.variant.model, run.variant.head))))?;
         }
         Ok(Self { runs })
     }

@@ -115,7 +115,8 @@ pub fn find(name: &str) -> Result<Suite> {
     let path = Path::new(name);
     if path.extension().is_none_or(|extension| extension != "toml") {
         let names: Vec<String> = SUITES.files().map(|file| stem(file.path())).collect();
-        let message = format!("unknown suite `{name}`: it is one of {}, or a file that ends in .toml", names.join(", "));
+        let message =
+            format!("unknown suite `{name}`: it is one of {}, or a file that ends in .toml", names.join(", "));
         return Err(Misuse::new(message).into());
     }
     parse(path, &std::fs::read_to_string(path).with_context(|| name.to_string())?)
@@ -246,7 +247,10 @@ mod tests {
 
     #[test]
     fn models_and_heads_are_combined_and_named_once() {
-        let variants = find("heads").unwrap().with(&options(&["--models", "lenet5,nin@0.25", "--heads", "fc:120,84,gap,gap"])).variants;
+        let variants = find("heads")
+            .unwrap()
+            .with(&options(&["--models", "lenet5,nin@0.25", "--heads", "fc:120,84,gap,gap"]))
+            .variants;
         let names: Vec<String> = variants.iter().map(|v| format!("{} {}", v.model, v.head)).collect();
         assert_eq!(names, ["lenet5 fc:120,84", "lenet5 gap", "nin@0.25 fc:120,84", "nin@0.25 gap"]);
     }

@@ -33,7 +33,8 @@ pub fn sweep(plan: &Plan, data: &Data, store: &Store, info: &SuiteInfo, options:
 
     let progress = Progress::new(missing.iter().map(|run| run.steps()).sum(), options.quiet);
     if kept > 0 {
-        let (why, all) = (if options.extend { "extending" } else { "going on with an interrupted sweep" }, plan.runs.len());
+        let (why, all) =
+            (if options.extend { "extending" } else { "going on with an interrupted sweep" }, plan.runs.len());
         progress.note(&format!("{why}: {kept} of {all} runs are there, {} to train", missing.len()));
     }
     let failed = train_all(&missing, data, store, info, threads, &progress)?;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use candle_core::Device;
 use datasets::{Images, Order};
 use layers::Layer;
-use training::{Event, Evaluation, Parameters, evaluate, fit};
+use training::{Evaluation, Event, Parameters, evaluate, fit};
 
 use crate::{
     data::Data,

@@ -46,7 +46,7 @@ pub fn avg_pool1d(xs: &Tensor, kernel: usize, stride: usize, padding: usize) -> 
 /// Maximum over a grid of a given size, whatever the input's, as `torch.nn.functional.adaptive_max_pool2d`.
 ///
 /// # Shapes
-/// (N, C, H, W) → (N, C, output[0], output[1]).
+/// (N, C, H, W) → (N, C, oh, ow) with the given `output` (oh, ow).
 ///
 /// # Errors
 /// An empty input or output.

@@ -1,0 +1,25 @@
+//! One file per command.
+
+mod data;
+mod list;
+mod report;
+mod run;
+mod summary;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+pub fn execute(cli: Cli) -> Result<()> {
+    match cli.command {
+        None => execute(Cli::parse_from(["experiments", "run", "heads"])),
+        Some(Command::Run(options)) => run::run(&options),
+        Some(Command::List { kind, json }) => list::list(kind, json),
+        Some(Command::Summary { model, head, input, classes, json }) => {
+            summary::summary(&model, head, input, classes, json)
+        }
+        Some(Command::Report { dir }) => report::report(&dir),
+        Some(Command::Data { dataset, data_dir, grid, json }) => data::data(&dataset, data_dir, grid.as_deref(), json),
+    }
+}

@@ -1,0 +1,81 @@
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    aggregate::aggregate,
+    output::print,
+    render::{csv, markdown, table},
+    store::{read_records, write},
+};
+
+/// How deep below the folder that is named suites' folders are looked for: `SHARD/SUITE`.
+const DEPTH: usize = 2;
+
+/// Renders the suite in `dir`, or every suite found below it; where several folders hold records of one suite (shards),
+/// they are merged into `dir/SUITE`.
+pub fn report(dir: &Path) -> Result<()> {
+    let mut folders = Vec::new();
+    find(dir, DEPTH, &mut folders)?;
+    let mut suites = BTreeMap::<String, Vec<PathBuf>>::new();
+    for folder in folders {
+        let (records, _) = read_records(&folder)?;
+        let name = records.first().map(|record| record.suite.name.clone());
+        suites.entry(name.unwrap_or_default()).or_default().push(folder);
+    }
+    if suites.keys().all(|name| name.is_empty()) {
+        bail!("{}: no records here; they lie in SUITE/runs/*.json", dir.display())
+    }
+    for (name, folders) in suites.iter().filter(|(name, _)| !name.is_empty()) {
+        let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
+        match folders.as_slice() {
+            [folder] => render(folder, &[folder])?,
+            several => {
+                let merged = dir.join(name);
+                fs::create_dir_all(&merged).with_context(|| merged.display().to_string())?;
+                render(&merged, several)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A folder that holds `runs` is a suite's.
+fn find(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
+    if dir.join("runs").is_dir() {
+        found.push(dir.to_path_buf());
+        return Ok(());
+    }
+    let mut entries: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(dir).with_context(|| dir.display().to_string())? {
+        entries.push(entry.with_context(|| dir.display().to_string())?.path());
+    }
+    entries.sort();
+    for entry in entries.iter().filter(|entry| depth > 0 && entry.is_dir()) {
+        find(entry, depth - 1, found)?;
+    }
+    Ok(())
+}
+
+/// Writes `summary.csv` and `README.md` into `folder` and prints the table, from the records in all of `sources`.
+pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
+    let (mut records, mut unreadable) = (Vec::new(), Vec::new());
+    for source in sources {
+        let (more, bad) = read_records(source)?;
+        records.extend(more);
+        unreadable.extend(bad);
+    }
+    if records.is_empty() {
+        bail!("{}: no records to render", folder.display())
+    }
+    let (rows, mut left_out) = aggregate(&records);
+    write(&folder.join("summary.csv"), &csv(&rows))?;
+    write(&folder.join("README.md"), &markdown(&records, &rows, &left_out))?;
+    left_out.append(&mut unreadable);
+    left_out.iter().for_each(|what| eprintln!("left out: {what}"));
+    print(&table(&rows))
+}

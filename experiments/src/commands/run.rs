@@ -1,0 +1,78 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::report::render;
+use crate::{
+    cli::RunOptions,
+    data::Data,
+    output::print,
+    plan::{Plan, RunConfig},
+    record::SuiteInfo,
+    store::Store,
+    suite::{self, Suite},
+    sweep::sweep,
+};
+
+pub fn run(options: &RunOptions) -> Result<()> {
+    let original = suite::find(&options.suite)?;
+    let mut suite = original.with(options);
+    if suite != original && options.out.is_none() {
+        suite.name += "-custom";
+    }
+    let data = Data::load(&suite, options)?;
+    let plan = Plan::new(&suite, &data)?;
+    let folder = options.out.clone().unwrap_or_else(|| PathBuf::from("results")).join(&suite.name);
+    if options.dry_run {
+        return print(&describe(&plan, &folder, options));
+    }
+    let store = Store::new(folder);
+    let swept = sweep(&plan, &data, &store, &info(&suite), options);
+    // What has been trained is shown also where something failed.
+    let rendered = render(store.folder(), &[store.folder()]);
+    swept.and(rendered)
+}
+
+fn info(suite: &Suite) -> SuiteInfo {
+    let arguments: Vec<String> = std::env::args().skip(1).map(|argument| quoted(&argument)).collect();
+    let command = match arguments.as_slice() {
+        [] => "cargo run -p experiments".into(),
+        arguments => format!("cargo run -p experiments -- {}", arguments.join(" ")),
+    };
+    SuiteInfo { name: suite.name.clone(), question: suite.question.clone(), command, order: 0 }
+}
+
+/// As a shell would want it typed.
+fn quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_=./,:@+".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        argument.into()
+    } else {
+        format!("'{}'", argument.replace('\'', r"'\''"))
+    }
+}
+
+fn describe(plan: &Plan, folder: &Path, options: &RunOptions) -> String {
+    let mine = |i: usize| options.shard.is_none_or(|shard| i % shard.count == shard.index - 1);
+    let runs: Vec<&RunConfig> = plan.runs.iter().enumerate().filter(|(i, _)| mine(*i)).map(|(_, run)| run).collect();
+    let mut text = format!("{} runs, into {}\n", runs.len(), folder.display());
+    for run in runs {
+        text += &format!(
+            "{run}: {} epochs of {} images in batches of {}, lr {}, {}, {}\n",
+            run.epochs, run.train_size, run.batch_size, run.variant.lr, run.schedule, run.optimizer
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn an_argument_is_quoted_where_a_shell_would_take_it_apart() {
+        assert_eq!(quoted("fc:120,84"), "fc:120,84");
+        assert_eq!(quoted("my data"), "'my data'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+}
