@@ -39,7 +39,7 @@ pub enum Command {
         #[arg(long, value_name = "CxHxW")]
         input: Option<Shape>,
         /// Number of classes; the model's own if not given
-        #[arg(long, value_name = "K", value_parser = positive)]
+        #[arg(long, value_name = "K", value_parser = positive, allow_negative_numbers = true)]
         classes: Option<usize>,
         #[arg(long)]
         json: bool,
@@ -80,23 +80,23 @@ pub struct RunOptions {
     #[arg(long)]
     pub heads: Option<HeadList>,
     /// How many seeds
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub seeds: Option<usize>,
     /// The first seed
-    #[arg(long, value_name = "BASE", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=u64::from(u32::MAX)))]
+    #[arg(long, value_name = "BASE", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=u64::from(u32::MAX)), allow_negative_numbers = true)]
     pub seed: u64,
-    #[arg(long, value_parser = positive)]
+    #[arg(long, value_parser = positive, allow_negative_numbers = true)]
     pub epochs: Option<usize>,
     /// How many images are trained on
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub train_size: Option<usize>,
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub batch_size: Option<usize>,
     /// The peak learning rate of all variants
-    #[arg(long, value_parser = positive_number)]
+    #[arg(long, value_parser = positive_number, allow_negative_numbers = true)]
     pub lr: Option<f64>,
     /// Threads in all; training runs share them, one each [default: one per core]
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub threads: Option<usize>,
     #[arg(long, default_value = "cpu")]
     pub device: DeviceKind,
