@@ -101,10 +101,9 @@ fn parsed_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Sh
     parsed(deserializer).map(Some)
 }
 
-/// Name and question of each embedded suite.
+/// All suites that are part of the program.
 pub fn embedded() -> Result<Vec<Suite>> {
-    let mut suites = SUITES.files().map(|file| parse(file.path(), file.contents_utf8().unwrap_or_default()));
-    suites.by_ref().collect::<Result<Vec<_>>>()
+    SUITES.files().map(|file| parse(file.path(), file.contents_utf8().unwrap_or_default())).collect()
 }
 
 /// The suite of this name, or in this file.
@@ -139,7 +138,7 @@ fn parse_file(path: &Path, text: &str) -> Result<Suite> {
         }
     }
     let counts = [("seeds", file.seeds), ("epochs", file.epochs), ("batch_size", file.batch_size)];
-    for (key, _) in counts.iter().filter(|(_, count)| *count == 0) {
+    if let Some((key, _)) = counts.iter().find(|(_, count)| *count == 0) {
         anyhow::bail!("{key} = 0: it is 1 or more")
     }
     for lr in variants.iter().map(|variant| variant.lr).chain([file.lr]) {

@@ -196,7 +196,7 @@ fn senseless_options_exit_with_2_and_say_what_is_possible() {
         (&["summary", "two-conv", "--input", "28x28"], "1x28x28"),
         (&["summary", "two-conv", "--input", "1x4x4"], "two-conv"),
         (&["list", "model"], "models"),
-        (&["frobnicate"], "run"),
+        (&["frobnicate"], "--help"),
     ] {
         let message = stderr(&mut experiments(arguments), 2);
         assert!(message.contains(answer), "{arguments:?}: {message}");
@@ -239,11 +239,12 @@ fn a_broken_data_set_exits_with_1_and_names_the_file() {
     let run = |more: &[&str]| stderr(experiments(&["run", "--out", data_dir]).args(more), 1);
     assert!(run(&["--dataset", "mnist"]).contains("--data-dir"));
     assert!(run(&["--dataset", "mnist", "--data-dir", data_dir]).contains("train-images"));
-    fs::write(
-        folder.path().join("train-images-idx3-ubyte"),
-        [0, 0, 8, 3, 255, 255, 255, 255, 0, 0, 0, 28, 0, 0, 0, 28],
-    )
-    .unwrap();
+    // The header promises four thousand million images.
+    let images = [0, 0, 8, 3, 255, 255, 255, 255, 0, 0, 0, 28, 0, 0, 0, 28];
+    for split in ["train", "t10k"] {
+        fs::write(folder.path().join(format!("{split}-images-idx3-ubyte")), images).unwrap();
+        fs::write(folder.path().join(format!("{split}-labels-idx1-ubyte")), [0, 0, 8, 1, 0, 0, 0, 1, 7]).unwrap();
+    }
     assert!(run(&["--dataset", "mnist", "--data-dir", data_dir]).contains("train-images-idx3-ubyte"));
     assert!(run(&["--dataset", "no/such/folder"]).contains("no/such/folder"));
     assert!(stderr(&mut experiments(&["report", data_dir]), 1).contains("no records"));

@@ -43,3 +43,8 @@ pub use loss::{bce_with_logits, cross_entropy};
 pub use pool::{adaptive_max_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d};
 pub use pool_global::{gem_pool, global_avg_pool, global_max_pool, lse_pool};
 pub use window::Window;
+
+/// Runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

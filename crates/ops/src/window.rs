@@ -20,10 +20,12 @@ impl Window {
         Self { kernel: [1, kernel], stride: [1, stride], padding: [0, padding] }
     }
 
+    /// The same window with this stride on both axes.
     pub fn stride(self, stride: usize) -> Self {
         Self { stride: [stride; 2], ..self }
     }
 
+    /// The same window with this padding on all sides.
     pub fn padding(self, padding: usize) -> Self {
         Self { padding: [padding; 2], ..self }
     }

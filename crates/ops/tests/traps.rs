@@ -157,6 +157,14 @@ mod candle_still {
     }
 
     #[test]
+    fn lets_a_target_that_is_no_class_pass() -> Result<()> {
+        let (logits, targets) = (vector(&[1., 2.])?.unsqueeze(0)?, Tensor::new(&[u32::MAX], &Device::Cpu)?);
+        assert!(candle_nn::loss::cross_entropy(&logits, &targets).is_ok());
+        assert!(ops::cross_entropy(&logits, &targets).is_err());
+        Ok(())
+    }
+
+    #[test]
     fn cannot_differentiate_a_strided_convolution_of_an_image_that_is_not_square() -> Result<()> {
         let weight = Tensor::ones((1, 1, 3, 3), candle_core::DType::F32, &Device::Cpu)?;
         assert!(gradient(&ramp(7, 8)?, |x| x.conv2d(&weight, 0, 2, 1, 1)).is_err());

@@ -41,10 +41,10 @@ pub fn markdown(records: &[Record], rows: &[Row], left_out: &[String]) -> String
     let protocol = |record: &Record| {
         let held_out = match record.number("validation") {
             0. => "nothing was held out".into(),
-            images => format!("{images} training images held out for validation, the same for all seeds"),
+            images => format!("{images} more held out for validation, the same for all seeds"),
         };
         format!(
-            "{} training images ({held_out}), {} epochs, batches of {}, {}, learning rate {}",
+            "{} training images ({held_out}), epochs: {}, batch size: {}, {}, learning rate {}",
             record.number("train_size"),
             record.number("epochs"),
             record.number("batch_size"),
@@ -61,16 +61,19 @@ pub fn markdown(records: &[Record], rows: &[Row], left_out: &[String]) -> String
     page += "\n## Made with\n\n";
     let machine = |record: &Record| {
         let caches = record.cpu.cache_kib.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
-        let measured =
-            record.speed.as_ref().map_or(String::new(), |speed| format!("; speed with {} threads", speed.threads));
-        format!("{} ({}, data caches {caches} KiB){measured}", record.cpu.model, record.cpu.instruction_set)
+        format!("{} ({}, data caches {caches} KiB)", record.cpu.model, record.cpu.instruction_set)
+    };
+    let speed = |record: &Record| {
+        let Some(speed) = &record.speed else { return "speed not measured for all".into() };
+        let (train, infer) = (speed.train_batch_size, speed.infer_batch_size);
+        format!("speed with {} threads, batches of {train} in training and {infer} in inference", speed.threads)
     };
     let versions = |record: &Record| {
         let versions = &record.versions;
         format!("experiments {}, candle {}, gemm {}", versions.experiments, versions.candle, versions.gemm)
     };
-    for line in distinct(records, machine).into_iter().chain(distinct(records, versions)) {
-        page += &format!("- {line}\n");
+    for lines in [distinct(records, machine), distinct(records, speed), distinct(records, versions)] {
+        lines.iter().for_each(|line| page += &format!("- {line}\n"));
     }
     page += "\n```sh\n";
     distinct(records, |record| record.suite.command.clone()).iter().for_each(|command| page += &format!("{command}\n"));
