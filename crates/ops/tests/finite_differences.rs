@@ -66,7 +66,10 @@ proptest! {
     }
 
     #[test]
-    fn global_pooling_has_exact_gradients(dims in [1usize..=3, 1usize..=3, 1usize..=5, 1usize..=5], seed in 0u64..1 << 32) {
+    fn global_pooling_has_exact_gradients(
+        dims in [1usize..=3, 1usize..=3, 1usize..=5, 1usize..=5],
+        seed in 0u64..1 << 32,
+    ) {
         let x = distinct(&dims, seed)?;
         let scalar = |value: f64| Tensor::new(&[value], x.device());
         let one = [x.clone()];

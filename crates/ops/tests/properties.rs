@@ -104,9 +104,8 @@ proptest! {
         if bias {
             inputs.push(integers(&[c_out], seed + 2)?);
         }
-        holds(same(&inputs, memory, 0., |t| {
-            if relu { ops::conv2d_relu(&t[0], &t[1], t.get(2), &window) } else { ops::conv2d(&t[0], &t[1], t.get(2), &window) }
-        }))?;
+        let convolve = if relu { ops::conv2d_relu } else { ops::conv2d };
+        holds(same(&inputs, memory, 0., |t| convolve(&t[0], &t[1], t.get(2), &window)))?;
     }
 
     #[test]
@@ -157,9 +156,10 @@ proptest! {
         let x = integers(&dims, seed)?;
         let weight = integers(&[3, dims[1], kernel], seed + 1)?;
         holds(same(&[x.clone(), weight], memory, 0., |t| ops::conv1d(&t[0], &t[1], None, stride, kernel - 1)))?;
-        holds(same(std::slice::from_ref(&x), memory, 0., |t| ops::max_pool1d(&t[0], kernel, stride, kernel / 2)))?;
-        holds(same(std::slice::from_ref(&x), memory, 1e-6, |t| ops::avg_pool1d(&t[0], kernel, stride, kernel / 2)))?;
-        holds(same(&[x], memory, 0., |t| ops::global_max_pool(&t[0])))?;
+        let x = [x];
+        holds(same(&x, memory, 0., |t| ops::max_pool1d(&t[0], kernel, stride, kernel / 2)))?;
+        holds(same(&x, memory, 1e-6, |t| ops::avg_pool1d(&t[0], kernel, stride, kernel / 2)))?;
+        holds(same(&x, memory, 0., |t| ops::global_max_pool(&t[0])))?;
     }
 
     #[test]
@@ -175,9 +175,8 @@ proptest! {
         if bias {
             inputs.push(integers(&[k], seed + 2)?);
         }
-        holds(same(&inputs, memory, 0., |t| {
-            if relu { ops::linear_relu(&t[0], &t[1], t.get(2)) } else { ops::linear(&t[0], &t[1], t.get(2)) }
-        }))?;
+        let linear = if relu { ops::linear_relu } else { ops::linear };
+        holds(same(&inputs, memory, 0., |t| linear(&t[0], &t[1], t.get(2))))?;
         holds(same(&inputs[..1], memory, 0., |t| ops::relu(&t[0])))?;
     }
 
@@ -199,7 +198,10 @@ proptest! {
     }
 
     #[test]
-    fn a_fused_relu_equals_a_relu_after_the_operator(dims in [2usize..=9, 1usize..=4, 1usize..=5, 1usize..=5], seed in 0u64..1 << 32) {
+    fn a_fused_relu_equals_a_relu_after_the_operator(
+        dims in [2usize..=9, 1usize..=4, 1usize..=5, 1usize..=5],
+        seed in 0u64..1 << 32,
+    ) {
         let c = dims[1];
         let inputs = [&dims[..], &[c][..], &[c]].map(|shape| distinct(shape, seed)?.to_dtype(DType::F32));
         let [x, gamma, beta] = inputs;
