@@ -40,7 +40,16 @@ pub struct Conv2d {
     weight: Tensor,
     bias: Option<Tensor>,
     window: Window,
-    pub(crate) relu: bool,
+    pub(crate) tail: Tail,
+}
+
+/// What follows a convolution and is computed along with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tail {
+    None,
+    Relu,
+    /// ReLU and the maximum of 2×2 windows side by side.
+    ReluMaxPool,
 }
 
 impl Conv2d {
@@ -53,7 +62,7 @@ impl Conv2d {
             weight: vb.get_with_hints((outputs, inputs, kh, kw), "weight", init)?,
             bias: bias.then(|| vb.get_with_hints(outputs, "bias", init)).transpose()?,
             window,
-            relu: false,
+            tail: Tail::None,
         })
     }
 
@@ -72,7 +81,11 @@ impl Layer for Conv2d {
     /// (N, inputs, H, W) → (N, outputs, oh, ow)
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
         let bias = self.bias.as_ref().map(|b| mode.parameter(b));
-        let apply = if self.relu { ops::conv2d_relu } else { ops::conv2d };
+        let apply = match self.tail {
+            Tail::None => ops::conv2d,
+            Tail::Relu => ops::conv2d_relu,
+            Tail::ReluMaxPool => ops::conv2d_relu_max_pool,
+        };
         apply(xs, &mode.parameter(&self.weight), bias.as_ref(), &self.window)
     }
 

@@ -1,3 +1,4 @@
+use crate::conv::Tail;
 use crate::sequential::Entry;
 use crate::{
     AvgPool2d, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, Dropout, Flatten, Layer, Linear, MaxPool2d, Relu,
@@ -11,7 +12,8 @@ use candle_nn::VarBuilder;
 ///
 /// Modules are numbered as `torch.nn.Sequential` numbers them (layers without parameters count too), or carry the
 /// name given just before. The first error is kept until [`Stack::build`]. What can be computed in one go is: a ReLU
-/// behind a convolution, a linear layer or a batch normalisation becomes part of that operator.
+/// behind a convolution, a linear layer or a batch normalisation becomes part of that operator, and so does a 2×2 max
+/// pooling behind a convolution's ReLU.
 pub struct Stack<'a> {
     vb: VarBuilder<'a>,
     shape: Result<Vec<usize>>,
@@ -25,6 +27,7 @@ enum Module {
     Linear(Linear),
     BatchNorm(BatchNorm),
     Relu,
+    MaxPool2d(MaxPool2d),
     Other(Box<dyn Layer>),
 }
 
@@ -35,17 +38,23 @@ impl Module {
             Module::Linear(layer) => layer,
             Module::BatchNorm(layer) => layer,
             Module::Relu => &Relu,
+            Module::MaxPool2d(layer) => layer,
             Module::Other(layer) => layer,
         }
     }
 
-    /// Takes on a ReLU that follows, if it can.
-    fn absorb_relu(&mut self) -> bool {
-        match self {
-            Module::Conv2d(layer) => layer.relu = true,
-            Module::Linear(layer) => layer.relu = true,
-            Module::BatchNorm(layer) => layer.relu = true,
-            Module::Relu | Module::Other(_) => return false,
+    /// Takes on the module that follows, if it can compute it along with itself.
+    fn absorb(&mut self, next: &Module) -> bool {
+        match (self, next) {
+            (Module::Conv2d(conv), Module::Relu) if conv.tail == Tail::None => conv.tail = Tail::Relu,
+            (Module::Conv2d(conv), Module::MaxPool2d(MaxPool2d(window)))
+                if conv.tail == Tail::Relu && *window == Window::square(2) =>
+            {
+                conv.tail = Tail::ReluMaxPool;
+            }
+            (Module::Linear(layer), Module::Relu) => layer.relu = true,
+            (Module::BatchNorm(layer), Module::Relu) => layer.relu = true,
+            _ => return false,
         }
         true
     }
@@ -56,6 +65,7 @@ impl Module {
             Module::Linear(layer) => Box::new(layer),
             Module::BatchNorm(layer) => Box::new(layer),
             Module::Relu => Box::new(Relu),
+            Module::MaxPool2d(layer) => Box::new(layer),
             Module::Other(layer) => layer,
         }
     }
@@ -101,7 +111,7 @@ impl<'a> Stack<'a> {
     }
 
     pub fn max_pool_with(self, window: Window) -> Self {
-        self.layer(|_, _| Ok(MaxPool2d(window)))
+        self.module(|_, _| Ok(Module::MaxPool2d(MaxPool2d(window))))
     }
 
     /// Average over windows side by side.
@@ -162,16 +172,19 @@ impl<'a> Stack<'a> {
     pub fn build(self) -> Result<Sequential> {
         self.shape?;
         let mut modules = self.modules;
-        let absorbed: Vec<bool> = (0..modules.len())
-            .map(|i| i > 0 && matches!(modules[i].1, Module::Relu) && modules[i - 1].1.absorb_relu())
-            .collect();
-        let entries = modules.into_iter().zip(absorbed).map(|((path, module), absorbed)| Entry {
-            path,
-            layer: module.into_layer(),
-            absorbed,
-        });
-        let entries = entries.collect();
-        Ok(Sequential { entries })
+        let mut absorbed = vec![false; modules.len()];
+        // The last module that is computed for itself.
+        let mut last = 0;
+        for i in 1..modules.len() {
+            let (before, rest) = modules.split_at_mut(i);
+            absorbed[i] = before[last].1.absorb(&rest[0].1);
+            if !absorbed[i] {
+                last = i;
+            }
+        }
+        let entries = modules.into_iter().zip(absorbed);
+        let entries = entries.map(|((path, module), absorbed)| Entry { path, layer: module.into_layer(), absorbed });
+        Ok(Sequential { entries: entries.collect() })
     }
 }
 

@@ -1,6 +1,8 @@
 use crate::cpu::{self, conv, fast, read};
 use crate::{Window, composed};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use conv::{Saved, Tail};
+use std::sync::OnceLock;
 
 /// 2-d convolution (cross-correlation), as `torch.nn.functional.conv2d` with zero padding.
 ///
@@ -11,12 +13,24 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tenso
 /// # Errors
 /// Shapes that do not fit, or an input smaller than the kernel.
 pub fn conv2d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<Tensor> {
-    convolve(xs, weight, bias, window, false)
+    convolve(xs, weight, bias, window, Tail::None)
 }
 
 /// [`conv2d`] with ReLU on top, in one operator: one buffer and one pass less than `relu(conv2d(…))`.
 pub fn conv2d_relu(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<Tensor> {
-    convolve(xs, weight, bias, window, true)
+    convolve(xs, weight, bias, window, Tail::Relu)
+}
+
+/// `max_pool2d(relu(conv2d(…)), Window::square(2))` in one operator. The feature map before the pooling is never
+/// written, and the backward pass goes through the maxima alone.
+///
+/// # Shapes
+/// As [`conv2d`], with half of oh and ow, rounded down.
+///
+/// # Errors
+/// As [`conv2d`]; an output smaller than 2x2.
+pub fn conv2d_relu_max_pool(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<Tensor> {
+    convolve(xs, weight, bias, window, Tail::ReluMaxPool)
 }
 
 /// 1-d convolution, as `torch.nn.functional.conv1d`: [`conv2d`] on images of height 1.
@@ -31,7 +45,7 @@ pub fn conv1d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize
     conv2d(&xs.unsqueeze(2)?, &weight.unsqueeze(2)?, bias, &window)?.squeeze(2)
 }
 
-fn convolve(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window, relu: bool) -> Result<Tensor> {
+fn convolve(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window, tail: Tail) -> Result<Tensor> {
     let (batch, in_channels, height, width) = xs.dims4()?;
     let out_channels = weight.dim(0)?;
     if weight.elem_count() == 0 || weight.dims()[1..] != [in_channels, window.kernel[0], window.kernel[1]] {
@@ -42,29 +56,42 @@ fn convolve(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window
     }
     let input = [height, width];
     let output = window.output_size(input)?;
+    let pooling = Window::square(2);
+    if tail == Tail::ReluMaxPool {
+        pooling.output_size(output)?;
+    }
     if !fast(&[xs, weight, bias.unwrap_or(weight)]) {
         let ys = composed::conv2d(xs, weight, bias, window)?;
-        return if relu { composed::relu(&ys) } else { Ok(ys) };
+        return match tail {
+            Tail::None => Ok(ys),
+            Tail::Relu => composed::relu(&ys),
+            Tail::ReluMaxPool => composed::max_pool2d(&composed::relu(&ys)?, &pooling),
+        };
     }
-    let shape = conv::Shape { batch, in_channels, out_channels, input, output, window: *window };
-    let op = Conv2d { shape, relu };
+    let shape = conv::Shape { batch, in_channels, out_channels, input, output, window: *window, tail };
+    let is_training = [Some(xs), Some(weight), bias].into_iter().flatten().any(|t| t.track_op());
+    let op = Conv2d { shape, winners: is_training.then(OnceLock::new) };
     match bias {
         Some(bias) => xs.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op),
         None => xs.contiguous()?.apply_op2(&weight.contiguous()?, op),
     }
 }
 
-#[derive(Clone, Copy)]
 struct Conv2d {
     shape: conv::Shape,
-    relu: bool,
+    /// Where the backward pass will want to know them.
+    winners: Option<OnceLock<Vec<u8>>>,
 }
 
 impl Conv2d {
     fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (CpuStorage, Shape) {
-        let conv::Shape { batch, out_channels, output: [h, w], .. } = self.shape;
-        let y = conv::forward(&self.shape, x, weight, bias, self.relu);
-        (CpuStorage::F32(y), Shape::from((batch, out_channels, h, w)))
+        let conv::Output { y, winners } = conv::forward(&self.shape, x, weight, bias);
+        if let Some(saved) = &self.winners {
+            // An operator is made for one call: nothing is there yet.
+            let _ = saved.set(winners);
+        }
+        let [height, width] = self.shape.result();
+        (CpuStorage::F32(y), Shape::from((self.shape.batch, self.shape.out_channels, height, width)))
     }
 
     /// Gradients of input (unless it takes part in no graph), weight and bias.
@@ -76,9 +103,17 @@ impl Conv2d {
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Tensor, Tensor)> {
         let (grad, device) = (grad.contiguous()?, xs.device());
-        let y = if self.relu { Some(read(ys)?) } else { None };
+        let y = read(ys)?;
+        let saved = match (self.shape.tail, self.winners.as_ref().and_then(OnceLock::get)) {
+            (Tail::None, _) => Saved::Nothing,
+            (Tail::Relu, _) => Saved::Result(&y),
+            (Tail::ReluMaxPool, Some(winners)) => Saved::Winners(winners),
+            (Tail::ReluMaxPool, None) => {
+                bail!("internal: a backward pass through an operator that kept nothing for it")
+            }
+        };
         let want_dx = xs.track_op();
-        let gradients = conv::backward(&self.shape, &read(xs)?, &read(weight)?, y.as_deref(), &read(&grad)?, want_dx);
+        let gradients = conv::backward(&self.shape, &read(xs)?, &read(weight)?, saved, &read(&grad)?, want_dx);
         let dx = want_dx.then(|| Tensor::from_vec(gradients.x, xs.shape(), device)).transpose()?;
         let dw = Tensor::from_vec(gradients.weight, weight.shape(), device)?;
         Ok((dx, dw, Tensor::from_vec(gradients.bias, self.shape.out_channels, device)?))

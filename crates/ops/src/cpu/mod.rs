@@ -14,6 +14,8 @@ pub mod parallel;
 pub mod pool;
 pub mod reduce;
 pub mod relu;
+mod scratch;
 mod storage;
+mod tile;
 
 pub use storage::{fast, read, storage};

@@ -17,11 +17,11 @@ pub fn chunks(out: &mut [f32], len: usize, work: usize, f: impl Fn(usize, &mut [
 }
 
 /// As [`chunks`], over two buffers cut into the same number of chunks.
-pub fn chunks2(
+pub fn chunks2<B: Send>(
     (a, len_a): (&mut [f32], usize),
-    (b, len_b): (&mut [f32], usize),
+    (b, len_b): (&mut [B], usize),
     work: usize,
-    f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync + Send,
+    f: impl Fn(usize, &mut [f32], &mut [B]) + Sync + Send,
 ) {
     debug_assert_eq!(a.len().div_ceil(len_a), b.len().div_ceil(len_b));
     if work < WORTH_A_THREAD || rayon::current_num_threads() == 1 {

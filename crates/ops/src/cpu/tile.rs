@@ -1,0 +1,116 @@
+//! The micro-kernels: small blocks of a matrix product, kept in registers, on any instruction set `pulp` knows.
+//!
+//! A block is [`WIDTH`] values wide on every instruction set, so that the layouts of the buffers do not depend on it:
+//! `V` vectors with `V · lanes = WIDTH` (two on AVX2, four on NEON). [`dispatch`] picks `V`.
+
+use pulp::Simd;
+
+/// Columns of a block.
+pub const WIDTH: usize = 16;
+/// Rows of a block of [`product`]: with two vectors each they fill 12 of AVX2's 16 registers.
+pub const ROWS: usize = 6;
+
+/// A row of a block.
+pub type Row<S, const V: usize> = [<S as Simd>::f32s; V];
+
+/// Places to read at, relative to a row's start, with the largest of them.
+#[derive(Debug)]
+pub struct Steps {
+    offsets: Vec<usize>,
+    reach: usize,
+}
+
+impl Steps {
+    pub fn new(offsets: Vec<usize>) -> Self {
+        let reach = offsets.iter().copied().max().unwrap_or(0);
+        Self { offsets, reach }
+    }
+
+    pub fn len(&self) -> usize {
+        self.offsets.len()
+    }
+}
+
+/// `block[r][c] = Σ_k a[rows[r] + steps[k]] · b[k·WIDTH + c]`: both operands of a convolution's products are read
+/// where they lie, without im2col.
+#[inline(always)]
+pub fn product<S: Simd, const V: usize>(
+    simd: S,
+    a: &[f32],
+    rows: &[usize; ROWS],
+    steps: &Steps,
+    b: &[f32],
+) -> [Row<S, V>; ROWS] {
+    let furthest = rows.iter().fold(0, |max, &row| max.max(row)) + steps.reach;
+    assert!(furthest < a.len());
+    let mut block = [[simd.splat_f32s(0.); V]; ROWS];
+    for (&step, b) in steps.offsets.iter().zip(vectors::<S, V>(b)) {
+        for (row, &start) in block.iter_mut().zip(rows) {
+            // SAFETY: start + step ≤ furthest, which the assertion above has compared with the length.
+            let a = simd.splat_f32s(unsafe { *a.get_unchecked(start + step) });
+            for (sum, &b) in row.iter_mut().zip(b) {
+                *sum = simd.mul_add_e_f32s(a, b, *sum);
+            }
+        }
+    }
+    block
+}
+
+/// A factor and where the values it multiplies start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Term {
+    pub start: usize,
+    pub factor: f32,
+}
+
+/// `out[c] += Σ_terms factor · values[start + c]` for `G · WIDTH` columns: a product with a sparse row.
+#[inline(always)]
+pub fn sparse_row<S: Simd, const V: usize, const G: usize>(simd: S, out: &mut [f32], terms: &[Term], values: &[f32]) {
+    let out = &mut vectors_mut::<S, V>(&mut out[..G * WIDTH])[..G];
+    let mut sums: [Row<S, V>; G] = std::array::from_fn(|g| out[g]);
+    for term in terms {
+        let values = &vectors::<S, V>(&values[term.start..][..G * WIDTH])[..G];
+        let factor = simd.splat_f32s(term.factor);
+        for (sums, values) in sums.iter_mut().zip(values) {
+            for (sum, &value) in sums.iter_mut().zip(values) {
+                *sum = simd.mul_add_e_f32s(factor, value, *sum);
+            }
+        }
+    }
+    out.copy_from_slice(&sums);
+}
+
+/// `values` as rows of [`WIDTH`].
+#[inline(always)]
+pub fn vectors<S: Simd, const V: usize>(values: &[f32]) -> &[Row<S, V>] {
+    S::as_simd_f32s(values).0.as_chunks().0
+}
+
+#[inline(always)]
+pub fn vectors_mut<S: Simd, const V: usize>(values: &mut [f32]) -> &mut [Row<S, V>] {
+    S::as_mut_simd_f32s(values).0.as_chunks_mut().0
+}
+
+/// Work for the best instruction set at hand, written for `V` vectors of it making up [`WIDTH`].
+pub trait Kernel {
+    fn run<S: Simd, const V: usize>(self, simd: S);
+}
+
+/// Runs a kernel on the best instruction set at hand.
+pub fn dispatch(kernel: impl Kernel) {
+    struct Dispatch<K>(K);
+    impl<K: Kernel> pulp::WithSimd for Dispatch<K> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            match S::F32_LANES {
+                16 => self.0.run::<S, 1>(simd),
+                8 => self.0.run::<S, 2>(simd),
+                4 => self.0.run::<S, 4>(simd),
+                _ => self.0.run::<S, WIDTH>(simd),
+            }
+        }
+    }
+    pulp::Arch::new().dispatch(Dispatch(kernel))
+}
