@@ -62,7 +62,7 @@ pub enum Command {
 }
 
 /// The options of `run`.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct RunOptions {
     /// The name of a suite, or a TOML file of one's own
     #[arg(default_value = "heads", value_name = "SUITE or FILE.toml")]
@@ -95,6 +95,9 @@ pub struct RunOptions {
     /// The peak learning rate of all variants
     #[arg(long, value_parser = positive_number, allow_negative_numbers = true)]
     pub lr: Option<f64>,
+    /// First choose each variant's learning rate on the validation images, from the suite's grid
+    #[arg(long, conflicts_with_all = ["lr", "shard"])]
+    pub tune: bool,
     /// Threads in all; training runs share them, one each [default: one per core]
     #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub threads: Option<usize>,

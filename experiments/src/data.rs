@@ -9,6 +9,7 @@ use crate::{cli::RunOptions, misuse::Misuse, suite::Suite};
 /// The validation split and the subset to train on never change with a run's seed.
 const SPLIT_SEED: u64 = 0;
 
+#[derive(Clone)]
 pub struct Data {
     pub name: String,
     pub classes: usize,
@@ -48,6 +49,13 @@ impl Data {
             test: loaded.test,
             fingerprint,
         })
+    }
+}
+
+impl Data {
+    /// The validation images in the place of the test images; none where nothing is held out.
+    pub fn without_test(&self) -> Option<Self> {
+        Some(Self { test: self.validation.clone()?, ..self.clone() })
     }
 }
 

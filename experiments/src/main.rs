@@ -16,6 +16,7 @@ mod store;
 mod suite;
 mod sweep;
 mod train;
+mod tune;
 
 use std::process::ExitCode;
 

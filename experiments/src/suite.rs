@@ -40,6 +40,8 @@ pub struct Suite {
     pub variants: Vec<Variant>,
     /// The learning rate of variants that the suite does not name.
     pub lr: f64,
+    /// The rates that `--tune` tries.
+    pub lr_grid: Vec<f64>,
 }
 
 /// What is compared.
@@ -67,6 +69,8 @@ struct File {
     schedule: Schedule,
     optimizer: OptimizerConfig,
     lr: f64,
+    #[serde(default)]
+    lr_grid: Vec<f64>,
     variants: Vec<FileVariants>,
 }
 
@@ -141,9 +145,10 @@ fn parse_file(path: &Path, text: &str) -> Result<Suite> {
     if let Some((key, _)) = counts.iter().find(|(_, count)| *count == 0) {
         anyhow::bail!("{key} = 0: it is 1 or more")
     }
-    for lr in variants.iter().map(|variant| variant.lr).chain([file.lr]) {
+    for lr in variants.iter().map(|variant| variant.lr).chain([file.lr]).chain(file.lr_grid.iter().copied()) {
         anyhow::ensure!(lr.is_finite() && lr > 0., "lr = {lr}: it is a number above 0");
     }
+    file.schedule.check()?;
     anyhow::ensure!(!variants.is_empty(), "no variants to train");
     Ok(Suite {
         name: stem(path),
@@ -161,6 +166,7 @@ fn parse_file(path: &Path, text: &str) -> Result<Suite> {
         device: DeviceKind::Cpu,
         variants,
         lr: file.lr,
+        lr_grid: file.lr_grid,
     })
 }
 

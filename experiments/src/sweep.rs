@@ -21,12 +21,19 @@ use crate::{
 /// Trains what the plan (or this shard of it) lacks in `store`, then measures speed.
 ///
 /// # Errors
-/// After everything else is done: that runs failed, by number; each has been reported by then.
+/// As [`train_missing`], after everything else is done.
 pub fn sweep(plan: &Plan, data: &Data, store: &Store, info: &SuiteInfo, options: &RunOptions) -> Result<()> {
-    let threads = match options.threads {
-        Some(threads) => threads,
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
+    let trained = train_missing(plan, data, store, info, options);
+    let present: Vec<&RunConfig> = plan.runs.iter().filter(|run| store.find(run).is_some()).collect();
+    measure_speed(plan, &present, data, store, threads(options))?;
+    trained
+}
+
+/// Trains what the plan (or this shard of it) lacks in `store`.
+///
+/// # Errors
+/// When the others are done: that runs failed, by number; each has been reported by then.
+pub fn train_missing(plan: &Plan, data: &Data, store: &Store, info: &SuiteInfo, options: &RunOptions) -> Result<()> {
     let kept = prepare(plan, store, options)?;
     let mine = plan.runs.iter().enumerate().filter(|(i, _)| options.shard.is_none_or(|s| i % s.count == s.index - 1));
     let missing: Vec<&RunConfig> = mine.map(|(_, run)| run).filter(|run| store.find(run).is_none()).collect();
@@ -37,12 +44,9 @@ pub fn sweep(plan: &Plan, data: &Data, store: &Store, info: &SuiteInfo, options:
             (if options.extend { "extending" } else { "going on with an interrupted sweep" }, plan.runs.len());
         progress.note(&format!("{why}: {kept} of {all} runs are there, {} to train", missing.len()));
     }
-    let failed = train_all(&missing, data, store, info, threads, &progress)?;
+    let failed = train_all(&missing, data, store, info, threads(options), &progress)?;
     progress.finish();
-
-    let present: Vec<&RunConfig> = plan.runs.iter().filter(|run| store.find(run).is_some()).collect();
-    measure_speed(plan, &present, data, store, threads)?;
-    if present.len() == plan.runs.len() {
+    if plan.runs.iter().all(|run| store.find(run).is_some()) {
         store.complete()?;
     }
     if failed > 0 { Err(anyhow!("{failed} of {} runs failed", missing.len())) } else { Ok(()) }
@@ -93,6 +97,10 @@ fn train_all(
         workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| anyhow!("a run panicked"))?)
     })?;
     Ok(failed.into_inner())
+}
+
+fn threads(options: &RunOptions) -> usize {
+    options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 fn pool(threads: usize) -> Result<rayon::ThreadPool> {

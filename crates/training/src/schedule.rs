@@ -107,9 +107,11 @@ impl Schedule {
         }
     }
 
+    /// Whether the numbers make sense, which [`crate::fit`] would say only when it starts.
+    ///
     /// # Errors
     /// A warm-up that is no share of the run, or a factor that is not positive.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         let (warmup, factors) = match *self {
             Schedule::Constant {} => return Ok(()),
             Schedule::OneCycle { warmup, div_factor, final_div_factor } => (warmup, [div_factor, final_div_factor]),

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     aggregate::aggregate,
     output::print,
-    render::{csv, markdown, table},
+    render::{markdown, summary, table},
     store::{read_records, write},
 };
 
@@ -73,7 +73,7 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
         bail!("{}: no records to render", folder.display())
     }
     let (rows, mut left_out) = aggregate(&records);
-    write(&folder.join("summary.csv"), &csv(&rows))?;
+    write(&folder.join("summary.csv"), &summary(&rows)?)?;
     write(&folder.join("README.md"), &markdown(&records, &rows, &left_out))?;
     left_out.append(&mut unreadable);
     left_out.iter().for_each(|what| eprintln!("left out: {what}"));

@@ -12,19 +12,24 @@ use crate::{
     store::Store,
     suite::{self, Suite},
     sweep::sweep,
+    tune::tune,
 };
 
 pub fn run(options: &RunOptions) -> Result<()> {
     let original = suite::find(&options.suite)?;
     let mut suite = original.with(options);
-    if suite != original && options.out.is_none() {
+    if (suite != original || options.tune) && options.out.is_none() {
         suite.name += "-custom";
     }
     let data = Data::load(&suite, options)?;
-    let plan = Plan::new(&suite, &data)?;
+    let mut plan = Plan::new(&suite, &data)?;
     let folder = options.out.clone().unwrap_or_else(|| PathBuf::from("results")).join(&suite.name);
     if options.dry_run {
         return print(&describe(&plan, &folder, options));
+    }
+    if options.tune {
+        suite.variants = tune(&suite, &data, &folder, &info(&suite), options)?;
+        plan = Plan::new(&suite, &data)?;
     }
     let store = Store::new(folder);
     let swept = sweep(&plan, &data, &store, &info(&suite), options);

@@ -1,18 +1,33 @@
-use crate::{aggregate::Row, record::Measured};
+use anyhow::Result;
+use csv::Writer;
+
+use crate::{aggregate::Row, record::Measured, tune::Trial};
 
 /// One line per row. The columns are a contract; what is not known stays empty.
-pub fn csv(rows: &[Row]) -> String {
-    let mut text = String::from(
-        "dataset,model,head,seeds,param_count,head_param_count,macs,top1,top1_sd,top1_ci95,train_top1,\
-         generalisation_gap,train_samples_per_sec,infer_samples_per_sec,latency_us\n",
-    );
-    let number = |value: Option<f64>, digits| value.map_or(String::new(), |value| format!("{value:.digits$}"));
+pub fn summary(rows: &[Row]) -> Result<String> {
+    let columns = [
+        "dataset",
+        "model",
+        "head",
+        "seeds",
+        "param_count",
+        "head_param_count",
+        "macs",
+        "top1",
+        "top1_sd",
+        "top1_ci95",
+        "train_top1",
+        "generalisation_gap",
+        "train_samples_per_sec",
+        "infer_samples_per_sec",
+        "latency_us",
+    ];
     let median = |measured: Option<Measured>| number(measured.map(|measured| measured.median), 1);
-    for row in rows {
-        let fields = [
-            quoted(&row.dataset),
-            quoted(&row.model),
-            quoted(&row.head),
+    let fields = |row: &Row| {
+        [
+            row.dataset.clone(),
+            row.model.clone(),
+            row.head.clone(),
             row.seeds.to_string(),
             row.param_count.to_string(),
             row.head_param_count.to_string(),
@@ -25,13 +40,31 @@ pub fn csv(rows: &[Row]) -> String {
             median(row.train_samples_per_sec),
             median(row.infer_samples_per_sec),
             median(row.latency_us),
-        ];
-        text += &(fields.join(",") + "\n");
-    }
-    text
+        ]
+    };
+    lines(columns, rows.iter().map(fields))
 }
 
-/// As RFC 4180 has it: `fc:120,84` holds a comma.
-fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field.into() }
+/// What `--tune` tried, accuracies in per cent.
+pub fn trials(trials: &[Trial]) -> Result<String> {
+    let fields = |trial: &Trial| {
+        let chosen = if trial.chosen { "yes" } else { "" };
+        let val_top1 = number(trial.val_top1.map(|top1| 100. * top1), 4);
+        let [dataset, model, head] = [&trial.dataset, &trial.model, &trial.head].map(String::clone);
+        [dataset, model, head, trial.lr.to_string(), val_top1, chosen.into()]
+    };
+    lines(["dataset", "model", "head", "lr", "val_top1", "chosen"], trials.iter().map(fields))
+}
+
+fn number(value: Option<f64>, digits: usize) -> String {
+    value.map_or(String::new(), |value| format!("{value:.digits$}"))
+}
+
+fn lines<const N: usize>(columns: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Result<String> {
+    let mut writer = Writer::from_writer(Vec::new());
+    writer.write_record(columns)?;
+    for row in rows {
+        writer.write_record(row)?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
 }

@@ -4,7 +4,7 @@ mod csv;
 mod markdown;
 mod table;
 
-pub use csv::csv;
+pub use csv::{summary, trials};
 pub use markdown::markdown;
 pub use table::table;
 
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn the_csv_has_the_columns_scripts_rely_on_and_leaves_empty_what_one_seed_cannot_give() {
-        insta::assert_snapshot!(csv(&aggregate(&records()).0));
+        insta::assert_snapshot!(summary(&aggregate(&records()).0).unwrap());
     }
 
     #[test]
