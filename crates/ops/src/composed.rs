@@ -43,6 +43,17 @@ pub fn conv2d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Wind
     }
 }
 
+/// See [`crate::depthwise_conv2d`].
+pub fn depthwise_conv2d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<Tensor> {
+    let channels = xs.dim(1)?;
+    let taps = weight.reshape((1, channels, 1, 1, ()))?;
+    let ys = windows(xs, window, 0.)?.broadcast_mul(&taps)?.sum(D::Minus1)?;
+    match bias {
+        Some(bias) => ys.broadcast_add(&bias.reshape((1, (), 1, 1))?),
+        None => Ok(ys),
+    }
+}
+
 /// See [`crate::max_pool2d`].
 pub fn max_pool2d(xs: &Tensor, window: &Window) -> Result<Tensor> {
     max_last(&windows(xs, window, f64::NEG_INFINITY)?)

@@ -1,6 +1,7 @@
-use crate::cpu::{self, conv, fast, read};
+use crate::cpu::{Gradients, conv, fast};
+use crate::weighted::{Weighted, apply};
 use crate::{Window, composed};
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Result, Shape, Tensor, bail};
 use conv::{Saved, Tail};
 use std::sync::OnceLock;
 
@@ -70,11 +71,7 @@ fn convolve(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window
     }
     let shape = conv::Shape { batch, in_channels, out_channels, input, output, window: *window, tail };
     let is_training = [Some(xs), Some(weight), bias].into_iter().flatten().any(|t| t.track_op());
-    let op = Conv2d { shape, winners: is_training.then(OnceLock::new) };
-    match bias {
-        Some(bias) => xs.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op),
-        None => xs.contiguous()?.apply_op2(&weight.contiguous()?, op),
-    }
+    apply(xs, weight, bias, Conv2d { shape, winners: is_training.then(OnceLock::new) })
 }
 
 struct Conv2d {
@@ -83,84 +80,28 @@ struct Conv2d {
     winners: Option<OnceLock<Vec<u8>>>,
 }
 
-impl Conv2d {
-    fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (CpuStorage, Shape) {
+impl Weighted for Conv2d {
+    const NAME: &'static str = "conv2d";
+
+    fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape) {
         let conv::Output { y, winners } = conv::forward(&self.shape, x, weight, bias);
         if let Some(saved) = &self.winners {
             // An operator is made for one call: nothing is there yet.
             let _ = saved.set(winners);
         }
         let [height, width] = self.shape.result();
-        (CpuStorage::F32(y), Shape::from((self.shape.batch, self.shape.out_channels, height, width)))
+        (y, Shape::from((self.shape.batch, self.shape.out_channels, height, width)))
     }
 
-    /// Gradients of input (unless it takes part in no graph), weight and bias.
-    fn backward(
-        &self,
-        xs: &Tensor,
-        weight: &Tensor,
-        ys: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Tensor, Tensor)> {
-        let (grad, device) = (grad.contiguous()?, xs.device());
-        let y = read(ys)?;
+    fn backward(&self, x: &[f32], weight: &[f32], y: &[f32], dy: &[f32], want_dx: bool) -> Result<Gradients> {
         let saved = match (self.shape.tail, self.winners.as_ref().and_then(OnceLock::get)) {
             (Tail::None, _) => Saved::Nothing,
-            (Tail::Relu, _) => Saved::Result(&y),
+            (Tail::Relu, _) => Saved::Result(y),
             (Tail::ReluMaxPool, Some(winners)) => Saved::Winners(winners),
             (Tail::ReluMaxPool, None) => {
                 bail!("internal: a backward pass through an operator that kept nothing for it")
             }
         };
-        let want_dx = xs.track_op();
-        let gradients = conv::backward(&self.shape, &read(xs)?, &read(weight)?, saved, &read(&grad)?, want_dx);
-        let dx = want_dx.then(|| Tensor::from_vec(gradients.x, xs.shape(), device)).transpose()?;
-        let dw = Tensor::from_vec(gradients.weight, weight.shape(), device)?;
-        Ok((dx, dw, Tensor::from_vec(gradients.bias, self.shape.out_channels, device)?))
-    }
-}
-
-impl CustomOp2 for Conv2d {
-    fn name(&self) -> &'static str {
-        "conv2d"
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
-        Ok(self.forward(cpu::storage(x, lx)?, cpu::storage(w, lw)?, None))
-    }
-
-    fn bwd(&self, xs: &Tensor, w: &Tensor, ys: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (dx, dw, _) = self.backward(xs, w, ys, grad)?;
-        Ok((dx, Some(dw)))
-    }
-}
-
-impl CustomOp3 for Conv2d {
-    fn name(&self) -> &'static str {
-        "conv2d"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        w: &CpuStorage,
-        lw: &Layout,
-        b: &CpuStorage,
-        lb: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        Ok(self.forward(cpu::storage(x, lx)?, cpu::storage(w, lw)?, Some(cpu::storage(b, lb)?)))
-    }
-
-    fn bwd(
-        &self,
-        xs: &Tensor,
-        weight: &Tensor,
-        _bias: &Tensor,
-        ys: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dx, dw, db) = self.backward(xs, weight, ys, grad)?;
-        Ok((dx, Some(dw), Some(db)))
+        Ok(conv::backward(&self.shape, x, weight, saved, dy, want_dx))
     }
 }

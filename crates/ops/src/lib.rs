@@ -29,15 +29,18 @@ mod batch_norm;
 pub mod composed;
 mod conv;
 mod cpu;
+mod depthwise;
 mod linear;
 mod loss;
 mod pool;
 mod pool_global;
+mod weighted;
 mod window;
 
 pub use activation::{relu, softmax};
 pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_train};
 pub use conv::{conv1d, conv2d, conv2d_relu, conv2d_relu_max_pool};
+pub use depthwise::depthwise_conv2d;
 pub use linear::{linear, linear_relu};
 pub use loss::{bce_with_logits, cross_entropy};
 pub use pool::{adaptive_max_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d};

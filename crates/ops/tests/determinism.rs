@@ -36,9 +36,20 @@ fn convolutions_have_the_same_bits_on_any_number_of_threads() -> Result<()> {
     let window = Window::square(3).stride(1).padding(1);
     let shapes: [&[usize]; 3] = [&[19, 8, 20, 20], &[16, 8, 3, 3], &[16]];
     same_on_any_number_of_threads(&shapes, |t| ops::conv2d_relu(&t[0], &t[1], Some(&t[2]), &window))?;
+    same_on_any_number_of_threads(&shapes, |t| ops::conv2d_relu_max_pool(&t[0], &t[1], Some(&t[2]), &window))?;
     same_on_any_number_of_threads(&shapes[..2], |t| ops::conv2d(&t[0], &t[1], None, &window.stride(2)))?;
     let shapes: [&[usize]; 2] = [&[19, 16, 20, 20], &[16, 16, 1, 1]];
     same_on_any_number_of_threads(&shapes, |t| ops::conv2d(&t[0], &t[1], None, &Window::square(1)))
+}
+
+#[test]
+fn depthwise_convolutions_have_the_same_bits_on_any_number_of_threads() -> Result<()> {
+    let shapes: [&[usize]; 3] = [&[19, 24, 20, 20], &[24, 1, 3, 3], &[24]];
+    for stride in [1, 2] {
+        let window = Window::square(3).stride(stride).padding(1);
+        same_on_any_number_of_threads(&shapes, |t| ops::depthwise_conv2d(&t[0], &t[1], Some(&t[2]), &window))?;
+    }
+    Ok(())
 }
 
 #[test]

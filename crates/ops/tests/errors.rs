@@ -24,6 +24,7 @@ fn convolutions_refuse_what_does_not_fit() {
         let fails = |what: &str, x: Tensor, weight: Tensor, bias: Option<Tensor>, window: Window| {
             must_fail(what, dtype, ops::conv2d(&x, &weight, bias.as_ref(), &window));
             must_fail(what, dtype, ops::conv2d_relu(&x, &weight, bias.as_ref(), &window));
+            must_fail(what, dtype, ops::conv2d_relu_max_pool(&x, &weight, bias.as_ref(), &window));
         };
         let (x, weight) = (|| zeros([2, 3, 5, 5], dtype), || zeros([4, 3, 3, 3], dtype));
         let window = Window::square(3).stride(1);
@@ -41,6 +42,17 @@ fn convolutions_refuse_what_does_not_fit() {
         fails("an image without rows", zeros([2, 3, 0, 5], dtype), weight(), None, window.padding(2));
         let other = if dtype == DType::F32 { DType::F64 } else { DType::F32 };
         fails("weights of another type", x(), zeros([4, 3, 3, 3], other), None, window);
+
+        let narrow = ops::conv2d_relu_max_pool(&zeros([2, 3, 5, 3], dtype), &weight(), None, &window);
+        must_fail("a single column to pool over", dtype, narrow);
+
+        let depthwise = |weight: Tensor, bias: Option<Tensor>| {
+            ops::depthwise_conv2d(&x(), &weight, bias.as_ref(), &window.padding(1))
+        };
+        must_fail("weights of another number of channels", dtype, depthwise(zeros([4, 1, 3, 3], dtype), None));
+        must_fail("weights that are not depthwise", dtype, depthwise(zeros([3, 3, 3, 3], dtype), None));
+        let bias = Some(zeros([4], dtype));
+        must_fail("a bias of another length", dtype, depthwise(zeros([3, 1, 3, 3], dtype), bias));
 
         let x = zeros([2, 3, 5], dtype);
         let conv1d = |weight: &Tensor, stride, padding| ops::conv1d(&x, weight, None, stride, padding);

@@ -59,6 +59,9 @@ proptest! {
         let x = distinct(&[n, c, kh + more[0], kw + more[1]], seed)?;
         let weighted = [x.clone(), distinct(&[2, c, kh, kw], seed + 1)?, distinct(&[2], seed + 2)?];
         holds("conv2d", slope_is_exact(&weighted, seed, |t| ops::conv2d(&t[0], &t[1], Some(&t[2]), &window)))?;
+        let weighted = [x.clone(), distinct(&[c, 1, kh, kw], seed + 1)?, distinct(&[c], seed + 2)?];
+        let depthwise = |t: &[Tensor]| ops::depthwise_conv2d(&t[0], &t[1], Some(&t[2]), &window);
+        holds("depthwise_conv2d", slope_is_exact(&weighted, seed, depthwise))?;
         let x = [x];
         holds("max_pool2d", slope_is_exact(&x, seed, |t| ops::max_pool2d(&t[0], &window)))?;
         holds("avg_pool2d", slope_is_exact(&x, seed, |t| ops::avg_pool2d(&t[0], &window)))?;

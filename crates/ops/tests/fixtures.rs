@@ -94,6 +94,11 @@ fn convolutions_agree_with_pytorch() {
 }
 
 #[test]
+fn depthwise_convolutions_agree_with_pytorch() {
+    agree("depthwise", |case, t| ops::depthwise_conv2d(&t[0], &t[1], t.get(2), &case.window()));
+}
+
+#[test]
 fn local_and_adaptive_pooling_agree_with_pytorch() {
     agree("pool", |case, t| {
         let [kernel, stride, padding] = [case.kernel[1], case.stride[1], case.padding[1]];

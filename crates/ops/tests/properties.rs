@@ -42,6 +42,11 @@ fn window(padding: usize) -> impl Strategy<Value = Window> {
     })
 }
 
+/// Below, at and beyond the width of a kernel's block.
+fn channels() -> impl Strategy<Value = usize> {
+    prop_oneof![1usize..=5, Just(16), Just(17), Just(48)]
+}
+
 /// A window for pooling: padded by at most half its size.
 fn pooling_window() -> impl Strategy<Value = Window> {
     window(2).prop_map(|w| Window { padding: [0, 1].map(|axis| w.padding[axis].min(w.kernel[axis] / 2)), ..w })
@@ -91,21 +96,43 @@ proptest! {
     #[test]
     fn convolution_equals_its_composition(
         batch in prop_oneof![Just(1usize), 2usize..=8, 9usize..=20],
-        channels in [1usize..=5, 1usize..=4],
+        channels in [channels(), channels()],
         window in window(3),
         more in [0usize..=5, 0usize..=5],
         bias: bool,
-        relu: bool,
+        tail in 0usize..3,
         memory in memory(),
         seed in 0u64..1 << 32,
     ) {
-        let ([c_in, c_out], [kh, kw], [h, w]) = (channels, window.kernel, size_for(&window, more));
+        let ([c_in, c_out], [kh, kw], [mut h, mut w]) = (channels, window.kernel, size_for(&window, more));
+        let convolve = [ops::conv2d, ops::conv2d_relu, ops::conv2d_relu_max_pool][tail];
+        if tail == 2 {
+            // The pooling needs two positions in each direction.
+            [h, w] = [h + window.stride[0], w + window.stride[1]];
+        }
         let mut inputs = vec![integers(&[batch, c_in, h, w], seed)?, integers(&[c_out, c_in, kh, kw], seed + 1)?];
         if bias {
             inputs.push(integers(&[c_out], seed + 2)?);
         }
-        let convolve = if relu { ops::conv2d_relu } else { ops::conv2d };
         holds(same(&inputs, memory, 0., |t| convolve(&t[0], &t[1], t.get(2), &window)))?;
+    }
+
+    #[test]
+    fn depthwise_convolution_equals_its_composition(
+        batch in prop_oneof![Just(1usize), 2usize..=8, 9usize..=20],
+        channels in prop_oneof![1usize..=5, Just(17)],
+        window in window(3),
+        more in [0usize..=9, 0usize..=9],
+        bias: bool,
+        memory in memory(),
+        seed in 0u64..1 << 32,
+    ) {
+        let ([kh, kw], [h, w]) = (window.kernel, size_for(&window, more));
+        let mut inputs = vec![integers(&[batch, channels, h, w], seed)?, integers(&[channels, 1, kh, kw], seed + 1)?];
+        if bias {
+            inputs.push(integers(&[channels], seed + 2)?);
+        }
+        holds(same(&inputs, memory, 0., |t| ops::depthwise_conv2d(&t[0], &t[1], t.get(2), &window)))?;
     }
 
     #[test]

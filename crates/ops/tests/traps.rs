@@ -77,6 +77,9 @@ fn relu_has_gradient_zero_at_zero() -> Result<()> {
     let identity = vector(&[1.])?.reshape((1, 1, 1, 1))?;
     let fused = |x: &Tensor| ops::conv2d_relu(&x.reshape((1, 1, 1, 3))?, &identity, None, &Window::square(1));
     assert_eq!(values(&gradient(&x, fused)?)?, [0., 0., 1.]);
+    let pooled = vector(&[0.; 4])?.reshape((1, 1, 2, 2))?;
+    let fused = |x: &Tensor| ops::conv2d_relu_max_pool(x, &identity, None, &Window::square(1));
+    assert_eq!(values(&gradient(&pooled, fused)?)?, [0.; 4]);
     let fused = |x: &Tensor| ops::linear_relu(&x.unsqueeze(1)?, &identity.reshape((1, 1))?, None);
     assert_eq!(values(&gradient(&x, fused)?)?, [0., 0., 1.]);
     Ok(())

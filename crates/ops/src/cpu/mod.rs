@@ -8,6 +8,7 @@
 
 pub mod batch_norm;
 pub mod conv;
+pub mod depthwise;
 pub mod linear;
 pub mod matmul;
 pub mod parallel;
@@ -17,5 +18,13 @@ pub mod relu;
 mod scratch;
 mod storage;
 mod tile;
+
+/// Of an operator with weights.
+pub struct Gradients {
+    /// Unless nobody asked for it.
+    pub x: Option<Vec<f32>>,
+    pub weight: Vec<f32>,
+    pub bias: Vec<f32>,
+}
 
 pub use storage::{fast, read, storage};

@@ -63,13 +63,32 @@ pub struct Term {
     pub factor: f32,
 }
 
-/// `out[c] += Σ_terms factor · values[start + c]` for `G · WIDTH` columns: a product with a sparse row.
+/// `out[c] += Σ_terms factor · values[start + c]`: a product with a sparse row. The length of `out` is a multiple of
+/// [`WIDTH`].
 #[inline(always)]
-pub fn sparse_row<S: Simd, const V: usize, const G: usize>(simd: S, out: &mut [f32], terms: &[Term], values: &[f32]) {
-    let out = &mut vectors_mut::<S, V>(&mut out[..G * WIDTH])[..G];
-    let mut sums: [Row<S, V>; G] = std::array::from_fn(|g| out[g]);
+pub fn sparse_row<S: Simd, const V: usize>(simd: S, out: &mut [f32], terms: &[Term], values: &[f32]) {
+    /// As many blocks as fit the registers.
+    const WIDEST: usize = 6;
+    for (i, out) in out.chunks_mut(WIDEST * WIDTH).enumerate() {
+        let values = &values[i * WIDEST * WIDTH..];
+        match out.len() / WIDTH {
+            1 => blocks::<S, V, 1>(simd, out, terms, values),
+            2 => blocks::<S, V, 2>(simd, out, terms, values),
+            3 => blocks::<S, V, 3>(simd, out, terms, values),
+            4 => blocks::<S, V, 4>(simd, out, terms, values),
+            5 => blocks::<S, V, 5>(simd, out, terms, values),
+            _ => blocks::<S, V, WIDEST>(simd, out, terms, values),
+        }
+    }
+}
+
+/// [`sparse_row`] of `B` blocks.
+#[inline(always)]
+fn blocks<S: Simd, const V: usize, const B: usize>(simd: S, out: &mut [f32], terms: &[Term], values: &[f32]) {
+    let out = &mut vectors_mut::<S, V>(&mut out[..B * WIDTH])[..B];
+    let mut sums: [Row<S, V>; B] = std::array::from_fn(|b| out[b]);
     for term in terms {
-        let values = &vectors::<S, V>(&values[term.start..][..G * WIDTH])[..G];
+        let values = &vectors::<S, V>(&values[term.start..][..B * WIDTH])[..B];
         let factor = simd.splat_f32s(term.factor);
         for (sums, values) in sums.iter_mut().zip(values) {
             for (sum, &value) in sums.iter_mut().zip(values) {

@@ -21,7 +21,7 @@ pub use dense::Saved;
 pub use geometry::{Shape, Tail};
 
 use super::tile::{WIDTH, dispatch};
-use super::{parallel, scratch};
+use super::{Gradients, parallel, scratch};
 use geometry::Geometry;
 use pack::Order;
 use std::cell::RefCell;
@@ -55,13 +55,6 @@ pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Ou
         });
     });
     Output { y, winners }
-}
-
-/// The gradients of one convolution; what was not asked for is empty.
-pub struct Gradients {
-    pub x: Vec<f32>,
-    pub weight: Vec<f32>,
-    pub bias: Vec<f32>,
 }
 
 /// `dy` is the gradient of the result.
@@ -112,7 +105,7 @@ pub fn backward(s: &Shape, x: &[f32], weight: &[f32], saved: Saved, dy: &[f32], 
         sums.iter_mut().zip(group).for_each(|(sum, part)| *sum += part);
     }
     let weight = dw_order.unpack(s, &g, &sums[..dw_len]);
-    Gradients { x: if want_dx { dx } else { Vec::new() }, weight, bias: sums.split_off(dw_len) }
+    Gradients { x: want_dx.then_some(dx), weight, bias: sums.split_off(dw_len) }
 }
 
 thread_local! {

@@ -1,7 +1,7 @@
 //! The gradients behind ReLU and max pooling: of the four positions of a window at most one has a gradient, for each
 //! channel another. Lists of them, by channel and by position, skip the rest exactly.
 
-use super::super::tile::{Kernel, Term, WIDTH, sparse_row};
+use super::super::tile::{Kernel, Term, sparse_row};
 use super::NO_WINNER;
 use super::geometry::{Geometry, Shape};
 use pulp::Simd;
@@ -76,7 +76,7 @@ impl Kernel for Backward<'_> {
             let terms = &terms.by_channel[channel * windows..][..terms.channel_counts[channel]];
             *db += terms.iter().map(|term| term.factor).sum::<f32>();
             for (ky, dw) in dw.chunks_exact_mut(g.segment).enumerate() {
-                row::<S, V>(simd, dw, terms, &image[ky * g.row..]);
+                sparse_row::<S, V>(simd, dw, terms, &image[ky * g.row..]);
             }
         }
         let Some(Dx { weight, dx }) = dx else { return };
@@ -84,29 +84,8 @@ impl Kernel for Backward<'_> {
             let terms = &terms.by_position[position * s.out_channels..][..count];
             for ky in 0..kernel_rows {
                 let dx = &mut dx[g.positions[position] + ky * g.row..][..g.segment];
-                row::<S, V>(simd, dx, terms, &weight[ky * g.segment..]);
+                sparse_row::<S, V>(simd, dx, terms, &weight[ky * g.segment..]);
             }
         }
-    }
-}
-
-/// [`sparse_row`] of any number of columns that is a multiple of [`WIDTH`].
-#[inline(always)]
-fn row<S: Simd, const V: usize>(simd: S, out: &mut [f32], terms: &[Term], values: &[f32]) {
-    /// As many columns as fit the registers.
-    const WIDEST: usize = 6;
-    let mut start = 0;
-    while start < out.len() {
-        let (out, values) = (&mut out[start..], &values[start..]);
-        let pieces = (out.len() / WIDTH).min(WIDEST);
-        match pieces {
-            1 => sparse_row::<S, V, 1>(simd, out, terms, values),
-            2 => sparse_row::<S, V, 2>(simd, out, terms, values),
-            3 => sparse_row::<S, V, 3>(simd, out, terms, values),
-            4 => sparse_row::<S, V, 4>(simd, out, terms, values),
-            5 => sparse_row::<S, V, 5>(simd, out, terms, values),
-            _ => sparse_row::<S, V, WIDEST>(simd, out, terms, values),
-        }
-        start += pieces * WIDTH;
     }
 }

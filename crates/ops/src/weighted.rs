@@ -1,0 +1,93 @@
+use crate::cpu::{self, Gradients, read};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+
+/// What convolutions and linear layers have in common as operators of candle: an input, weights and perhaps a bias.
+pub(crate) trait Weighted: Send + Sync {
+    const NAME: &'static str;
+
+    fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape);
+
+    /// `y` is the result and `dy` its gradient.
+    fn backward(&self, x: &[f32], weight: &[f32], y: &[f32], dy: &[f32], want_dx: bool) -> Result<Gradients>;
+}
+
+/// Applies the operator to f32 tensors in the CPU's memory.
+pub(crate) fn apply(
+    xs: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    op: impl Weighted + 'static,
+) -> Result<Tensor> {
+    match bias {
+        Some(bias) => xs.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Operator(op)),
+        None => xs.contiguous()?.apply_op2(&weight.contiguous()?, Operator(op)),
+    }
+}
+
+struct Operator<T>(T);
+
+impl<T: Weighted> Operator<T> {
+    /// Gradients of input (unless it takes part in no graph), weight and bias.
+    fn gradients(
+        &self,
+        xs: &Tensor,
+        weight: &Tensor,
+        ys: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Tensor, Tensor)> {
+        let (grad, device) = (grad.contiguous()?, xs.device());
+        let Gradients { x, weight: dw, bias } =
+            self.0.backward(&read(xs)?, &read(weight)?, &read(ys)?, &read(&grad)?, xs.track_op())?;
+        let dx = x.map(|dx| Tensor::from_vec(dx, xs.shape(), device)).transpose()?;
+        let channels = bias.len();
+        Ok((dx, Tensor::from_vec(dw, weight.shape(), device)?, Tensor::from_vec(bias, channels, device)?))
+    }
+}
+
+impl<T: Weighted> CustomOp2 for Operator<T> {
+    fn name(&self) -> &'static str {
+        T::NAME
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (y, shape) = self.0.forward(cpu::storage(x, lx)?, cpu::storage(w, lw)?, None);
+        Ok((CpuStorage::F32(y), shape))
+    }
+
+    fn bwd(&self, xs: &Tensor, w: &Tensor, ys: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (dx, dw, _) = self.gradients(xs, w, ys, grad)?;
+        Ok((dx, Some(dw)))
+    }
+}
+
+impl<T: Weighted> CustomOp3 for Operator<T> {
+    fn name(&self) -> &'static str {
+        T::NAME
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        w: &CpuStorage,
+        lw: &Layout,
+        b: &CpuStorage,
+        lb: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (x, weight, bias) = (cpu::storage(x, lx)?, cpu::storage(w, lw)?, cpu::storage(b, lb)?);
+        let (y, shape) = self.0.forward(x, weight, Some(bias));
+        Ok((CpuStorage::F32(y), shape))
+    }
+
+    fn bwd(
+        &self,
+        xs: &Tensor,
+        weight: &Tensor,
+        _bias: &Tensor,
+        ys: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (dx, dw, db) = self.gradients(xs, weight, ys, grad)?;
+        Ok((dx, Some(dw), Some(db)))
+    }
+}
