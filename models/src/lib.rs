@@ -34,6 +34,7 @@ mod summary;
 
 mod all_cnn_c;
 mod lenet5;
+mod mobilenet_v1;
 mod nin;
 mod resnet20;
 mod resnet8;

@@ -1,5 +1,5 @@
 use crate::{Backbone, Classifier, Width};
-use crate::{all_cnn_c, lenet5, nin, resnet8, resnet20, two_conv, vgg_small};
+use crate::{all_cnn_c, lenet5, mobilenet_v1, nin, resnet8, resnet20, two_conv, vgg_small};
 use candle_core::{Context, Result};
 use candle_nn::VarBuilder;
 use heads::{Head, HeadConfig, ParseHeadError};
@@ -14,6 +14,7 @@ static ARCHITECTURES: &[Architecture] = &[
     all_cnn_c::ARCHITECTURE,
     resnet8::ARCHITECTURE,
     resnet20::ARCHITECTURE,
+    mobilenet_v1::ARCHITECTURE,
 ];
 
 /// A model of the zoo: how its backbone is built, and what it is usually used with.

@@ -49,6 +49,22 @@ fn resnet8_has_the_published_number_of_multiply_accumulates() {
 }
 
 #[test]
+fn mobilenet_v1_has_the_published_numbers() {
+    let summary = |input, classes, width| {
+        let architecture = models::find("mobilenet-v1").unwrap();
+        let config = ModelConfig { input, classes, width, ..architecture.config().unwrap() };
+        let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
+        models::summary(&architecture.build(&config, vb).unwrap(), &config.input).unwrap()
+    };
+    // Keras' figures, and the 569 million of the paper's table 8.
+    let imagenet = summary([3, 224, 224], 1000, 1.);
+    assert_eq!((imagenet.trainable_params, imagenet.params), (4_231_976, 4_253_864));
+    assert_eq!(imagenet.macs, 568_740_352);
+    // MLPerf Tiny says about 7.5 million.
+    assert_eq!(summary([3, 96, 96], 2, 0.25).macs, 7_489_664);
+}
+
+#[test]
 fn two_conv_gives_its_head_1600_features() {
     let (net, _, _) = built("two-conv", "fc");
     assert_eq!(net.backbone.output, [64, 5, 5]);

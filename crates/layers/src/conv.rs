@@ -32,6 +32,21 @@ impl Conv2dConfig {
     pub fn without_bias(self) -> Self {
         Self { bias: false, ..self }
     }
+
+    /// What a layer with these settings calls itself.
+    pub(crate) fn kind(&self, name: &str, channels: &[usize]) -> String {
+        let Window { kernel: [kh, kw], stride, padding } = self.window;
+        let mut kind = format!("{name}(");
+        channels.iter().for_each(|c| kind += &format!("{c}, "));
+        kind += &format!("{kh}x{kw}");
+        if stride != [1, 1] {
+            kind += &format!(", stride {}", stride[0]);
+        }
+        if padding != [0, 0] {
+            kind += &format!(", padding {}", padding[0]);
+        }
+        kind + ")"
+    }
 }
 
 /// 2-d convolution, as `torch.nn.Conv2d` with zero padding.
@@ -39,7 +54,7 @@ impl Conv2dConfig {
 pub struct Conv2d {
     weight: Tensor,
     bias: Option<Tensor>,
-    window: Window,
+    config: Conv2dConfig,
     pub(crate) tail: Tail,
 }
 
@@ -55,13 +70,12 @@ pub(crate) enum Tail {
 impl Conv2d {
     /// Parameters `weight` (outputs, inputs, kh, kw) and `bias` (outputs), initialised uniformly in ±1/√(inputs·kh·kw).
     pub fn new(inputs: usize, outputs: usize, config: Conv2dConfig, vb: VarBuilder) -> Result<Self> {
-        let Conv2dConfig { window, bias } = config;
-        let [kh, kw] = window.kernel;
+        let [kh, kw] = config.window.kernel;
         let init = uniform(inputs * kh * kw);
         Ok(Self {
             weight: vb.get_with_hints((outputs, inputs, kh, kw), "weight", init)?,
-            bias: bias.then(|| vb.get_with_hints(outputs, "bias", init)).transpose()?,
-            window,
+            bias: config.bias.then(|| vb.get_with_hints(outputs, "bias", init)).transpose()?,
+            config,
             tail: Tail::None,
         })
     }
@@ -86,29 +100,22 @@ impl Layer for Conv2d {
             Tail::Relu => ops::conv2d_relu,
             Tail::ReluMaxPool => ops::conv2d_relu_max_pool,
         };
-        apply(xs, &mode.parameter(&self.weight), bias.as_ref(), &self.window)
+        apply(xs, &mode.parameter(&self.weight), bias.as_ref(), &self.config.window)
     }
 
     fn describe(&self, input: &[usize]) -> Result<Description> {
-        let (outputs, inputs, kh, kw) = self.weight.dims4()?;
+        let (outputs, inputs, _, _) = self.weight.dims4()?;
         let &[channels, height, width] = input else {
             bail!("a 2-d convolution takes (channels, height, width), not {input:?}")
         };
         if channels != inputs {
             bail!("a convolution of {inputs} channels does not take a shape of {input:?}")
         }
-        let [oh, ow] = self.window.output_size([height, width])?;
-        let Window { stride, padding, .. } = self.window;
-        let mut kind = format!("Conv2d({inputs}, {outputs}, {kh}x{kw}");
-        if stride != [1, 1] {
-            kind += &format!(", stride {}", stride[0]);
-        }
-        if padding != [0, 0] {
-            kind += &format!(", padding {}", padding[0]);
-        }
+        let [oh, ow] = self.config.window.output_size([height, width])?;
+        let kind = self.config.kind("Conv2d", &[inputs, outputs]);
         Ok(Description {
-            receptive_field: Some(ReceptiveField::of_window(&self.window)),
-            ..Description::pointwise(kind + ")", vec![outputs, oh, ow])
+            receptive_field: Some(ReceptiveField::of_window(&self.config.window)),
+            ..Description::pointwise(kind, vec![outputs, oh, ow])
                 .with_params(self.weight.elem_count() + self.bias.as_ref().map_or(0, |_| outputs))
                 .with_macs((self.weight.elem_count() * oh * ow) as u64)
         })

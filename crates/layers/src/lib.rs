@@ -28,6 +28,7 @@
 mod activation;
 mod batch_norm;
 mod conv;
+mod depthwise;
 mod description;
 mod dropout;
 mod layer;
@@ -41,6 +42,7 @@ mod stack;
 pub use activation::{Flatten, Relu};
 pub use batch_norm::{BatchNorm, BatchNormConfig};
 pub use conv::{Conv1d, Conv2d, Conv2dConfig};
+pub use depthwise::DepthwiseConv2d;
 pub use description::{Description, ReceptiveField};
 pub use dropout::Dropout;
 pub use layer::{Layer, Mode};

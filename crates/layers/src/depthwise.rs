@@ -1,0 +1,50 @@
+use crate::linear::uniform;
+use crate::{Conv2dConfig, Description, Layer, Mode, ReceptiveField};
+use candle_core::{Result, Tensor, bail};
+use candle_nn::VarBuilder;
+
+/// Depthwise 2-d convolution, as `torch.nn.Conv2d(c, c, …, groups=c)` with zero padding: see
+/// [`ops::depthwise_conv2d`].
+#[derive(Debug, Clone)]
+pub struct DepthwiseConv2d {
+    weight: Tensor,
+    bias: Option<Tensor>,
+    config: Conv2dConfig,
+}
+
+impl DepthwiseConv2d {
+    /// Parameters `weight` (channels, 1, kh, kw) and `bias` (channels), initialised uniformly in ±1/√(kh·kw).
+    pub fn new(channels: usize, config: Conv2dConfig, vb: VarBuilder) -> Result<Self> {
+        let [kh, kw] = config.window.kernel;
+        let init = uniform(kh * kw);
+        let weight = vb.get_with_hints((channels, 1, kh, kw), "weight", init)?;
+        let bias = config.bias.then(|| vb.get_with_hints(channels, "bias", init)).transpose()?;
+        Ok(Self { weight, bias, config })
+    }
+}
+
+impl Layer for DepthwiseConv2d {
+    /// (N, C, H, W) → (N, C, oh, ow)
+    fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
+        let bias = self.bias.as_ref().map(|bias| mode.parameter(bias));
+        ops::depthwise_conv2d(xs, &mode.parameter(&self.weight), bias.as_ref(), &self.config.window)
+    }
+
+    fn describe(&self, input: &[usize]) -> Result<Description> {
+        let channels = self.weight.dim(0)?;
+        let &[c, height, width] = input else {
+            bail!("a depthwise convolution takes (channels, height, width), not {input:?}")
+        };
+        if c != channels {
+            bail!("a depthwise convolution of {channels} channels does not take a shape of {input:?}")
+        }
+        let [oh, ow] = self.config.window.output_size([height, width])?;
+        let kind = self.config.kind("DepthwiseConv2d", &[channels]);
+        Ok(Description {
+            receptive_field: Some(ReceptiveField::of_window(&self.config.window)),
+            ..Description::pointwise(kind, vec![channels, oh, ow])
+                .with_params(self.weight.elem_count() + self.bias.as_ref().map_or(0, |_| channels))
+                .with_macs((self.weight.elem_count() * oh * ow) as u64)
+        })
+    }
+}

@@ -1,0 +1,45 @@
+use crate::{Architecture, Naming, Width};
+use candle_core::Result;
+use candle_nn::VarBuilder;
+use layers::{Conv2dConfig, DepthwiseConv2d, Sequential, Stack};
+
+/// MobileNetV1 (Howard et al. 2017): 13 pairs of a depthwise 3x3 and a pointwise convolution. At width 0.25 and
+/// 96x96 pixels it is the network of MLPerf Tiny's visual wake words (Banbury et al. 2021).
+pub(crate) const ARCHITECTURE: Architecture = Architecture {
+    name: "mobilenet-v1",
+    description: "MobileNetV1 (Howard 2017); at width 0.25 that of MLPerf Tiny",
+    default_head: "gap-fc",
+    default_input: [3, 96, 96],
+    default_classes: 2,
+    naming: Naming::Plain,
+    layers,
+};
+
+/// Output channels and stride of each pair.
+const PAIRS: [(usize, usize); 13] = [
+    (64, 1),
+    (128, 2),
+    (128, 1),
+    (256, 2),
+    (256, 1),
+    (512, 2),
+    (512, 1),
+    (512, 1),
+    (512, 1),
+    (512, 1),
+    (512, 1),
+    (1024, 2),
+    (1024, 1),
+];
+
+fn layers<'a>(input: &[usize], width: Width, vb: VarBuilder<'a>) -> Result<Sequential> {
+    // The batch normalisation's shift stands in for the bias.
+    let conv3 = |stride| Conv2dConfig::same(3).stride(stride).without_bias();
+    let pointwise = Conv2dConfig::square(1).without_bias();
+    let stem = Stack::new(input, vb).conv_with(width.of(32), conv3(2)).batch_norm().relu();
+    let pair = |stack: Stack<'a>, (channels, stride)| {
+        let depthwise = stack.layer(|shape, vb| DepthwiseConv2d::new(shape[0], conv3(stride), vb)).batch_norm().relu();
+        depthwise.conv_with(width.of(channels), pointwise).batch_norm().relu()
+    };
+    PAIRS.into_iter().fold(stem, pair).build()
+}
