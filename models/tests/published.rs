@@ -112,7 +112,7 @@ fn every_model_gives_logits_and_the_features_it_describes() -> Result<()> {
         let [channels, height, width] = config.input;
         let images = Tensor::zeros((2, channels, height, width), DType::F32, &Device::Cpu)?;
         for mode in [Mode::Train { seed: 0, step: 0 }, Mode::Eval, Mode::Inference] {
-            assert_eq!(net.forward(&images, mode)?.dims(), [2, 10], "{}", architecture.name);
+            assert_eq!(net.forward(&images, mode)?.dims(), [2, config.classes], "{}", architecture.name);
         }
         let features = net.forward_features(&images, Mode::Inference)?;
         assert_eq!(features.dims()[1..], net.backbone.feature_shape(&config.input)?, "{}", architecture.name);
