@@ -44,6 +44,11 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Measure speed only: training and inference throughput, batch-1 latency, memory
+    Bench(BenchOptions),
+    /// Candle's own operators, as a peer of `bench`
+    #[command(hide = true)]
+    StockCandle,
     /// Render again from the records of a suite's folder, or merge those of a folder of such folders
     Report { dir: PathBuf },
     /// Show a data set: counts, class balance, checksums
@@ -121,6 +126,50 @@ pub struct RunOptions {
     /// Print nothing but the table
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// The options of `bench`.
+#[derive(Args)]
+pub struct BenchOptions {
+    /// As `two-conv,nin@0.25` [default, without heads: the networks of results/bench]
+    #[arg(long, value_delimiter = ',')]
+    pub models: Option<Vec<ModelName>>,
+    /// As `fc:120,84,gap` [default: each model's own]
+    #[arg(long)]
+    pub heads: Option<HeadList>,
+    /// Of training
+    #[arg(long, value_name = "N", default_value_t = crate::bench::TRAIN_BATCH, value_parser = positive, allow_negative_numbers = true)]
+    pub batch_size: usize,
+    /// [default: one per core]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
+    pub threads: Option<usize>,
+    /// The command line of another program to compare with, as often as wanted: see experiments/peers/README.md
+    #[arg(long = "peer", value_name = "COMMAND")]
+    pub peers: Vec<String>,
+    /// How many times all are asked in turn
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = positive, allow_negative_numbers = true)]
+    pub pairs: usize,
+    /// Write the comparison into DIR/bench
+    #[arg(long, value_name = "DIR", requires = "peers")]
+    pub out: Option<PathBuf>,
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl BenchOptions {
+    pub fn threads(&self) -> usize {
+        all_cores_unless(self.threads)
+    }
+}
+
+impl RunOptions {
+    pub fn threads(&self) -> usize {
+        all_cores_unless(self.threads)
+    }
+}
+
+fn all_cores_unless(threads: Option<usize>) -> usize {
+    threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

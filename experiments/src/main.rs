@@ -1,6 +1,7 @@
 //! Trains every combination of model and head that a suite names, and renders the tables. See `--help`.
 
 mod aggregate;
+mod bench;
 mod cli;
 mod commands;
 mod data;
@@ -29,11 +30,15 @@ use misuse::Misuse;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // Candle's own thread pool waits by spinning: beside the pools in which the runs work it only takes their cores away.
-    // SAFETY: no other thread has been started yet that could read the environment.
-    unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
+    let cli = cli::Cli::parse();
+    if !matches!(cli.command, Some(cli::Command::StockCandle)) {
+        // Candle's own thread pool waits by spinning: beside the pools in which the runs work it only takes their cores
+        // away.
+        // SAFETY: no other thread has been started yet that could read the environment.
+        unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
+    }
 
-    match commands::execute(cli::Cli::parse()) {
+    match commands::execute(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use datasets::{Images, Order};
 use layers::{Layer, Mode};
 use models::Classifier;
-use training::{Optimizer, Parameters};
+use training::{Optimizer, OptimizerConfig, Parameters};
 
 use crate::{
     data::Data,
@@ -49,50 +49,69 @@ pub fn measure(variants: &[&RunConfig], data: &Data) -> Result<Vec<Speed>> {
     Ok(rounds.iter().map(speed).collect())
 }
 
-/// A variant with all it needs to be timed.
+/// A variant with the images it is timed on.
 struct Subject {
-    model: Classifier,
-    optimizer: Optimizer,
-    device: Device,
+    network: Timed,
     train: (Tensor, Tensor),
     infer: Tensor,
     single: Tensor,
-    step: u64,
 }
 
 impl Subject {
     fn new(run: &RunConfig, data: &Data) -> Result<Self> {
         let device = run.device()?;
-        let parameters = Parameters::seeded(run.seed, &device);
-        let model = run.build(&parameters)?;
-        let optimizer = Optimizer::new(&run.optimizer, &parameters)?;
+        let network = Timed::new(&device, &run.optimizer, |parameters| run.build(parameters))?;
         let train = batch(&data.train, TRAIN_BATCH, data, &device)?;
         let (infer, _) = batch(&data.train, INFER_BATCH, data, &device)?;
         let (single, _) = batch(&data.train, 1, data, &device)?;
-        Ok(Self { model, optimizer, device, train, infer, single, step: 0 })
+        Ok(Self { network, train, infer, single })
     }
 
     /// Images per second in training and in inference, and the median time of one image in microseconds.
     fn burst(&mut self) -> Result<[f64; 3]> {
         let (images, labels) = &self.train;
-        let start = Instant::now();
-        for _ in 0..TRAIN_STEPS {
-            let logits = self.model.forward(images, Mode::Train { seed: 0, step: self.step })?;
-            let loss = ops::cross_entropy(&logits, labels)?;
-            // So small a rate that the weights stay what they are: a network that diverges would be timed on other numbers.
-            self.optimizer.step(&loss.backward()?, 1e-12)?;
-            self.step += 1;
-        }
-        self.device.synchronize()?;
-        let train = (TRAIN_STEPS * TRAIN_BATCH) as f64 / start.elapsed().as_secs_f64();
+        let seconds = (0..TRAIN_STEPS).map(|_| self.network.train(images, labels)).sum::<Result<f64>>()?;
+        let train = (TRAIN_STEPS * TRAIN_BATCH) as f64 / seconds;
+        let infer = INFER_BATCH as f64 / self.network.infer(&self.infer)?;
+        let latencies = (0..LATENCIES).map(|_| Ok(self.network.infer(&self.single)? * 1e6));
+        Ok([train, infer, median_and_spread(latencies.collect::<Result<_>>()?).median])
+    }
+}
 
-        let infer = INFER_BATCH as f64 / self.infer(&self.infer)?;
-        let latencies = (0..LATENCIES).map(|_| Ok(self.infer(&self.single)? * 1e6)).collect::<Result<Vec<f64>>>()?;
-        Ok([train, infer, median_and_spread(latencies).median])
+/// A network that is timed in training and in inference.
+pub struct Timed {
+    model: Classifier,
+    optimizer: Optimizer,
+    device: Device,
+    step: u64,
+}
+
+impl Timed {
+    pub fn new(
+        device: &Device,
+        optimizer: &OptimizerConfig,
+        build: impl FnOnce(&Parameters) -> candle_core::Result<Classifier>,
+    ) -> Result<Self> {
+        let parameters = Parameters::seeded(0, device);
+        let model = build(&parameters)?;
+        let optimizer = Optimizer::new(optimizer, &parameters)?;
+        Ok(Self { model, optimizer, device: device.clone(), step: 0 })
     }
 
-    /// Seconds.
-    fn infer(&self, images: &Tensor) -> Result<f64> {
+    /// Seconds of one training step.
+    pub fn train(&mut self, images: &Tensor, labels: &Tensor) -> Result<f64> {
+        let start = Instant::now();
+        let logits = self.model.forward(images, Mode::Train { seed: 0, step: self.step })?;
+        let loss = ops::cross_entropy(&logits, labels)?;
+        // So small a rate that the weights stay what they are: a network that diverges would be timed on other numbers.
+        self.optimizer.step(&loss.backward()?, 1e-12)?;
+        self.device.synchronize()?;
+        self.step += 1;
+        Ok(start.elapsed().as_secs_f64())
+    }
+
+    /// Seconds of one forward pass.
+    pub fn infer(&self, images: &Tensor) -> Result<f64> {
         let start = Instant::now();
         self.model.forward(images, Mode::Inference)?;
         self.device.synchronize()?;
@@ -109,7 +128,7 @@ fn batch(images: &Images, size: usize, data: &Data, device: &Device) -> Result<(
 }
 
 /// Quantiles are interpolated between neighbours.
-fn median_and_spread(mut values: Vec<f64>) -> Measured {
+pub fn median_and_spread(mut values: Vec<f64>) -> Measured {
     values.sort_unstable_by(f64::total_cmp);
     let quantile = |share: f64| {
         let position = share * (values.len() - 1) as f64;

@@ -25,7 +25,7 @@ use crate::{
 pub fn sweep(plan: &Plan, data: &Data, store: &Store, info: &SuiteInfo, options: &RunOptions) -> Result<()> {
     let trained = train_missing(plan, data, store, info, options);
     let present: Vec<&RunConfig> = plan.runs.iter().filter(|run| store.find(run).is_some()).collect();
-    measure_speed(plan, &present, data, store, threads(options))?;
+    measure_speed(plan, &present, data, store, options.threads())?;
     trained
 }
 
@@ -44,7 +44,7 @@ pub fn train_missing(plan: &Plan, data: &Data, store: &Store, info: &SuiteInfo, 
             (if options.extend { "extending" } else { "going on with an interrupted sweep" }, plan.runs.len());
         progress.note(&format!("{why}: {kept} of {all} runs are there, {} to train", missing.len()));
     }
-    let failed = train_all(&missing, data, store, info, threads(options), &progress)?;
+    let failed = train_all(&missing, data, store, info, options.threads(), &progress)?;
     progress.finish();
     if plan.runs.iter().all(|run| store.find(run).is_some()) {
         store.complete()?;
@@ -97,10 +97,6 @@ fn train_all(
         workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| anyhow!("a run panicked"))?)
     })?;
     Ok(failed.into_inner())
-}
-
-fn threads(options: &RunOptions) -> usize {
-    options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 fn pool(threads: usize) -> Result<rayon::ThreadPool> {

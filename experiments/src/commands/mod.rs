@@ -1,10 +1,13 @@
 //! One file per command.
 
+mod bench;
 mod data;
 mod list;
 mod report;
 mod run;
 mod summary;
+
+pub use bench::Speed;
 
 use anyhow::Result;
 use clap::Parser;
@@ -19,6 +22,8 @@ pub fn execute(cli: Cli) -> Result<()> {
         Some(Command::Summary { model, head, input, classes, json }) => {
             summary::summary(&model, head, input, classes, json)
         }
+        Some(Command::Bench(options)) => bench::bench(&options),
+        Some(Command::StockCandle) => crate::bench::serve(crate::bench::Stock::default()),
         Some(Command::Report { dir }) => report::report(&dir),
         Some(Command::Data { dataset, data_dir, grid, json }) => data::data(&dataset, data_dir, grid.as_deref(), json),
     }

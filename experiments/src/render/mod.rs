@@ -1,9 +1,11 @@
 //! Rows as text: for the terminal, as CSV, as a page.
 
+mod bench;
 mod csv;
 mod markdown;
 mod table;
 
+pub use bench::{Comparison, comparison_page, comparison_table, speed_table};
 pub use csv::{summary, trials};
 pub use markdown::markdown;
 pub use table::table;

@@ -1,0 +1,91 @@
+use std::{
+    collections::HashSet,
+    io::{BufRead, BufReader, Write},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::{Contestant, Request};
+
+/// Another program, asked line by line; the protocol is described in `experiments/peers/README.md`.
+pub struct Peer {
+    command: String,
+    name: String,
+    child: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    /// Requests it can't do.
+    refused: HashSet<String>,
+}
+
+#[derive(Deserialize)]
+struct Hello {
+    name: String,
+    version: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    SamplesPerSec(f64),
+    Error(String),
+}
+
+impl Peer {
+    /// Starts a command line, given to the shell.
+    pub fn start(command: &str) -> Result<Self> {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("exec {command}")]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = shell.spawn().with_context(|| format!("starting `{command}`"))?;
+        let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+            bail!("`{command}`: no pipes")
+        };
+        let answers = BufReader::new(answers);
+        let mut peer =
+            Self { command: command.into(), name: String::new(), child, requests, answers, refused: HashSet::new() };
+        let Hello { name, version } = peer.read()?;
+        peer.name = format!("{name} {version}");
+        Ok(peer)
+    }
+
+    fn read<T: DeserializeOwned>(&mut self) -> Result<T> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        if line.is_empty() {
+            bail!("`{}` ended without an answer", self.command)
+        }
+        serde_json::from_str(&line).with_context(|| format!("`{}` answered {line}", self.command))
+    }
+}
+
+impl Contestant for Peer {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn samples_per_sec(&mut self, request: &Request) -> Result<Option<f64>> {
+        let request = serde_json::to_string(request)?;
+        if self.refused.contains(&request) {
+            return Ok(None);
+        }
+        writeln!(self.requests, "{request}").with_context(|| format!("`{}` takes no requests", self.command))?;
+        match self.read()? {
+            Answer::SamplesPerSec(rate) => Ok(Some(rate)),
+            Answer::Error(error) => {
+                eprintln!("{}: {error}: {request}", self.name);
+                self.refused.insert(request);
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
