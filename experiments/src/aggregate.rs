@@ -41,8 +41,9 @@ pub struct Estimate {
     pub ci95: Option<f64>,
 }
 
-/// The rows, in the suite's order, and in words what they leave out.
-pub fn aggregate(records: &[Record]) -> (Vec<Row>, Vec<String>) {
+/// The rows, in the suite's order, and in words what they leave out. A variant that is there in several configurations
+/// has the row of the one whose hash is among `wanted`, or else of the one with most seeds.
+pub fn aggregate(records: &[Record], wanted: &[String]) -> (Vec<Row>, Vec<String>) {
     let mut left_out = Vec::new();
     // By configuration; a run that is there twice counts once.
     let mut groups = BTreeMap::<&str, Vec<&Record>>::new();
@@ -57,7 +58,8 @@ pub fn aggregate(records: &[Record]) -> (Vec<Row>, Vec<String>) {
 
     let factors = |group: &[&Record]| ["dataset", "model", "head"].map(|key| group[0].text(key).to_string());
     let mut groups: Vec<_> = groups.into_values().collect();
-    groups.sort_by_key(|group| std::cmp::Reverse(group.len())); // stable: of equally many the lower hash
+    // Stable: of equally many the lower hash.
+    groups.sort_by_key(|group| std::cmp::Reverse((wanted.contains(&group[0].config_hash), group.len())));
     let (mut taken, mut rows) = (HashSet::new(), Vec::new());
     for group in groups {
         if !taken.insert(factors(&group)) {
@@ -231,7 +233,7 @@ pub mod tests {
 
     #[test]
     fn a_diverged_run_is_left_out_and_named() {
-        let (rows, left_out) = aggregate(&[record("fc", 0, 0, 0.98), diverged("fc", 0, 1), diverged("gap", 1, 0)]);
+        let (rows, left_out) = aggregate(&[record("fc", 0, 0, 0.98), diverged("fc", 0, 1), diverged("gap", 1, 0)], &[]);
         assert_eq!((rows[0].seeds, rows[0].diverged, rows[0].top1.unwrap().mean), (1, 1, 98.));
         assert_eq!((rows[1].seeds, rows[1].diverged, rows[1].top1), (0, 1, None));
         assert_eq!(left_out.len(), 2);
@@ -241,21 +243,22 @@ pub mod tests {
     #[test]
     fn of_two_configurations_the_one_with_more_seeds_is_kept_and_the_other_named() {
         let other = Record { config_hash: "another".into(), ..record("fc", 0, 0, 0.5) };
-        let (rows, left_out) = aggregate(&[other, record("fc", 0, 0, 0.98), record("fc", 0, 1, 0.98)]);
+        let (rows, left_out) = aggregate(&[other, record("fc", 0, 0, 0.98), record("fc", 0, 1, 0.98)], &[]);
         assert_eq!((rows.len(), rows[0].seeds), (1, 2));
         assert_eq!(left_out, ["mnist-mini two-conv fc: 1 records of another configuration (another)"]);
     }
 
     #[test]
     fn a_run_that_is_there_twice_counts_once() {
-        let (rows, left_out) = aggregate(&[record("fc", 0, 0, 0.98), record("fc", 0, 0, 0.98)]);
+        let (rows, left_out) = aggregate(&[record("fc", 0, 0, 0.98), record("fc", 0, 0, 0.98)], &[]);
         assert_eq!(rows[0].seeds, 1);
         assert_eq!(left_out, ["mnist-mini two-conv fc seed 0: there twice"]);
     }
 
     #[test]
     fn rows_keep_the_order_of_the_suite() {
-        let (rows, _) = aggregate(&[record("gap", 1, 0, 0.9), record("attn-fc", 2, 0, 0.9), record("fc", 0, 0, 0.9)]);
+        let (rows, _) =
+            aggregate(&[record("gap", 1, 0, 0.9), record("attn-fc", 2, 0, 0.9), record("fc", 0, 0, 0.9)], &[]);
         assert_eq!(rows.iter().map(|row| row.head.as_str()).collect::<Vec<_>>(), ["fc", "gap", "attn-fc"]);
     }
 
@@ -266,8 +269,8 @@ pub mod tests {
             record.curve[0].val_top1 = Some(0.895);
             record
         };
-        assert!(aggregate(&[record("fc", 0, 0, 0.9)]).0[0].rising);
-        assert!(!aggregate(&[flat(record("fc", 0, 0, 0.9))]).0[0].rising);
-        assert!(!aggregate(&[diverged("fc", 0, 0)]).0[0].rising);
+        assert!(aggregate(&[record("fc", 0, 0, 0.9)], &[]).0[0].rising);
+        assert!(!aggregate(&[flat(record("fc", 0, 0, 0.9))], &[]).0[0].rising);
+        assert!(!aggregate(&[diverged("fc", 0, 0)], &[]).0[0].rising);
     }
 }

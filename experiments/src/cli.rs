@@ -58,6 +58,9 @@ pub enum Command {
         /// The folder with the data set's files
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,
+        /// What the images of a folder are resized to [default: 1x28x28]
+        #[arg(long, value_name = "CxHxW")]
+        input: Option<Shape>,
         /// Draw the first images of each class
         #[arg(long, value_name = "OUT.png")]
         grid: Option<PathBuf>,
@@ -78,6 +81,9 @@ pub struct RunOptions {
     /// The folder with the data set's files
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// What the images of a folder are resized to; what the models take by default if not given
+    #[arg(long, value_name = "CxHxW")]
+    pub input: Option<Shape>,
     /// As `two-conv,nin@0.25`
     #[arg(long, value_delimiter = ',')]
     pub models: Option<Vec<ModelName>>,
@@ -90,11 +96,13 @@ pub struct RunOptions {
     /// The first seed
     #[arg(long, value_name = "BASE", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=u64::from(u32::MAX)), allow_negative_numbers = true)]
     pub seed: u64,
-    #[arg(long, value_parser = positive, allow_negative_numbers = true)]
+    /// How many times each image is trained on
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub epochs: Option<usize>,
     /// How many images are trained on
     #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub train_size: Option<usize>,
+    /// Images per update
     #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub batch_size: Option<usize>,
     /// The peak learning rate of all variants
@@ -106,6 +114,7 @@ pub struct RunOptions {
     /// Threads in all; training runs share them, one each [default: one per core]
     #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub threads: Option<usize>,
+    /// What to train on; the others need a build with `--features cuda` or `metal`
     #[arg(long, default_value = "cpu")]
     pub device: DeviceKind,
     /// The folder that holds the suites' folders [default: results]

@@ -1,13 +1,25 @@
 //! The data of a sweep: loaded once, the same splits for all runs.
 
-use anyhow::Result;
-use datasets::{Dataset, DatasetError, Images, LoadOptions, Standardization};
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+use datasets::{Dataset, DatasetError, DatasetId, Images, LoadOptions, Standardization};
 use sha2::{Digest, Sha256};
 
 use crate::{cli::RunOptions, misuse::Misuse, suite::Suite};
 
 /// The validation split and the subset to train on never change with a run's seed.
 const SPLIT_SEED: u64 = 0;
+
+/// Loads a data set; where it is not at hand, the error says how to get at it from the command line.
+pub fn load(id: &DatasetId, options: &LoadOptions) -> Result<Dataset> {
+    datasets::load(id, options).map_err(|error| match error {
+        DatasetError::NotAtHand { .. } => {
+            anyhow!("{error} (that is, `--data-dir DIR`, or `cargo run -p experiments --features hub -- …`)")
+        }
+        error => error.into(),
+    })
+}
 
 #[derive(Clone)]
 pub struct Data {
@@ -26,11 +38,11 @@ pub struct Data {
 
 impl Data {
     pub fn load(suite: &Suite, options: &RunOptions) -> Result<Self> {
-        let input = suite.input.map(|shape| shape.0);
-        let input = input.or(suite.variants.first().map(|variant| variant.model.architecture().default_input));
-        let loaded = datasets::load(&suite.dataset, &LoadOptions { data_dir: options.data_dir.clone(), input })?;
+        let input = Some(suite.input()?);
+        let loaded = load(&suite.dataset, &LoadOptions { data_dir: options.data_dir.clone(), input })?;
         let fingerprint = fingerprint(&loaded);
-        let (mut train, validation) = match suite.validation {
+        // Of a small data set no more than a tenth.
+        let (mut train, validation) = match suite.validation.min(loaded.train.len() / 10) {
             0 => (loaded.train, None),
             held_out => {
                 let (rest, validation) = loaded.train.stratified_split(held_out, SPLIT_SEED).map_err(misuse)?;
@@ -41,7 +53,7 @@ impl Data {
             train = train.stratified_subset(size, SPLIT_SEED).map_err(misuse)?;
         }
         Ok(Self {
-            name: loaded.name,
+            name: short_name(&suite.dataset, loaded.name),
             classes: loaded.classes.len(),
             standardization: Standardization::of(&train),
             train,
@@ -56,6 +68,14 @@ impl Data {
     /// The validation images in the place of the test images; none where nothing is held out.
     pub fn without_test(&self) -> Option<Self> {
         Some(Self { test: self.validation.clone()?, ..self.clone() })
+    }
+}
+
+/// A folder goes by its own name, wherever it lies: its content is known by the fingerprint.
+fn short_name(id: &DatasetId, name: String) -> String {
+    match (id, Path::new(&name).file_name()) {
+        (DatasetId::Folder(_), Some(last)) => last.to_string_lossy().into_owned(),
+        _ => name,
     }
 }
 

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use training::{FitConfig, OptimizerConfig, Parameters, Schedule};
 
 use crate::{
-    cli::{DeviceKind, Shape},
+    cli::{DeviceKind, Shape, Shard},
     data::{Data, hex},
     misuse::Misuse,
     suite::{Suite, Variant},
@@ -91,9 +91,11 @@ impl RunConfig {
         (self.epochs * self.train_size.div_ceil(self.batch_size)) as u64
     }
 
-    /// `DATASET.MODEL.HEAD.seedN`, of characters that every file system takes.
+    /// `DATASET.MODEL.HEAD.seedN.HASH`, of characters that every file system takes; the beginning of the configuration's
+    /// hash keeps apart what the rest does not.
     pub fn file_stem(&self) -> String {
-        let name = format!("{}.{}.{}.seed{}", self.dataset, self.variant.model, self.variant.head, self.seed);
+        let (Variant { model, head, .. }, hash) = (&self.variant, &self.hash()[..8]);
+        let name = format!("{}.{model}.{head}.seed{}.{hash}", self.dataset, self.seed);
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-._@+".contains(c);
         name.trim_start_matches(['.', '/']).chars().map(|c| if allowed(c) { c } else { '_' }).collect()
     }
@@ -157,6 +159,12 @@ impl Plan {
     pub fn hash(&self) -> String {
         let entries: Vec<_> = self.runs.iter().map(RunConfig::entries).collect();
         digest(&json!([env!("CARGO_PKG_VERSION"), entries]))
+    }
+
+    /// The runs of this part, or all.
+    pub fn of_shard(&self, shard: Option<Shard>) -> impl Iterator<Item = &RunConfig> {
+        let shard = shard.unwrap_or(Shard { index: 1, count: 1 });
+        self.runs.iter().skip(shard.index - 1).step_by(shard.count)
     }
 
     /// One run of each variant.

@@ -10,6 +10,7 @@ use models::Classifier;
 use training::{Optimizer, OptimizerConfig, Parameters};
 
 use crate::{
+    bench::{INFER_BATCH, TRAIN_BATCH},
     data::Data,
     plan::RunConfig,
     record::{Measured, Speed},
@@ -17,9 +18,7 @@ use crate::{
 
 /// After one more to warm up.
 const ROUNDS: usize = 7;
-const TRAIN_BATCH: usize = 64;
 const TRAIN_STEPS: usize = 2;
-const INFER_BATCH: usize = 256;
 const LATENCIES: usize = 10;
 
 /// On the current rayon pool; one result per variant, in order.

@@ -138,7 +138,11 @@ fn parse_file(path: &Path, text: &str) -> Result<Suite> {
                 FileHead::Plain(head) => (head, file.lr),
                 FileHead::Tuned(Tuned { head, lr }) => (head, lr),
             };
-            variants.push(Variant { model, head: head.parse()?, lr });
+            let head: HeadConfig = head.parse()?;
+            if variants.iter().any(|other: &Variant| (other.model, &other.head) == (model, &head)) {
+                anyhow::bail!("{model} with {head} is there twice: tables have one row for each")
+            }
+            variants.push(Variant { model, head, lr });
         }
     }
     let counts = [("seeds", file.seeds), ("epochs", file.epochs), ("batch_size", file.batch_size)];
@@ -185,11 +189,32 @@ impl Suite {
         suite.train_size = options.train_size.or(suite.train_size);
         suite.batch_size = options.batch_size.unwrap_or(suite.batch_size);
         suite.device = options.device;
-        suite.variants = self.choose(options.models.as_deref(), options.heads.as_ref().map(|list| list.0.as_slice()));
+        if options.models.is_some() || options.heads.is_some() {
+            let heads = options.heads.as_ref().map(|list| list.0.as_slice());
+            suite.variants = self.choose(options.models.as_deref(), heads);
+        }
+        suite.input = options.input.or(suite.input);
         if let Some(lr) = options.lr {
             suite.variants.iter_mut().for_each(|variant| variant.lr = lr);
         }
         suite
+    }
+
+    /// (C, H, W) that image folders are resized to: what the suite says, or what all its models take by default.
+    pub fn input(&self) -> Result<[usize; 3]> {
+        if let Some(input) = self.input {
+            return Ok(input.0);
+        }
+        let inputs = distinct(self.variants.iter().map(|variant| variant.model.architecture().default_input));
+        match (inputs.as_slice(), &self.dataset) {
+            ([_, _, ..], DatasetId::Folder(path)) if path.is_dir() => {
+                let inputs: Vec<String> = inputs.iter().map(|&input| Shape(input).to_string()).collect();
+                let inputs = inputs.join(" and ");
+                Err(Misuse::new(format!("these models take {inputs}: say by --input to what images are resized"))
+                    .into())
+            }
+            _ => Ok(inputs[0]),
+        }
     }
 
     /// Every model with every head that is asked for. A model that the suite lacks gets all its heads; a combination that

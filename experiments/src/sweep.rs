@@ -25,7 +25,14 @@ use crate::{
 pub fn sweep(plan: &Plan, data: &Data, store: &Store, info: &SuiteInfo, options: &RunOptions) -> Result<()> {
     let trained = train_missing(plan, data, store, info, options);
     let present: Vec<&RunConfig> = plan.runs.iter().filter(|run| store.find(run).is_some()).collect();
-    measure_speed(plan, &present, data, store, options.threads())?;
+    let complete = present.len() == plan.runs.len();
+    // Speeds are comparable only where all variants took turns: a shard alone measures none.
+    if complete || options.shard.is_none() {
+        measure_speed(plan, &present, data, store, options.threads())?;
+    }
+    if complete {
+        store.complete()?;
+    }
     trained
 }
 
@@ -35,8 +42,7 @@ pub fn sweep(plan: &Plan, data: &Data, store: &Store, info: &SuiteInfo, options:
 /// When the others are done: that runs failed, by number; each has been reported by then.
 pub fn train_missing(plan: &Plan, data: &Data, store: &Store, info: &SuiteInfo, options: &RunOptions) -> Result<()> {
     let kept = prepare(plan, store, options)?;
-    let mine = plan.runs.iter().enumerate().filter(|(i, _)| options.shard.is_none_or(|s| i % s.count == s.index - 1));
-    let missing: Vec<&RunConfig> = mine.map(|(_, run)| run).filter(|run| store.find(run).is_none()).collect();
+    let missing: Vec<&RunConfig> = plan.of_shard(options.shard).filter(|run| store.find(run).is_none()).collect();
 
     let progress = Progress::new(missing.iter().map(|run| run.steps()).sum(), options.quiet);
     if kept > 0 {
@@ -46,9 +52,6 @@ pub fn train_missing(plan: &Plan, data: &Data, store: &Store, info: &SuiteInfo, 
     }
     let failed = train_all(&missing, data, store, info, options.threads(), &progress)?;
     progress.finish();
-    if plan.runs.iter().all(|run| store.find(run).is_some()) {
-        store.complete()?;
-    }
     if failed > 0 { Err(anyhow!("{failed} of {} runs failed", missing.len())) } else { Ok(()) }
 }
 

@@ -3,9 +3,9 @@
 //! Every variant is trained at every rate of the suite's grid, with the budget of the suite itself and seeds that it
 //! does not use. The test images are not read.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::{
     cli::RunOptions,
@@ -42,11 +42,15 @@ pub fn tune(suite: &Suite, data: &Data, folder: &Path, info: &SuiteInfo, options
     if suite.lr_grid.is_empty() {
         return Err(Misuse::new("--tune needs rates to try, and this suite names none: set `lr_grid`").into());
     }
+    let trials_folder = folder.join("tuning");
+    if options.fresh && trials_folder.exists() {
+        fs::remove_dir_all(&trials_folder).with_context(|| trials_folder.display().to_string())?;
+    }
     let mut by_rate = Vec::new();
     for &lr in &suite.lr_grid {
         let plan = Plan::new(&at_rate(suite, lr), &data)?;
-        let store = Store::new(folder.join("tuning").join(format!("lr-{lr}")));
-        let options = RunOptions { extend: true, ..options.clone() };
+        let store = Store::new(trials_folder.join(format!("lr-{lr}")));
+        let options = RunOptions { extend: true, fresh: false, ..options.clone() };
         train_missing(&plan, &data, &store, info, &options)?;
         let records: Vec<Record> = plan.runs.iter().filter_map(|run| store.find(run)).collect();
         by_rate.push((lr, records));
@@ -62,11 +66,11 @@ pub fn tune(suite: &Suite, data: &Data, folder: &Path, info: &SuiteInfo, options
             Trial { dataset: data.name.clone(), model, head, lr: *lr, val_top1, chosen: false }
         });
         let mut of_variant: Vec<Trial> = of_variant.collect();
-        // Of equally good rates the lowest.
-        let best = of_variant.iter_mut().rev().max_by(|a, b| a.val_top1.partial_cmp(&b.val_top1).expect("not NaN"));
-        if let Some(best) = best.filter(|trial| trial.val_top1.is_some()) {
-            best.chosen = true;
-            variant.lr = best.lr;
+        if let Some(best) = choose(&mut of_variant) {
+            variant.lr = best;
+        }
+        if !options.quiet {
+            eprintln!("{}", in_words(&of_variant));
         }
         trials.extend(of_variant);
     }
@@ -74,9 +78,69 @@ pub fn tune(suite: &Suite, data: &Data, folder: &Path, info: &SuiteInfo, options
     Ok(variants)
 }
 
+/// Marks the rate of the highest accuracy, of equally good ones the lowest, and gives it; none if all diverged.
+fn choose(trials: &mut [Trial]) -> Option<f64> {
+    let better = |a: &Trial, b: &Trial| a.val_top1 > b.val_top1 || (a.val_top1 == b.val_top1 && a.lr < b.lr);
+    let best = trials.iter_mut().reduce(|a, b| if better(b, a) { b } else { a })?;
+    best.val_top1?;
+    best.chosen = true;
+    Some(best.lr)
+}
+
+/// As `two-conv fc: 0.01 97.30 %, *0.03 97.55 %`.
+fn in_words(trials: &[Trial]) -> String {
+    let rate = |trial: &Trial| {
+        let mark = if trial.chosen { "*" } else { "" };
+        let top1 = trial.val_top1.map_or("diverged".into(), |top1| format!("{:.2} %", 100. * top1));
+        format!("{mark}{} {top1}", trial.lr)
+    };
+    let Some(first) = trials.first() else { return String::new() };
+    let rates: Vec<String> = trials.iter().map(rate).collect();
+    format!("{} {}: {}", first.model, first.head, rates.join(", "))
+}
+
 /// The runs that try one rate.
 fn at_rate(suite: &Suite, lr: f64) -> Suite {
     let mut suite = Suite { seeds: SEEDS, first_seed: FIRST_SEED, ..suite.clone() };
     suite.variants.iter_mut().for_each(|variant| variant.lr = lr);
     suite
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trials(of_rates: [Option<f64>; 3]) -> Vec<Trial> {
+        let trial = |(lr, val_top1)| Trial {
+            dataset: "mnist-mini".into(),
+            model: "two-conv".into(),
+            head: "fc".into(),
+            lr,
+            val_top1,
+            chosen: false,
+        };
+        [0.1, 0.01, 0.03].into_iter().zip(of_rates).map(trial).collect()
+    }
+
+    #[test]
+    fn the_best_rate_is_chosen_of_equal_ones_the_lowest_and_never_one_that_diverged() {
+        for (of_rates, best) in [
+            ([Some(0.9), Some(0.95), Some(0.94)], Some(0.01)),
+            ([Some(0.9), Some(0.8), Some(0.9)], Some(0.03)),
+            ([None, Some(0.1), None], Some(0.01)),
+            ([None, None, None], None),
+        ] {
+            let mut trials = trials(of_rates);
+            assert_eq!(choose(&mut trials), best);
+            let chosen: Vec<f64> = trials.iter().filter(|trial| trial.chosen).map(|trial| trial.lr).collect();
+            assert_eq!(chosen, best.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn the_trials_are_told_in_a_line() {
+        let mut trials = trials([None, Some(0.95), Some(0.9)]);
+        choose(&mut trials);
+        assert_eq!(in_words(&trials), "two-conv fc: 0.1 diverged, *0.01 95.00 %, 0.03 90.00 %");
+    }
 }

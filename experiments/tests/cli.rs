@@ -1,176 +1,29 @@
-//! The program as it is used: real images, a tiny budget.
+//! What else the program is asked for, and what it answers to mistakes.
 
-use std::{collections::BTreeMap, fs, path::Path};
+mod common;
 
-use assert_cmd::Command;
-use serde_json::Value;
+use std::fs;
+
+use common::{experiments, json, stderr, stdout};
 use tempfile::TempDir;
 
-fn experiments(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_experiments"));
-    command.args(arguments);
-    command
-}
-
-/// `run heads` of two heads over 256 images, with more options.
-fn tiny(out: &Path, more: &[&str]) -> Command {
-    let mut command =
-        experiments(&["run", "heads", "--heads", "fc,gap", "--models", "two-conv", "--train-size", "256"]);
-    command.args(["--epochs", "1", "--out"]).arg(out).args(more);
-    command
-}
-
-fn stdout(command: &mut Command) -> String {
-    String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
-}
-
-fn stderr(command: &mut Command, code: i32) -> String {
-    let assert = command.assert().code(code);
-    let stderr = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
-    assert!(!stderr.contains("panicked"), "{stderr}");
-    stderr
-}
-
-fn json(command: &mut Command) -> Value {
-    serde_json::from_str(&stdout(command)).unwrap()
-}
-
-/// The records of a suite's folder by their file's name.
-fn records(suite: &Path) -> BTreeMap<String, Value> {
-    let entries = fs::read_dir(suite.join("runs")).unwrap().map(Result::unwrap);
-    let record = |path| serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    entries.map(|entry| (entry.file_name().into_string().unwrap(), record(entry.path()))).collect()
-}
-
-fn weights(suite: &Path) -> Vec<String> {
-    records(suite).values().map(|record| record["weights_sha256"].to_string()).collect()
-}
-
-/// Changes a record so that it shows whether it was trained again.
-fn brand(suite: &Path, file: &str) {
-    let path = suite.join("runs").join(file);
-    let mut record: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-    record["weights_sha256"] = "branded".into();
-    fs::write(path, record.to_string()).unwrap();
-}
-
-const FC: &str = "mnist-mini.two-conv.fc.seed0.json";
-const GAP: &str = "mnist-mini.two-conv.gap.seed0.json";
-
 #[test]
-fn a_run_writes_records_table_and_page_and_the_threads_change_no_weight() {
-    let [one, two] = [TempDir::new().unwrap(), TempDir::new().unwrap()];
-    let table = stdout(&mut tiny(one.path(), &["--seeds", "1", "--threads", "1"]));
-    assert!(table.contains("two-conv on mnist-mini: 1 seed") && table.contains("16,010"), "{table}");
-    let quiet = tiny(two.path(), &["--seeds", "1", "--threads", "2", "--quiet"]).assert().success();
-    assert!(quiet.get_output().stderr.is_empty());
-
-    let (one, two) = (one.path().join("heads"), two.path().join("heads"));
-    assert_eq!(weights(&one), weights(&two));
-    assert_ne!(weights(&one)[0], weights(&one)[1]);
-    assert!(!one.join(".unfinished.json").exists());
-
-    let record = &records(&one)[FC];
-    assert_eq!(record["config"]["head"], "fc");
-    assert_eq!(record["config"]["train_size"], 256);
-    assert_eq!((&record["status"], &record["param_count"]), (&"ok".into(), &34_826.into()));
-    assert_eq!(record["test_hits"].as_str().unwrap().len(), 500);
-    let hits: u32 = record["test_hits"].as_str().unwrap().chars().map(|c| c.to_digit(16).unwrap().count_ones()).sum();
-    assert_eq!(record["final"]["top1"], f64::from(hits) / 2000.);
-    assert!(record["curve"][0]["val_top1"].is_f64() && record["speed"]["latency_us"]["median"].is_f64());
-
-    let csv = fs::read_to_string(one.join("summary.csv")).unwrap();
-    let mut lines = csv.lines();
-    assert!(
-        lines.next().unwrap().starts_with("dataset,model,head,seeds,param_count,head_param_count,macs,top1,top1_sd,")
-    );
-    assert!(lines.next().unwrap().starts_with("mnist-mini,two-conv,fc,1,34826,16010,"));
-    assert!(fs::read_to_string(one.join("README.md")).unwrap().contains("--train-size 256"));
-
-    // The tables are made of the records alone.
-    fs::remove_file(one.join("summary.csv")).unwrap();
-    assert_eq!(stdout(experiments(&["report"]).arg(&one)), table);
-    assert_eq!(fs::read_to_string(one.join("summary.csv")).unwrap(), csv);
-}
-
-#[test]
-fn an_interrupted_sweep_goes_on_and_a_finished_one_is_trained_anew() {
-    let out = TempDir::new().unwrap();
-    let suite = out.path().join("heads");
-    // One shard of two leaves the marker, as an interruption would.
-    stdout(&mut tiny(out.path(), &["--seeds", "1", "--shard", "1/2"]));
-    assert!(suite.join(".unfinished.json").exists());
-    assert_eq!(records(&suite).into_keys().collect::<Vec<_>>(), [FC]);
-
-    brand(&suite, FC);
-    let message = stderr(&mut tiny(out.path(), &["--seeds", "1"]), 0);
-    assert!(message.contains("going on with an interrupted sweep: 1 of 2 runs are there, 1 to train"), "{message}");
-    assert_eq!(records(&suite).len(), 2);
-    assert_eq!(records(&suite)[FC]["weights_sha256"], "branded");
-    assert!(!suite.join(".unfinished.json").exists());
-
-    stdout(&mut tiny(out.path(), &["--seeds", "1"]));
-    assert_ne!(records(&suite)[FC]["weights_sha256"], "branded");
-    assert!(!suite.join("runs.previous").exists());
-}
-
-#[test]
-fn an_interrupted_sweep_starts_over_if_told_to_or_if_the_plan_is_another() {
-    let out = TempDir::new().unwrap();
-    let suite = out.path().join("heads");
-    for more in
-        [&["--seeds", "1", "--shard", "1/2", "--fresh"][..], &["--seeds", "1", "--shard", "1/2", "--lr", "0.001"]]
-    {
-        stdout(&mut tiny(out.path(), &["--seeds", "1", "--shard", "1/2"]));
-        brand(&suite, FC);
-        stdout(&mut tiny(out.path(), more));
-        assert_ne!(records(&suite)[FC]["weights_sha256"], "branded", "{more:?}");
+fn the_bench_has_the_names_scripts_rely_on_and_compares_with_any_program() {
+    let bench = ["bench", "--models", "two-conv", "--heads", "gmp", "--batch-size", "8", "--pairs", "1"];
+    let speeds = json(experiments(&bench).arg("--json"));
+    for key in ["train_samples_per_sec", "infer_samples_per_sec", "latency_us", "latency_p95_us"] {
+        assert!(speeds[0][key].as_f64().unwrap() > 0., "{key}");
     }
-}
+    assert_eq!((&speeds[0]["train_batch_size"], &speeds[0]["model"]), (&8.into(), &"two-conv".into()));
 
-#[test]
-fn extending_trains_only_what_is_missing() {
     let out = TempDir::new().unwrap();
-    let suite = out.path().join("heads");
-    stdout(&mut tiny(out.path(), &["--seeds", "1"]));
-    brand(&suite, FC);
-    brand(&suite, GAP);
-    let table = stdout(&mut tiny(out.path(), &["--seeds", "2", "--extend"]));
-    assert!(table.contains("2 seeds") && table.contains(" ± "), "{table}");
-    let records = records(&suite);
-    let branded = records.values().filter(|record| record["weights_sha256"] == "branded").count();
-    assert_eq!((records.len(), branded), (4, 2));
-}
-
-#[test]
-fn shards_are_merged_by_the_report() {
-    let out = TempDir::new().unwrap();
-    for (shard, folder) in [("1/2", "a"), ("2/2", "b")] {
-        stdout(&mut tiny(&out.path().join(folder), &["--seeds", "1", "--shard", shard]));
-    }
-    let table = stdout(experiments(&["report"]).arg(out.path()));
-    assert!(table.contains("│ fc ") && table.contains("│ gap "), "{table}");
-    assert_eq!(fs::read_to_string(out.path().join("heads/summary.csv")).unwrap().lines().count(), 3);
-}
-
-#[test]
-fn a_dry_run_shows_the_plan_and_writes_nothing() {
-    let out = TempDir::new().unwrap();
-    let plan = stdout(&mut tiny(out.path(), &["--dry-run"]));
-    assert!(
-        plan.starts_with("6 runs, into ") && plan.contains("mnist-mini two-conv gap seed 2: 1 epochs of 256"),
-        "{plan}"
-    );
-    assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
-}
-
-#[test]
-fn options_that_change_a_suite_lead_to_a_folder_of_their_own() {
-    let here = TempDir::new().unwrap();
-    let plan = stdout(experiments(&["run", "heads", "--seeds", "1", "--dry-run"]).current_dir(here.path()));
-    assert!(plan.lines().next().unwrap().ends_with("into results/heads-custom"), "{plan}");
-    let plan = stdout(experiments(&["run", "--dry-run"]).current_dir(here.path()));
-    assert!(plan.starts_with("48 runs, into results/heads\n"), "{plan}");
+    let peer = r#"echo '{"name": "Snail", "version": "1"}'; while read -r l; do echo '{"samples_per_sec": 0.5}'; done"#;
+    let refusing = r#"echo '{"name": "Cat", "version": "9"}'; while read -r l; do echo '{"error": "no"}'; done"#;
+    let table = stdout(experiments(&bench).args(["--peer", peer, "--peer", refusing, "--out"]).arg(out.path()));
+    assert!(table.contains("× Snail 1") && table.contains("× Cat 9"), "{table}");
+    assert!(fs::read_to_string(out.path().join("bench/README.md")).unwrap().contains("× Snail 1"));
+    let message = stderr(experiments(&bench).args(["--peer", "true"]), 1);
+    assert!(message.contains("`true` ended without an answer"), "{message}");
 }
 
 #[test]
@@ -196,6 +49,7 @@ fn senseless_options_exit_with_2_and_say_what_is_possible() {
         (&["summary", "two-conv", "--input", "28x28"], "1x28x28"),
         (&["summary", "two-conv", "--input", "1x4x4"], "two-conv"),
         (&["list", "model"], "models"),
+        (&["run", "--tune", "--lr", "0.1"], "cannot be used with"),
         (&["frobnicate"], "--help"),
     ] {
         let message = stderr(&mut experiments(arguments), 2);
@@ -220,7 +74,7 @@ fn an_input_too_small_for_a_network_exits_with_2_before_anything_trains() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("small.toml");
     let suite = include_str!("../suites/heads.toml").replace("seeds = 3", "seeds = 3\ninput = \"1x4x4\"");
-    fs::write(&path, suite.replace("validation = 1000", "validation = 0")).unwrap();
+    fs::write(&path, suite).unwrap();
     let images = folder.path().join("images");
     for class in ["train/a", "train/b", "test/a", "test/b"] {
         fs::create_dir_all(images.join(class)).unwrap();
@@ -230,6 +84,12 @@ fn an_input_too_small_for_a_network_exits_with_2_before_anything_trains() {
         stderr(experiments(&["run"]).arg(&path).arg("--dataset").arg(&images).arg("--out").arg(folder.path()), 2);
     assert!(message.contains("two-conv"), "{message}");
     assert!(!folder.path().join("small").exists());
+
+    let run = ["run", "--models", "lenet5,resnet8", "--heads", "gap", "--dry-run", "--dataset"];
+    let message = stderr(experiments(&run).arg(&images), 2);
+    assert!(message.contains("1x28x28 and 3x32x32"), "{message}");
+    let plan = stdout(experiments(&run).arg(&images).args(["--input", "3x32x32"]));
+    assert!(plan.contains("images lenet5 gap seed 0: 4 epochs of 2 images 3x32x32"), "{plan}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
     python3 make.py FOLDER     # FOLDER holds the four official files, unpacked
 
 Writes four gzipped IDX files beside this script: the first 10,000 training and the first 2,000 test images. The
-official files are checked first, and the same files always give the same bytes (no name, no time in the gzip header).
+official files are checked first, and the same files always give the same content (no name, no time in the gzip header).
 """
 
 import gzip

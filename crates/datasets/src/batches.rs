@@ -1,5 +1,3 @@
-use std::slice::Chunks;
-
 use candle_core::{Device, Result, Tensor, bail};
 
 use crate::{Images, Order};
@@ -33,7 +31,9 @@ impl Standardization {
                 };
                 let mean = average(&|value| value);
                 let std = average(&|value| (value - mean).powi(2)).sqrt();
-                (mean as f32, if std > 0. { std as f32 } else { 1. })
+                // Not by the deviation: where the mean is rounded it is not exactly 0.
+                let constant = counts.iter().filter(|&&count| count > 0).count() <= 1;
+                (mean as f32, if constant { 1. } else { std as f32 })
             })
             .unzip();
         Self { mean, std }
@@ -58,73 +58,36 @@ impl Images {
         order: Order,
         standardization: &Standardization,
         device: &Device,
-    ) -> Batches<'_> {
-        Batches {
-            images: self,
-            tables: standardization.tables(),
-            device: device.clone(),
-            batch_size,
-            indices: order.indices(self.len()),
-            next: 0,
-        }
-    }
-}
-
-/// The batches of one epoch: see [`Images::batches`].
-#[derive(Debug)]
-pub struct Batches<'a> {
-    images: &'a Images,
-    tables: Vec<[f32; 256]>,
-    device: Device,
-    batch_size: usize,
-    indices: Vec<usize>,
-    next: usize,
-}
-
-impl Batches<'_> {
-    fn remaining(&self) -> Chunks<'_, usize> {
-        self.indices[self.next..].chunks(self.batch_size.max(1))
+    ) -> impl ExactSizeIterator<Item = Result<(Tensor, Tensor)>> + use<'_> {
+        let (indices, tables, device) = (order.indices(self.len()), standardization.tables(), device.clone());
+        let size = batch_size.max(1);
+        (0..indices.len().div_ceil(size)).map(move |batch| {
+            if batch_size == 0 {
+                bail!("a batch size of 0 gives no batches: it is 1 or more")
+            }
+            let rest = &indices[batch * size..];
+            self.assemble(&rest[..size.min(rest.len())], &tables, &device)
+        })
     }
 
-    fn assemble(&self, indices: &[usize]) -> Result<(Tensor, Tensor)> {
-        let [channels, height, width] = self.images.shape;
-        if self.batch_size == 0 {
-            bail!("a batch size of 0 gives no batches: it is 1 or more")
+    fn assemble(&self, indices: &[usize], tables: &[[f32; 256]], device: &Device) -> Result<(Tensor, Tensor)> {
+        let [channels, height, width] = self.shape;
+        if tables.len() != channels {
+            bail!("statistics of {} channels cannot standardise images of {channels}", tables.len())
         }
-        if self.tables.len() != channels {
-            bail!("statistics of {} channels cannot standardise images of {channels}", self.tables.len())
-        }
-        let mut values = Vec::with_capacity(indices.len() * self.images.image_size());
+        let mut values = Vec::with_capacity(indices.len() * self.image_size());
         for &index in indices {
-            for (plane, table) in self.images.image(index).chunks_exact(height * width).zip(&self.tables) {
+            for (plane, table) in self.image(index).chunks_exact(height * width).zip(tables) {
                 values.extend(plane.iter().map(|&value| table[usize::from(value)]));
             }
         }
-        let labels: Vec<u32> = indices.iter().map(|&index| self.images.labels[index]).collect();
+        let labels: Vec<u32> = indices.iter().map(|&index| self.labels[index]).collect();
         Ok((
-            Tensor::from_vec(values, (indices.len(), channels, height, width), &self.device)?,
-            Tensor::from_vec(labels, indices.len(), &self.device)?,
+            Tensor::from_vec(values, (indices.len(), channels, height, width), device)?,
+            Tensor::from_vec(labels, indices.len(), device)?,
         ))
     }
 }
-
-impl Iterator for Batches<'_> {
-    type Item = Result<(Tensor, Tensor)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let indices = self.remaining().next()?;
-        let (batch, count) = (self.assemble(indices), indices.len());
-        self.next += count;
-        Some(batch)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.remaining().len();
-        (left, Some(left))
-    }
-}
-
-impl ExactSizeIterator for Batches<'_> {}
 
 #[cfg(test)]
 mod tests {
@@ -150,6 +113,12 @@ mod tests {
         let standardization = Standardization::of(&images);
         assert_eq!(standardization.mean, [0.5, 0.2]);
         assert_eq!(standardization.std, [0.5, 1.0]); // the second channel is constant
+    }
+
+    #[test]
+    fn a_channel_is_constant_also_where_its_mean_is_rounded() {
+        let images = Images::new([1, 28, 28], vec![29; 3 * 28 * 28], vec![0; 3]).unwrap();
+        assert_eq!(Standardization::of(&images), Standardization { mean: vec![29. / 255.], std: vec![1.] });
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{DatasetError, Images, SourceFile, source::Source};
+use crate::{DatasetError, Images, dataset::Splits, source::Source};
 
 const SHAPE: [usize; 3] = [3, 32, 32];
 const RECORD: usize = 1 + 3 * 32 * 32;
@@ -10,7 +10,7 @@ const RECORDS: usize = 10_000;
 
 /// Reads the five training files and the test file from `folder`, or from the `cifar-10-batches-bin` in it, which is
 /// how the official archive unpacks.
-pub(crate) fn read_folder(folder: &Path, classes: usize) -> Result<(Images, Images, Vec<SourceFile>), DatasetError> {
+pub(crate) fn read_folder(folder: &Path, classes: usize) -> Result<Splits, DatasetError> {
     let unpacked = folder.join("cifar-10-batches-bin");
     let folder = if unpacked.is_dir() { &unpacked } else { folder };
     let mut files = Vec::new();

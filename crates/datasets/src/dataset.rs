@@ -79,18 +79,18 @@ impl FromStr for DatasetId {
 
     /// A name of [`DatasetId::builtin`]; else a path, if it has more than one part or a folder of that name is there.
     fn from_str(text: &str) -> Result<Self, DatasetError> {
-        let path = Path::new(text);
-        match text {
-            "mnist-mini" => Ok(DatasetId::MnistMini),
-            "mnist" => Ok(DatasetId::Mnist),
-            "fashion-mnist" => Ok(DatasetId::FashionMnist),
-            "cifar10" => Ok(DatasetId::Cifar10),
-            _ if path.is_dir() || text.contains(std::path::is_separator) => Ok(DatasetId::Folder(path.into())),
-            _ => Err(DatasetError::UnknownDataset {
-                given: text.into(),
-                known: Self::builtin().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
-            }),
+        let named = [DatasetId::MnistMini, DatasetId::Mnist, DatasetId::FashionMnist, DatasetId::Cifar10];
+        if let Some(id) = named.into_iter().find(|id| id.to_string() == text) {
+            return Ok(id);
         }
+        let path = Path::new(text);
+        if path.is_dir() || text.contains(std::path::is_separator) {
+            return Ok(DatasetId::Folder(path.into()));
+        }
+        Err(DatasetError::UnknownDataset {
+            given: text.into(),
+            known: Self::builtin().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
+        })
     }
 }
 
@@ -136,7 +136,7 @@ pub fn load(id: &DatasetId, options: &LoadOptions) -> Result<Dataset, DatasetErr
 }
 
 /// Training images, test images and what they were read from.
-type Splits = (Images, Images, Vec<SourceFile>);
+pub(crate) type Splits = (Images, Images, Vec<SourceFile>);
 
 fn read_or_download(
     id: &DatasetId,
@@ -170,8 +170,8 @@ fn advice(id: &DatasetId) -> String {
         _ => "the four IDX files",
     };
     format!(
-        "give the folder with {files} (gzipped or not) by --data-dir DIR, {debian}or have it downloaded from the Hugging \
-         Face hub: cargo run -p experiments --features hub -- run --dataset {id}"
+        "give the folder with {files} (gzipped or not) as LoadOptions::data_dir, {debian}or build with the feature `hub` to \
+         have it downloaded from the Hugging Face hub"
     )
 }
 
@@ -205,9 +205,9 @@ mod tests {
     }
 
     #[test]
-    fn the_advice_for_a_missing_data_set_names_option_command_and_debian_package() {
+    fn the_advice_for_a_missing_data_set_names_option_feature_and_debian_package() {
         let message = advice(&DatasetId::Mnist);
-        assert!(message.contains("--data-dir") && message.contains("cargo run -p experiments --features hub -- "));
+        assert!(message.contains("LoadOptions::data_dir") && message.contains("feature `hub`"));
         assert!(!message.contains("Debian"));
         assert!(advice(&DatasetId::FashionMnist).contains("dataset-fashion-mnist"));
         assert!(advice(&DatasetId::Cifar10).contains("binary"));

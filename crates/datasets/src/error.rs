@@ -32,8 +32,11 @@ pub enum DatasetError {
     #[error("{}: magic number {found:#010x}, expected {expected:#010x} ({kind})", path.display())]
     WrongMagic { path: PathBuf, found: u32, expected: u32, kind: &'static str },
 
-    /// The file holds fewer or more bytes than its header promises, or ends within the header.
-    #[error("{}: the header promises {promised} bytes, the file holds {}{held}", path.display(), if held > promised { "at least " } else { "" })]
+    #[error("{}: ends after {held} bytes (unpacked), within its header of {header}", path.display())]
+    TruncatedHeader { path: PathBuf, header: u64, held: u64 },
+
+    /// The file holds fewer or more bytes than its header promises. Both numbers count the header.
+    #[error("{}: should be {promised} bytes (unpacked), is {}{held}", path.display(), if held > promised { "at least " } else { "" })]
     WrongSize { path: PathBuf, promised: u64, held: u64 },
 
     /// More than any of these data sets holds: refused before anything is allocated.
@@ -63,7 +66,11 @@ pub enum DatasetError {
     #[error("{}: no such class in train/, which has {known}", path.display())]
     UnknownClass { path: PathBuf, known: String },
 
-    /// A file beside the class folders, or a folder among the images.
+    /// Two such names could look the same, and be taken for one class.
+    #[error("{}: the name of a class folder must be UTF-8", path.display())]
+    NotUtf8 { path: PathBuf },
+
+    /// A file beside the class folders, or something else than a file among the images.
     #[error("{}: expected {expected} here (only hidden files are passed over)", path.display())]
     Unexpected { path: PathBuf, expected: &'static str },
 

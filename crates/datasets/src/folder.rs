@@ -12,7 +12,10 @@ use image::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::{Dataset, DatasetError, Images, SourceFile, source::hex};
+use crate::{
+    Dataset, DatasetError, Images, SourceFile,
+    source::{LARGEST, hex},
+};
 
 /// Of the input's sides, so that a slip of the finger does not fill the memory.
 const LONGEST_SIDE: usize = 4096;
@@ -62,6 +65,9 @@ fn class_folders(split: &Path) -> Result<Vec<Entry>, DatasetError> {
     if let Some(stray) = entries.iter().find(|entry| !entry.path.is_dir()) {
         return Err(DatasetError::Unexpected { path: stray.path.clone(), expected: "a folder for each class" });
     }
+    if let Some(odd) = entries.iter().find(|entry| entry.path.file_name().is_some_and(|name| name.to_str().is_none())) {
+        return Err(DatasetError::NotUtf8 { path: odd.path.clone() });
+    }
     if entries.is_empty() {
         return Err(DatasetError::NoImages { path: split.into() });
     }
@@ -80,10 +86,15 @@ fn read_split(split: &Path, classes: &[String], shape: [usize; 3]) -> Result<(Im
             return Err(DatasetError::EmptyClass { path: class.path });
         }
         for file in files {
-            if file.path.is_dir() {
+            let failed = |source| DatasetError::Io { path: file.path.clone(), source };
+            let metadata = fs::metadata(&file.path).map_err(failed)?;
+            if !metadata.is_file() {
                 return Err(DatasetError::Unexpected { path: file.path, expected: "an image" });
             }
-            let bytes = fs::read(&file.path).map_err(|source| DatasetError::Io { path: file.path.clone(), source })?;
+            if metadata.len() > LARGEST {
+                return Err(DatasetError::TooLarge { path: file.path, bytes: metadata.len(), limit: LARGEST });
+            }
+            let bytes = fs::read(&file.path).map_err(failed)?;
             sum.update(format!("{}/{}\0", class.name, file.name));
             sum.update((bytes.len() as u64).to_le_bytes());
             sum.update(&bytes);

@@ -1,5 +1,7 @@
 //! Downloads through candle-datasets. It gives tensors of numbers from 0 to 1; here they become the bytes again.
 
+use std::any::Any;
+
 use candle_core::{DType, Result, Tensor};
 
 /// The bytes `v` of which `numbers` are the quotients v / 255, in row-major order. Exact, as the rounding of a quotient is
@@ -14,6 +16,12 @@ fn bytes_of(numbers: &Tensor) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// What a panic said.
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}
+
 #[cfg(feature = "hub")]
 pub(crate) use download::download;
 
@@ -23,11 +31,11 @@ mod download {
     use candle_datasets::vision;
     use sha2::{Digest, Sha256};
 
-    use super::bytes_of;
-    use crate::{DatasetError, DatasetId, Images, SourceFile, source::hex};
+    use super::{bytes_of, message};
+    use crate::{DatasetError, DatasetId, Images, SourceFile, dataset::Splits, source::hex};
 
     /// Training images, test images and their checksums.
-    pub(crate) fn download(id: &DatasetId) -> Result<(Images, Images, Vec<SourceFile>), DatasetError> {
+    pub(crate) fn download(id: &DatasetId) -> Result<Splits, DatasetError> {
         let failed = |reason: String| DatasetError::Hub { dataset: id.to_string(), reason };
         let (repository, shape, load): (_, _, fn() -> candle_core::Result<vision::Dataset>) = match id {
             DatasetId::Mnist => ("ylecun/mnist", [1, 28, 28], vision::mnist::load),
@@ -36,8 +44,9 @@ mod download {
             DatasetId::MnistMini | DatasetId::Folder(_) => return Err(failed("it is not there".into())),
         };
         // candle-datasets panics where an image in the download cannot be decoded.
+        let advice = "delete the download from the hub's cache and try again";
         let loaded = std::panic::catch_unwind(load)
-            .map_err(|_| failed("an image in the download cannot be decoded; delete it from the hub's cache".into()))?
+            .map_err(|panic| failed(format!("candle-datasets panicked ({}); {advice}", message(&*panic))))?
             .map_err(|error| failed(error.to_string()))?;
 
         let split = |name: &str, images: Tensor, labels: Tensor| {
@@ -85,5 +94,12 @@ mod tests {
     fn a_transposed_tensor_gives_its_bytes_in_its_own_order() {
         let numbers = Tensor::from_vec(vec![0f32, 1., 0.2, 0.4], (1, 2, 2), &Device::Cpu).unwrap();
         assert_eq!(bytes_of(&numbers.transpose(1, 2).unwrap()).unwrap(), [0, 51, 255, 102]);
+    }
+
+    #[test]
+    fn a_panic_is_told_by_its_message() {
+        assert_eq!(message(&"written out"), "written out");
+        assert_eq!(message(&String::from("put together")), "put together");
+        assert_eq!(message(&7), "without a message");
     }
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::{
-    DatasetError, Images, SourceFile,
+    DatasetError, Images,
+    dataset::Splits,
     source::{LARGEST, Reader, Source},
 };
 
@@ -11,7 +12,7 @@ const LABELS: (u32, &str) = (0x0801, "IDX, bytes, one axis: labels");
 const IMAGES: (u32, &str) = (0x0803, "IDX, bytes, three axes: images");
 
 /// Reads training and test split from `folder`, under the official names or with a dot before `idx`.
-pub(crate) fn read_folder(folder: &Path, classes: usize) -> Result<(Images, Images, Vec<SourceFile>), DatasetError> {
+pub(crate) fn read_folder(folder: &Path, classes: usize) -> Result<Splits, DatasetError> {
     let find = |split: &str, kind: &str, axes: u8| {
         let dashed = format!("{split}-{kind}-idx{axes}-ubyte");
         let dotted = format!("{split}-{kind}.idx{axes}-ubyte");
@@ -25,7 +26,7 @@ pub(crate) fn read_folder(folder: &Path, classes: usize) -> Result<(Images, Imag
 }
 
 /// The sample that is compiled in: see `mnist-mini/README.md`.
-pub(crate) fn read_embedded() -> Result<(Images, Images, Vec<SourceFile>), DatasetError> {
+pub(crate) fn read_embedded() -> Result<Splits, DatasetError> {
     macro_rules! embedded {
         ($name:literal) => {
             Source::embedded($name, include_bytes!(concat!("../", $name)))
@@ -39,11 +40,7 @@ pub(crate) fn read_embedded() -> Result<(Images, Images, Vec<SourceFile>), Datas
 }
 
 /// Each split as its images and its labels.
-fn read_splits(
-    train_sources: [Source; 2],
-    test_sources: [Source; 2],
-    classes: usize,
-) -> Result<(Images, Images, Vec<SourceFile>), DatasetError> {
+fn read_splits(train_sources: [Source; 2], test_sources: [Source; 2], classes: usize) -> Result<Splits, DatasetError> {
     let train = read_split(&train_sources, classes)?;
     let test = read_split(&test_sources, classes)?;
     if train.shape != test.shape {
@@ -93,14 +90,19 @@ fn read_labels(source: &Source) -> Result<Vec<u8>, DatasetError> {
     read_body(source, &mut reader, [count])
 }
 
+/// The magic number and a word for each of the `N` axes.
+const fn header_size<const N: usize>() -> u64 {
+    4 + 4 * N as u64
+}
+
 /// The sizes that stand behind the magic number, one for each of the `N` axes.
 fn read_header<const N: usize>(
     source: &Source,
     reader: &mut Reader,
     (expected, kind): (u32, &'static str),
 ) -> Result<[usize; N], DatasetError> {
-    let promised = 4 + 4 * N as u64;
-    let bytes = reader.up_to(promised)?;
+    let header = header_size::<N>();
+    let bytes = reader.up_to(header)?;
     let word = |index: usize| Some(u32::from_be_bytes(*bytes.get(4 * index..)?.first_chunk()?));
     if let Some(found) = word(0).filter(|&found| found != expected) {
         return Err(DatasetError::WrongMagic { path: source.path.clone(), found, expected, kind });
@@ -108,7 +110,8 @@ fn read_header<const N: usize>(
     let mut sizes = [0; N];
     for (index, size) in sizes.iter_mut().enumerate() {
         let Some(value) = word(index + 1) else {
-            return Err(DatasetError::WrongSize { path: source.path.clone(), promised, held: bytes.len() as u64 });
+            let (path, held) = (source.path.clone(), bytes.len() as u64);
+            return Err(DatasetError::TruncatedHeader { path, header, held });
         };
         *size = value as usize;
     }
@@ -125,7 +128,8 @@ fn read_body<const N: usize>(source: &Source, reader: &mut Reader, sizes: [usize
     // One byte more, to see a file that is longer than promised (and to have gzip's checksum checked at the end).
     let bytes = reader.up_to(promised + 1)?;
     if bytes.len() as u64 != promised {
-        return Err(DatasetError::WrongSize { path: source.path.clone(), promised, held: bytes.len() as u64 });
+        let [promised, held] = [promised, bytes.len() as u64].map(|body| header_size::<N>() + body);
+        return Err(DatasetError::WrongSize { path: source.path.clone(), promised, held });
     }
     Ok(bytes)
 }

@@ -38,7 +38,7 @@ mod order;
 mod source;
 mod stratified;
 
-pub use batches::{Batches, Standardization};
+pub use batches::Standardization;
 pub use dataset::{Dataset, DatasetId, LoadOptions, load};
 pub use error::DatasetError;
 pub use grid::{grid, save_grid};

@@ -105,6 +105,22 @@ mod tests {
         assert_eq!(apportion(0, &[]), [0; 0]);
     }
 
+    /// The indices that tests expect of these were computed apart from this code: ChaCha8 from its definition, in Python.
+    const LABELS: [u32; 20] = [0, 1, 2, 0, 0, 1, 0, 2, 1, 0, 0, 1, 2, 0, 1, 0, 0, 2, 1, 0];
+
+    #[test]
+    fn the_validation_split_of_a_seed_stays_what_it_is_for_good() {
+        let images = numbered(LABELS.into());
+        let (rest, held_out) = images.stratified_split(6, 7).unwrap();
+        assert_eq!(held_out.pixels, [4, 5, 9, 13, 14, 17]);
+        assert_eq!(rest.pixels, [0, 1, 2, 3, 6, 7, 8, 10, 11, 12, 15, 16, 18, 19]);
+    }
+
+    #[test]
+    fn the_subset_of_a_seed_stays_what_it_is_for_good() {
+        assert_eq!(numbered(LABELS.into()).stratified_subset(8, 7).unwrap().pixels, [1, 3, 4, 6, 7, 8, 16, 17]);
+    }
+
     #[test]
     fn a_split_that_leaves_nothing_and_a_subset_of_nothing_or_too_much_are_refused() {
         let images = numbered(vec![0, 1, 0]);

@@ -204,6 +204,34 @@ fn stray_files_among_classes_and_folders_among_images_are_errors() {
     assert!(matches!(message_of(read(folder.path(), None), "more").0, DatasetError::Unexpected { .. }));
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_not_read() {
+    let folder = good();
+    let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("train/ant/2.png")).unwrap();
+    assert!(matches!(message_of(read(folder.path(), None), "2.png").0, DatasetError::Unexpected { .. }));
+}
+
+#[test]
+fn a_file_too_large_for_an_image_is_not_read() {
+    let folder = good();
+    // Sparse: it takes up no space.
+    fs::File::create(folder.path().join("train/ant/2.png")).unwrap().set_len((256 << 20) + 1).unwrap();
+    assert!(matches!(message_of(read(folder.path(), None), "2.png").0, DatasetError::TooLarge { .. }));
+}
+
+// Other systems refuse such names themselves.
+#[cfg(target_os = "linux")]
+#[test]
+fn classes_whose_names_are_not_utf_8_are_refused_because_they_could_look_the_same() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    for split in ["train", "test"] {
+        let folder = good();
+        fs::create_dir(folder.path().join(split).join(OsStr::from_bytes(b"cat\xff"))).unwrap();
+        assert!(matches!(message_of(read(folder.path(), None), "cat").0, DatasetError::NotUtf8 { .. }));
+    }
+}
+
 #[test]
 fn a_senseless_input_is_an_error_that_says_what_is_possible() {
     let folder = good();

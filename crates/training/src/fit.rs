@@ -74,7 +74,8 @@ pub struct FitOutcome {
 /// finite at the end of an epoch (where a ReLU swallows a NaN the loss does not show it).
 ///
 /// # Errors
-/// A senseless configuration, an epoch without batches, and what model, batches or `on_event` report.
+/// A senseless configuration, an epoch without batches or with more or fewer than the first, nothing to train, and what
+/// model, batches or `on_event` report.
 pub fn fit<I>(
     model: &dyn Layer,
     parameters: &Parameters,
@@ -93,11 +94,18 @@ where
     }
     config.schedule.check()?;
     let mut optimizer = Optimizer::new(&config.optimizer, parameters)?;
-    let mut outcome = FitOutcome { epochs: Vec::with_capacity(config.epochs), diverged: None };
-    let mut step = 0;
+    let mut outcome = FitOutcome { epochs: Vec::new(), diverged: None };
+    let (mut step, mut first) = (0, None);
     for epoch in 0..config.epochs {
         let batches = epoch_batches(epoch);
-        let total_steps = (config.epochs * batches.len()) as u64;
+        let count = batches.len() as u64;
+        let expected = *first.get_or_insert(count);
+        if count != expected {
+            bail!("epoch {epoch} has {count} batches, the first had {expected}")
+        }
+        let Some(total_steps) = count.checked_mul(config.epochs as u64) else {
+            bail!("{} epochs of {count} batches are more steps than can be counted", config.epochs)
+        };
         let (mut sum, mut samples, mut lr) = (0., 0, 0.);
         for batch in batches {
             let (xs, targets) = batch?;

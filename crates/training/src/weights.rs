@@ -24,7 +24,7 @@ impl Parameters {
     ///
     /// # Errors
     /// A file that can't be read, and names and shapes that are not exactly the model's: the message says which are
-    /// missing, left over or of another shape. Then no parameter has been changed.
+    /// missing, left over, of another shape or of a type that can't become f32. Then no parameter has been changed.
     pub fn load(&self, path: &Path) -> Result<()> {
         self.take(path).map_err(|error| error.with_path(path))
     }
@@ -40,7 +40,10 @@ impl Parameters {
                 Some(tensor) if tensor.dims() != variable.dims() => {
                     problems.push(format!("{name} has the shape {:?}, not {:?}", tensor.dims(), variable.dims()))
                 }
-                Some(tensor) => pairs.push((variable, tensor)),
+                Some(tensor) => match tensor.to_dtype(DType::F32) {
+                    Ok(tensor) => pairs.push((variable, tensor)),
+                    Err(_) => problems.push(format!("{name} is {:?}, which can't become f32", tensor.dtype())),
+                },
             }
         }
         problems.extend(found.keys().map(|name| format!("{name} is left over")));
@@ -48,7 +51,7 @@ impl Parameters {
             bail!("the weights are not this model's: {}", problems.join(", "))
         }
         for (variable, tensor) in pairs {
-            variable.set(&tensor.to_dtype(DType::F32)?)?;
+            variable.set(&tensor)?;
         }
         Ok(())
     }

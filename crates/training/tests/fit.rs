@@ -78,14 +78,34 @@ fn training_learns_a_small_problem_with_either_optimiser_and_every_schedule() ->
 
 #[test]
 fn the_weights_are_the_same_to_the_bit_on_one_thread_and_on_two() -> Result<()> {
+    // Large enough that the operators share their work among the threads.
+    let xs = Tensor::arange(0f32, 12. * 400., &CPU)?.sin()?.reshape((12, 1, 20, 20))?;
+    let targets = Tensor::from_iter((0..12).map(|i| i % CLASSES as u32), &CPU)?;
     let on = |threads| -> Result<String> {
+        let parameters = Parameters::seeded(0, &CPU);
+        let stack = Stack::new(&[1, 20, 20], parameters.builder()).conv(16, 3).batch_norm().relu().max_pool(2);
+        let model = stack.flatten().dropout(0.2).linear(CLASSES).build()?;
+        let batches = |_| std::iter::once(Ok((xs.clone(), targets.clone())));
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| trained(&config(3))?.0.sha256())
+        pool.install(|| fit(&model, &parameters, batches, &config(5), |_| Ok(())))?;
+        parameters.sha256()
     };
     let one = on(1)?;
     assert_eq!(one, on(2)?);
     assert_eq!(one, on(1)?);
-    assert_ne!(one, trained(&FitConfig { seed: 1, ..config(3) })?.0.sha256()?);
+    Ok(())
+}
+
+#[test]
+fn the_seed_of_a_run_changes_what_its_layers_draw() -> Result<()> {
+    let seeded = |seed| -> Result<String> {
+        let parameters = Parameters::seeded(0, &CPU);
+        let model = model(&parameters);
+        fit(&model, &parameters, batches, &FitConfig { seed, ..config(1) }, |_| Ok(()))?;
+        parameters.sha256()
+    };
+    assert_eq!(seeded(0)?, seeded(0)?);
+    assert_ne!(seeded(0)?, seeded(1)?);
     Ok(())
 }
 
@@ -180,6 +200,10 @@ fn senseless_configurations_and_empty_data_are_errors() {
     let empty = fit(&model, &parameters, none, &config(1), |_| Ok(())).unwrap_err().to_string();
     assert!(empty.contains("no batches"), "{empty}");
     assert!(evaluate(&model, none(0)).unwrap_err().to_string().contains("no samples"));
+    assert!(run(config(usize::MAX)).contains("more steps than can be counted"));
+    let growing = |epoch| (0..=epoch as u64).map(|number| batch(number, 12)).collect::<Vec<_>>().into_iter();
+    let uneven = fit(&model, &parameters, growing, &config(2), |_| Ok(())).unwrap_err().to_string();
+    assert!(uneven.contains("epoch 1 has 2 batches, the first had 1"), "{uneven}");
 }
 
 #[test]

@@ -72,10 +72,27 @@ fn a_transposed_gradient_is_read_in_the_parameters_order() -> Result<()> {
 fn running_statistics_are_not_optimised() -> Result<()> {
     let parameters = Parameters::seeded(0, &Device::Cpu);
     let mean = parameters.builder().pp("bn").get_with_hints(2, "running_mean", Init::Const(1.))?;
+    let weight = parameters.builder().pp("bn").get_with_hints(2, "weight", Init::Const(1.))?;
     let mut store = GradStore::default();
-    store.insert(&mean, Tensor::ones(2, DType::F32, &Device::Cpu)?);
+    for parameter in [&mean, &weight] {
+        store.insert(parameter, Tensor::ones(2, DType::F32, &Device::Cpu)?);
+    }
     Optimizer::new(&OptimizerConfig::sgd(), &parameters)?.step(&store, 1.)?;
     assert_eq!(mean.to_vec1::<f32>()?, [1., 1.]);
+    assert_eq!(weight.to_vec1::<f32>()?, [0., 0.]);
+    Ok(())
+}
+
+#[test]
+fn training_nothing_is_an_error() -> Result<()> {
+    let parameters = Parameters::seeded(0, &Device::Cpu);
+    parameters.builder().get(2, "running_mean")?;
+    let error = Optimizer::new(&OptimizerConfig::sgd(), &parameters).unwrap_err();
+    assert!(error.to_string().contains("build the model first"), "{error}");
+    parameters.builder().get(2, "weight")?;
+    let mut optimizer = Optimizer::new(&OptimizerConfig::sgd(), &parameters)?;
+    let error = optimizer.step(&GradStore::default(), 1.).unwrap_err();
+    assert!(error.to_string().contains("no parameter has a gradient"), "{error}");
     Ok(())
 }
 
@@ -114,6 +131,7 @@ fn settings_that_pytorch_refuses_are_refused() {
         OptimizerConfig::AdamW { beta1: 0.9, beta2: -1., eps, weight_decay },
         OptimizerConfig::AdamW { beta1: 0.9, beta2: 0.9, eps: -1., weight_decay },
     ] {
-        assert!(Optimizer::new(&config, &parameters).is_err(), "{config}");
+        let error = Optimizer::new(&config, &parameters).unwrap_err().to_string();
+        assert!(error.contains(&config.to_string()), "{error}");
     }
 }

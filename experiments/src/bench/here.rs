@@ -1,21 +1,17 @@
 use std::{collections::HashMap, fs};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use candle_core::{Device, Tensor};
-use models::ModelName;
-use rayon::ThreadPool;
+use models::{ModelConfig, ModelName};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use training::OptimizerConfig;
 
-use super::{Contestant, Request, What, for_a_moment};
-use crate::{
-    machine::Versions,
-    speed::{Timed, median_and_spread},
-};
+use super::{Request, What, for_a_moment};
+use crate::speed::Timed;
 
-/// This program's own networks.
+/// This program's own networks, by request.
 #[derive(Default)]
 pub struct Here {
-    pools: HashMap<usize, ThreadPool>,
     subjects: HashMap<String, Subject>,
 }
 
@@ -28,56 +24,35 @@ struct Subject {
 /// Of a batch, in seconds.
 pub struct Timing {
     pub median: f64,
+    /// What 95 of 100 took at most.
     pub p95: f64,
 }
 
 impl Here {
-    pub fn time(&mut self, request: &Request) -> Result<Timing> {
-        let pool = match self.pools.entry(request.threads) {
-            std::collections::hash_map::Entry::Occupied(pool) => pool.into_mut(),
-            std::collections::hash_map::Entry::Vacant(place) => place.insert(
-                rayon::ThreadPoolBuilder::new().num_threads(request.threads).build().context("starting threads")?,
-            ),
-        };
+    pub fn time(&mut self, request: &Request, pool: &ThreadPool) -> Result<Timing> {
         let key = serde_json::to_string(&request)?;
-        let mut subject = match self.subjects.remove(&key) {
-            Some(subject) => subject,
-            None => Subject::new(request)?,
-        };
-        let mut durations = pool.install(|| for_a_moment(|| subject.step(request.what)))?;
-        self.subjects.insert(key, subject);
-        durations.sort_unstable_by(f64::total_cmp);
-        let p95 = durations[(durations.len() * 95).div_ceil(100) - 1];
-        Ok(Timing { median: median_and_spread(durations).median, p95 })
-    }
-}
-
-impl Contestant for Here {
-    fn name(&self) -> String {
-        format!("experiments {}", Versions::current().experiments)
-    }
-
-    fn samples_per_sec(&mut self, request: &Request) -> Result<Option<f64>> {
-        Ok(Some(request.batch as f64 / self.time(request)?.median))
+        if !self.subjects.contains_key(&key) {
+            self.subjects.insert(key.clone(), Subject::new(request)?);
+        }
+        let subject = self.subjects.get_mut(&key).expect("made above");
+        let durations = pool.install(|| {
+            subject.step(request.what)?; // to warm up
+            for_a_moment(|| subject.step(request.what))
+        })?;
+        let p95 = (durations.len() * 95).div_ceil(100) - 1;
+        Ok(Timing { median: durations[durations.len() / 2], p95: durations[p95] })
     }
 }
 
 impl Subject {
     fn new(request: &Request) -> Result<Self> {
         let name: ModelName = request.model.parse()?;
-        let config = models::ModelConfig {
-            head: request.head.parse()?,
-            input: request.input,
-            classes: request.classes,
-            ..name.config()?
-        };
-        let network = Timed::new(&Device::Cpu, &OptimizerConfig::adamw(), |parameters| {
-            name.architecture().build(&config, parameters.builder())
-        })?;
+        let (head, input, classes) = (request.head.parse()?, request.input, request.classes);
+        let config = ModelConfig { head, input, classes, ..name.config()? };
+        let build = |parameters: &training::Parameters| name.architecture().build(&config, parameters.builder());
+        let network = Timed::new(&Device::Cpu, &OptimizerConfig::adamw(), build)?;
         let (images, labels) = request.images()?;
-        let mut subject = Self { network, images, labels };
-        subject.step(request.what)?; // to warm up
-        Ok(subject)
+        Ok(Self { network, images, labels })
     }
 
     fn step(&mut self, what: What) -> Result<f64> {
@@ -88,13 +63,12 @@ impl Subject {
     }
 }
 
-/// Runs `f` and gives the largest amount of memory the process held meanwhile, in MB; none where the system does not
-/// tell.
-pub fn memory_of<T>(f: impl FnOnce() -> Result<T>) -> Result<(T, Option<f64>)> {
-    let reset = fs::write("/proc/self/clear_refs", "5").is_ok();
-    let value = f()?;
+/// The largest amount of memory the process held while it did this, in MB; none where the system does not tell.
+pub fn memory_of_training(request: &Request) -> Result<Option<f64>> {
+    let was_reset = fs::write("/proc/self/clear_refs", "5").is_ok();
+    let pool = ThreadPoolBuilder::new().num_threads(request.threads).build()?;
+    Here::default().time(request, &pool)?;
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak =
-        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-    Ok((value, peak.filter(|_| reset).map(|kib| kib * 1024. / 1e6)))
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+    Ok(peak.filter(|_| was_reset).map(|kib: f64| kib * 1024. / 1e6))
 }

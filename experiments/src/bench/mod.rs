@@ -2,20 +2,27 @@
 //! the machine down slows all alike.
 
 mod here;
+mod measurement;
 mod peer;
 mod stock;
 
-pub use here::{Here, memory_of};
-pub use peer::Peer;
+pub use here::memory_of_training;
+pub use measurement::{Measurement, Speed, measure};
+pub use peer::{Peer, serve};
 pub use stock::Stock;
 
 use anyhow::Result;
 use candle_core::{Device, Tensor};
 use models::{ModelConfig, ModelName};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
-use crate::output::print;
+/// How many images are timed at once.
+pub const TRAIN_BATCH: usize = 64;
+pub const INFER_BATCH: usize = 256;
+pub const LATENCY_BATCH: usize = 1;
+
+/// How long a contestant runs at a time, in seconds.
+const MOMENT: f64 = 0.4;
 
 /// What is asked of a contestant: to run a network again and again for a moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,14 +52,6 @@ pub trait Contestant {
     fn samples_per_sec(&mut self, request: &Request) -> Result<Option<f64>>;
 }
 
-/// What is measured of each network, and on how many images at once.
-pub const LATENCY_BATCH: usize = 1;
-pub const TRAIN_BATCH: usize = 64;
-pub const INFER_BATCH: usize = 256;
-
-/// How long a contestant runs at a time, in seconds.
-const MOMENT: f64 = 0.4;
-
 impl Request {
     pub fn new(model: &ModelName, config: &ModelConfig, what: What, batch: usize, threads: usize) -> Self {
         let (model, head) = (model.to_string(), config.head.to_string());
@@ -68,26 +67,7 @@ impl Request {
     }
 }
 
-/// Answers the requests on standard input, as a peer of another bench.
-pub fn serve(mut contestant: impl Contestant) -> Result<()> {
-    let name = contestant.name();
-    let (name, version) = name.rsplit_once(' ').unwrap_or((&name, ""));
-    print_line(&json!({ "name": name, "version": version }))?;
-    for line in std::io::stdin().lines() {
-        let answer = match contestant.samples_per_sec(&serde_json::from_str(&line?)?)? {
-            Some(rate) => json!({ "samples_per_sec": rate }),
-            None => json!({ "error": "not written down here" }),
-        };
-        print_line(&answer)?;
-    }
-    Ok(())
-}
-
-fn print_line(value: &Value) -> Result<()> {
-    print(&value.to_string())
-}
-
-/// Runs `step`, which gives the seconds it took, for a moment.
+/// Runs `step`, which gives the seconds it took, for a moment; the times in ascending order.
 fn for_a_moment(mut step: impl FnMut() -> Result<f64>) -> Result<Vec<f64>> {
     let (mut durations, mut sum) = (Vec::new(), 0.);
     while sum < MOMENT {
@@ -95,5 +75,6 @@ fn for_a_moment(mut step: impl FnMut() -> Result<f64>) -> Result<Vec<f64>> {
         durations.push(seconds);
         sum += seconds;
     }
+    durations.sort_unstable_by(f64::total_cmp);
     Ok(durations)
 }

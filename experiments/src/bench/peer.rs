@@ -6,8 +6,10 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::json;
 
 use super::{Contestant, Request};
+use crate::output::print;
 
 /// Another program, asked line by line; the protocol is described in `experiments/peers/README.md`.
 pub struct Peer {
@@ -37,7 +39,7 @@ impl Peer {
     /// Starts a command line, given to the shell.
     pub fn start(command: &str) -> Result<Self> {
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("exec {command}")]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        shell.args(["-c", command]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = shell.spawn().with_context(|| format!("starting `{command}`"))?;
         let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             bail!("`{command}`: no pipes")
@@ -82,9 +84,24 @@ impl Contestant for Peer {
     }
 }
 
+/// Answers the requests on standard input, as a peer of another bench.
+pub fn serve(mut contestant: impl Contestant) -> Result<()> {
+    let name = contestant.name();
+    let (name, version) = name.rsplit_once(' ').unwrap_or((&name, ""));
+    print(&json!({ "name": name, "version": version }).to_string())?;
+    for line in std::io::stdin().lines() {
+        let answer = match contestant.samples_per_sec(&serde_json::from_str(&line?)?)? {
+            Some(rate) => json!({ "samples_per_sec": rate }),
+            None => json!({ "error": "not written down here" }),
+        };
+        print(&answer.to_string())?;
+    }
+    Ok(())
+}
+
 impl Drop for Peer {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended by itself. What a shell has started ends with its standard input.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

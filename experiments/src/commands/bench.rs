@@ -1,18 +1,20 @@
-use std::{fs, path::Path, thread::sleep, time::Duration};
+use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
-use candle_core::{DType, Device, Tensor};
+use candle_core::Device;
 use models::{ModelConfig, ModelName};
-use serde::Serialize;
 use serde_json::{Value, json};
+use training::Parameters;
 
 use crate::{
-    bench::{Contestant, Here, INFER_BATCH, LATENCY_BATCH, Peer, Request, What, memory_of},
+    bench::{
+        Contestant, INFER_BATCH, LATENCY_BATCH, Measurement, Peer, Request, Speed, What, measure, memory_of_training,
+    },
     cli::BenchOptions,
     machine::Cpu,
     misuse::Misuse,
     output::{print, print_json},
-    render::{Comparison, comparison_page, comparison_table, speed_table},
+    render::{comparison_page, comparison_table, speed_table},
     store::write,
 };
 
@@ -27,12 +29,36 @@ const NETWORKS: [(&str, &str, [usize; 3]); 6] = [
 ];
 
 pub fn bench(options: &BenchOptions) -> Result<()> {
-    let networks = networks(options)?;
-    for (model, config) in &networks {
-        let parameters = training::Parameters::seeded(0, &Device::Cpu);
-        model.architecture().build(config, parameters.builder()).map_err(Misuse::from)?;
+    let mut measurements = Vec::new();
+    for (model, config) in networks(options)? {
+        let network = model.architecture().build(&config, Parameters::seeded(0, &Device::Cpu).builder());
+        let network = network.map_err(Misuse::from)?;
+        let macs = models::summary(&network, &config.input)?.macs;
+        for (what, batch) in
+            [(What::Train, options.batch_size), (What::Infer, INFER_BATCH), (What::Infer, LATENCY_BATCH)]
+        {
+            let request = Request::new(&model, &config, what, batch, options.threads());
+            measurements.push(Measurement::new(request, macs, options.peers.len()));
+        }
     }
-    if options.peers.is_empty() { alone(&networks, options) } else { compare(&networks, options) }
+    let mut peers = options.peers.iter().map(|command| Peer::start(command)).collect::<Result<Vec<_>>>()?;
+    for round in 1..=options.pairs {
+        measure(&mut measurements, &mut peers)?;
+        if !options.json {
+            eprintln!("round {round} of {}", options.pairs);
+        }
+    }
+    if peers.is_empty() {
+        let speeds = measurements.chunks_exact(3).map(speed).collect::<Result<Vec<_>>>()?;
+        return if options.json { print_json(&speeds) } else { print(&speed_table(&speeds)) };
+    }
+    let names: Vec<String> = peers.iter().map(Contestant::name).collect();
+    let record = json!({ "cpu": Cpu::current(), "experiments": env!("CARGO_PKG_VERSION"), "peers": names,
+        "measurements": measurements });
+    if let Some(out) = &options.out {
+        save(&out.join("bench"), &record, &comparison_page(&measurements, &names, &Cpu::current()))?;
+    }
+    if options.json { print_json(&record) } else { print(&comparison_table(&measurements, &names)) }
 }
 
 fn networks(options: &BenchOptions) -> Result<Vec<(ModelName, ModelConfig)>> {
@@ -53,122 +79,26 @@ fn networks(options: &BenchOptions) -> Result<Vec<(ModelName, ModelConfig)>> {
     Ok(networks)
 }
 
-/// The speed of one network; scripts rely on the names.
-#[derive(Serialize)]
-pub struct Speed {
-    pub model: String,
-    pub head: String,
-    pub input: [usize; 3],
-    pub train_samples_per_sec: f64,
-    pub train_batch_size: usize,
-    pub infer_samples_per_sec: f64,
-    pub infer_batch_size: usize,
-    pub latency_us: f64,
-    pub latency_p95_us: f64,
-    /// Of a training step; null where the system does not tell.
-    pub peak_rss_mb: Option<f64>,
+/// From a network's training, inference and latency.
+fn speed(of_network: &[Measurement]) -> Result<Speed> {
+    let [train, infer, single] = of_network else { unreachable!("three are made for each network") };
+    let Request { model, head, input, batch, .. } = train.request.clone();
+    Ok(Speed {
+        model,
+        head,
+        input,
+        train_samples_per_sec: train.samples_per_sec(),
+        train_batch_size: batch,
+        infer_samples_per_sec: infer.samples_per_sec(),
+        infer_batch_size: infer.request.batch,
+        latency_us: 1e6 / single.samples_per_sec(),
+        latency_p95_us: 1e6 * single.p95(),
+        peak_rss_mb: memory_of_training(&train.request)?,
+    })
 }
 
-fn alone(networks: &[(ModelName, ModelConfig)], options: &BenchOptions) -> Result<()> {
-    let threads = options.threads();
-    let mut speeds = Vec::new();
-    for (model, config) in networks {
-        let request = |what, batch| Request::new(model, config, what, batch, threads);
-        // Each on its own, so that the memory is that of this network.
-        let mut here = Here::default();
-        let (train, peak_rss_mb) = memory_of(|| here.time(&request(What::Train, options.batch_size)))?;
-        let infer = here.time(&request(What::Infer, INFER_BATCH))?;
-        let single = here.time(&request(What::Infer, LATENCY_BATCH))?;
-        speeds.push(Speed {
-            model: model.to_string(),
-            head: config.head.to_string(),
-            input: config.input,
-            train_samples_per_sec: options.batch_size as f64 / train.median,
-            train_batch_size: options.batch_size,
-            infer_samples_per_sec: INFER_BATCH as f64 / infer.median,
-            infer_batch_size: INFER_BATCH,
-            latency_us: 1e6 * single.median,
-            latency_p95_us: 1e6 * single.p95,
-            peak_rss_mb,
-        });
-    }
-    if options.json { print_json(&speeds) } else { print(&speed_table(&speeds)) }
-}
-
-fn compare(networks: &[(ModelName, ModelConfig)], options: &BenchOptions) -> Result<()> {
-    let threads = options.threads();
-    let mut here = Here::default();
-    let mut peers = options.peers.iter().map(|command| Peer::start(command)).collect::<Result<Vec<_>>>()?;
-    let mut comparisons = Vec::new();
-    for (model, config) in networks {
-        let parameters = training::Parameters::seeded(0, &Device::Cpu);
-        let network = model.architecture().build(config, parameters.builder())?;
-        let macs = models::summary(&network, &config.input)?.macs;
-        for (what, batch) in
-            [(What::Train, options.batch_size), (What::Infer, INFER_BATCH), (What::Infer, LATENCY_BATCH)]
-        {
-            comparisons.push(Comparison::new(Request::new(model, config, what, batch, threads), macs, peers.len()));
-        }
-    }
-    for round in 0..options.pairs {
-        for comparison in &mut comparisons {
-            let request = comparison.request.clone();
-            comparison.here.push(rested(&mut here, &request)?.context("this program answers")?);
-            for (peer, rates) in peers.iter_mut().zip(&mut comparison.peers) {
-                rates.extend(rested(peer, &request)?);
-            }
-            let alone = Request { threads: 1, ..request };
-            comparison.one_thread.push(rested(&mut here, &alone)?.context("this program answers")?);
-            comparison.peak.push(peak_gflops(threads)?);
-        }
-        eprintln!("round {} of {}", round + 1, options.pairs);
-    }
-    let names: Vec<String> = peers.iter().map(Contestant::name).collect();
-    if options.json {
-        return print_json(&json(&comparisons, &names));
-    }
-    if let Some(out) = &options.out {
-        save(&out.join("bench"), &comparisons, &names, threads)?;
-    }
-    print(&comparison_table(&comparisons, &names))
-}
-
-/// Waits for the threads of the one before to fall asleep: some wait by spinning.
-fn rested(contestant: &mut impl Contestant, request: &Request) -> Result<Option<f64>> {
-    sleep(Duration::from_millis(50));
-    contestant.samples_per_sec(request)
-}
-
-/// What the machine gives at this moment: the fastest of a few products of large matrices by the `gemm` crate.
-fn peak_gflops(threads: usize) -> Result<f64> {
-    const SIZE: usize = 512;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-    let matrix = Tensor::ones((SIZE, SIZE), DType::F32, &Device::Cpu)?;
-    let seconds = (0..5).map(|_| {
-        let start = std::time::Instant::now();
-        pool.install(|| matrix.matmul(&matrix))?;
-        Ok(start.elapsed().as_secs_f64())
-    });
-    let fastest = seconds.collect::<Result<Vec<f64>>>()?.into_iter().fold(f64::INFINITY, f64::min);
-    Ok(2. * (SIZE as f64).powi(3) / fastest / 1e9)
-}
-
-fn json(comparisons: &[Comparison], peers: &[String]) -> Value {
-    let of = |comparison: &Comparison| {
-        let peers: Vec<Value> = peers
-            .iter()
-            .zip(&comparison.peers)
-            .map(|(name, rates)| json!({ "name": name, "samples_per_sec": rates }))
-            .collect();
-        json!({ "request": comparison.request, "macs": comparison.macs, "samples_per_sec": comparison.here,
-            "one_thread_samples_per_sec": comparison.one_thread, "matmul_gflops": comparison.peak, "peers": peers })
-    };
-    json!({ "cpu": Cpu::current(), "experiments": env!("CARGO_PKG_VERSION"),
-        "networks": comparisons.iter().map(of).collect::<Vec<_>>() })
-}
-
-fn save(folder: &Path, comparisons: &[Comparison], peers: &[String], threads: usize) -> Result<()> {
+fn save(folder: &Path, record: &Value, page: &str) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    write(&folder.join("bench.json"), &(serde_json::to_string_pretty(&json(comparisons, peers))? + "\n"))?;
-    write(&folder.join("README.md"), &comparison_page(comparisons, peers, &Cpu::current(), threads))
+    write(&folder.join("bench.json"), &(serde_json::to_string_pretty(record)? + "\n"))?;
+    write(&folder.join("README.md"), page)
 }

@@ -6,14 +6,21 @@ use serde_json::json;
 
 use crate::{
     cli::Shape,
+    data::load,
     output::{print, print_json},
 };
 
 /// Columns of the picture that `--grid` draws.
 const PER_CLASS: usize = 10;
 
-pub fn data(id: &DatasetId, data_dir: Option<PathBuf>, grid: Option<&Path>, json: bool) -> Result<()> {
-    let data = datasets::load(id, &LoadOptions { data_dir, input: None })?;
+pub fn data(
+    id: &DatasetId,
+    data_dir: Option<PathBuf>,
+    input: Option<Shape>,
+    grid: Option<&Path>,
+    json: bool,
+) -> Result<()> {
+    let data = load(id, &LoadOptions { data_dir, input: input.map(|shape| shape.0) })?;
     let classes = data.classes.len();
     if let Some(path) = grid {
         datasets::save_grid(&data.train, classes, PER_CLASS, path)?;

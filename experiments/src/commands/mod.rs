@@ -7,8 +7,6 @@ mod report;
 mod run;
 mod summary;
 
-pub use bench::Speed;
-
 use anyhow::Result;
 use clap::Parser;
 
@@ -25,6 +23,8 @@ pub fn execute(cli: Cli) -> Result<()> {
         Some(Command::Bench(options)) => bench::bench(&options),
         Some(Command::StockCandle) => crate::bench::serve(crate::bench::Stock::default()),
         Some(Command::Report { dir }) => report::report(&dir),
-        Some(Command::Data { dataset, data_dir, grid, json }) => data::data(&dataset, data_dir, grid.as_deref(), json),
+        Some(Command::Data { dataset, data_dir, input, grid, json }) => {
+            data::data(&dataset, data_dir, input, grid.as_deref(), json)
+        }
     }
 }

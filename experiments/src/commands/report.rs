@@ -33,11 +33,11 @@ pub fn report(dir: &Path) -> Result<()> {
     for (name, folders) in suites.iter().filter(|(name, _)| !name.is_empty()) {
         let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
         match folders.as_slice() {
-            [folder] => render(folder, &[folder])?,
+            [folder] => render(folder, &[folder], &[])?,
             several => {
                 let merged = dir.join(name);
                 fs::create_dir_all(&merged).with_context(|| merged.display().to_string())?;
-                render(&merged, several)?;
+                render(&merged, several, &[])?;
             }
         }
     }
@@ -61,8 +61,9 @@ fn find(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// Writes `summary.csv` and `README.md` into `folder` and prints the table, from the records in all of `sources`.
-pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
+/// Writes `summary.csv` and `README.md` into `folder` and prints the table, from the records in all of `sources`; of
+/// several configurations of a variant, one with a hash among `wanted`.
+pub fn render(folder: &Path, sources: &[&Path], wanted: &[String]) -> Result<()> {
     let (mut records, mut unreadable) = (Vec::new(), Vec::new());
     for source in sources {
         let (more, bad) = read_records(source)?;
@@ -72,7 +73,7 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
     if records.is_empty() {
         bail!("{}: no records to render", folder.display())
     }
-    let (rows, mut left_out) = aggregate(&records);
+    let (rows, mut left_out) = aggregate(&records, wanted);
     write(&folder.join("summary.csv"), &summary(&rows)?)?;
     write(&folder.join("README.md"), &markdown(&records, &rows, &left_out))?;
     left_out.append(&mut unreadable);

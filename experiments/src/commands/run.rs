@@ -1,10 +1,13 @@
-use std::path::{Path, PathBuf};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 
 use super::report::render;
 use crate::{
-    cli::RunOptions,
+    cli::{RunOptions, Shape},
     data::Data,
     output::print,
     plan::{Plan, RunConfig},
@@ -32,19 +35,35 @@ pub fn run(options: &RunOptions) -> Result<()> {
         plan = Plan::new(&suite, &data)?;
     }
     let store = Store::new(folder);
+    if !options.quiet && std::io::stderr().is_terminal() {
+        eprintln!("{} runs, into {}", plan.of_shard(options.shard).count(), store.folder().display());
+    }
     let swept = sweep(&plan, &data, &store, &info(&suite), options);
     // What has been trained is shown also where something failed.
-    let rendered = render(store.folder(), &[store.folder()]);
+    let rendered = render(store.folder(), &[store.folder()], &plan.variants().map(RunConfig::hash).collect::<Vec<_>>());
     swept.and(rendered)
 }
 
 fn info(suite: &Suite) -> SuiteInfo {
-    let arguments: Vec<String> = std::env::args().skip(1).map(|argument| quoted(&argument)).collect();
+    let arguments: Vec<String> = typed(std::env::args().skip(1)).map(|argument| quoted(&argument)).collect();
     let command = match arguments.as_slice() {
         [] => "cargo run -p experiments".into(),
         arguments => format!("cargo run -p experiments -- {}", arguments.join(" ")),
     };
     SuiteInfo { name: suite.name.clone(), question: suite.question.clone(), command, order: 0 }
+}
+
+/// Without what says only where files lie and how the work is done.
+fn typed(arguments: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
+    const WITH_VALUE: [&str; 3] = ["--out", "--data-dir", "--threads"];
+    const ALONE: [&str; 3] = ["--quiet", "--fresh", "--extend"];
+    let mut skip_value = false;
+    arguments.filter(move |argument| {
+        let (name, value) =
+            argument.split_once('=').map_or((argument.as_str(), None), |(name, value)| (name, Some(value)));
+        let is_value = std::mem::replace(&mut skip_value, WITH_VALUE.contains(&name) && value.is_none());
+        !is_value && !WITH_VALUE.contains(&name) && !ALONE.contains(&name)
+    })
 }
 
 /// As a shell would want it typed.
@@ -58,13 +77,18 @@ fn quoted(argument: &str) -> String {
 }
 
 fn describe(plan: &Plan, folder: &Path, options: &RunOptions) -> String {
-    let mine = |i: usize| options.shard.is_none_or(|shard| i % shard.count == shard.index - 1);
-    let runs: Vec<&RunConfig> = plan.runs.iter().enumerate().filter(|(i, _)| mine(*i)).map(|(_, run)| run).collect();
+    let runs: Vec<&RunConfig> = plan.of_shard(options.shard).collect();
     let mut text = format!("{} runs, into {}\n", runs.len(), folder.display());
     for run in runs {
         text += &format!(
-            "{run}: {} epochs of {} images in batches of {}, lr {}, {}, {}\n",
-            run.epochs, run.train_size, run.batch_size, run.variant.lr, run.schedule, run.optimizer
+            "{run}: {} epochs of {} images {} in batches of {}, lr {}, {}, {}\n",
+            run.epochs,
+            run.train_size,
+            Shape(run.input),
+            run.batch_size,
+            run.variant.lr,
+            run.schedule,
+            run.optimizer
         );
     }
     text
@@ -72,7 +96,14 @@ fn describe(plan: &Plan, folder: &Path, options: &RunOptions) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::{quoted, typed};
+
+    #[test]
+    fn a_record_does_not_tell_where_files_lie() {
+        let arguments = ["run", "heads", "--out", "/home/me", "--data-dir=/data", "--seeds", "1", "--quiet"];
+        let typed: Vec<String> = typed(arguments.into_iter().map(String::from)).collect();
+        assert_eq!(typed, ["run", "heads", "--seeds", "1"]);
+    }
 
     #[test]
     fn an_argument_is_quoted_where_a_shell_would_take_it_apart() {

@@ -2,74 +2,44 @@
 
 use super::thousands;
 use crate::{
-    bench::{LATENCY_BATCH, Request, What},
-    commands::Speed,
+    bench::{Measurement, Request, Speed, What},
     machine::Cpu,
+    speed::median_and_spread,
 };
 use tabled::{
     builder::Builder,
     settings::{Alignment, Modify, Style, object::Columns},
 };
 
-/// One network doing one thing, here and elsewhere, round by round, in images per second.
-pub struct Comparison {
-    pub request: Request,
-    pub macs: u64,
-    pub here: Vec<f64>,
-    pub one_thread: Vec<f64>,
-    /// GFLOP/s of a product of large matrices in the same rounds.
-    pub peak: Vec<f64>,
-    /// Empty where a peer can't do it.
-    pub peers: Vec<Vec<f64>>,
+fn title(measurement: &Measurement) -> String {
+    let Request { model, head, input: [c, h, w], .. } = &measurement.request;
+    format!("{model} {head} {c}×{h}×{w}")
 }
 
-impl Comparison {
-    pub fn new(request: Request, macs: u64, peers: usize) -> Self {
-        let (here, one_thread, peak) = (Vec::new(), Vec::new(), Vec::new());
-        Self { request, macs, here, one_thread, peak, peers: vec![Vec::new(); peers] }
+fn what(measurement: &Measurement) -> String {
+    match measurement.request.what {
+        What::Train => format!("training, {}", measurement.request.batch),
+        What::Infer if measurement.is_latency() => "latency, 1".into(),
+        What::Infer => format!("inference, {}", measurement.request.batch),
     }
+}
 
-    fn title(&self) -> String {
-        let Request { model, head, input: [c, h, w], .. } = &self.request;
-        format!("{model} {head} {c}×{h}×{w}")
-    }
-
-    fn what(&self) -> String {
-        match (self.request.what, self.request.batch) {
-            (What::Train, batch) => format!("training, {batch}"),
-            (What::Infer, LATENCY_BATCH) => "latency, 1".into(),
-            (What::Infer, batch) => format!("inference, {batch}"),
-        }
-    }
-
-    /// Images per second, or for a single image the time it takes.
-    fn speed(&self, rates: &[f64]) -> String {
-        let rate = median(rates);
-        if self.request.batch == LATENCY_BATCH {
-            format!("{} µs", thousands((1e6 / rate).round() as u64))
-        } else {
-            format!("{} img/s", thousands(rate.round() as u64))
-        }
-    }
-
-    /// Forward two operations for each multiply-accumulate; a training step counts three times that.
-    fn gflops(&self) -> f64 {
-        let passes = if self.request.what == What::Train { 3. } else { 1. };
-        2. * passes * self.macs as f64 * median(&self.here) / 1e9
-    }
-
-    fn cells(&self) -> Vec<String> {
-        let share = 100. * self.gflops() / median(&self.peak);
-        let mut cells = vec![
-            self.title(),
-            self.what(),
-            self.speed(&self.here),
-            format!("{:.0} ({share:.0} %)", self.gflops()),
-            ratio(&self.here, &self.one_thread),
-        ];
-        cells.extend(self.peers.iter().map(|peer| ratio(&self.here, peer)));
-        cells
-    }
+fn cells(measurement: &Measurement) -> Vec<String> {
+    let rate = measurement.samples_per_sec();
+    let here = if measurement.is_latency() {
+        format!("{} µs", thousands((1e6 / rate).round() as u64))
+    } else {
+        format!("{} img/s", thousands(rate.round() as u64))
+    };
+    let mut cells = vec![
+        title(measurement),
+        what(measurement),
+        here,
+        format!("{:.0} ({:.0} %)", measurement.gflops(), 100. * measurement.efficiency()),
+        ratio(&measurement.here, &measurement.one_thread),
+    ];
+    cells.extend(measurement.peers.iter().map(|peer| ratio(&measurement.here, peer)));
+    cells
 }
 
 fn columns(peers: &[String]) -> Vec<String> {
@@ -91,16 +61,12 @@ fn ratio(here: &[f64], there: &[f64]) -> String {
         return "–".into();
     }
     ratios.sort_unstable_by(f64::total_cmp);
-    format!("{:.2} ({:.2}–{:.2})", median(&ratios), ratios[0], ratios[ratios.len() - 1])
+    let (least, most) = (ratios[0], ratios[ratios.len() - 1]);
+    format!("{:.2} ({least:.2}–{most:.2})", median_and_spread(ratios).median)
 }
 
-fn median(values: &[f64]) -> f64 {
-    crate::speed::median_and_spread(values.to_vec()).median
-}
-
-pub fn comparison_table(comparisons: &[Comparison], peers: &[String]) -> String {
-    let rows = comparisons.iter().map(Comparison::cells);
-    tabulated(columns(peers), rows, 2)
+pub fn comparison_table(measurements: &[Measurement], peers: &[String]) -> String {
+    tabulated(columns(peers), measurements.iter().map(cells), 2)
 }
 
 pub fn speed_table(speeds: &[Speed]) -> String {
@@ -140,13 +106,13 @@ fn tabulated(columns: Vec<String>, rows: impl Iterator<Item = Vec<String>>, word
 }
 
 /// The page of `results/bench`.
-pub fn comparison_page(comparisons: &[Comparison], peers: &[String], cpu: &Cpu, threads: usize) -> String {
-    let columns = columns(peers);
-    let rounds = comparisons.first().map_or(0, |comparison| comparison.here.len());
+pub fn comparison_page(measurements: &[Measurement], peers: &[String], cpu: &Cpu) -> String {
+    let Some(first) = measurements.first() else { return String::new() };
+    let (columns, rounds, threads) = (columns(peers), first.here.len(), first.request.threads);
     let mut page =
         String::from("# bench\n\nHow fast the networks train and infer, beside the same networks elsewhere.\n\n");
     page += &format!("| {} |\n| --- | --- |{}\n", columns.join(" | "), " ---: |".repeat(columns.len() - 2));
-    comparisons.iter().for_each(|comparison| page += &format!("| {} |\n", comparison.cells().join(" | ")));
+    measurements.iter().for_each(|measurement| page += &format!("| {} |\n", cells(measurement).join(" | ")));
     page += &format!(
         "\n`× X` is how many times as fast as X: the median of {rounds} rounds, in which all took turns, and the range. \
          Single figures are medians too; on a shared machine only the ratios mean something. A step of training counts \

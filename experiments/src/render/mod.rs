@@ -5,7 +5,7 @@ mod csv;
 mod markdown;
 mod table;
 
-pub use bench::{Comparison, comparison_page, comparison_table, speed_table};
+pub use bench::{comparison_page, comparison_table, speed_table};
 pub use csv::{summary, trials};
 pub use markdown::markdown;
 pub use table::table;
@@ -36,6 +36,9 @@ fn cells(row: &Row) -> [String; 10] {
     let mut top1 = number(row.top1.map(|top1| top1.mean));
     if let Some(sd) = row.top1.and_then(|top1| top1.sd) {
         top1 += &format!(" ± {sd:.2}");
+    }
+    if row.diverged > 0 {
+        top1 += &format!(" ({} of {})", row.seeds, row.seeds + row.diverged);
     }
     if row.rising {
         top1 += " ↗";
@@ -97,17 +100,17 @@ mod tests {
 
     #[test]
     fn the_terminal_shows_a_table_per_model_with_units() {
-        insta::assert_snapshot!(table(&aggregate(&records()).0));
+        insta::assert_snapshot!(table(&aggregate(&records(), &[]).0));
     }
 
     #[test]
     fn the_csv_has_the_columns_scripts_rely_on_and_leaves_empty_what_one_seed_cannot_give() {
-        insta::assert_snapshot!(summary(&aggregate(&records()).0).unwrap());
+        insta::assert_snapshot!(summary(&aggregate(&records(), &[]).0).unwrap());
     }
 
     #[test]
     fn the_page_has_question_protocol_tables_and_notes() {
-        let (rows, left_out) = aggregate(&records());
+        let (rows, left_out) = aggregate(&records(), &[]);
         insta::assert_snapshot!(markdown(&records(), &rows, &left_out));
     }
 

@@ -8,7 +8,7 @@ pub use config::OptimizerConfig;
 
 use crate::Parameters;
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Result, Tensor, Var};
+use candle_core::{DType, Result, Tensor, Var, bail};
 
 /// Moves the trainable parameters of a model along their gradients, and keeps what that needs between steps.
 ///
@@ -65,23 +65,32 @@ impl Optimizer {
     /// For all trainable `parameters` there are at this moment, so after the model has been built.
     ///
     /// # Errors
-    /// A configuration that PyTorch would refuse.
+    /// A configuration that PyTorch would refuse, and no trainable parameters at all.
     pub fn new(config: &OptimizerConfig, parameters: &Parameters) -> Result<Self> {
         config.check()?;
-        let slots = parameters.trainable().into_iter().map(|(_, variable)| Slot::new(variable, config.moments()));
+        let trainable = parameters.trainable();
+        if trainable.is_empty() {
+            bail!("the optimiser got no parameters: build the model first")
+        }
+        let slots = trainable.into_iter().map(|(_, variable)| Slot::new(variable, config.moments()));
         Ok(Self { config: config.clone(), slots: slots.collect::<Result<_>>()? })
     }
 
     /// One step with the learning rate `lr`.
     ///
     /// # Errors
-    /// A gradient that does not fit its parameter.
+    /// A gradient that does not fit its parameter, and none for any of the parameters.
     pub fn step(&mut self, gradients: &GradStore, lr: f64) -> Result<()> {
+        let mut moved = false;
         for slot in &mut self.slots {
             if let Some(gradient) = gradients.get(&slot.variable) {
+                moved = true;
                 slot.steps += 1;
                 slot.apply(self.config.rule(lr, slot.steps), gradient)?;
             }
+        }
+        if !moved {
+            bail!("no parameter has a gradient: the loss does not depend on those the optimiser got")
         }
         Ok(())
     }
