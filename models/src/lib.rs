@@ -1,5 +1,5 @@
-//! A zoo of small convolutional networks for candle, each with the parameters and multiply-accumulates it was published
-//! with, and every head on every backbone.
+//! A zoo of small convolutional networks for candle, and every head on every backbone. Those that were published have
+//! the parameters and multiply-accumulates they were published with.
 //!
 //! A [`Classifier`] is a [`Backbone`] and a [`heads::Head`]; parameters are named as PyTorch's `state_dict` names them.
 //! [`list`] has the models, [`ModelName`] parses `nin@0.25`, [`summary()`] prints a network's table.
@@ -45,4 +45,4 @@ pub use classifier::{Backbone, Classifier};
 pub use name::{ModelName, Width};
 pub(crate) use registry::Naming;
 pub use registry::{Architecture, ModelConfig, ParseModelError, build, find, list};
-pub use summary::{LayerSummary, Summary, summary};
+pub use summary::{LayerSummary, Summary, summary, thousands};

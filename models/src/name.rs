@@ -45,7 +45,7 @@ impl ModelName {
         self.width.0
     }
 
-    /// The published setting at this width.
+    /// The defaults at this width.
     ///
     /// # Errors
     /// See [`Architecture::config`].

@@ -23,7 +23,7 @@ pub struct Architecture {
     pub name: &'static str,
     /// One line for lists.
     pub description: &'static str,
-    /// The head it was published with, in text.
+    /// The head it is usually used with, in text.
     pub default_head: &'static str,
     /// (C, H, W)
     pub default_input: [usize; 3],
@@ -63,7 +63,7 @@ pub struct ModelConfig {
 }
 
 impl Architecture {
-    /// The published setting: default input, classes and head, width 1.
+    /// The defaults: the input, classes and head it is usually used with, width 1.
     ///
     /// # Errors
     /// None for the models of this crate, whose default heads a test parses.

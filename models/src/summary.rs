@@ -106,15 +106,13 @@ fn shape(axes: &[usize]) -> String {
     axes.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
 }
 
-/// `1,369,738`
-fn thousands(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+/// A number with its digits in groups of three.
+///
+/// ```
+/// assert_eq!([0, 999, 1_000, 1_369_738].map(models::thousands), ["0", "999", "1,000", "1,369,738"]);
+/// ```
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    groups.join(",")
 }

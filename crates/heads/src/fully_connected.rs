@@ -13,14 +13,17 @@ pub struct FullyConnected {
     /// The path of the last linear layer, if it has one of its own.
     path: String,
     linear: Linear,
+    /// Whether that is the only layer with weights, so that contributions add up to the logits.
+    linear_in_features: bool,
 }
 
 impl FullyConnected {
     pub fn new(features: &[usize], widths: &[usize], dropout: f64, classes: usize, vb: VarBuilder) -> Result<Self> {
         let features = features.to_vec();
-        if widths.is_empty() && dropout == 0. {
+        let linear_in_features = widths.is_empty();
+        if linear_in_features && dropout == 0. {
             let linear = Linear::new(features.iter().product(), classes, vb)?;
-            return Ok(Self { features, hidden: None, path: String::new(), linear });
+            return Ok(Self { features, hidden: None, path: String::new(), linear, linear_in_features });
         }
         let mut stack = Stack::new(&features, vb.clone()).flatten();
         for &width in widths {
@@ -29,14 +32,14 @@ impl FullyConnected {
                 stack = stack.dropout(dropout);
             }
         }
-        if widths.is_empty() {
+        if linear_in_features {
             stack = stack.dropout(dropout);
         }
         let inputs = stack.shape()?.iter().product();
         let hidden = stack.build()?;
         let path = hidden.len().to_string();
         let linear = Linear::new(inputs, classes, vb.pp(&path))?;
-        Ok(Self { features, hidden: Some(hidden), path, linear })
+        Ok(Self { features, hidden: Some(hidden), path, linear, linear_in_features })
     }
 
     fn check(&self, shape: &[usize]) -> Result<()> {
@@ -80,8 +83,7 @@ impl Body for FullyConnected {
     fn class_maps(&self, features: &Tensor) -> Result<Evidence> {
         let classes = self.linear.bias().dim(0)?;
         let maps = gradient_times_activation(features, classes, |f| self.forward(f, Mode::Eval))?;
-        // One linear layer: the contributions add up to the logits. More: they only show where.
-        if self.linear.weight().dim(1)? == self.features.iter().product::<usize>() {
+        if self.linear_in_features {
             Ok(Evidence { maps, bias: Some(self.linear.bias().clone()), reduction: Reduction::Sum })
         } else {
             Ok(Evidence { maps, bias: None, reduction: Reduction::None })

@@ -1,12 +1,11 @@
 use crate::attention::Attention;
 use crate::fully_connected::FullyConnected;
-use crate::gem::Gem;
 use crate::global::Global;
-use crate::lse::Lse;
 use crate::mixture::Mixture;
 use crate::pointwise::Pointwise;
 use crate::pool_linear::PoolLinear;
 use crate::pyramid::Pyramid;
+use crate::smooth_maximum::SmoothMaximum;
 use crate::{Evidence, HeadConfig};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::{ModuleT, VarBuilder};
@@ -21,6 +20,14 @@ pub(crate) trait Body: Layer {
     fn fixed_input(&self) -> bool {
         false
     }
+}
+
+/// An error unless features of this shape, (C, …) with at least one spatial axis, have so many channels.
+pub(crate) fn check_channels(features: &[usize], channels: usize) -> Result<()> {
+    if features.len() < 2 || features[0] != channels {
+        bail!("a head for features of {channels} channels can't take {features:?}")
+    }
+    Ok(())
 }
 
 /// A classifier head: from a feature map to logits.
@@ -54,8 +61,8 @@ impl Head {
             HeadConfig::GmpFc => Box::new(PoolLinear::new(Global::Maximum, c, classes, vb)?),
             HeadConfig::AvgmaxFc => Box::new(PoolLinear::new(Mixture::Mean, c, classes, vb)?),
             HeadConfig::CatavgmaxFc => Box::new(PoolLinear::new(Mixture::Concatenated, c, classes, vb)?),
-            HeadConfig::GemFc => Box::new(PoolLinear::new(Gem::new(vb.clone())?, c, classes, vb)?),
-            HeadConfig::LseFc => Box::new(PoolLinear::new(Lse::new(vb.clone())?, c, classes, vb)?),
+            HeadConfig::GemFc => Box::new(PoolLinear::new(SmoothMaximum::gem(vb.clone())?, c, classes, vb)?),
+            HeadConfig::LseFc => Box::new(PoolLinear::new(SmoothMaximum::lse(vb.clone())?, c, classes, vb)?),
             HeadConfig::SppFc => Box::new(PoolLinear::new(Pyramid, c, classes, vb)?),
             HeadConfig::AttnFc => Box::new(PoolLinear::new(Attention::new(c, vb.pp("attention"))?, c, classes, vb)?),
         };

@@ -6,8 +6,7 @@
 //! ```
 //! use candle_core::{DType, Device, Tensor};
 //! use candle_nn::{Optimizer, SGD, VarBuilder, VarMap};
-//! use heads::{Head, HeadConfig, Reduction};
-//! use layers::{Layer, Mode};
+//! use heads::{Head, HeadConfig, Layer, Mode, Reduction};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let variables = VarMap::new();
@@ -33,15 +32,20 @@ mod attention;
 mod config;
 mod evidence;
 mod fully_connected;
-mod gem;
 mod global;
 mod head;
-mod lse;
 mod mixture;
 mod pointwise;
 mod pool_linear;
 mod pyramid;
+mod smooth_maximum;
 
 pub use config::{HeadConfig, ParseHeadError, parse_list};
 pub use evidence::{Evidence, Reduction};
 pub use head::Head;
+pub use layers::{Description, Layer, Mode};
+
+/// Runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,11 +1,11 @@
 use crate::evidence::class_activation_map;
 use crate::global::Global;
-use crate::head::Body;
+use crate::head::{Body, check_channels};
 use crate::pool_linear::Pooling;
 use crate::{Evidence, Reduction};
 use candle_core::{Result, Tensor, bail};
-use candle_nn::{Init, VarBuilder};
-use layers::{Description, Layer, Mode};
+use candle_nn::VarBuilder;
+use layers::{Description, Layer, Mode, uniform};
 
 /// `gap` and `gmp`: a 1×1 convolution from channels to classes, then global pooling.
 pub struct Pointwise {
@@ -32,8 +32,7 @@ impl Pointwise {
         let convolution = if direct {
             None
         } else {
-            let bound = 1. / (channels as f64).sqrt();
-            let init = Init::Uniform { lo: -bound, up: bound };
+            let init = uniform(channels);
             let mut shape = vec![1; features.len() + 1];
             shape[..2].copy_from_slice(&[classes, channels]);
             let weight = vb.get_with_hints(shape, "weight", init)?;
@@ -65,9 +64,7 @@ impl Layer for Pointwise {
     }
 
     fn describe(&self, input: &[usize]) -> Result<Description> {
-        if input.len() < 2 || input[0] != self.channels {
-            bail!("a head for features of {} channels can't take {input:?}", self.channels)
-        }
+        check_channels(input, self.channels)?;
         let positions: usize = input[1..].iter().product();
         let mut children = Vec::new();
         if self.convolution.is_some() {

@@ -1,7 +1,7 @@
 use crate::evidence::class_activation_map;
-use crate::head::Body;
+use crate::head::{Body, check_channels};
 use crate::{Evidence, Reduction};
-use candle_core::{Result, Tensor, bail};
+use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 use layers::{Description, Layer, Linear, Mode};
 
@@ -54,9 +54,7 @@ impl<P: Pooling> Layer for PoolLinear<P> {
     }
 
     fn describe(&self, input: &[usize]) -> Result<Description> {
-        if input.len() < 2 || input[0] != self.channels {
-            bail!("a head for features of {} channels can't take {input:?}", self.channels)
-        }
+        check_channels(input, self.channels)?;
         let pooling = self.pooling.describe(input)?;
         let linear = self.linear.describe(&pooling.output)?;
         Ok(Description::chain("PoolLinear", input, vec![pooling, linear]))

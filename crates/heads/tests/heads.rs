@@ -2,8 +2,7 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{ModuleT, VarBuilder, VarMap};
-use heads::{Evidence, Head, HeadConfig, Reduction};
-use layers::{Layer, Mode};
+use heads::{Evidence, Head, HeadConfig, Layer, Mode, Reduction};
 use std::collections::HashMap;
 
 const SHAPES: [&[usize]; 3] = [&[6, 5, 5], &[6, 4, 7], &[6, 9]];
@@ -30,6 +29,11 @@ fn from_tensors(name: &str, shape: &[usize], tensors: &[(&str, Tensor)]) -> Head
     Head::new(&name.parse().unwrap(), shape, CLASSES, vb).unwrap()
 }
 
+/// What a new head makes of the features (N, C, …) before its last linear layer.
+fn pooled(name: &str, xs: &Tensor) -> Result<Tensor> {
+    build(name, &xs.dims()[1..]).0.pooled(xs, Mode::Eval)
+}
+
 fn assert_close(a: &Tensor, b: &Tensor, what: &str) {
     assert_eq!(a.dims(), b.dims(), "{what}");
     let difference = (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
@@ -37,7 +41,10 @@ fn assert_close(a: &Tensor, b: &Tensor, what: &str) {
 }
 
 fn all() -> impl Iterator<Item = String> {
-    HeadConfig::examples().into_iter().map(|(config, _)| config.to_string()).chain(["fc+drop0.2".into()])
+    HeadConfig::examples()
+        .into_iter()
+        .map(|(config, _)| config.to_string())
+        .chain(["fc+drop0.2", "fc:150"].map(String::from))
 }
 
 #[test]
@@ -99,7 +106,10 @@ fn maps_reduce_to_the_logits_where_a_reduction_is_named() -> Result<()> {
 fn the_reductions_are_those_that_the_heads_promise() -> Result<()> {
     let expected = [
         ("fc", Reduction::Sum),
+        ("fc+drop0.2", Reduction::Sum),
         ("fc:128", Reduction::None),
+        // As many hidden units as features.
+        ("fc:150", Reduction::None),
         ("gap", Reduction::Mean),
         ("gap-fc", Reduction::Mean),
         ("gmp", Reduction::Max),
@@ -138,13 +148,83 @@ fn a_convolution_before_the_global_average_is_a_linear_layer_after_it_but_not_so
 }
 
 #[test]
-fn the_generalised_mean_with_power_one_is_the_average_and_the_pyramid_begins_with_the_maximum() -> Result<()> {
+fn the_generalised_mean_with_power_one_is_the_average() -> Result<()> {
     let xs = features(SHAPES[0], true);
     let p = Tensor::ones(1, DType::F32, &Device::Cpu)?;
     assert_close(&ops::gem_pool(&xs, &p)?, &ops::global_avg_pool(&xs)?, "GeM with p = 1");
-    let pyramid = build("spp-fc", SHAPES[0]).0.pooled(&xs, Mode::Eval)?;
-    assert_eq!(pyramid.dims(), [2, 6 * 21]);
+    Ok(())
+}
+
+#[test]
+fn the_generalised_mean_starts_at_power_3_and_log_sum_exp_at_sharpness_10() -> Result<()> {
+    let xs = features(SHAPES[0], true);
+    let scalar = |value: f32| Tensor::new(&[value], &Device::Cpu);
+    assert_close(&pooled("gem-fc", &xs)?, &ops::gem_pool(&xs, &scalar(3.)?)?, "gem-fc");
+    assert_close(&pooled("lse-fc", &xs)?, &ops::lse_pool(&xs, &scalar(10.)?)?, "lse-fc");
+    Ok(())
+}
+
+#[test]
+fn the_mixtures_are_half_the_sum_and_the_average_before_the_maximum() -> Result<()> {
+    let xs = features(SHAPES[0], false);
+    let (average, maximum) = (ops::global_avg_pool(&xs)?, ops::global_max_pool(&xs)?);
+    assert_close(&pooled("avgmax-fc", &xs)?, &((&average + &maximum)? * 0.5)?, "avgmax-fc");
+    assert_close(&pooled("catavgmax-fc", &xs)?, &Tensor::cat(&[average, maximum], 1)?, "catavgmax-fc");
+    Ok(())
+}
+
+#[test]
+fn the_pyramid_is_the_maxima_over_grids_of_1_2_and_4() -> Result<()> {
+    let xs = features(SHAPES[0], false);
+    let level = |n| ops::adaptive_max_pool2d(&xs, [n, n])?.flatten_from(1);
+    let pyramid = pooled("spp-fc", &xs)?;
+    assert_close(&pyramid, &Tensor::cat(&[level(1)?, level(2)?, level(4)?], 1)?, "spp-fc");
     assert_close(&pyramid.narrow(1, 0, 6)?, &ops::global_max_pool(&xs)?, "level 1");
+    Ok(())
+}
+
+#[test]
+fn attention_is_gated_by_a_sigmoid() -> Result<()> {
+    // With f = 1 the hidden units are tanh(0) · σ(0) = 0, with f = 2 they are tanh(ln 2) · σ(ln 3) = 0.6 · 0.75.
+    // Their sum of 64, weighted, gives scores of 0 and ln 3, thus weights of 1/4 and 3/4.
+    let (ln2, ln3) = (2f32.ln(), 3f32.ln());
+    let full = |value: f32, shape: &[usize]| Tensor::full(value, shape, &Device::Cpu);
+    let head = from_tensors(
+        "attn-fc",
+        &[1, 2],
+        &[
+            ("attention.v.weight", full(ln2, &[64, 1])?),
+            ("attention.v.bias", full(-ln2, &[64])?),
+            ("attention.u.weight", full(ln3, &[64, 1])?),
+            ("attention.u.bias", full(-ln3, &[64])?),
+            ("attention.w.weight", full(ln3 / (64. * 0.6 * 0.75), &[1, 64])?),
+            ("attention.w.bias", full(0.5, &[1])?),
+            ("weight", full(1., &[CLASSES, 1])?),
+            ("bias", full(0., &[CLASSES])?),
+        ],
+    );
+    let xs = Tensor::new(&[[[1f32, 2.]]], &Device::Cpu)?;
+    assert_close(&head.pooled(&xs, Mode::Eval)?, &full(0.25 * 1. + 0.75 * 2., &[1, 1])?, "attn-fc");
+    let maps = head.class_maps(&xs)?.maps.get(0)?.get(0)?;
+    assert_close(&maps, &Tensor::new(&[0.25f32, 1.5], &Device::Cpu)?, "its maps");
+    Ok(())
+}
+
+#[test]
+fn multiply_accumulates_are_those_of_convolutions_and_linear_layers() -> Result<()> {
+    for (name, macs) in [
+        ("fc", 150 * 3),
+        ("fc:128", 150 * 128 + 128 * 3),
+        ("gap", 25 * 6 * 3),
+        ("gap:direct", 0),
+        ("gap-fc", 6 * 3),
+        ("catavgmax-fc", 12 * 3),
+        // Two projections to 64 units and one to the score, at each position.
+        ("attn-fc", 25 * (2 * 6 * 64 + 64) + 6 * 3),
+    ] {
+        let shape = if name == "gap:direct" { &[CLASSES, 5, 5] } else { SHAPES[0] };
+        assert_eq!(build(name, shape).0.describe(shape)?.macs, macs, "{name}");
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 pub struct Description {
     /// The path of its parameters within its parent, e.g. `features.3`; empty for a layer on its own.
     pub path: String,
-    /// Its type and settings, e.g. `Conv2d(1, 32, kernel 3x3)`.
+    /// Its type and settings, e.g. `Conv2d(1, 32, 3x3)`.
     pub kind: String,
     /// The output's shape, without the batch axis.
     pub output: Vec<usize>,

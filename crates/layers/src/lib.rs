@@ -46,7 +46,7 @@ pub use depthwise::DepthwiseConv2d;
 pub use description::{Description, ReceptiveField};
 pub use dropout::Dropout;
 pub use layer::{Layer, Mode};
-pub use linear::Linear;
+pub use linear::{Linear, uniform};
 pub use ops::Window;
 pub use pool::{AvgPool2d, MaxPool2d};
 pub use residual::{PaddedIdentity, Residual};

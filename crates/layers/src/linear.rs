@@ -33,8 +33,8 @@ impl Linear {
 }
 
 /// PyTorch's default for convolutions and linear layers: `kaiming_uniform_(a=√5)` and the bias likewise come down to
-/// U(−1/√fan_in, 1/√fan_in).
-pub(crate) fn uniform(fan_in: usize) -> Init {
+/// U(−1/√fan_in, 1/√fan_in). `fan_in` is what one output adds up: inputs × the kernel's size.
+pub fn uniform(fan_in: usize) -> Init {
     let bound = 1. / (fan_in as f64).sqrt();
     Init::Uniform { lo: -bound, up: bound }
 }

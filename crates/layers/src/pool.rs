@@ -32,7 +32,8 @@ impl Layer for AvgPool2d {
 fn describe(name: &str, window: &Window, input: &[usize]) -> Result<Description> {
     let &[channels, height, width] = input else { bail!("{name} takes (channels, height, width), not {input:?}") };
     let [oh, ow] = window.output_size([height, width])?;
-    let kind = format!("{name}({}x{}, stride {})", window.kernel[0], window.kernel[1], window.stride[0]);
+    let padding = if window.padding == [0, 0] { String::new() } else { format!(", padding {}", window.padding[0]) };
+    let kind = format!("{name}({}x{}, stride {}{padding})", window.kernel[0], window.kernel[1], window.stride[0]);
     Ok(Description {
         receptive_field: Some(ReceptiveField::of_window(window)),
         ..Description::pointwise(kind, vec![channels, oh, ow])

@@ -172,12 +172,11 @@ impl<'a> Stack<'a> {
     pub fn build(self) -> Result<Sequential> {
         self.shape?;
         let mut modules = self.modules;
-        let mut absorbed = vec![false; modules.len()];
-        // The last module that is computed for itself.
-        let mut last = 0;
+        // The last module that is computed for itself, and which are computed along with it.
+        let (mut last, mut absorbed) = (0, vec![false]);
         for i in 1..modules.len() {
             let (before, rest) = modules.split_at_mut(i);
-            absorbed[i] = before[last].1.absorb(&rest[0].1);
+            absorbed.push(before[last].1.absorb(&rest[0].1));
             if !absorbed[i] {
                 last = i;
             }

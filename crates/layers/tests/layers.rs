@@ -3,8 +3,8 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
 use layers::{
-    BatchNorm, BatchNormConfig, Conv1d, Conv2dConfig, Dropout, Layer, Mode, PaddedIdentity, Relu, Residual, Stack,
-    Window, rng,
+    BatchNorm, BatchNormConfig, Conv1d, Conv2dConfig, Dropout, Layer, MaxPool2d, Mode, PaddedIdentity, Relu, Residual,
+    Stack, Window, rng,
 };
 use rand_chacha::rand_core::Rng;
 
@@ -79,6 +79,37 @@ fn an_absorbed_relu_gives_what_a_relu_of_its_own_gives_and_still_describes_itsel
             }
         }
     }
+    Ok(())
+}
+
+#[test]
+fn convolution_relu_and_pooling_in_one_go_give_what_they_give_one_after_the_other() -> Result<()> {
+    let variables = VarMap::new();
+    let shape = [2, 9, 8];
+    let fused = Stack::new(&shape, builder(&variables)).conv(4, 3).relu().max_pool(2).build()?;
+    // The same parameters, with layers that nothing can absorb.
+    let plain = Stack::new(&shape, builder(&variables)).conv(4, 3).layer(|_, _| Ok(Relu));
+    let plain = plain.layer(|_, _| Ok(MaxPool2d(Window::square(2)))).build()?;
+    let description = fused.describe(&shape)?;
+    assert_eq!(description, plain.describe(&shape)?);
+    let kinds: Vec<&str> = description.children.iter().map(|child| child.kind.as_str()).collect();
+    assert_eq!(kinds, ["Conv2d(2, 4, 3x3)", "ReLU", "MaxPool2d(2x2, stride 2)"]);
+    let xs = Var::from_tensor(&input(&[3, 2, 9, 8]))?;
+    let (a, b) = (fused.forward(&xs, TRAIN)?, plain.forward(&xs, TRAIN)?);
+    assert!((&a - &b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-6);
+    let (a, b) = (a.sqr()?.sum_all()?.backward()?, b.sqr()?.sum_all()?.backward()?);
+    for variable in variables.all_vars().iter().chain([&xs]) {
+        let (a, b) = (a.get(variable).expect("a gradient"), b.get(variable).expect("a gradient"));
+        assert!((a - b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-4);
+    }
+    Ok(())
+}
+
+#[test]
+fn pooling_tells_its_padding() -> Result<()> {
+    let kind = |window| Ok::<_, candle_core::Error>(MaxPool2d(window).describe(&[2, 9, 9])?.kind);
+    assert_eq!(kind(Window::square(2))?, "MaxPool2d(2x2, stride 2)");
+    assert_eq!(kind(Window::square(3).stride(2).padding(1))?, "MaxPool2d(3x3, stride 2, padding 1)");
     Ok(())
 }
 

@@ -41,8 +41,8 @@ pub fn gem_pool(xs: &Tensor, p: &Tensor) -> Result<Tensor> {
     let floor = xs.ones_like()?.affine(1e-6, 0.)?;
     // Written so that NaN stays NaN.
     let clamped = xs.lt(&floor)?.where_cond(&floor, &xs)?;
-    let mean = clamped.log()?.broadcast_mul(p)?.exp()?.mean(2)?;
-    mean.log()?.broadcast_div(p)?.exp()
+    // In logarithms, since the power of small features underflows.
+    lse_pool(&clamped.log()?, p)?.exp()
 }
 
 /// Log-sum-exp (Pinheiro & Collobert 2015): `(1/r) log mean exp(r·x)`, the average as r → 0 and the maximum as r → ∞.

@@ -4,7 +4,7 @@
 mod common;
 
 use candle_core::{Device, Result, Tensor};
-use common::{gradient, values};
+use common::{close, evaluate, gradient, values};
 use ops::Window;
 
 /// 0, 1, 2, … as (1, 1, height, width): one maximum per window.
@@ -98,6 +98,17 @@ fn binary_cross_entropy_of_large_logits_is_finite_and_has_a_gradient() -> Result
     assert_eq!(values(&ops::bce_with_logits(&logits, &targets)?)?, [100.]);
     assert_eq!(values(&gradient(&logits, |x| ops::bce_with_logits(x, &targets))?)?, [0.5, -0.5]);
     Ok(())
+}
+
+#[test]
+fn the_generalised_mean_of_small_features_does_not_underflow_at_large_powers() -> Result<()> {
+    // Zeros, which count as 1e-6, and values of 1e-3: in f32 both are 0 to the power of 20.
+    let x = vector(&[0., 0., 0., 1e-3, 1e-3, 1e-3])?.reshape((1, 2, 3))?;
+    let (y, gradients) = evaluate(&[x, vector(&[20.])?], |y| y.ones_like(), |t| ops::gem_pool(&t[0], &t[1]))?;
+    close("result", &(y.flatten_all()? / vector(&[1e-6, 1e-3])?)?, &vector(&[1., 1.])?, 1e-5)?;
+    let thirds = vector(&[0., 0., 0., 1. / 3., 1. / 3., 1. / 3.])?.reshape((1, 2, 3))?;
+    close("gradient", &gradients[0], &thirds, 1e-5)?;
+    close("gradient of p", &gradients[1], &vector(&[0.])?, 1e-6)
 }
 
 /// What makes the tests above worth having.

@@ -1,11 +1,11 @@
 //! What `bench` measured, as text.
 
-use super::thousands;
 use crate::{
     bench::{Measurement, Request, Speed, What},
     machine::Cpu,
     speed::median_and_spread,
 };
+use models::thousands;
 use tabled::{
     builder::Builder,
     settings::{Alignment, Modify, Style, object::Columns},

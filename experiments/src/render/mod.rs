@@ -10,6 +10,8 @@ pub use csv::{summary, trials};
 pub use markdown::markdown;
 pub use table::table;
 
+use models::thousands;
+
 use crate::{aggregate::Row, record::Measured};
 
 /// The columns of the tables that people read; numbers from the second on.
@@ -70,13 +72,6 @@ fn by_model(rows: &[Row]) -> impl Iterator<Item = (String, &[Row])> {
     })
 }
 
-/// `1,369,738`
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
-    groups.join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,10 +107,5 @@ mod tests {
     fn the_page_has_question_protocol_tables_and_notes() {
         let (rows, left_out) = aggregate(&records(), &[]);
         insta::assert_snapshot!(markdown(&records(), &rows, &left_out));
-    }
-
-    #[test]
-    fn digits_are_grouped_by_three() {
-        assert_eq!([0, 999, 1_000, 1_369_738].map(thousands), ["0", "999", "1,000", "1,369,738"]);
     }
 }
