@@ -1,0 +1,12 @@
+//! The tables that people see first are those of the results.
+
+#[test]
+fn the_readme_shows_the_tables_of_the_suite_heads() {
+    let page = include_str!("../../results/heads/README.md");
+    let readme = include_str!("../../README.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with('|')).collect();
+    assert!(rows.len() > 16);
+    for row in rows {
+        assert!(readme.contains(row), "README.md lacks: {row}");
+    }
+}
