@@ -45,6 +45,29 @@ impl BatchNorm {
         })
     }
 
+    /// Applies a function of (weight, bias, ε) that normalises by a batch's own statistics, which the running ones
+    /// follow.
+    pub(crate) fn train(
+        &self,
+        normalise: impl FnOnce(&Tensor, &Tensor, f64) -> Result<(Tensor, BatchStatistics)>,
+    ) -> Result<Tensor> {
+        let (ys, statistics) = normalise(&self.weight, &self.bias, self.config.eps)?;
+        self.follow(&self.running_mean, &statistics.mean)?;
+        self.follow(&self.running_var, &statistics.var)?;
+        Ok(ys)
+    }
+
+    /// The weights (C, …) and bias of a convolution before this layer, with what this one does in inference worked in.
+    pub(crate) fn fold(&self, weight: &Tensor, bias: Option<&Tensor>) -> Result<(Tensor, Tensor)> {
+        let var = self.running_var.as_detached_tensor();
+        let scale = self.weight.detach().div(&(var + self.config.eps)?.sqrt()?)?;
+        let mut shape = vec![1; weight.rank()];
+        shape[0] = scale.elem_count();
+        let mean = self.running_mean.as_detached_tensor();
+        let centre = if let Some(bias) = bias { (bias - mean)? } else { mean.neg()? };
+        Ok((weight.broadcast_mul(&scale.reshape(shape)?)?, ((centre * scale)? + self.bias.detach())?))
+    }
+
     fn follow(&self, running: &Var, batch: &Tensor) -> Result<()> {
         let momentum = self.config.momentum;
         running.set(&(running.as_detached_tensor().affine(1. - momentum, 0.)? + batch.affine(momentum, 0.)?)?)
@@ -54,16 +77,12 @@ impl BatchNorm {
 impl Layer for BatchNorm {
     /// (N, C), (N, C, L) or (N, C, H, W) → the same
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
-        let (weight, bias) = (mode.parameter(&self.weight), mode.parameter(&self.bias));
-        let eps = self.config.eps;
         if let Mode::Train { .. } = mode {
-            let (ys, statistics) = ops::batch_norm_train(xs, &weight, &bias, eps, self.relu)?;
-            self.follow(&self.running_mean, &statistics.mean)?;
-            self.follow(&self.running_var, &statistics.var)?;
-            Ok(ys)
+            self.train(|weight, bias, eps| ops::batch_norm_train(xs, weight, bias, eps, self.relu))
         } else {
+            let (weight, bias) = (mode.parameter(&self.weight), mode.parameter(&self.bias));
             let (mean, var) = (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor());
-            ops::batch_norm(xs, &weight, &bias, &BatchStatistics { mean, var }, eps, self.relu)
+            ops::batch_norm(xs, &weight, &bias, &BatchStatistics { mean, var }, self.config.eps, self.relu)
         }
     }
 

@@ -1,7 +1,8 @@
 use crate::linear::uniform;
-use crate::{Description, Layer, Mode, ReceptiveField, Window};
+use crate::{BatchNorm, Description, Layer, Mode, ReceptiveField, Window};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
+use ops::Tail;
 
 /// The settings of a [`Conv2d`]; by default stride 1, no padding, with bias.
 #[derive(Debug, Clone, Copy)]
@@ -55,16 +56,9 @@ pub struct Conv2d {
     weight: Tensor,
     bias: Option<Tensor>,
     config: Conv2dConfig,
+    /// What follows and is computed along with it: a batch normalisation, then the tail.
+    pub(crate) norm: Option<BatchNorm>,
     pub(crate) tail: Tail,
-}
-
-/// What follows a convolution and is computed along with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tail {
-    None,
-    Relu,
-    /// ReLU and the maximum of 2×2 windows side by side.
-    ReluMaxPool,
 }
 
 impl Conv2d {
@@ -76,6 +70,7 @@ impl Conv2d {
             weight: vb.get_with_hints((outputs, inputs, kh, kw), "weight", init)?,
             bias: config.bias.then(|| vb.get_with_hints(outputs, "bias", init)).transpose()?,
             config,
+            norm: None,
             tail: Tail::None,
         })
     }
@@ -94,13 +89,25 @@ impl Conv2d {
 impl Layer for Conv2d {
     /// (N, inputs, H, W) → (N, outputs, oh, ow)
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
-        let bias = self.bias.as_ref().map(|b| mode.parameter(b));
-        let apply = match self.tail {
-            Tail::None => ops::conv2d,
-            Tail::Relu => ops::conv2d_relu,
-            Tail::ReluMaxPool => ops::conv2d_relu_max_pool,
-        };
-        apply(xs, &mode.parameter(&self.weight), bias.as_ref(), &self.config.window)
+        let (weight, bias) = (mode.parameter(&self.weight), self.bias.as_ref().map(|bias| mode.parameter(bias)));
+        let (bias, window) = (bias.as_ref(), &self.config.window);
+        let Some(norm) = &self.norm else { return convolve(xs, &weight, bias, window, self.tail) };
+        match mode {
+            Mode::Train { .. } => norm.train(|gamma, beta, eps| {
+                ops::conv2d_batch_norm_train(xs, &weight, bias, window, gamma, beta, eps, self.tail)
+            }),
+            Mode::Inference => {
+                let (weight, bias) = norm.fold(&weight, bias)?;
+                convolve(xs, &weight, Some(&bias), window, self.tail)
+            }
+            // Class maps ask for gradients of the feature maps as they are.
+            Mode::Eval => {
+                let mut norm = norm.clone();
+                norm.relu = self.tail != Tail::None;
+                let ys = norm.forward(&ops::conv2d(xs, &weight, bias, window)?, mode)?;
+                if self.tail == Tail::ReluMaxPool { ops::max_pool2d(&ys, &Window::square(2)) } else { Ok(ys) }
+            }
+        }
     }
 
     fn describe(&self, input: &[usize]) -> Result<Description> {
@@ -119,6 +126,14 @@ impl Layer for Conv2d {
                 .with_params(self.weight.elem_count() + self.bias.as_ref().map_or(0, |_| outputs))
                 .with_macs((self.weight.elem_count() * oh * ow) as u64)
         })
+    }
+}
+
+fn convolve(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window, tail: Tail) -> Result<Tensor> {
+    match tail {
+        Tail::None => ops::conv2d(xs, weight, bias, window),
+        Tail::Relu => ops::conv2d_relu(xs, weight, bias, window),
+        Tail::ReluMaxPool => ops::conv2d_relu_max_pool(xs, weight, bias, window),
     }
 }
 

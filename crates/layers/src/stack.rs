@@ -1,4 +1,3 @@
-use crate::conv::Tail;
 use crate::sequential::Entry;
 use crate::{
     AvgPool2d, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, Dropout, Flatten, Layer, Linear, MaxPool2d, Relu,
@@ -6,14 +5,15 @@ use crate::{
 };
 use candle_core::{Context, Result, bail};
 use candle_nn::VarBuilder;
+use ops::Tail;
 
 /// Builds a [`Sequential`] from top to bottom, keeping track of the shape, so that an architecture reads like the
 /// table in its paper.
 ///
 /// Modules are numbered as `torch.nn.Sequential` numbers them (layers without parameters count too), or carry the
-/// name given just before. The first error is kept until [`Stack::build`]. What can be computed in one go is: a ReLU
-/// behind a convolution, a linear layer or a batch normalisation becomes part of that operator, and so does a 2×2 max
-/// pooling behind a convolution's ReLU.
+/// name given just before. The first error is kept until [`Stack::build`]. What can be computed in one go is: a
+/// convolution takes on the batch normalisation, the ReLU and the 2×2 max pooling behind it, as far as they come in this
+/// order; linear layers and batch normalisations take on a ReLU.
 pub struct Stack<'a> {
     vb: VarBuilder<'a>,
     shape: Result<Vec<usize>>,
@@ -46,6 +46,9 @@ impl Module {
     /// Takes on the module that follows, if it can compute it along with itself.
     fn absorb(&mut self, next: &Module) -> bool {
         match (self, next) {
+            (Module::Conv2d(conv), Module::BatchNorm(norm)) if conv.tail == Tail::None && conv.norm.is_none() => {
+                conv.norm = Some(norm.clone());
+            }
             (Module::Conv2d(conv), Module::Relu) if conv.tail == Tail::None => conv.tail = Tail::Relu,
             (Module::Conv2d(conv), Module::MaxPool2d(MaxPool2d(window)))
                 if conv.tail == Tail::Relu && *window == Window::square(2) =>

@@ -105,6 +105,25 @@ fn composed(
     if relu { crate::composed::relu(&ys) } else { Ok(ys) }
 }
 
+/// For each channel (a, mean, b, c): the gradient of an input x that was normalised over a batch of `count` values is
+/// `g·a + (x − mean)·b + c`, with g that of the result, `sum` Σ g and `centred` Σ g·(x − mean).
+pub(crate) fn input_coefficients(
+    gamma: &[f32],
+    mean: &[f32],
+    inverse_std: &[f32],
+    sum: &[f32],
+    centred: &[f32],
+    count: usize,
+) -> Vec<[f32; 4]> {
+    let count = count as f32;
+    let of_channel = |i: usize| {
+        let scale = gamma[i] * inverse_std[i];
+        let slope = -scale * inverse_std[i] * inverse_std[i] * centred[i] / count;
+        [scale, mean[i], slope, -scale * sum[i] / count]
+    };
+    (0..gamma.len()).map(of_channel).collect()
+}
+
 struct BatchNorm {
     dims: kernel::Dims,
     mean: Vec<f32>,
@@ -162,19 +181,11 @@ impl CustomOp3 for BatchNorm {
         };
         let (sum, centred) = kernel::backward_sums(&x, dy, self.dims, &self.mean);
         let dx = if xs.track_op() {
-            let count = (n * l) as f32;
-            let coefficients: Vec<[f32; 4]> = (0..c)
-                .map(|i| {
-                    let (mean, inverse) = (self.mean[i], self.inverse_std[i]);
-                    let scale = gamma[i] * inverse;
-                    if self.of_batch {
-                        let slope = -scale * inverse * inverse * centred[i] / count;
-                        [scale, mean, slope, -scale * sum[i] / count]
-                    } else {
-                        [scale, mean, 0., 0.]
-                    }
-                })
-                .collect();
+            let coefficients = if self.of_batch {
+                input_coefficients(&gamma, &self.mean, &self.inverse_std, &sum, &centred, n * l)
+            } else {
+                (0..c).map(|i| [gamma[i] * self.inverse_std[i], self.mean[i], 0., 0.]).collect()
+            };
             Some(Tensor::from_vec(kernel::backward_x(&x, dy, self.dims, &coefficients), xs.shape(), device)?)
         } else {
             None

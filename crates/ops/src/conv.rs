@@ -2,7 +2,8 @@ use crate::cpu::{Gradients, conv, fast};
 use crate::weighted::{Weighted, apply};
 use crate::{Window, composed};
 use candle_core::{Result, Shape, Tensor, bail};
-use conv::{Saved, Tail};
+use conv::Saved;
+pub use conv::Tail;
 use std::sync::OnceLock;
 
 /// 2-d convolution (cross-correlation), as `torch.nn.functional.conv2d` with zero padding.
@@ -47,6 +48,27 @@ pub fn conv1d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize
 }
 
 fn convolve(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window, tail: Tail) -> Result<Tensor> {
+    let shape = check(xs, weight, bias, window, tail)?;
+    if !fast(&[xs, weight, bias.unwrap_or(weight)]) {
+        let ys = composed::conv2d(xs, weight, bias, window)?;
+        return match tail {
+            Tail::None => Ok(ys),
+            Tail::Relu => composed::relu(&ys),
+            Tail::ReluMaxPool => composed::max_pool2d(&composed::relu(&ys)?, &Window::square(2)),
+        };
+    }
+    let is_training = [Some(xs), Some(weight), bias].into_iter().flatten().any(|t| t.track_op());
+    apply(xs, weight, bias, Conv2d { shape, winners: is_training.then(OnceLock::new) })
+}
+
+/// The sizes of a convolution, if they fit.
+pub(crate) fn check(
+    xs: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    window: &Window,
+    tail: Tail,
+) -> Result<conv::Shape> {
     let (batch, in_channels, height, width) = xs.dims4()?;
     let out_channels = weight.dim(0)?;
     if weight.elem_count() == 0 || weight.dims()[1..] != [in_channels, window.kernel[0], window.kernel[1]] {
@@ -57,21 +79,10 @@ fn convolve(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window
     }
     let input = [height, width];
     let output = window.output_size(input)?;
-    let pooling = Window::square(2);
     if tail == Tail::ReluMaxPool {
-        pooling.output_size(output)?;
+        Window::square(2).output_size(output)?;
     }
-    if !fast(&[xs, weight, bias.unwrap_or(weight)]) {
-        let ys = composed::conv2d(xs, weight, bias, window)?;
-        return match tail {
-            Tail::None => Ok(ys),
-            Tail::Relu => composed::relu(&ys),
-            Tail::ReluMaxPool => composed::max_pool2d(&composed::relu(&ys)?, &pooling),
-        };
-    }
-    let shape = conv::Shape { batch, in_channels, out_channels, input, output, window: *window, tail };
-    let is_training = [Some(xs), Some(weight), bias].into_iter().flatten().any(|t| t.track_op());
-    apply(xs, weight, bias, Conv2d { shape, winners: is_training.then(OnceLock::new) })
+    Ok(conv::Shape { batch, in_channels, out_channels, input, output, window: *window, tail })
 }
 
 struct Conv2d {
@@ -93,7 +104,15 @@ impl Weighted for Conv2d {
         (y, Shape::from((self.shape.batch, self.shape.out_channels, height, width)))
     }
 
-    fn backward(&self, x: &[f32], weight: &[f32], y: &[f32], dy: &[f32], want_dx: bool) -> Result<Gradients> {
+    fn backward(
+        &self,
+        x: &[f32],
+        weight: &[f32],
+        _bias: Option<&[f32]>,
+        y: &[f32],
+        dy: &[f32],
+        want_dx: bool,
+    ) -> Result<Gradients> {
         let saved = match (self.shape.tail, self.winners.as_ref().and_then(OnceLock::get)) {
             (Tail::None, _) => Saved::Nothing,
             (Tail::Relu, _) => Saved::Result(y),

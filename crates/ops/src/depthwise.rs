@@ -38,7 +38,15 @@ impl Weighted for Depthwise {
         (depthwise::forward(&self.0, x, weight, bias), Shape::from((batch, channels, height, width)))
     }
 
-    fn backward(&self, x: &[f32], weight: &[f32], _y: &[f32], dy: &[f32], want_dx: bool) -> Result<Gradients> {
+    fn backward(
+        &self,
+        x: &[f32],
+        weight: &[f32],
+        _bias: Option<&[f32]>,
+        _y: &[f32],
+        dy: &[f32],
+        want_dx: bool,
+    ) -> Result<Gradients> {
         Ok(depthwise::backward(&self.0, x, weight, dy, want_dx))
     }
 }

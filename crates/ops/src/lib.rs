@@ -28,6 +28,7 @@ mod activation;
 mod batch_norm;
 pub mod composed;
 mod conv;
+mod conv_norm;
 mod cpu;
 mod depthwise;
 mod linear;
@@ -39,7 +40,8 @@ mod window;
 
 pub use activation::{relu, softmax};
 pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_train};
-pub use conv::{conv1d, conv2d, conv2d_relu, conv2d_relu_max_pool};
+pub use conv::{Tail, conv1d, conv2d, conv2d_relu, conv2d_relu_max_pool};
+pub use conv_norm::conv2d_batch_norm_train;
 pub use depthwise::depthwise_conv2d;
 pub use linear::{linear, linear_relu};
 pub use loss::{bce_with_logits, cross_entropy};

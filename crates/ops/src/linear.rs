@@ -54,7 +54,15 @@ impl Weighted for Linear {
         (y, Shape::from((self.dims[0], self.dims[2])))
     }
 
-    fn backward(&self, x: &[f32], weight: &[f32], y: &[f32], dy: &[f32], want_dx: bool) -> Result<Gradients> {
+    fn backward(
+        &self,
+        x: &[f32],
+        weight: &[f32],
+        _bias: Option<&[f32]>,
+        y: &[f32],
+        dy: &[f32],
+        want_dx: bool,
+    ) -> Result<Gradients> {
         let masked = self.relu.then(|| cpu::relu::backward(y, dy));
         let dy = masked.as_deref().unwrap_or(dy);
         Ok(Gradients {

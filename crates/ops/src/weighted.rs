@@ -8,7 +8,15 @@ pub(crate) trait Weighted: Send + Sync {
     fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape);
 
     /// `y` is the result and `dy` its gradient.
-    fn backward(&self, x: &[f32], weight: &[f32], y: &[f32], dy: &[f32], want_dx: bool) -> Result<Gradients>;
+    fn backward(
+        &self,
+        x: &[f32],
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        y: &[f32],
+        dy: &[f32],
+        want_dx: bool,
+    ) -> Result<Gradients>;
 }
 
 /// Applies the operator to f32 tensors in the CPU's memory.
@@ -32,15 +40,24 @@ impl<T: Weighted> Operator<T> {
         &self,
         xs: &Tensor,
         weight: &Tensor,
+        bias: Option<&Tensor>,
         ys: &Tensor,
         grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Tensor, Tensor)> {
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (grad, device) = (grad.contiguous()?, xs.device());
-        let Gradients { x, weight: dw, bias } =
-            self.0.backward(&read(xs)?, &read(weight)?, &read(ys)?, &read(&grad)?, xs.track_op())?;
-        let dx = x.map(|dx| Tensor::from_vec(dx, xs.shape(), device)).transpose()?;
-        let channels = bias.len();
-        Ok((dx, Tensor::from_vec(dw, weight.shape(), device)?, Tensor::from_vec(bias, channels, device)?))
+        let bias_values = bias.map(read).transpose()?;
+        let gradients = self.0.backward(
+            &read(xs)?,
+            &read(weight)?,
+            bias_values.as_deref(),
+            &read(ys)?,
+            &read(&grad)?,
+            xs.track_op(),
+        )?;
+        let dx = gradients.x.map(|dx| Tensor::from_vec(dx, xs.shape(), device)).transpose()?;
+        let dw = Tensor::from_vec(gradients.weight, weight.shape(), device)?;
+        let db = bias.map(|bias| Tensor::from_vec(gradients.bias, bias.shape(), device)).transpose()?;
+        Ok((dx, Some(dw), db))
     }
 }
 
@@ -55,8 +72,8 @@ impl<T: Weighted> CustomOp2 for Operator<T> {
     }
 
     fn bwd(&self, xs: &Tensor, w: &Tensor, ys: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (dx, dw, _) = self.gradients(xs, w, ys, grad)?;
-        Ok((dx, Some(dw)))
+        let (dx, dw, _) = self.gradients(xs, w, None, ys, grad)?;
+        Ok((dx, dw))
     }
 }
 
@@ -83,11 +100,10 @@ impl<T: Weighted> CustomOp3 for Operator<T> {
         &self,
         xs: &Tensor,
         weight: &Tensor,
-        _bias: &Tensor,
+        bias: &Tensor,
         ys: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dx, dw, db) = self.gradients(xs, weight, ys, grad)?;
-        Ok((dx, Some(dw), Some(db)))
+        self.gradients(xs, weight, Some(bias), ys, grad)
     }
 }

@@ -46,6 +46,13 @@ fn convolutions_refuse_what_does_not_fit() {
         let narrow = ops::conv2d_relu_max_pool(&zeros([2, 3, 5, 3], dtype), &weight(), None, &window);
         must_fail("a single column to pool over", dtype, narrow);
 
+        let normalised = |gamma: &Tensor, window: &Window| {
+            let (x, tail) = (zeros([1, 3, 3, 3], dtype), ops::Tail::Relu);
+            ops::conv2d_batch_norm_train(&x, &weight(), None, window, gamma, gamma, 1e-5, tail).map(|(ys, _)| ys)
+        };
+        must_fail("a single value to normalise", dtype, normalised(&zeros([4], dtype), &window));
+        must_fail("a normalisation of other channels", dtype, normalised(&zeros([3], dtype), &window.padding(1)));
+
         let depthwise = |weight: Tensor, bias: Option<Tensor>| {
             ops::depthwise_conv2d(&x(), &weight, bias.as_ref(), &window.padding(1))
         };

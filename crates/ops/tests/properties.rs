@@ -7,7 +7,7 @@ mod common;
 
 use candle_core::{DType, Result, Tensor};
 use common::{close, distinct, evaluate, integers};
-use ops::{BatchStatistics, Window};
+use ops::{BatchStatistics, Tail, Window};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
@@ -222,6 +222,48 @@ proptest! {
             let [mean, var] = [&mean, &var].map(|s| s.to_dtype(t[0].dtype()));
             ops::batch_norm(&t[0], &t[1], &t[2], &BatchStatistics { mean: mean?, var: var? }, 1e-5, false)
         }))?;
+    }
+
+    #[test]
+    fn a_normalised_convolution_equals_its_parts(
+        batch in 2usize..=18,
+        channels in [1usize..=5, 1usize..=18],
+        window in window(1),
+        more in [2usize..=7, 2usize..=7],
+        bias: bool,
+        tail in 0usize..3,
+        seed in 0u64..1 << 32,
+    ) {
+        let ([c_in, c_out], [kh, kw], [h, w]) = (channels, window.kernel, size_for(&window, more));
+        let [h, w] = [h + window.stride[0], w + window.stride[1]];
+        let shapes = [&[batch, c_in, h, w][..], &[c_out, c_in, kh, kw], &[c_out], &[c_out], &[c_out]];
+        let inputs = shapes[..4 + usize::from(bias)].iter().zip(seed..);
+        let inputs: Vec<Tensor> =
+            inputs.map(|(shape, seed)| distinct(shape, seed)?.to_dtype(DType::F32)).collect::<Result<_>>()?;
+        let fused = |t: &[Tensor]| {
+            let tail = [Tail::None, Tail::Relu, Tail::ReluMaxPool][tail];
+            ops::conv2d_batch_norm_train(&t[0], &t[1], t.get(4), &window, &t[2], &t[3], 1e-5, tail)
+        };
+        let parts = |t: &[Tensor]| -> Result<(Tensor, BatchStatistics)> {
+            let (ys, statistics) =
+                ops::batch_norm_train(&ops::conv2d(&t[0], &t[1], t.get(4), &window)?, &t[2], &t[3], 1e-5, tail > 0)?;
+            Ok((if tail == 2 { ops::max_pool2d(&ys, &Window::square(2))? } else { ys }, statistics))
+        };
+        // Where there is a bias, it is rounded into what the parts normalise, and its gradient is noise around 0.
+        let tolerance = if bias { 1e-3 } else { 0. };
+        let (a, b) = (fused(&inputs)?.1, parts(&inputs)?.1);
+        holds(close("mean", &a.mean, &b.mean, tolerance))?;
+        holds(close("variance", &a.var, &b.var, tolerance))?;
+        if bias && tail > 0 {
+            return Ok(()); // What lies at the kink of ReLU may fall to either side.
+        }
+        let upstream = |y: &Tensor| integers(y.dims(), seed);
+        let (y, gradients) = evaluate(&inputs, upstream, |t| Ok(fused(t)?.0))?;
+        let (expected, expected_gradients) = evaluate(&inputs, upstream, |t| Ok(parts(t)?.0))?;
+        holds(close("result", &y, &expected, tolerance))?;
+        for (gradient, expected) in gradients.iter().zip(&expected_gradients) {
+            holds(close("gradient", gradient, expected, tolerance))?;
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 pub mod batch_norm;
 pub mod conv;
+pub mod conv_norm;
 pub mod depthwise;
 pub mod linear;
 pub mod matmul;

@@ -1,5 +1,6 @@
 //! The products over everything; see the table in [`super`].
 
+use super::super::conv_norm::Norm;
 use super::super::tile::{Kernel, ROWS, Row, Steps, WIDTH, product, vectors, vectors_mut};
 use super::NO_WINNER;
 use super::geometry::{Geometry, Shape, Tail};
@@ -171,33 +172,45 @@ fn add<S: Simd, const V: usize>(simd: S, a: Row<S, V>, b: Row<S, V>) -> Row<S, V
     std::array::from_fn(|v| simd.add_f32s(a[v], b[v]))
 }
 
-/// The gradient of the sums of one image in blocks, from that of the result.
-pub fn gradient_of_sums(s: &Shape, g: &Geometry, saved: Saved, dy: &[f32], blocked: &mut [f32]) {
-    let len = g.positions.len();
-    blocked.fill(0.);
-    let planes = s.result().iter().product::<usize>();
+/// The gradient of the sums of image `n` in blocks, from that of its result. `plane` is scratch for one channel.
+pub fn gradient_of_sums(
+    s: &Shape,
+    g: &Geometry,
+    saved: Saved,
+    n: usize,
+    dy: &[f32],
+    plane: &mut [f32],
+    blocked: &mut [f32],
+) {
+    let (len, planes) = (g.positions.len(), dy.len() / s.out_channels);
+    if matches!(saved, Saved::Winners(_)) || s.out_channels % WIDTH != 0 {
+        blocked.fill(0.);
+    }
     for (channel, dy) in dy.chunks_exact(planes).enumerate() {
         let rows = &mut blocked[channel / WIDTH * len * WIDTH + channel % WIDTH..];
+        let start = (n * s.out_channels + channel) * planes;
         match saved {
             Saved::Nothing => rows.iter_mut().step_by(WIDTH).zip(dy).for_each(|(row, dy)| *row = *dy),
             Saved::Result(y) => {
-                let y = &y[channel * planes..][..planes];
                 let rows = rows.iter_mut().step_by(WIDTH);
-                rows.zip(dy).zip(y).for_each(|((row, dy), y)| *row = if *y > 0. { *dy } else { 0. });
+                rows.zip(dy).zip(&y[start..]).for_each(|((row, dy), y)| *row = if *y > 0. { *dy } else { 0. });
             }
             Saved::Winners(winners) => {
-                let winners = &winners[channel * planes..][..planes];
-                for (i, (&dy, &winner)) in dy.iter().zip(winners).enumerate() {
+                for (i, (&dy, &winner)) in dy.iter().zip(&winners[start..]).enumerate() {
                     if winner != NO_WINNER {
                         rows[(4 * i + winner as usize) * WIDTH] = dy;
                     }
                 }
             }
+            Saved::Norm(norm) => {
+                pulp::Arch::new().dispatch(|| norm.gradient(n, channel, dy, plane));
+                rows.iter_mut().step_by(WIDTH).zip(&*plane).for_each(|(row, dy)| *row = *dy);
+            }
         }
     }
 }
 
-/// What the backward pass of one image, or of all, knows about the tail.
+/// What the backward pass knows about what followed the sums.
 #[derive(Clone, Copy)]
 pub enum Saved<'a> {
     Nothing,
@@ -205,15 +218,6 @@ pub enum Saved<'a> {
     Result(&'a [f32]),
     /// With pooling.
     Winners(&'a [u8]),
-}
-
-impl<'a> Saved<'a> {
-    /// The part of image `i` with a result of `len` values.
-    pub fn of_image(self, i: usize, len: usize) -> Self {
-        match self {
-            Saved::Nothing => Saved::Nothing,
-            Saved::Result(y) => Saved::Result(&y[i * len..][..len]),
-            Saved::Winners(winners) => Saved::Winners(&winners[i * len..][..len]),
-        }
-    }
+    /// With batch normalisation.
+    Norm(Norm<'a>),
 }

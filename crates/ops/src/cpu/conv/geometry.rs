@@ -24,10 +24,17 @@ pub enum Tail {
     ReluMaxPool,
 }
 
+impl Tail {
+    /// Height and width of the result, from those of the sums.
+    pub fn result(self, size: [usize; 2]) -> [usize; 2] {
+        if self == Tail::ReluMaxPool { size.map(|n| n / 2) } else { size }
+    }
+}
+
 impl Shape {
     /// Height and width of the result.
     pub fn result(&self) -> [usize; 2] {
-        if self.tail == Tail::ReluMaxPool { self.output.map(|n| n / 2) } else { self.output }
+        self.tail.result(self.output)
     }
 
     /// Values of an image's result.

@@ -30,7 +30,7 @@ use std::cell::RefCell;
 const GROUPS: usize = 8;
 
 /// In [`Output::winners`]: the maximum is not positive, and the gradient 0.
-const NO_WINNER: u8 = 4;
+pub const NO_WINNER: u8 = 4;
 
 pub struct Output {
     /// (N, C_out, h, w) with [`Shape::result`].
@@ -70,26 +70,27 @@ pub fn backward(s: &Shape, x: &[f32], weight: &[f32], saved: Saved, dy: &[f32], 
     let groups = s.batch.div_ceil(per_group);
 
     // Each group has its own sums: dW, then db. Where dx is not wanted a dummy value per group keeps the loop one.
-    let (dw_len, image, len) = (dw_order.len(s, &g), s.image(), s.results());
+    let (dw_len, image, len) = (dw_order.len(s, &g), s.image(), dy.len() / s.batch.max(1));
     let mut partial = vec![0f32; groups * (dw_len + s.out_channels)];
     let mut dx = vec![0f32; if want_dx { s.batch * image } else { groups }];
     let dx_len = if want_dx { per_group * image } else { 1 };
     parallel::chunks2((&mut dx, dx_len), (&mut partial, dw_len + s.out_channels), 2 * s.work(), |group, dx, sums| {
         let (dw, db) = sums.split_at_mut(dw_len);
         for (i, n) in (group * per_group..s.batch).take(per_group).enumerate() {
-            let (x, dy, saved) = (&x[n * image..][..image], &dy[n * len..][..len], saved.of_image(n, len));
-            let lens = [g.image, if want_dx { g.image } else { 0 }, if sparse { 0 } else { g.blocked() }];
-            scratch::with(lens, |[padded, padded_dx, sums]| {
+            let (x, dy) = (&x[n * image..][..image], &dy[n * len..][..len]);
+            let plane = s.output[0] * s.output[1];
+            let lens = [g.image, if want_dx { g.image } else { 0 }, if sparse { 0 } else { g.blocked() }, plane];
+            scratch::with(lens, |[padded, padded_dx, sums, plane]| {
                 pack::image(s, &g, x, padded);
                 padded_dx.fill(0.);
                 if let (true, Saved::Winners(winners)) = (sparse, saved) {
                     TERMS.with_borrow_mut(|terms| {
-                        terms.collect(s, &g, winners, dy);
+                        terms.collect(s, &g, &winners[n * len..][..len], dy);
                         let dx = want_dx.then_some(sparse::Dx { weight: &weight, dx: padded_dx });
                         dispatch(sparse::Backward { s, g: &g, image: padded, terms, dw, db, dx });
                     });
                 } else {
-                    dense::gradient_of_sums(s, &g, saved, dy, sums);
+                    dense::gradient_of_sums(s, &g, saved, n, dy, plane, sums);
                     let dx = want_dx.then_some(dense::Dx { weight: &weight, channels: &channels, dx: padded_dx });
                     dispatch(dense::Backward { s, g: &g, image: padded, dy: sums, dw, db, dx });
                 }

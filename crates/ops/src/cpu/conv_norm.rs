@@ -1,0 +1,116 @@
+//! What follows a convolution whose results are normalised over the batch: normalisation, ReLU and 2×2 max pooling in
+//! one pass forward, and backward what the gradient of the convolution's results is made of.
+
+use super::conv::{Saved, Tail};
+use super::{batch_norm, parallel, reduce, scratch};
+
+/// Batch, channels, height and width of the convolution's results.
+pub type Dims = [usize; 4];
+
+/// `x·scale + shift` per channel, with the tail; and with pooling, which of its four positions each result is.
+pub fn forward(x: &[f32], dims: Dims, scale: &[f32], shift: &[f32], tail: Tail) -> (Vec<f32>, Vec<u8>) {
+    let [n, c, h, w] = dims;
+    if tail != Tail::ReluMaxPool {
+        return (batch_norm::forward(x, [n, c, h * w], scale, shift, tail == Tail::Relu), Vec::new());
+    }
+    let pooled = (h / 2) * (w / 2);
+    let (mut y, mut winners) = (vec![0f32; n * c * pooled], vec![0u8; n * c * pooled]);
+    parallel::chunks2((&mut y, c * pooled), (&mut winners, c * pooled), 4 * x.len(), |i, y, winners| {
+        let planes = y.chunks_exact_mut(pooled).zip(winners.chunks_exact_mut(pooled));
+        for (channel, ((y, winners), x)) in planes.zip(x[i * c * h * w..].chunks_exact(h * w)).enumerate() {
+            pulp::Arch::new().dispatch(|| pool(x, w, scale[channel], shift[channel], y, winners));
+        }
+    });
+    (y, winners)
+}
+
+/// ReLU of the maximum of `x·scale + shift` over 2×2 windows of a plane; the first of equal ones wins, and NaN.
+#[inline(always)]
+fn pool(x: &[f32], width: usize, scale: f32, shift: f32, y: &mut [f32], winners: &mut [u8]) {
+    let rows = y.chunks_exact_mut(width / 2).zip(winners.chunks_exact_mut(width / 2));
+    for ((y, winners), x) in rows.zip(x.chunks_exact(2 * width)) {
+        let (top, bottom) = x.split_at(width);
+        let pairs = top.chunks_exact(2).zip(bottom.chunks_exact(2));
+        for ((y, winner), (top, bottom)) in y.iter_mut().zip(winners).zip(pairs) {
+            let values = [top[0], top[1], bottom[0], bottom[1]].map(|x| x * scale + shift);
+            let (mut best, mut place) = (values[0], 0);
+            for (i, &v) in values.iter().enumerate().skip(1) {
+                let wins = (v > best) | v.is_nan();
+                best = if wins { v } else { best };
+                place = if wins { i as u8 } else { place };
+            }
+            *y = if best < 0. { 0. } else { best };
+            *winner = if best > 0. { place } else { super::conv::NO_WINNER };
+        }
+    }
+}
+
+/// What the backward pass of a normalised convolution knows.
+#[derive(Clone, Copy)]
+pub struct Norm<'a> {
+    /// The convolution's results.
+    pub x: &'a [f32],
+    pub dims: Dims,
+    /// Of the results with tail.
+    pub tail: &'a Saved<'a>,
+    /// For each channel (a, mean, b, c): the gradient of a result x is `g·a + (x − mean)·b + c`, with g that of the
+    /// normalised value.
+    pub coefficients: &'a [[f32; 4]],
+}
+
+impl Norm<'_> {
+    /// The gradient of a plane of the convolution's results; `dy` is that of the plane with tail.
+    #[inline(always)]
+    pub fn gradient(&self, image: usize, channel: usize, dy: &[f32], out: &mut [f32]) {
+        let [_, c, h, w] = self.dims;
+        let plane = image * c + channel;
+        let [a, mean, b, shift] = self.coefficients[channel];
+        let x = &self.x[plane * h * w..][..h * w];
+        before_tail(self.tail, plane, dy, w, out);
+        out.iter_mut().zip(x).for_each(|(out, x)| *out = *out * a + (x - mean) * b + shift);
+    }
+}
+
+/// The gradient of a plane before ReLU and pooling, from that behind them.
+#[inline(always)]
+fn before_tail(tail: &Saved, plane: usize, dy: &[f32], width: usize, out: &mut [f32]) {
+    match tail {
+        Saved::Result(y) => {
+            let y = &y[plane * dy.len()..][..dy.len()];
+            out.iter_mut().zip(dy).zip(y).for_each(|((out, dy), y)| *out = if *y > 0. { *dy } else { 0. });
+        }
+        Saved::Winners(winners) => {
+            out.fill(0.);
+            let rows = dy.chunks_exact(width / 2).zip(winners[plane * dy.len()..].chunks_exact(width / 2));
+            for ((dy, winners), out) in rows.zip(out.chunks_exact_mut(2 * width)) {
+                for (i, (&dy, &winner)) in dy.iter().zip(winners).enumerate() {
+                    let place = (winner as usize / 2 % 2) * width + 2 * i + winner as usize % 2;
+                    out[place] = if winner == super::conv::NO_WINNER { out[place] } else { dy };
+                }
+            }
+        }
+        Saved::Nothing | Saved::Norm(_) => out.copy_from_slice(dy),
+    }
+}
+
+/// `(Σ g, Σ g·(x − mean))` of each channel, with g the gradient of the normalised values.
+pub fn backward_sums(x: &[f32], dims: Dims, tail: &Saved, dy: &[f32], mean: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let [n, c, h, w] = dims;
+    let len = dy.len() / (n * c);
+    let mut sums = vec![0f32; 2 * c];
+    parallel::chunks(&mut sums, 2, 6 * x.len(), |channel, out| {
+        scratch::with([h * w], |[g]| {
+            pulp::Arch::new().dispatch(|| {
+                let (mut plain, mut centred) = (0f64, 0f64);
+                for plane in (0..n).map(|image| image * c + channel) {
+                    before_tail(tail, plane, &dy[plane * len..][..len], w, g);
+                    plain += reduce::sum(g, |v| v) as f64;
+                    let x = &x[plane * h * w..][..h * w];
+                    centred += reduce::sum2(x, g, |x, g| (x - mean[channel]) * g) as f64;
+                }
+                out.copy_from_slice(&[plain as f32, centred as f32]);
+            })
+        });
+    });
+    (sums.iter().step_by(2).copied().collect(), sums.iter().skip(1).step_by(2).copied().collect())
+}
