@@ -1,5 +1,6 @@
 //! Batch normalisation over (N, C, L): statistics parallel over channels, the rest parallel over images.
 
+use super::isa::vectorised;
 use super::{parallel, reduce};
 
 /// Batch, channels and positions per channel.
@@ -11,68 +12,92 @@ fn planes(x: &[f32], [_, c, l]: Dims, channel: usize) -> impl Iterator<Item = &[
 
 /// Mean and biased variance of each channel: sums per plane in f32, over planes in f64, the variance around the mean.
 pub fn statistics(x: &[f32], dims: Dims) -> (Vec<f32>, Vec<f32>) {
-    let [n, c, l] = dims;
-    let count = (n * l) as f64;
-    let mut mean_var = vec![0f32; 2 * c];
-    parallel::chunks(&mut mean_var, 2, 4 * x.len(), |channel, out| {
-        pulp::Arch::new().dispatch(|| {
-            let planes = planes(x, dims, channel);
-            let mean = planes.clone().map(|p| reduce::sum(p, |v| v) as f64).sum::<f64>() / count;
-            let centre = mean as f32;
-            let squares = planes.map(|p| reduce::sum(p, |v| (v - centre) * (v - centre)) as f64).sum::<f64>();
-            out.copy_from_slice(&[centre, (squares / count) as f32]);
-        })
-    });
-    (mean_var.iter().step_by(2).copied().collect(), mean_var.iter().skip(1).step_by(2).copied().collect())
+    let mut mean_var = vec![0f32; 2 * dims[1]];
+    parallel::chunks(&mut mean_var, 2, 4 * x.len(), |channel, out| out.copy_from_slice(&of_channel(x, dims, channel)));
+    unzip(&mean_var)
+}
+
+vectorised! {
+fn of_channel<'a>(x: &'a [f32], dims: Dims, channel: usize) -> [f32; 2] {
+    let count = (dims[0] * dims[2]) as f64;
+    let planes = planes(x, dims, channel);
+    let mean = planes.clone().map(|p| reduce::sum(p, |v| v) as f64).sum::<f64>() / count;
+    let centre = mean as f32;
+    let squares = planes.map(|p| reduce::sum(p, |v| (v - centre) * (v - centre)) as f64).sum::<f64>();
+    [centre, (squares / count) as f32]
+}
+}
+
+/// Pairs as two vectors.
+pub fn unzip(pairs: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    (pairs.iter().step_by(2).copied().collect(), pairs.iter().skip(1).step_by(2).copied().collect())
 }
 
 /// `y = x·scale + shift` per channel; ReLU on top if asked for.
 pub fn forward(x: &[f32], [n, c, l]: Dims, scale: &[f32], shift: &[f32], relu: bool) -> Vec<f32> {
     let floor = if relu { 0. } else { f32::NEG_INFINITY };
     let mut y = vec![0f32; n * c * l];
-    parallel::chunks(&mut y, c * l, 2 * x.len(), |i, y| {
-        pulp::Arch::new().dispatch(|| {
-            for (channel, (y, x)) in y.chunks_exact_mut(l).zip(x[i * c * l..].chunks_exact(l)).enumerate() {
-                let (scale, shift) = (scale[channel], shift[channel]);
-                for (y, &x) in y.iter_mut().zip(x) {
-                    let v = x * scale + shift;
-                    *y = if v < floor { floor } else { v };
-                }
-            }
-        })
-    });
+    parallel::chunks(&mut y, c * l, 2 * x.len(), |i, y| scaled(&x[i * c * l..][..c * l], scale, shift, floor, y));
     y
+}
+
+vectorised! {
+fn scaled<'a>(x: &'a [f32], scale: &'a [f32], shift: &'a [f32], floor: f32, y: &'a mut [f32]) {
+    let l = x.len() / scale.len();
+    for (channel, (y, x)) in y.chunks_exact_mut(l).zip(x.chunks_exact(l)).enumerate() {
+        let (scale, shift) = (scale[channel], shift[channel]);
+        for (y, &x) in y.iter_mut().zip(x) {
+            let v = x * scale + shift;
+            *y = if v < floor { floor } else { v };
+        }
+    }
+}
 }
 
 /// `(Σ dy, Σ dy·(x − mean))` of each channel.
 pub fn backward_sums(x: &[f32], dy: &[f32], dims: Dims, mean: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let mut sums = vec![0f32; 2 * dims[1]];
     parallel::chunks(&mut sums, 2, 4 * x.len(), |channel, out| {
-        pulp::Arch::new().dispatch(|| {
-            let (mut plain, mut centred) = (0f64, 0f64);
-            for (x, dy) in planes(x, dims, channel).zip(planes(dy, dims, channel)) {
-                plain += reduce::sum(dy, |v| v) as f64;
-                centred += reduce::sum2(x, dy, |x, dy| (x - mean[channel]) * dy) as f64;
-            }
-            out.copy_from_slice(&[plain as f32, centred as f32]);
-        })
+        out.copy_from_slice(&sums_of_channel(x, dy, dims, channel, mean[channel]));
     });
-    (sums.iter().step_by(2).copied().collect(), sums.iter().skip(1).step_by(2).copied().collect())
+    unzip(&sums)
+}
+
+vectorised! {
+fn sums_of_channel<'a>(x: &'a [f32], dy: &'a [f32], dims: Dims, channel: usize, mean: f32) -> [f32; 2] {
+    let (mut plain, mut centred) = (0f64, 0f64);
+    for (x, dy) in planes(x, dims, channel).zip(planes(dy, dims, channel)) {
+        let [a, b] = sums_of_plane(x, dy, mean);
+        plain += a;
+        centred += b;
+    }
+    [plain as f32, centred as f32]
+}
+}
+
+/// `(Σ dy, Σ dy·(x − mean))` of one plane.
+#[inline(always)]
+pub fn sums_of_plane(x: &[f32], dy: &[f32], mean: f32) -> [f64; 2] {
+    [reduce::sum(dy, |v| v) as f64, reduce::sum2(x, dy, |x, dy| (x - mean) * dy) as f64]
 }
 
 /// `dx = dy·a + (x − mean)·b + c` with one (a, mean, b, c) per channel: what every form of the gradient comes down to.
 pub fn backward_x(x: &[f32], dy: &[f32], [n, c, l]: Dims, coefficients: &[[f32; 4]]) -> Vec<f32> {
     let mut dx = vec![0f32; n * c * l];
     parallel::chunks(&mut dx, c * l, 4 * x.len(), |i, dx| {
-        let (x, dy) = (&x[i * c * l..], &dy[i * c * l..]);
-        pulp::Arch::new().dispatch(|| {
-            let planes = dx.chunks_exact_mut(l).zip(x.chunks_exact(l)).zip(dy.chunks_exact(l));
-            for (((dx, x), dy), [a, mean, b, c]) in planes.zip(coefficients) {
-                for ((dx, x), dy) in dx.iter_mut().zip(x).zip(dy) {
-                    *dx = dy * a + (x - mean) * b + c;
-                }
-            }
-        })
+        combined(&x[i * c * l..][..c * l], &dy[i * c * l..][..c * l], coefficients, dx);
     });
     dx
+}
+
+vectorised! {
+fn combined<'a>(x: &'a [f32], dy: &'a [f32], coefficients: &'a [[f32; 4]], dx: &'a mut [f32]) {
+    let l = x.len() / coefficients.len();
+    let planes = dx.chunks_exact_mut(l).zip(x.chunks_exact(l)).zip(dy.chunks_exact(l));
+    for (((dx, x), dy), [a, mean, b, c]) in planes.zip(coefficients) {
+        for ((dx, x), dy) in dx.iter_mut().zip(x).zip(dy) {
+            *dx = dy * a + (x - mean) * b + c;
+        }
+    }
+}
 }

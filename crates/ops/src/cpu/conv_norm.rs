@@ -2,7 +2,8 @@
 //! one pass forward, and backward what the gradient of the convolution's results is made of.
 
 use super::conv::{Saved, Tail};
-use super::{batch_norm, parallel, reduce, scratch};
+use super::isa::vectorised;
+use super::{batch_norm, parallel, scratch};
 
 /// Batch, channels, height and width of the convolution's results.
 pub type Dims = [usize; 4];
@@ -18,15 +19,15 @@ pub fn forward(x: &[f32], dims: Dims, scale: &[f32], shift: &[f32], tail: Tail) 
     parallel::chunks2((&mut y, c * pooled), (&mut winners, c * pooled), 4 * x.len(), |i, y, winners| {
         let planes = y.chunks_exact_mut(pooled).zip(winners.chunks_exact_mut(pooled));
         for (channel, ((y, winners), x)) in planes.zip(x[i * c * h * w..].chunks_exact(h * w)).enumerate() {
-            pulp::Arch::new().dispatch(|| pool(x, w, scale[channel], shift[channel], y, winners));
+            pool(x, w, scale[channel], shift[channel], y, winners);
         }
     });
     (y, winners)
 }
 
+vectorised! {
 /// ReLU of the maximum of `x·scale + shift` over 2×2 windows of a plane; the first of equal ones wins, and NaN.
-#[inline(always)]
-fn pool(x: &[f32], width: usize, scale: f32, shift: f32, y: &mut [f32], winners: &mut [u8]) {
+fn pool<'a>(x: &'a [f32], width: usize, scale: f32, shift: f32, y: &'a mut [f32], winners: &'a mut [u8]) {
     let rows = y.chunks_exact_mut(width / 2).zip(winners.chunks_exact_mut(width / 2));
     for ((y, winners), x) in rows.zip(x.chunks_exact(2 * width)) {
         let (top, bottom) = x.split_at(width);
@@ -44,6 +45,7 @@ fn pool(x: &[f32], width: usize, scale: f32, shift: f32, y: &mut [f32], winners:
         }
     }
 }
+}
 
 /// What the backward pass of a normalised convolution knows.
 #[derive(Clone, Copy)]
@@ -58,17 +60,16 @@ pub struct Norm<'a> {
     pub coefficients: &'a [[f32; 4]],
 }
 
-impl Norm<'_> {
-    /// The gradient of a plane of the convolution's results; `dy` is that of the plane with tail.
-    #[inline(always)]
-    pub fn gradient(&self, image: usize, channel: usize, dy: &[f32], out: &mut [f32]) {
-        let [_, c, h, w] = self.dims;
-        let plane = image * c + channel;
-        let [a, mean, b, shift] = self.coefficients[channel];
-        let x = &self.x[plane * h * w..][..h * w];
-        before_tail(self.tail, plane, dy, w, out);
-        out.iter_mut().zip(x).for_each(|(out, x)| *out = *out * a + (x - mean) * b + shift);
-    }
+vectorised! {
+/// The gradient of a plane of the convolution's results; `dy` is that of the plane with tail.
+pub fn gradient<'a>(norm: Norm<'a>, image: usize, channel: usize, dy: &'a [f32], out: &'a mut [f32]) {
+    let [_, c, h, w] = norm.dims;
+    let plane = image * c + channel;
+    let [a, mean, b, shift] = norm.coefficients[channel];
+    let x = &norm.x[plane * h * w..][..h * w];
+    before_tail(norm.tail, plane, dy, w, out);
+    out.iter_mut().zip(x).for_each(|(out, x)| *out = *out * a + (x - mean) * b + shift);
+}
 }
 
 /// The gradient of a plane before ReLU and pooling, from that behind them.
@@ -100,17 +101,30 @@ pub fn backward_sums(x: &[f32], dims: Dims, tail: &Saved, dy: &[f32], mean: &[f3
     let mut sums = vec![0f32; 2 * c];
     parallel::chunks(&mut sums, 2, 6 * x.len(), |channel, out| {
         scratch::with([h * w], |[g]| {
-            pulp::Arch::new().dispatch(|| {
-                let (mut plain, mut centred) = (0f64, 0f64);
-                for plane in (0..n).map(|image| image * c + channel) {
-                    before_tail(tail, plane, &dy[plane * len..][..len], w, g);
-                    plain += reduce::sum(g, |v| v) as f64;
-                    let x = &x[plane * h * w..][..h * w];
-                    centred += reduce::sum2(x, g, |x, g| (x - mean[channel]) * g) as f64;
-                }
-                out.copy_from_slice(&[plain as f32, centred as f32]);
-            })
+            let planes = (0..n).map(|image| image * c + channel);
+            let sums = planes.map(|plane| {
+                let x = &x[plane * h * w..][..h * w];
+                sums_before_tail(tail, plane, x, &dy[plane * len..][..len], w, mean[channel], g)
+            });
+            let [plain, centred] = sums.fold([0., 0.], |[a, b], [c, d]| [a + c, b + d]);
+            out.copy_from_slice(&[plain as f32, centred as f32]);
         });
     });
-    (sums.iter().step_by(2).copied().collect(), sums.iter().skip(1).step_by(2).copied().collect())
+    batch_norm::unzip(&sums)
+}
+
+vectorised! {
+/// Those of one plane; `g` is scratch.
+fn sums_before_tail<'a>(
+    tail: &'a Saved<'a>,
+    plane: usize,
+    x: &'a [f32],
+    dy: &'a [f32],
+    width: usize,
+    mean: f32,
+    g: &'a mut [f32],
+) -> [f64; 2] {
+    before_tail(tail, plane, dy, width, g);
+    batch_norm::sums_of_plane(x, g, mean)
+}
 }

@@ -1,6 +1,7 @@
 //! Pooling over any rectangles, parallel over planes: local, adaptive and global pooling differ only in the ranges of
 //! rows and columns that each output position looks at.
 
+use super::isa::vectorised;
 use super::parallel;
 use std::ops::Range;
 
@@ -54,20 +55,25 @@ pub fn max_forward(r: &Regions, x: &[f32]) -> Vec<f32> {
         let x = &x[i * PLANES * plane..];
         for (y, x) in y.chunks_exact_mut(output).zip(x.chunks_exact(plane)) {
             if two_by_two {
-                pulp::Arch::new().dispatch(|| {
-                    for (row, y) in y.chunks_exact_mut(r.columns.len()).enumerate() {
-                        let (top, bottom) = x[2 * row * r.size[1]..][..2 * r.size[1]].split_at(r.size[1]);
-                        for ((y, top), bottom) in y.iter_mut().zip(top.chunks_exact(2)).zip(bottom.chunks_exact(2)) {
-                            *y = greater(greater(top[0], top[1]), greater(bottom[0], bottom[1]));
-                        }
-                    }
-                });
+                two_by_two_forward(r, x, y);
             } else {
                 r.each(|o, rows, columns| y[o] = x[first_maximum(x, r.size[1], rows, columns)]);
             }
         }
     });
     y
+}
+
+vectorised! {
+/// [`max_forward`] of one plane for 2×2 windows side by side.
+fn two_by_two_forward<'a>(r: &'a Regions, x: &'a [f32], y: &'a mut [f32]) {
+    for (row, y) in y.chunks_exact_mut(r.columns.len()).enumerate() {
+        let (top, bottom) = x[2 * row * r.size[1]..][..2 * r.size[1]].split_at(r.size[1]);
+        for ((y, top), bottom) in y.iter_mut().zip(top.chunks_exact(2)).zip(bottom.chunks_exact(2)) {
+            *y = greater(greater(top[0], top[1]), greater(bottom[0], bottom[1]));
+        }
+    }
+}
 }
 
 #[inline(always)]
@@ -98,7 +104,7 @@ pub fn max_backward(r: &Regions, x: &[f32], dy: &[f32]) -> Vec<f32> {
         let (x, dy) = (&x[i * PLANES * plane..], &dy[i * PLANES * output..]);
         for ((dx, x), dy) in dx.chunks_exact_mut(plane).zip(x.chunks_exact(plane)).zip(dy.chunks_exact(output)) {
             if two_by_two {
-                pulp::Arch::new().dispatch(|| two_by_two_backward(r, x, dy, dx));
+                two_by_two_backward(r, x, dy, dx);
             } else {
                 r.each(|o, rows, columns| dx[first_maximum(x, r.size[1], rows, columns)] += dy[o]);
             }
@@ -107,9 +113,9 @@ pub fn max_backward(r: &Regions, x: &[f32], dy: &[f32]) -> Vec<f32> {
     dx
 }
 
+vectorised! {
 /// [`max_backward`] of one plane for 2×2 windows side by side, without branches.
-#[inline(always)]
-fn two_by_two_backward(r: &Regions, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+fn two_by_two_backward<'a>(r: &'a Regions, x: &'a [f32], dy: &'a [f32], dx: &'a mut [f32]) {
     let width = r.size[1];
     let rows = x.chunks_exact(2 * width).zip(dx.chunks_exact_mut(2 * width));
     for ((x, dx), dy) in rows.zip(dy.chunks_exact(r.columns.len())) {
@@ -130,6 +136,7 @@ fn two_by_two_backward(r: &Regions, x: &[f32], dy: &[f32], dx: &mut [f32]) {
             dx_bottom[1] = share(3);
         }
     }
+}
 }
 
 /// The sum of each region of each plane, divided by `divisor` (which counts padding where a window has some).

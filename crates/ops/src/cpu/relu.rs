@@ -1,5 +1,6 @@
 //! ReLU, and the mask its gradient is.
 
+use super::isa::vectorised;
 use super::parallel;
 
 const CHUNK: usize = 1 << 14;
@@ -20,11 +21,11 @@ pub fn backward(y: &[f32], dy: &[f32]) -> Vec<f32> {
     dx
 }
 
-/// [`backward`] on one thread, into a given buffer.
-pub fn mask(y: &[f32], dy: &[f32], dx: &mut [f32]) {
-    pulp::Arch::new().dispatch(|| {
-        for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
-            *dx = if y > 0. { dy } else { 0. };
-        }
-    });
+vectorised! {
+/// [`backward`] on one thread.
+pub fn mask<'a>(y: &'a [f32], dy: &'a [f32], dx: &'a mut [f32]) {
+    for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
+        *dx = if y > 0. { dy } else { 0. };
+    }
+}
 }

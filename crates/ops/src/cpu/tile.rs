@@ -3,7 +3,9 @@
 //! A block is [`WIDTH`] values wide on every instruction set, so that the layouts of the buffers do not depend on it:
 //! `V` vectors with `V · lanes = WIDTH` (two on AVX2, four on NEON). [`dispatch`] picks `V`.
 
+use super::isa::arch;
 use pulp::Simd;
+use std::ops::Range;
 
 /// Columns of a block.
 pub const WIDTH: usize = 16;
@@ -20,6 +22,13 @@ pub struct Steps {
     reach: usize,
 }
 
+/// Some of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    offsets: &'a [usize],
+    reach: usize,
+}
+
 impl Steps {
     pub fn new(offsets: Vec<usize>) -> Self {
         let reach = offsets.iter().copied().max().unwrap_or(0);
@@ -28,6 +37,14 @@ impl Steps {
 
     pub fn len(&self) -> usize {
         self.offsets.len()
+    }
+
+    pub fn all(&self) -> Part<'_> {
+        self.part(0..self.len())
+    }
+
+    pub fn part(&self, range: Range<usize>) -> Part<'_> {
+        Part { offsets: &self.offsets[range], reach: self.reach }
     }
 }
 
@@ -38,7 +55,7 @@ pub fn product<S: Simd, const V: usize>(
     simd: S,
     a: &[f32],
     rows: &[usize; ROWS],
-    steps: &Steps,
+    steps: Part,
     b: &[f32],
 ) -> [Row<S, V>; ROWS] {
     let furthest = rows.iter().fold(0, |max, &row| max.max(row)) + steps.reach;
@@ -131,5 +148,5 @@ pub fn dispatch(kernel: impl Kernel) {
             }
         }
     }
-    pulp::Arch::new().dispatch(Dispatch(kernel))
+    arch().dispatch(Dispatch(kernel))
 }

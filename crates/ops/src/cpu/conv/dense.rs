@@ -1,9 +1,11 @@
 //! The products over everything; see the table in [`super`].
 
-use super::super::conv_norm::Norm;
+use super::super::conv_norm::{self, Norm};
+use super::super::relu;
 use super::super::tile::{Kernel, ROWS, Row, Steps, WIDTH, product, vectors, vectors_mut};
 use super::NO_WINNER;
 use super::geometry::{Geometry, Shape, Tail};
+use super::pack::{to_planes, to_rows};
 use pulp::Simd;
 
 /// One image's `y`, with bias and tail.
@@ -38,7 +40,7 @@ impl Kernel for Forward<'_> {
             let shift = vectors::<S, V>(&shift)[0];
             let rows = vectors_mut::<S, V>(sums);
             for (rows, starts) in rows.as_chunks_mut().0.iter_mut().zip(g.positions.as_chunks().0) {
-                *rows = product(simd, image, starts, &g.taps, weight);
+                *rows = product(simd, image, starts, g.taps.all(), weight);
                 for row in rows {
                     for v in 0..V {
                         row[v] = simd.add_f32s(row[v], shift[v]);
@@ -46,16 +48,16 @@ impl Kernel for Forward<'_> {
                 }
             }
             match s.tail {
-                Tail::None => transpose(sums, WIDTH, y, planes),
+                Tail::None => to_planes(sums, WIDTH, y, planes),
                 Tail::Relu => {
                     for row in rows_of::<S, V>(sums) {
                         *row = relu(simd, *row);
                     }
-                    transpose(sums, WIDTH, y, planes);
+                    to_planes(sums, WIDTH, y, planes);
                 }
                 Tail::ReluMaxPool => {
                     max_of_four::<S, V>(simd, vectors_mut::<S, V>(sums));
-                    transpose(sums, 4 * WIDTH, y, planes);
+                    to_planes(sums, 4 * WIDTH, y, planes);
                     let winners = winners[block * WIDTH * planes..].chunks_mut(planes).take(WIDTH);
                     for (c, plane) in winners.enumerate() {
                         let found = sums[WIDTH + c..].iter().step_by(4 * WIDTH);
@@ -101,13 +103,9 @@ fn max_of_four<S: Simd, const V: usize>(simd: S, rows: &mut [Row<S, V>]) {
     }
 }
 
-/// Rows of [`WIDTH`] channels, `distance` values apart, to planes of a channel each.
-#[inline(always)]
-fn transpose(rows: &[f32], distance: usize, planes: &mut [f32], len: usize) {
-    for (c, plane) in planes.chunks_exact_mut(len).enumerate() {
-        plane.iter_mut().zip(rows[c..].iter().step_by(distance)).for_each(|(y, row)| *y = *row);
-    }
-}
+/// Positions that the backward pass goes through at a time, so that what it reads and adds to for them stays in the
+/// first-level cache; a multiple of [`ROWS`].
+const CHUNK: usize = 40 * ROWS;
 
 /// One image's part of dW and db, and its dx.
 pub struct Backward<'a> {
@@ -135,32 +133,37 @@ pub struct Dx<'a> {
 impl Kernel for Backward<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, g, image, dy, dw, db, dx } = self;
-        let dw_block = dw.len() / g.blocks;
-        let blocks = dy.chunks_exact(g.positions.len() * WIDTH).zip(dw.chunks_exact_mut(dw_block));
-        for ((dy, dw), db) in blocks.zip(db.chunks_mut(WIDTH)) {
-            let dw = vectors_mut::<S, V>(dw).as_chunks_mut::<ROWS>().0;
-            for (dw, taps) in dw.iter_mut().zip(g.tap_rows.as_chunks().0) {
-                let block = product::<S, V>(simd, image, taps, &g.outputs, dy);
-                for (dw, row) in dw.iter_mut().zip(block) {
-                    *dw = add::<S, V>(simd, *dw, row);
+        let Self { s, g, image, dy, dw, db, mut dx } = self;
+        let (len, outputs) = (g.positions.len(), g.outputs.len());
+        for start in (0..outputs).step_by(CHUNK) {
+            let chunk = start..(start + CHUNK).min(outputs);
+            let dw_block = dw.len() / g.blocks;
+            let blocks = dy.chunks_exact(len * WIDTH).zip(dw.chunks_exact_mut(dw_block)).zip(db.chunks_mut(WIDTH));
+            for ((dy, dw), db) in blocks {
+                let dy = &dy[start * WIDTH..chunk.end * WIDTH];
+                let dw = vectors_mut::<S, V>(dw).as_chunks_mut::<ROWS>().0;
+                for (dw, taps) in dw.iter_mut().zip(g.tap_rows.as_chunks().0) {
+                    let block = product::<S, V>(simd, image, taps, g.outputs.part(chunk.clone()), dy);
+                    for (dw, row) in dw.iter_mut().zip(block) {
+                        *dw = add::<S, V>(simd, *dw, row);
+                    }
                 }
+                let mut sums = [0f32; WIDTH];
+                for row in dy.as_chunks::<WIDTH>().0 {
+                    sums.iter_mut().zip(row).for_each(|(sum, dy)| *sum += dy);
+                }
+                db.iter_mut().zip(sums).for_each(|(db, sum)| *db += sum);
             }
-            let mut sums = [0f32; WIDTH];
-            for row in dy.as_chunks::<WIDTH>().0.iter().take(g.outputs.len()) {
-                sums.iter_mut().zip(row).for_each(|(sum, dy)| *sum += dy);
-            }
-            db.iter_mut().zip(sums).for_each(|(db, sum)| *db += sum);
-        }
-        let Some(Dx { weight, channels, dx }) = dx else { return };
-        for (piece, weight) in weight.chunks_exact(s.out_channels * WIDTH).enumerate() {
-            let place = piece * WIDTH / g.segment * g.row + piece * WIDTH % g.segment;
-            for (i, starts) in g.positions.as_chunks::<ROWS>().0.iter().enumerate() {
-                let rows = std::array::from_fn(|r| (i * ROWS + r) * WIDTH);
-                let block = product::<S, V>(simd, dy, &rows, channels, weight);
-                for (start, row) in starts.iter().zip(block).take(g.outputs.len() - i * ROWS) {
-                    let dx = &mut vectors_mut::<S, V>(&mut dx[start + place..][..WIDTH])[0];
-                    *dx = add::<S, V>(simd, *dx, row);
+            let Some(Dx { weight, channels, ref mut dx }) = dx else { continue };
+            for (piece, weight) in weight.chunks_exact(s.out_channels * WIDTH).enumerate() {
+                let place = piece * WIDTH / g.segment * g.row + piece * WIDTH % g.segment;
+                for first in chunk.clone().step_by(ROWS) {
+                    let rows = std::array::from_fn(|r| (first + r) * WIDTH);
+                    let block = product::<S, V>(simd, dy, &rows, channels.all(), weight);
+                    for (start, row) in g.positions[first..chunk.end].iter().zip(block) {
+                        let dx = &mut vectors_mut::<S, V>(&mut dx[start + place..][..WIDTH])[0];
+                        *dx = add::<S, V>(simd, *dx, row);
+                    }
                 }
             }
         }
@@ -172,39 +175,44 @@ fn add<S: Simd, const V: usize>(simd: S, a: Row<S, V>, b: Row<S, V>) -> Row<S, V
     std::array::from_fn(|v| simd.add_f32s(a[v], b[v]))
 }
 
-/// The gradient of the sums of image `n` in blocks, from that of its result. `plane` is scratch for one channel.
+/// The gradient of the sums of image `n` in blocks, from that of its result. `planes` is scratch for one block.
 pub fn gradient_of_sums(
     s: &Shape,
     g: &Geometry,
     saved: Saved,
     n: usize,
     dy: &[f32],
-    plane: &mut [f32],
+    planes: &mut [f32],
     blocked: &mut [f32],
 ) {
-    let (len, planes) = (g.positions.len(), dy.len() / s.out_channels);
+    let (outputs, results) = (g.outputs.len(), dy.len() / s.out_channels);
     if matches!(saved, Saved::Winners(_)) || s.out_channels % WIDTH != 0 {
         blocked.fill(0.);
     }
-    for (channel, dy) in dy.chunks_exact(planes).enumerate() {
-        let rows = &mut blocked[channel / WIDTH * len * WIDTH + channel % WIDTH..];
-        let start = (n * s.out_channels + channel) * planes;
+    let blocks = blocked.chunks_exact_mut(g.positions.len() * WIDTH).zip(dy.chunks(WIDTH * results));
+    for (block, (rows, dy)) in blocks.enumerate() {
+        let first = n * s.out_channels + block * WIDTH;
+        let of_block = first * results..first * results + dy.len();
+        let planes = &mut planes[..dy.len() / results * outputs];
         match saved {
-            Saved::Nothing => rows.iter_mut().step_by(WIDTH).zip(dy).for_each(|(row, dy)| *row = *dy),
+            Saved::Nothing => to_rows(dy, outputs, rows),
             Saved::Result(y) => {
-                let rows = rows.iter_mut().step_by(WIDTH);
-                rows.zip(dy).zip(&y[start..]).for_each(|((row, dy), y)| *row = if *y > 0. { *dy } else { 0. });
-            }
-            Saved::Winners(winners) => {
-                for (i, (&dy, &winner)) in dy.iter().zip(&winners[start..]).enumerate() {
-                    if winner != NO_WINNER {
-                        rows[(4 * i + winner as usize) * WIDTH] = dy;
-                    }
-                }
+                relu::mask(&y[of_block], dy, planes);
+                to_rows(planes, outputs, rows);
             }
             Saved::Norm(norm) => {
-                pulp::Arch::new().dispatch(|| norm.gradient(n, channel, dy, plane));
-                rows.iter_mut().step_by(WIDTH).zip(&*plane).for_each(|(row, dy)| *row = *dy);
+                let channels = planes.chunks_exact_mut(outputs).zip(dy.chunks_exact(results));
+                for (c, (plane, dy)) in channels.enumerate() {
+                    conv_norm::gradient(norm, n, block * WIDTH + c, dy, plane);
+                }
+                to_rows(planes, outputs, rows);
+            }
+            Saved::Winners(winners) => {
+                for (i, (&dy, &winner)) in dy.iter().zip(&winners[of_block]).enumerate() {
+                    if winner != NO_WINNER {
+                        rows[(4 * (i % results) + winner as usize) * WIDTH + i / results] = dy;
+                    }
+                }
             }
         }
     }

@@ -68,6 +68,7 @@ pub fn backward(s: &Shape, x: &[f32], weight: &[f32], saved: Saved, dy: &[f32], 
     let channels = g.channels(s);
     let per_group = s.batch.div_ceil(GROUPS).max(1);
     let groups = s.batch.div_ceil(per_group);
+    let planes = WIDTH * g.outputs.len();
 
     // Each group has its own sums: dW, then db. Where dx is not wanted a dummy value per group keeps the loop one.
     let (dw_len, image, len) = (dw_order.len(s, &g), s.image(), dy.len() / s.batch.max(1));
@@ -78,9 +79,8 @@ pub fn backward(s: &Shape, x: &[f32], weight: &[f32], saved: Saved, dy: &[f32], 
         let (dw, db) = sums.split_at_mut(dw_len);
         for (i, n) in (group * per_group..s.batch).take(per_group).enumerate() {
             let (x, dy) = (&x[n * image..][..image], &dy[n * len..][..len]);
-            let plane = s.output[0] * s.output[1];
-            let lens = [g.image, if want_dx { g.image } else { 0 }, if sparse { 0 } else { g.blocked() }, plane];
-            scratch::with(lens, |[padded, padded_dx, sums, plane]| {
+            let lens = [g.image, if want_dx { g.image } else { 0 }, if sparse { 0 } else { g.blocked() }, planes];
+            scratch::with(lens, |[padded, padded_dx, sums, planes]| {
                 pack::image(s, &g, x, padded);
                 padded_dx.fill(0.);
                 if let (true, Saved::Winners(winners)) = (sparse, saved) {
@@ -90,7 +90,7 @@ pub fn backward(s: &Shape, x: &[f32], weight: &[f32], saved: Saved, dy: &[f32], 
                         dispatch(sparse::Backward { s, g: &g, image: padded, terms, dw, db, dx });
                     });
                 } else {
-                    dense::gradient_of_sums(s, &g, saved, n, dy, plane, sums);
+                    dense::gradient_of_sums(s, &g, saved, n, dy, planes, sums);
                     let dx = want_dx.then_some(dense::Dx { weight: &weight, channels: &channels, dx: padded_dx });
                     dispatch(dense::Backward { s, g: &g, image: padded, dy: sums, dw, db, dx });
                 }

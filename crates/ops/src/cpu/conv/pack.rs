@@ -5,28 +5,54 @@ use super::geometry::{Geometry, Shape};
 
 /// An image (C_in, H, W) into the middle of a padded one (H + 2p, W + 2p, C_in) whose border is zero.
 pub fn image(s: &Shape, g: &Geometry, x: &[f32], padded: &mut [f32]) {
-    if s.window.padding != [0, 0] {
-        padded.fill(0.);
+    let ([height, width], [top, left], channels) = (s.input, s.window.padding, s.in_channels);
+    let (first, len) = (left * channels, width * channels);
+    for (y, row) in padded.chunks_mut(g.row).enumerate() {
+        let Some(y) = y.checked_sub(top).filter(|&y| y < height) else {
+            row.fill(0.);
+            continue;
+        };
+        row[..first].fill(0.);
+        row[first + len..].fill(0.);
+        for channel in 0..channels {
+            let pixels = &x[(channel * height + y) * width..][..width];
+            row[first + channel..].iter_mut().step_by(channels).zip(pixels).for_each(|(p, x)| *p = *x);
+        }
     }
-    for_each_row(s, g, |source, target| {
-        padded[target..].iter_mut().step_by(s.in_channels).zip(&x[source..][..s.input[1]]).for_each(|(p, x)| *p = *x);
-    });
 }
 
 /// The adjoint of [`image`]: the middle of a padded image.
 pub fn unpad(s: &Shape, g: &Geometry, padded: &[f32], x: &mut [f32]) {
-    for_each_row(s, g, |source, target| {
-        let row = x[source..][..s.input[1]].iter_mut();
-        row.zip(padded[target..].iter().step_by(s.in_channels)).for_each(|(x, p)| *x = *p);
-    });
+    let ([height, width], [top, left], channels) = (s.input, s.window.padding, s.in_channels);
+    for y in 0..height {
+        let row = &padded[(y + top) * g.row + left * channels..];
+        for channel in 0..channels {
+            let pixels = x[(channel * height + y) * width..][..width].iter_mut();
+            pixels.zip(row[channel..].iter().step_by(channels)).for_each(|(x, p)| *x = *p);
+        }
+    }
 }
 
-/// Where each row of each channel starts, in the image and in the padded one.
-fn for_each_row(s: &Shape, g: &Geometry, mut visit: impl FnMut(usize, usize)) {
-    let ([height, width], [top, left]) = (s.input, s.window.padding);
-    for y in 0..height {
-        for channel in 0..s.in_channels {
-            visit((channel * height + y) * width, (y + top) * g.row + left * s.in_channels + channel);
+/// Positions that are turned over at a time: their rows stay in the first-level cache for all channels.
+const CHUNK: usize = 64;
+
+/// Rows of [`WIDTH`] channels, `distance` values apart, to planes of `len` values.
+#[inline(always)]
+pub fn to_planes(rows: &[f32], distance: usize, planes: &mut [f32], len: usize) {
+    for start in (0..len).step_by(CHUNK) {
+        for (c, plane) in planes.chunks_exact_mut(len).enumerate() {
+            let plane = plane[start..len.min(start + CHUNK)].iter_mut();
+            plane.zip(rows[start * distance + c..].iter().step_by(distance)).for_each(|(value, row)| *value = *row);
+        }
+    }
+}
+
+/// Up to [`WIDTH`] planes of `len` values to rows of them.
+pub fn to_rows(planes: &[f32], len: usize, rows: &mut [f32]) {
+    for start in (0..len).step_by(CHUNK) {
+        for (c, plane) in planes.chunks_exact(len).enumerate() {
+            let plane = &plane[start..len.min(start + CHUNK)];
+            rows[start * WIDTH + c..].iter_mut().step_by(WIDTH).zip(plane).for_each(|(row, value)| *row = *value);
         }
     }
 }
