@@ -186,7 +186,7 @@ pub fn gradient_of_sums(
     blocked: &mut [f32],
 ) {
     let (outputs, results) = (g.outputs.len(), dy.len() / s.out_channels);
-    if matches!(saved, Saved::Winners(_)) || s.out_channels % WIDTH != 0 {
+    if matches!(saved, Saved::Winners(_)) || !s.out_channels.is_multiple_of(WIDTH) {
         blocked.fill(0.);
     }
     let blocks = blocked.chunks_exact_mut(g.positions.len() * WIDTH).zip(dy.chunks(WIDTH * results));
