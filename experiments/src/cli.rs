@@ -39,7 +39,7 @@ pub enum Command {
         #[arg(long, value_name = "CxHxW")]
         input: Option<Shape>,
         /// Number of classes; the model's own if not given
-        #[arg(long, value_name = "K", value_parser = positive, allow_negative_numbers = true)]
+        #[arg(long, value_name = "K", value_parser = up_to::<MOST_CLASSES>, allow_negative_numbers = true)]
         classes: Option<usize>,
         #[arg(long)]
         json: bool,
@@ -91,19 +91,19 @@ pub struct RunOptions {
     #[arg(long)]
     pub heads: Option<HeadList>,
     /// How many seeds
-    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = up_to::<MOST_SEEDS>, allow_negative_numbers = true)]
     pub seeds: Option<usize>,
     /// The first seed
     #[arg(long, value_name = "BASE", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=u64::from(u32::MAX)), allow_negative_numbers = true)]
     pub seed: u64,
     /// How many times each image is trained on
-    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = up_to::<MOST_EPOCHS>, allow_negative_numbers = true)]
     pub epochs: Option<usize>,
     /// How many images are trained on
-    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = up_to::<MOST_IMAGES>, allow_negative_numbers = true)]
     pub train_size: Option<usize>,
     /// Images per update
-    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = up_to::<MOST_IMAGES>, allow_negative_numbers = true)]
     pub batch_size: Option<usize>,
     /// The peak learning rate of all variants
     #[arg(long, value_parser = positive_number, allow_negative_numbers = true)]
@@ -112,7 +112,7 @@ pub struct RunOptions {
     #[arg(long, conflicts_with_all = ["lr", "shard"])]
     pub tune: bool,
     /// Threads in all; training runs share them, one each [default: one per core]
-    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = up_to::<MOST_THREADS>, allow_negative_numbers = true)]
     pub threads: Option<usize>,
     /// What to train on; the others need a build with `--features cuda` or `metal`
     #[arg(long, default_value = "cpu")]
@@ -147,16 +147,16 @@ pub struct BenchOptions {
     #[arg(long)]
     pub heads: Option<HeadList>,
     /// Of training
-    #[arg(long, value_name = "N", default_value_t = crate::bench::TRAIN_BATCH, value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = crate::bench::TRAIN_BATCH, value_parser = up_to::<MOST_IMAGES>, allow_negative_numbers = true)]
     pub batch_size: usize,
     /// [default: one per core]
-    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = up_to::<MOST_THREADS>, allow_negative_numbers = true)]
     pub threads: Option<usize>,
     /// The command line of another program to compare with, as often as wanted: see experiments/peers/README.md
     #[arg(long = "peer", value_name = "COMMAND")]
     pub peers: Vec<String>,
     /// How many times all are asked in turn
-    #[arg(long, value_name = "N", default_value_t = 7, value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = up_to::<MOST_EPOCHS>, allow_negative_numbers = true)]
     pub pairs: usize,
     /// Write the comparison into DIR/bench
     #[arg(long, value_name = "DIR", requires = "peers")]
@@ -245,9 +245,9 @@ impl FromStr for Shape {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let sizes: Option<Vec<usize>> =
-            text.split('x').map(|size| size.parse().ok().filter(|&size| size > 0)).collect();
+            text.split('x').map(|size| size.parse().ok().filter(|size| (1..=LONGEST_SIDE).contains(size))).collect();
         let shape = sizes.and_then(|sizes| sizes.try_into().ok()).map(Self);
-        shape.ok_or_else(|| "it is CHANNELSxHEIGHTxWIDTH, as in 1x28x28".into())
+        shape.ok_or_else(|| format!("it is CHANNELSxHEIGHTxWIDTH, as in 1x28x28, none above {LONGEST_SIDE}"))
     }
 }
 
@@ -258,9 +258,17 @@ impl fmt::Display for Shape {
     }
 }
 
-fn positive(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|&number| number > 0);
-    number.ok_or_else(|| "it is a whole number of 1 or more".into())
+/// What makes sense at most, here and in the file of a suite: beyond it numbers and memory would overflow.
+pub const MOST_SEEDS: usize = 10_000;
+pub const MOST_EPOCHS: usize = 1_000_000;
+pub const MOST_IMAGES: usize = 1 << 31;
+const MOST_THREADS: usize = 1024;
+const MOST_CLASSES: usize = 1 << 20;
+const LONGEST_SIDE: usize = 4096;
+
+fn up_to<const MOST: usize>(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=MOST).contains(number));
+    number.ok_or_else(|| format!("it is a whole number from 1 to {MOST}"))
 }
 
 fn positive_number(text: &str) -> Result<f64, String> {
@@ -283,7 +291,7 @@ mod tests {
     #[test]
     fn a_shape_has_three_positive_sizes() {
         assert_eq!("3x32x32".parse(), Ok(Shape([3, 32, 32])));
-        for senseless in ["28x28", "1x0x28", "1x28x28x1", "axbxc", ""] {
+        for senseless in ["28x28", "1x0x28", "1x28x28x1", "axbxc", "", "1x28x5000"] {
             assert!(senseless.parse::<Shape>().is_err(), "{senseless}");
         }
     }

@@ -6,7 +6,11 @@ use anyhow::{Result, anyhow};
 use datasets::{Dataset, DatasetError, DatasetId, Images, LoadOptions, Standardization};
 use sha2::{Digest, Sha256};
 
-use crate::{cli::RunOptions, misuse::Misuse, suite::Suite};
+use crate::{
+    cli::{RunOptions, Shape},
+    misuse::Misuse,
+    suite::Suite,
+};
 
 /// The validation split and the subset to train on never change with a run's seed.
 const SPLIT_SEED: u64 = 0;
@@ -36,8 +40,20 @@ pub struct Data {
     pub fingerprint: String,
 }
 
+/// Only the images of a folder are resized.
+///
+/// # Errors
+/// [`Misuse`] where another data set is to be resized.
+pub fn check_input(id: &DatasetId, input: Option<Shape>) -> Result<()> {
+    match (id, input) {
+        (DatasetId::Folder(_), _) | (_, None) => Ok(()),
+        _ => Err(Misuse::new(format!("--input is for folders of images; {id} has a size of its own")).into()),
+    }
+}
+
 impl Data {
     pub fn load(suite: &Suite, options: &RunOptions) -> Result<Self> {
+        check_input(&suite.dataset, options.input)?;
         let input = Some(suite.input()?);
         let loaded = load(&suite.dataset, &LoadOptions { data_dir: options.data_dir.clone(), input })?;
         let fingerprint = fingerprint(&loaded);

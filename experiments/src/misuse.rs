@@ -7,12 +7,22 @@ pub struct Misuse(String);
 impl Misuse {
     /// The error and its causes as one message.
     pub fn from(error: impl Into<anyhow::Error>) -> Self {
-        Self(format!("{:#}", error.into()))
+        let words = |cause: &(dyn std::error::Error + 'static)| {
+            let text = cause.to_string();
+            if cause.is::<candle_core::Error>() { outermost_first(&text) } else { text }
+        };
+        Self(error.into().chain().map(words).collect::<Vec<_>>().join(": "))
     }
 
     pub fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
+}
+
+/// Candle writes what an error happened in below it, a line each in quotes, and a backtrace indented.
+fn outermost_first(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with(char::is_whitespace));
+    lines.rev().map(|line| line.trim_matches('"')).collect::<Vec<_>>().join(": ")
 }
 
 impl fmt::Display for Misuse {
@@ -22,3 +32,16 @@ impl fmt::Display for Misuse {
 }
 
 impl std::error::Error for Misuse {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Context;
+
+    #[test]
+    fn an_error_of_candle_is_told_in_one_line_from_the_outside() {
+        let error: candle_core::Result<()> = Err(candle_core::Error::msg("too small"));
+        let error = error.context("layer 1").context("model nin").unwrap_err();
+        assert_eq!(Misuse::from(error).to_string(), "model nin: layer 1: too small");
+    }
+}

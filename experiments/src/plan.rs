@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, bail};
 use candle_core::Device;
-use layers::Layer;
+use layers::{Description, Layer};
 use models::{Classifier, ModelConfig};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use training::{FitConfig, OptimizerConfig, Parameters, Schedule};
 
 use crate::{
+    bench::INFER_BATCH,
     cli::{DeviceKind, Shape, Shard},
     data::{Data, hex},
     misuse::Misuse,
@@ -176,11 +177,28 @@ impl Plan {
 
 fn check(run: &RunConfig) -> Result<()> {
     let parameters = Parameters::seeded(run.seed, &Device::Cpu);
-    let output = run.build(&parameters)?.describe(&run.input)?.output;
-    if output != [run.classes] {
-        return Err(anyhow!("the network gives {output:?}, not {} logits", run.classes));
+    let description = run.build(&parameters)?.describe(&run.input)?;
+    if description.output != [run.classes] {
+        bail!("the network gives {:?}, not {} logits", description.output, run.classes)
     }
     training::Optimizer::new(&run.optimizer, &parameters)?;
+    check_memory(&description, run.batch_size.min(run.train_size))
+}
+
+/// Of one batch: 8 GiB of f32.
+const MOST_ACTIVATIONS: usize = 1 << 31;
+
+/// Whether training on so many images at once, and inference on [`INFER_BATCH`], can be thought to fit into memory.
+pub fn check_memory(network: &Description, train_batch: usize) -> Result<()> {
+    let activations = network.activations();
+    let largest = activations.iter().max().copied().unwrap_or_default();
+    // In inference a layer's output lives until the next one's is there.
+    let values = train_batch.saturating_mul(activations.iter().sum()).max(INFER_BATCH * 2 * largest);
+    if values > MOST_ACTIVATIONS {
+        bail!(
+            "a batch would need {values} values in memory, more than {MOST_ACTIVATIONS}: smaller batches, images or widths"
+        )
+    }
     Ok(())
 }
 

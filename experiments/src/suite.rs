@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, de};
 use training::{OptimizerConfig, Schedule};
 
 use crate::{
-    cli::{DeviceKind, RunOptions, Shape},
+    cli::{DeviceKind, MOST_EPOCHS, MOST_IMAGES, MOST_SEEDS, RunOptions, Shape},
     misuse::Misuse,
 };
 
@@ -145,9 +145,13 @@ fn parse_file(path: &Path, text: &str) -> Result<Suite> {
             variants.push(Variant { model, head, lr });
         }
     }
-    let counts = [("seeds", file.seeds), ("epochs", file.epochs), ("batch_size", file.batch_size)];
-    if let Some((key, _)) = counts.iter().find(|(_, count)| *count == 0) {
-        anyhow::bail!("{key} = 0: it is 1 or more")
+    for (key, count, most) in [
+        ("seeds", file.seeds, MOST_SEEDS),
+        ("epochs", file.epochs, MOST_EPOCHS),
+        ("batch_size", file.batch_size, MOST_IMAGES),
+        ("train_size", file.train_size.unwrap_or(1), MOST_IMAGES),
+    ] {
+        anyhow::ensure!((1..=most).contains(&count), "{key} = {count}: it is a whole number from 1 to {most}");
     }
     for lr in variants.iter().map(|variant| variant.lr).chain([file.lr]).chain(file.lr_grid.iter().copied()) {
         anyhow::ensure!(lr.is_finite() && lr > 0., "lr = {lr}: it is a number above 0");
@@ -296,7 +300,9 @@ mod tests {
         let text = SUITES.get_file("heads.toml").unwrap().contents_utf8().unwrap();
         let message = |text: &str| format!("{:#}", parse(Path::new("my.toml"), text).unwrap_err());
         assert!(message(&text.replace("epochs = 4", "epoch = 4")).contains("epoch"));
-        assert!(message(&text.replace("epochs = 4", "epochs = 0")).contains("epochs = 0: it is 1 or more"));
+        assert!(
+            message(&text.replace("epochs = 4", "epochs = 0")).contains("epochs = 0: it is a whole number from 1 to")
+        );
         assert!(message(&text.replace("\"gem-fc\"", "\"gemm-fc\"")).contains("gemm-fc"));
         assert!(message(&text.replace("\"two-conv\"", "\"two-cnov\"")).contains("two-cnov"));
     }

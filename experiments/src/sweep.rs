@@ -27,13 +27,14 @@ pub fn sweep(plan: &Plan, data: &Data, store: &Store, info: &SuiteInfo, options:
     let present: Vec<&RunConfig> = plan.runs.iter().filter(|run| store.find(run).is_some()).collect();
     let complete = present.len() == plan.runs.len();
     // Speeds are comparable only where all variants took turns: a shard alone measures none.
+    let mut measured = Ok(());
     if complete || options.shard.is_none() {
-        measure_speed(plan, &present, data, store, options.threads())?;
+        measured = measure_speed(plan, &present, data, store, options.threads());
     }
-    if complete {
+    if complete && measured.is_ok() {
         store.complete()?;
     }
-    trained
+    trained.and(measured)
 }
 
 /// Trains what the plan (or this shard of it) lacks in `store`.

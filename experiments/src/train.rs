@@ -9,6 +9,7 @@ use layers::Layer;
 use training::{Evaluation, Event, Parameters, evaluate, fit};
 
 use crate::{
+    bench::INFER_BATCH,
     data::Data,
     machine::{Cpu, Versions},
     plan::RunConfig,
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// Images per batch where nothing is trained: changes no result beyond the last bits.
-const EVALUATION_BATCH: usize = 256;
+const EVALUATION_BATCH: usize = INFER_BATCH;
 
 /// Trains on the current rayon pool; `on_step` hears of each step's loss.
 pub fn train(run: &RunConfig, data: &Data, suite: SuiteInfo, on_step: impl Fn(f32)) -> Result<Record> {

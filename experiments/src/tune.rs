@@ -52,6 +52,7 @@ pub fn tune(suite: &Suite, data: &Data, folder: &Path, info: &SuiteInfo, options
         let store = Store::new(trials_folder.join(format!("lr-{lr}")));
         let options = RunOptions { extend: true, fresh: false, ..options.clone() };
         train_missing(&plan, &data, &store, info, &options)?;
+        store.complete()?;
         let records: Vec<Record> = plan.runs.iter().filter_map(|run| store.find(run)).collect();
         by_rate.push((lr, records));
     }

@@ -22,6 +22,9 @@ fn the_bench_has_the_names_scripts_rely_on_and_compares_with_any_program() {
     let table = stdout(experiments(&bench).args(["--peer", peer, "--peer", refusing, "--out"]).arg(out.path()));
     assert!(table.contains("× Snail 1") && table.contains("× Cat 9"), "{table}");
     assert!(fs::read_to_string(out.path().join("bench/README.md")).unwrap().contains("× Snail 1"));
+    let wrong = peer.replace("0.5", "-1");
+    let message = stderr(experiments(&bench).args(["--peer", &wrong]), 1);
+    assert!(message.contains("answered a rate of -1"), "{message}");
     let message = stderr(experiments(&bench).args(["--peer", "true"]), 1);
     assert!(message.contains("`true` ended without an answer"), "{message}");
 }
@@ -29,10 +32,20 @@ fn the_bench_has_the_names_scripts_rely_on_and_compares_with_any_program() {
 #[test]
 fn senseless_options_exit_with_2_and_say_what_is_possible() {
     for (arguments, answer) in [
-        (&["run", "--epochs", "0"][..], "1 or more"),
-        (&["run", "--seeds", "0"], "1 or more"),
-        (&["run", "--threads", "0"], "1 or more"),
-        (&["run", "--batch-size", "0"], "1 or more"),
+        (&["run", "--epochs", "0"][..], "from 1 to"),
+        (&["run", "--seeds", "0"], "from 1 to"),
+        (&["run", "--threads", "0"], "from 1 to"),
+        (&["run", "--batch-size", "0"], "from 1 to"),
+        (&["run", "--seeds", "99999999999"], "from 1 to"),
+        (&["run", "--epochs", "9223372036854775807"], "from 1 to"),
+        (&["run", "--threads", "100000000"], "from 1 to"),
+        (&["run", "--input", "3x32x32", "--dry-run"], "folders of images"),
+        (&["run", "--heads", "fc:99999999999", "--dry-run"], "larger than"),
+        (&["data", "mnist-mini", "--input", "1x32x32"], "folders of images"),
+        (&["summary", "two-conv@1e300"], "larger than"),
+        (&["summary", "two-conv", "--classes", "99999999"], "from 1 to"),
+        (&["summary", "two-conv", "--input", "1x5000x28"], "none above 4096"),
+        (&["bench", "--models", "two-conv", "--batch-size", "400000000"], "smaller batches"),
         (&["run", "--lr", "-1"], "--lr"),
         (&["run", "--lr=0"], "above 0"),
         (&["run", "--lr=nan"], "above 0"),

@@ -1,6 +1,7 @@
 use std::{io, path::PathBuf};
 
-/// What can be wrong with a data set: every message names the file, or says what is possible.
+/// What can be wrong with a data set: every message names the file, or says what is possible. The operating system's or
+/// a decoder's own words are the [`source`](std::error::Error::source).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatasetError {
@@ -19,13 +20,13 @@ pub enum DatasetError {
     Missing { path: PathBuf, expected: String },
 
     /// The operating system would not read or write it.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: can't be read or written", path.display())]
     Io { path: PathBuf, source: io::Error },
 
     #[error("{}: the gzip stream ends early; the file is truncated, fetch it again", path.display())]
     TruncatedGzip { path: PathBuf },
 
-    #[error("{}: the gzip stream is damaged ({source}); fetch the file again", path.display())]
+    #[error("{}: the gzip stream is damaged; fetch the file again", path.display())]
     DamagedGzip { path: PathBuf, source: io::Error },
 
     /// The first four bytes are not those of this kind of IDX file.
@@ -74,7 +75,7 @@ pub enum DatasetError {
     #[error("{}: expected {expected} here (only hidden files are passed over)", path.display())]
     Unexpected { path: PathBuf, expected: &'static str },
 
-    #[error("{}: not a readable PNG or JPEG image ({source})", path.display())]
+    #[error("{}: not a readable PNG or JPEG image", path.display())]
     Undecodable { path: PathBuf, source: image::ImageError },
 
     #[error(

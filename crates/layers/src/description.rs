@@ -53,6 +53,15 @@ impl Description {
         Self { path: path.into(), ..self }
     }
 
+    /// The number of values of each layer's output for one input: what a training step keeps for its backward pass, if
+    /// nothing is computed along with something else.
+    pub fn activations(&self) -> Vec<usize> {
+        if self.children.is_empty() {
+            return vec![self.output.iter().product()];
+        }
+        self.children.iter().flat_map(Self::activations).collect()
+    }
+
     /// Layers one after the other.
     pub fn chain(kind: impl Into<String>, input: &[usize], children: Vec<Description>) -> Self {
         let output = children.last().map_or(input, |last| &last.output).to_vec();

@@ -27,6 +27,17 @@ fn names(variables: &VarMap) -> Vec<String> {
 }
 
 #[test]
+fn activations_are_the_sizes_of_all_outputs_those_of_parts_included() -> Result<()> {
+    let variables = VarMap::new();
+    let body = Stack::new(&[2, 4, 4], builder(&variables).pp("body")).conv_same(2, 3).batch_norm().build()?;
+    let net =
+        Stack::new(&[1, 6, 6], builder(&variables)).conv(2, 3).layer(|_, _| Ok(Residual::new(body, None))).build()?;
+    let activations = net.describe(&[1, 6, 6])?.activations();
+    assert!(activations.len() > 2 && activations.iter().all(|&values| values == 32), "{activations:?}");
+    Ok(())
+}
+
+#[test]
 fn modules_are_numbered_as_a_torch_sequential_and_may_be_named() -> Result<()> {
     let variables = VarMap::new();
     Stack::new(&[1, 12, 12], builder(&variables))

@@ -71,6 +71,9 @@ impl fmt::Debug for Parameters {
     }
 }
 
+/// Of one model: 1 GiB of f32.
+const MOST_VALUES: usize = 1 << 28;
+
 fn is_statistic(name: &str) -> bool {
     matches!(name.rsplit('.').next(), Some("running_mean" | "running_var"))
 }
@@ -83,6 +86,12 @@ impl SimpleBackend for Parameters {
                 bail!("parameter {name} has the shape {:?}, not {:?}", variable.dims(), shape.dims())
             }
             return self.hand_out(variable, name, dtype, device);
+        }
+        // Checked before anything is allocated: a slip of the finger must not fill the memory.
+        let count = shape.dims().iter().try_fold(1usize, |count, &n| count.checked_mul(n));
+        let others: usize = variables.values().map(|variable| variable.elem_count()).sum();
+        if count.and_then(|count| count.checked_add(others)).is_none_or(|all| all > MOST_VALUES) {
+            bail!("parameter {name} of {:?} makes the model larger than {MOST_VALUES} values", shape.dims())
         }
         let values = init::draw(hint, &shape, &mut layers::rng(self.seed, name, 0))
             .map_err(|error| error.context(format!("parameter {name}")))?;

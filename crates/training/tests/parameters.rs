@@ -95,6 +95,16 @@ fn a_copy_in_another_type_is_refused_because_it_would_not_be_trained() {
 }
 
 #[test]
+fn a_model_too_large_for_any_memory_is_refused_before_anything_is_allocated() {
+    for shape in [[1 << 20, 1 << 20], [usize::MAX, usize::MAX]] {
+        let parameters = Parameters::seeded(0, &CPU);
+        let error = parameters.builder().get_with_hints((shape[0], shape[1]), "weight", UNIFORM).unwrap_err();
+        assert!(error.to_string().contains("parameter weight"), "{error}");
+        assert!(parameters.all().is_empty());
+    }
+}
+
+#[test]
 fn running_statistics_are_kept_but_not_trainable() {
     let parameters = network(0, 2);
     let trainable = ["0.bias", "0.weight", "1.bias", "1.weight", "head.bias", "head.weight"];

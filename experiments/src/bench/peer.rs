@@ -58,7 +58,7 @@ impl Peer {
         if line.is_empty() {
             bail!("`{}` ended without an answer", self.command)
         }
-        serde_json::from_str(&line).with_context(|| format!("`{}` answered {line}", self.command))
+        serde_json::from_str(&line).with_context(|| format!("`{}` answered {}", self.command, line.trim_end()))
     }
 }
 
@@ -74,7 +74,8 @@ impl Contestant for Peer {
         }
         writeln!(self.requests, "{request}").with_context(|| format!("`{}` takes no requests", self.command))?;
         match self.read()? {
-            Answer::SamplesPerSec(rate) => Ok(Some(rate)),
+            Answer::SamplesPerSec(rate) if rate > 0. => Ok(Some(rate)),
+            Answer::SamplesPerSec(rate) => bail!("`{}` answered a rate of {rate}", self.command),
             Answer::Error(error) => {
                 eprintln!("{}: {error}: {request}", self.name);
                 self.refused.insert(request);

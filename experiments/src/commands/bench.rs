@@ -2,6 +2,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 use candle_core::Device;
+use layers::Layer;
 use models::{ModelConfig, ModelName};
 use serde_json::{Value, json};
 use training::Parameters;
@@ -14,6 +15,7 @@ use crate::{
     machine::Cpu,
     misuse::Misuse,
     output::{print, print_json},
+    plan::check_memory,
     render::{comparison_page, comparison_table, speed_table},
     store::write,
 };
@@ -33,12 +35,13 @@ pub fn bench(options: &BenchOptions) -> Result<()> {
     for (model, config) in networks(options)? {
         let network = model.architecture().build(&config, Parameters::seeded(0, &Device::Cpu).builder());
         let network = network.map_err(Misuse::from)?;
-        let macs = models::summary(&network, &config.input)?.macs;
+        let description = network.describe(&config.input)?;
+        check_memory(&description, options.batch_size).map_err(Misuse::from)?;
         for (what, batch) in
             [(What::Train, options.batch_size), (What::Infer, INFER_BATCH), (What::Infer, LATENCY_BATCH)]
         {
             let request = Request::new(&model, &config, what, batch, options.threads());
-            measurements.push(Measurement::new(request, macs, options.peers.len()));
+            measurements.push(Measurement::new(request, description.macs, options.peers.len()));
         }
     }
     let mut peers = options.peers.iter().map(|command| Peer::start(command)).collect::<Result<Vec<_>>>()?;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     cli::Shape,
-    data::load,
+    data::{check_input, load},
     output::{print, print_json},
 };
 
@@ -20,6 +20,7 @@ pub fn data(
     grid: Option<&Path>,
     json: bool,
 ) -> Result<()> {
+    check_input(id, input)?;
     let data = load(id, &LoadOptions { data_dir, input: input.map(|shape| shape.0) })?;
     let classes = data.classes.len();
     if let Some(path) = grid {
