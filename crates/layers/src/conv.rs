@@ -2,7 +2,7 @@ use crate::linear::uniform;
 use crate::{BatchNorm, Description, Layer, Mode, ReceptiveField, Window};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use ops::Tail;
+use ops::Epilogue;
 
 /// The settings of a [`Conv2d`]; by default stride 1, no padding, with bias.
 #[derive(Debug, Clone, Copy)]
@@ -56,9 +56,9 @@ pub struct Conv2d {
     weight: Tensor,
     bias: Option<Tensor>,
     config: Conv2dConfig,
-    /// What follows and is computed along with it: a batch normalisation, then the tail.
+    /// What follows and is computed along with it: a batch normalisation, then the epilogue.
     pub(crate) norm: Option<BatchNorm>,
-    pub(crate) tail: Tail,
+    pub(crate) epilogue: Epilogue,
 }
 
 impl Conv2d {
@@ -71,7 +71,7 @@ impl Conv2d {
             bias: config.bias.then(|| vb.get_with_hints(outputs, "bias", init)).transpose()?,
             config,
             norm: None,
-            tail: Tail::None,
+            epilogue: Epilogue::None,
         })
     }
 
@@ -91,21 +91,21 @@ impl Layer for Conv2d {
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
         let (weight, bias) = (mode.parameter(&self.weight), self.bias.as_ref().map(|bias| mode.parameter(bias)));
         let (bias, window) = (bias.as_ref(), &self.config.window);
-        let Some(norm) = &self.norm else { return convolve(xs, &weight, bias, window, self.tail) };
+        let Some(norm) = &self.norm else { return convolve(xs, &weight, bias, window, self.epilogue) };
         match mode {
             Mode::Train { .. } => norm.train(|gamma, beta, eps| {
-                ops::conv2d_batch_norm_train(xs, &weight, bias, window, gamma, beta, eps, self.tail)
+                ops::conv2d_batch_norm_train(xs, &weight, bias, window, gamma, beta, eps, self.epilogue)
             }),
             Mode::Inference => {
                 let (weight, bias) = norm.fold(&weight, bias)?;
-                convolve(xs, &weight, Some(&bias), window, self.tail)
+                convolve(xs, &weight, Some(&bias), window, self.epilogue)
             }
             // Class maps ask for gradients of the feature maps as they are.
             Mode::Eval => {
                 let mut norm = norm.clone();
-                norm.relu = self.tail != Tail::None;
+                norm.relu = self.epilogue != Epilogue::None;
                 let ys = norm.forward(&ops::conv2d(xs, &weight, bias, window)?, mode)?;
-                if self.tail == Tail::ReluMaxPool { ops::max_pool2d(&ys, &Window::square(2)) } else { Ok(ys) }
+                if self.epilogue == Epilogue::ReluMaxPool { ops::max_pool2d(&ys, &Window::square(2)) } else { Ok(ys) }
             }
         }
     }
@@ -129,11 +129,17 @@ impl Layer for Conv2d {
     }
 }
 
-fn convolve(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window, tail: Tail) -> Result<Tensor> {
-    match tail {
-        Tail::None => ops::conv2d(xs, weight, bias, window),
-        Tail::Relu => ops::conv2d_relu(xs, weight, bias, window),
-        Tail::ReluMaxPool => ops::conv2d_relu_max_pool(xs, weight, bias, window),
+fn convolve(
+    xs: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    window: &Window,
+    epilogue: Epilogue,
+) -> Result<Tensor> {
+    match epilogue {
+        Epilogue::None => ops::conv2d(xs, weight, bias, window),
+        Epilogue::Relu => ops::conv2d_relu(xs, weight, bias, window),
+        Epilogue::ReluMaxPool => ops::conv2d_relu_max_pool(xs, weight, bias, window),
     }
 }
 

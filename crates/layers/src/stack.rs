@@ -5,7 +5,7 @@ use crate::{
 };
 use candle_core::{Context, Result, bail};
 use candle_nn::VarBuilder;
-use ops::Tail;
+use ops::Epilogue;
 
 /// Builds a [`Sequential`] from top to bottom, keeping track of the shape, so that an architecture reads like the
 /// table in its paper.
@@ -46,14 +46,16 @@ impl Module {
     /// Takes on the module that follows, if it can compute it along with itself.
     fn absorb(&mut self, next: &Module) -> bool {
         match (self, next) {
-            (Module::Conv2d(conv), Module::BatchNorm(norm)) if conv.tail == Tail::None && conv.norm.is_none() => {
+            (Module::Conv2d(conv), Module::BatchNorm(norm))
+                if conv.epilogue == Epilogue::None && conv.norm.is_none() =>
+            {
                 conv.norm = Some(norm.clone());
             }
-            (Module::Conv2d(conv), Module::Relu) if conv.tail == Tail::None => conv.tail = Tail::Relu,
+            (Module::Conv2d(conv), Module::Relu) if conv.epilogue == Epilogue::None => conv.epilogue = Epilogue::Relu,
             (Module::Conv2d(conv), Module::MaxPool2d(MaxPool2d(window)))
-                if conv.tail == Tail::Relu && *window == Window::square(2) =>
+                if conv.epilogue == Epilogue::Relu && *window == Window::square(2) =>
             {
-                conv.tail = Tail::ReluMaxPool;
+                conv.epilogue = Epilogue::ReluMaxPool;
             }
             (Module::Linear(layer), Module::Relu) => layer.relu = true,
             (Module::BatchNorm(layer), Module::Relu) => layer.relu = true,

@@ -1,9 +1,9 @@
 use crate::cpu::{Gradients, conv, fast};
-use crate::weighted::{Weighted, apply};
+use crate::weighted::{Call, Weighted, apply};
 use crate::{Window, composed};
 use candle_core::{Result, Shape, Tensor, bail};
+pub use conv::Epilogue;
 use conv::Saved;
-pub use conv::Tail;
 use std::sync::OnceLock;
 
 /// 2-d convolution (cross-correlation), as `torch.nn.functional.conv2d` with zero padding.
@@ -15,12 +15,12 @@ use std::sync::OnceLock;
 /// # Errors
 /// Shapes that do not fit, or an input smaller than the kernel.
 pub fn conv2d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<Tensor> {
-    convolve(xs, weight, bias, window, Tail::None)
+    convolve(xs, weight, bias, window, Epilogue::None)
 }
 
 /// [`conv2d`] with ReLU on top, in one operator: one buffer and one pass less than `relu(conv2d(…))`.
 pub fn conv2d_relu(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<Tensor> {
-    convolve(xs, weight, bias, window, Tail::Relu)
+    convolve(xs, weight, bias, window, Epilogue::Relu)
 }
 
 /// `max_pool2d(relu(conv2d(…)), Window::square(2))` in one operator. The feature map before the pooling is never
@@ -32,7 +32,7 @@ pub fn conv2d_relu(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: 
 /// # Errors
 /// As [`conv2d`]; an output smaller than 2x2.
 pub fn conv2d_relu_max_pool(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<Tensor> {
-    convolve(xs, weight, bias, window, Tail::ReluMaxPool)
+    convolve(xs, weight, bias, window, Epilogue::ReluMaxPool)
 }
 
 /// 1-d convolution, as `torch.nn.functional.conv1d`: [`conv2d`] on images of height 1.
@@ -47,18 +47,24 @@ pub fn conv1d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize
     conv2d(&xs.unsqueeze(2)?, &weight.unsqueeze(2)?, bias, &window)?.squeeze(2)
 }
 
-fn convolve(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window, tail: Tail) -> Result<Tensor> {
-    let shape = check(xs, weight, bias, window, tail)?;
+fn convolve(
+    xs: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    window: &Window,
+    epilogue: Epilogue,
+) -> Result<Tensor> {
+    let shape = check(xs, weight, bias, window, epilogue)?;
     if !fast(&[xs, weight, bias.unwrap_or(weight)]) {
         let ys = composed::conv2d(xs, weight, bias, window)?;
-        return match tail {
-            Tail::None => Ok(ys),
-            Tail::Relu => composed::relu(&ys),
-            Tail::ReluMaxPool => composed::max_pool2d(&composed::relu(&ys)?, &Window::square(2)),
+        return match epilogue {
+            Epilogue::None => Ok(ys),
+            Epilogue::Relu => composed::relu(&ys),
+            Epilogue::ReluMaxPool => composed::max_pool2d(&composed::relu(&ys)?, &Window::square(2)),
         };
     }
-    let is_training = [Some(xs), Some(weight), bias].into_iter().flatten().any(|t| t.track_op());
-    apply(xs, weight, bias, Conv2d { shape, winners: is_training.then(OnceLock::new) })
+    let has_gradient = [Some(xs), Some(weight), bias].into_iter().flatten().any(|t| t.track_op());
+    apply(xs, weight, bias, Conv2d { shape, winners: has_gradient.then(OnceLock::new) })
 }
 
 /// The sizes of a convolution, if they fit.
@@ -67,7 +73,7 @@ pub(crate) fn check(
     weight: &Tensor,
     bias: Option<&Tensor>,
     window: &Window,
-    tail: Tail,
+    epilogue: Epilogue,
 ) -> Result<conv::Shape> {
     let (batch, in_channels, height, width) = xs.dims4()?;
     let out_channels = weight.dim(0)?;
@@ -79,10 +85,10 @@ pub(crate) fn check(
     }
     let input = [height, width];
     let output = window.output_size(input)?;
-    if tail == Tail::ReluMaxPool {
+    if epilogue == Epilogue::ReluMaxPool {
         Window::square(2).output_size(output)?;
     }
-    Ok(conv::Shape { batch, in_channels, out_channels, input, output, window: *window, tail })
+    Ok(conv::Shape { batch, in_channels, out_channels, input, output, window: *window, epilogue })
 }
 
 struct Conv2d {
@@ -95,7 +101,7 @@ impl Weighted for Conv2d {
     const NAME: &'static str = "conv2d";
 
     fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape) {
-        let conv::Output { y, winners } = conv::forward(&self.shape, x, weight, bias);
+        let conv::Output { y, winners } = conv::forward(&self.shape, x, weight, bias, self.winners.is_some());
         if let Some(saved) = &self.winners {
             // An operator is made for one call: nothing is there yet.
             let _ = saved.set(winners);
@@ -104,23 +110,15 @@ impl Weighted for Conv2d {
         (y, Shape::from((self.shape.batch, self.shape.out_channels, height, width)))
     }
 
-    fn backward(
-        &self,
-        x: &[f32],
-        weight: &[f32],
-        _bias: Option<&[f32]>,
-        y: &[f32],
-        dy: &[f32],
-        want_dx: bool,
-    ) -> Result<Gradients> {
-        let saved = match (self.shape.tail, self.winners.as_ref().and_then(OnceLock::get)) {
-            (Tail::None, _) => Saved::Nothing,
-            (Tail::Relu, _) => Saved::Result(y),
-            (Tail::ReluMaxPool, Some(winners)) => Saved::Winners(winners),
-            (Tail::ReluMaxPool, None) => {
+    fn backward(&self, call: Call) -> Result<Gradients> {
+        let saved = match (self.shape.epilogue, self.winners.as_ref().and_then(OnceLock::get)) {
+            (Epilogue::None, _) => Saved::Nothing,
+            (Epilogue::Relu, _) => Saved::Result(call.y),
+            (Epilogue::ReluMaxPool, Some(winners)) => Saved::Winners(winners),
+            (Epilogue::ReluMaxPool, None) => {
                 bail!("internal: a backward pass through an operator that kept nothing for it")
             }
         };
-        Ok(conv::backward(&self.shape, x, weight, saved, dy, want_dx))
+        Ok(conv::backward(&self.shape, call.x, call.weight, saved, None, call.dy, call.want_dx))
     }
 }

@@ -1,5 +1,5 @@
 use crate::cpu::{Gradients, depthwise, fast};
-use crate::weighted::{Weighted, apply};
+use crate::weighted::{Call, Weighted, apply};
 use crate::{Window, composed};
 use candle_core::{Result, Shape, Tensor, bail};
 
@@ -38,15 +38,7 @@ impl Weighted for Depthwise {
         (depthwise::forward(&self.0, x, weight, bias), Shape::from((batch, channels, height, width)))
     }
 
-    fn backward(
-        &self,
-        x: &[f32],
-        weight: &[f32],
-        _bias: Option<&[f32]>,
-        _y: &[f32],
-        dy: &[f32],
-        want_dx: bool,
-    ) -> Result<Gradients> {
-        Ok(depthwise::backward(&self.0, x, weight, dy, want_dx))
+    fn backward(&self, call: Call) -> Result<Gradients> {
+        Ok(depthwise::backward(&self.0, call.x, call.weight, call.dy, call.want_dx))
     }
 }

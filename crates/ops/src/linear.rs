@@ -1,6 +1,6 @@
 use crate::composed;
 use crate::cpu::{self, Gradients, fast, linear as kernel};
-use crate::weighted::{self, Weighted};
+use crate::weighted::{self, Call, Weighted};
 use candle_core::{Result, Shape, Tensor, bail};
 
 /// `x · Wᵀ + b`, as `torch.nn.functional.linear`.
@@ -54,20 +54,12 @@ impl Weighted for Linear {
         (y, Shape::from((self.dims[0], self.dims[2])))
     }
 
-    fn backward(
-        &self,
-        x: &[f32],
-        weight: &[f32],
-        _bias: Option<&[f32]>,
-        y: &[f32],
-        dy: &[f32],
-        want_dx: bool,
-    ) -> Result<Gradients> {
-        let masked = self.relu.then(|| cpu::relu::backward(y, dy));
-        let dy = masked.as_deref().unwrap_or(dy);
+    fn backward(&self, call: Call) -> Result<Gradients> {
+        let masked = self.relu.then(|| cpu::relu::backward(call.y, call.dy));
+        let dy = masked.as_deref().unwrap_or(call.dy);
         Ok(Gradients {
-            x: want_dx.then(|| kernel::backward_x(weight, dy, self.dims)),
-            weight: kernel::backward_weight(x, dy, self.dims),
+            x: call.want_dx.then(|| kernel::backward_x(call.weight, dy, self.dims)),
+            weight: kernel::backward_weight(call.x, dy, self.dims),
             bias: kernel::backward_bias(dy, self.dims[2]),
         })
     }

@@ -7,16 +7,18 @@ pub(crate) trait Weighted: Send + Sync {
 
     fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape);
 
-    /// `y` is the result and `dy` its gradient.
-    fn backward(
-        &self,
-        x: &[f32],
-        weight: &[f32],
-        bias: Option<&[f32]>,
-        y: &[f32],
-        dy: &[f32],
-        want_dx: bool,
-    ) -> Result<Gradients>;
+    fn backward(&self, call: Call) -> Result<Gradients>;
+}
+
+/// What a backward pass gets: the arguments of the forward pass, its result and the gradient of that.
+pub(crate) struct Call<'a> {
+    pub x: &'a [f32],
+    pub weight: &'a [f32],
+    pub bias: Option<&'a [f32]>,
+    pub y: &'a [f32],
+    pub dy: &'a [f32],
+    /// Whether the input has a gradient.
+    pub want_dx: bool,
 }
 
 /// Applies the operator to f32 tensors in the CPU's memory.
@@ -46,14 +48,14 @@ impl<T: Weighted> Operator<T> {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (grad, device) = (grad.contiguous()?, xs.device());
         let bias_values = bias.map(read).transpose()?;
-        let gradients = self.0.backward(
-            &read(xs)?,
-            &read(weight)?,
-            bias_values.as_deref(),
-            &read(ys)?,
-            &read(&grad)?,
-            xs.track_op(),
-        )?;
+        let gradients = self.0.backward(Call {
+            x: &read(xs)?,
+            weight: &read(weight)?,
+            bias: bias_values.as_deref(),
+            y: &read(ys)?,
+            dy: &read(&grad)?,
+            want_dx: xs.track_op(),
+        })?;
         let dx = gradients.x.map(|dx| Tensor::from_vec(dx, xs.shape(), device)).transpose()?;
         let dw = Tensor::from_vec(gradients.weight, weight.shape(), device)?;
         let db = bias.map(|bias| Tensor::from_vec(gradients.bias, bias.shape(), device)).transpose()?;

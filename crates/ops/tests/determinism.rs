@@ -4,7 +4,7 @@ mod common;
 
 use candle_core::{DType, Result, Tensor};
 use common::{distinct, evaluate};
-use ops::{BatchStatistics, Tail, Window};
+use ops::{BatchStatistics, Epilogue, Window};
 
 /// Result and gradients of `f` as bits, computed in a rayon pool of its own.
 fn bits(threads: usize, inputs: &[Tensor], f: &(dyn Fn(&[Tensor]) -> Result<Tensor> + Sync)) -> Result<Vec<Vec<u32>>> {
@@ -46,9 +46,9 @@ fn convolutions_have_the_same_bits_on_any_number_of_threads() -> Result<()> {
 fn a_normalised_convolution_has_the_same_bits_on_any_number_of_threads() -> Result<()> {
     let window = Window::square(3).stride(1).padding(1);
     let shapes: [&[usize]; 4] = [&[19, 8, 20, 20], &[16, 8, 3, 3], &[16], &[16]];
-    for tail in [Tail::None, Tail::Relu, Tail::ReluMaxPool] {
+    for epilogue in [Epilogue::None, Epilogue::Relu, Epilogue::ReluMaxPool] {
         same_on_any_number_of_threads(&shapes, |t| {
-            Ok(ops::conv2d_batch_norm_train(&t[0], &t[1], None, &window, &t[2], &t[3], 1e-5, tail)?.0)
+            Ok(ops::conv2d_batch_norm_train(&t[0], &t[1], None, &window, &t[2], &t[3], 1e-5, epilogue)?.0)
         })?;
     }
     Ok(())

@@ -7,7 +7,7 @@ mod common;
 
 use candle_core::{DType, Result, Tensor};
 use common::{close, distinct, evaluate, integers};
-use ops::{BatchStatistics, Tail, Window};
+use ops::{BatchStatistics, Epilogue, Window};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
@@ -100,13 +100,13 @@ proptest! {
         window in window(3),
         more in [0usize..=5, 0usize..=5],
         bias: bool,
-        tail in 0usize..3,
+        epilogue in 0usize..3,
         memory in memory(),
         seed in 0u64..1 << 32,
     ) {
         let ([c_in, c_out], [kh, kw], [mut h, mut w]) = (channels, window.kernel, size_for(&window, more));
-        let convolve = [ops::conv2d, ops::conv2d_relu, ops::conv2d_relu_max_pool][tail];
-        if tail == 2 {
+        let convolve = [ops::conv2d, ops::conv2d_relu, ops::conv2d_relu_max_pool][epilogue];
+        if epilogue == 2 {
             // The pooling needs two positions in each direction.
             [h, w] = [h + window.stride[0], w + window.stride[1]];
         }
@@ -231,7 +231,7 @@ proptest! {
         window in window(1),
         more in [2usize..=7, 2usize..=7],
         bias: bool,
-        tail in 0usize..3,
+        epilogue in 0usize..3,
         seed in 0u64..1 << 32,
     ) {
         let ([c_in, c_out], [kh, kw], [h, w]) = (channels, window.kernel, size_for(&window, more));
@@ -241,20 +241,20 @@ proptest! {
         let inputs: Vec<Tensor> =
             inputs.map(|(shape, seed)| distinct(shape, seed)?.to_dtype(DType::F32)).collect::<Result<_>>()?;
         let fused = |t: &[Tensor]| {
-            let tail = [Tail::None, Tail::Relu, Tail::ReluMaxPool][tail];
-            ops::conv2d_batch_norm_train(&t[0], &t[1], t.get(4), &window, &t[2], &t[3], 1e-5, tail)
+            let epilogue = [Epilogue::None, Epilogue::Relu, Epilogue::ReluMaxPool][epilogue];
+            ops::conv2d_batch_norm_train(&t[0], &t[1], t.get(4), &window, &t[2], &t[3], 1e-5, epilogue)
         };
         let parts = |t: &[Tensor]| -> Result<(Tensor, BatchStatistics)> {
             let (ys, statistics) =
-                ops::batch_norm_train(&ops::conv2d(&t[0], &t[1], t.get(4), &window)?, &t[2], &t[3], 1e-5, tail > 0)?;
-            Ok((if tail == 2 { ops::max_pool2d(&ys, &Window::square(2))? } else { ys }, statistics))
+                ops::batch_norm_train(&ops::conv2d(&t[0], &t[1], t.get(4), &window)?, &t[2], &t[3], 1e-5, epilogue > 0)?;
+            Ok((if epilogue == 2 { ops::max_pool2d(&ys, &Window::square(2))? } else { ys }, statistics))
         };
         // Where there is a bias, it is rounded into what the parts normalise, and its gradient is noise around 0.
         let tolerance = if bias { 1e-3 } else { 0. };
         let (a, b) = (fused(&inputs)?.1, parts(&inputs)?.1);
         holds(close("mean", &a.mean, &b.mean, tolerance))?;
         holds(close("variance", &a.var, &b.var, tolerance))?;
-        if bias && tail > 0 {
+        if bias && epilogue > 0 {
             return Ok(()); // What lies at the kink of ReLU may fall to either side.
         }
         let upstream = |y: &Tensor| integers(y.dims(), seed);

@@ -1,18 +1,18 @@
 //! What follows a convolution whose results are normalised over the batch: normalisation, ReLU and 2×2 max pooling in
 //! one pass forward, and backward what the gradient of the convolution's results is made of.
 
-use super::conv::{Saved, Tail};
+use super::conv::{Epilogue, Saved};
 use super::isa::vectorised;
 use super::{batch_norm, parallel, scratch};
 
 /// Batch, channels, height and width of the convolution's results.
 pub type Dims = [usize; 4];
 
-/// `x·scale + shift` per channel, with the tail; and with pooling, which of its four positions each result is.
-pub fn forward(x: &[f32], dims: Dims, scale: &[f32], shift: &[f32], tail: Tail) -> (Vec<f32>, Vec<u8>) {
+/// `x·scale + shift` per channel, with the epilogue; and with pooling, which of its four positions each result is.
+pub fn forward(x: &[f32], dims: Dims, scale: &[f32], shift: &[f32], epilogue: Epilogue) -> (Vec<f32>, Vec<u8>) {
     let [n, c, h, w] = dims;
-    if tail != Tail::ReluMaxPool {
-        return (batch_norm::forward(x, [n, c, h * w], scale, shift, tail == Tail::Relu), Vec::new());
+    if epilogue != Epilogue::ReluMaxPool {
+        return (batch_norm::forward(x, [n, c, h * w], scale, shift, epilogue == Epilogue::Relu), Vec::new());
     }
     let pooled = (h / 2) * (w / 2);
     let (mut y, mut winners) = (vec![0f32; n * c * pooled], vec![0u8; n * c * pooled]);
@@ -48,34 +48,37 @@ fn pool<'a>(x: &'a [f32], width: usize, scale: f32, shift: f32, y: &'a mut [f32]
 }
 
 /// What the backward pass of a normalised convolution knows.
-#[derive(Clone, Copy)]
 pub struct Norm<'a> {
     /// The convolution's results.
     pub x: &'a [f32],
     pub dims: Dims,
-    /// Of the results with tail.
-    pub tail: &'a Saved<'a>,
     /// For each channel (a, mean, b, c): the gradient of a result x is `g·a + (x − mean)·b + c`, with g that of the
     /// normalised value.
     pub coefficients: &'a [[f32; 4]],
 }
 
 vectorised! {
-/// The gradient of a plane of the convolution's results; `dy` is that of the plane with tail.
-pub fn gradient<'a>(norm: Norm<'a>, image: usize, channel: usize, dy: &'a [f32], out: &'a mut [f32]) {
+/// The gradient of a plane of the convolution's results; `dy` is that of the plane with epilogue.
+pub fn gradient<'a>(
+    norm: &'a Norm<'a>,
+    epilogue: &'a Saved<'a>,
+    image: usize, channel: usize,
+    dy: &'a [f32],
+    out: &'a mut [f32],
+) {
     let [_, c, h, w] = norm.dims;
     let plane = image * c + channel;
     let [a, mean, b, shift] = norm.coefficients[channel];
     let x = &norm.x[plane * h * w..][..h * w];
-    before_tail(norm.tail, plane, dy, w, out);
+    before_epilogue(epilogue, plane, dy, w, out);
     out.iter_mut().zip(x).for_each(|(out, x)| *out = *out * a + (x - mean) * b + shift);
 }
 }
 
 /// The gradient of a plane before ReLU and pooling, from that behind them.
 #[inline(always)]
-fn before_tail(tail: &Saved, plane: usize, dy: &[f32], width: usize, out: &mut [f32]) {
-    match tail {
+fn before_epilogue(epilogue: &Saved, plane: usize, dy: &[f32], width: usize, out: &mut [f32]) {
+    match epilogue {
         Saved::Result(y) => {
             let y = &y[plane * dy.len()..][..dy.len()];
             out.iter_mut().zip(dy).zip(y).for_each(|((out, dy), y)| *out = if *y > 0. { *dy } else { 0. });
@@ -90,12 +93,12 @@ fn before_tail(tail: &Saved, plane: usize, dy: &[f32], width: usize, out: &mut [
                 }
             }
         }
-        Saved::Nothing | Saved::Norm(_) => out.copy_from_slice(dy),
+        Saved::Nothing => out.copy_from_slice(dy),
     }
 }
 
 /// `(Σ g, Σ g·(x − mean))` of each channel, with g the gradient of the normalised values.
-pub fn backward_sums(x: &[f32], dims: Dims, tail: &Saved, dy: &[f32], mean: &[f32]) -> (Vec<f32>, Vec<f32>) {
+pub fn backward_sums(x: &[f32], dims: Dims, epilogue: &Saved, dy: &[f32], mean: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let [n, c, h, w] = dims;
     let len = dy.len() / (n * c);
     let mut sums = vec![0f32; 2 * c];
@@ -104,7 +107,7 @@ pub fn backward_sums(x: &[f32], dims: Dims, tail: &Saved, dy: &[f32], mean: &[f3
             let planes = (0..n).map(|image| image * c + channel);
             let sums = planes.map(|plane| {
                 let x = &x[plane * h * w..][..h * w];
-                sums_before_tail(tail, plane, x, &dy[plane * len..][..len], w, mean[channel], g)
+                sums_before_epilogue(epilogue, plane, x, &dy[plane * len..][..len], w, mean[channel], g)
             });
             let [plain, centred] = sums.fold([0., 0.], |[a, b], [c, d]| [a + c, b + d]);
             out.copy_from_slice(&[plain as f32, centred as f32]);
@@ -115,8 +118,8 @@ pub fn backward_sums(x: &[f32], dims: Dims, tail: &Saved, dy: &[f32], mean: &[f3
 
 vectorised! {
 /// Those of one plane; `g` is scratch.
-fn sums_before_tail<'a>(
-    tail: &'a Saved<'a>,
+fn sums_before_epilogue<'a>(
+    epilogue: &'a Saved<'a>,
     plane: usize,
     x: &'a [f32],
     dy: &'a [f32],
@@ -124,7 +127,7 @@ fn sums_before_tail<'a>(
     mean: f32,
     g: &'a mut [f32],
 ) -> [f64; 2] {
-    before_tail(tail, plane, dy, width, g);
+    before_epilogue(epilogue, plane, dy, width, g);
     batch_norm::sums_of_plane(x, g, mean)
 }
 }

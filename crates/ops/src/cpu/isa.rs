@@ -6,12 +6,23 @@ use std::sync::OnceLock;
 
 pub fn arch() -> Arch {
     static ARCH: OnceLock<Arch> = OnceLock::new();
-    *ARCH.get_or_init(|| match std::env::var("OPS_ISA").as_deref() {
-        Ok("portable") => Arch::Scalar,
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        Ok("avx2") => pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3),
-        _ => Arch::new(),
+    *ARCH.get_or_init(|| {
+        let Some(wanted) = std::env::var_os("OPS_ISA") else { return Arch::new() };
+        named(&wanted.to_string_lossy()).unwrap_or_else(|| {
+            eprintln!("OPS_ISA={}: not known or not at hand here; there are portable and avx2", wanted.display());
+            Arch::new()
+        })
     })
+}
+
+/// The instruction set of this name, if this machine has it.
+fn named(name: &str) -> Option<Arch> {
+    match name {
+        "portable" => Some(Arch::Scalar),
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        "avx2" => pulp::x86::V3::try_new().map(Arch::V3),
+        _ => None,
+    }
 }
 
 /// Defines a function whose body is compiled for each instruction set and runs on the one in use. (A closure given to
@@ -41,3 +52,16 @@ macro_rules! vectorised {
     (@out $out:ty) => { $out };
 }
 pub(crate) use vectorised;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instruction_set_is_forced_by_its_name_alone() {
+        assert!(matches!(named("portable"), Some(Arch::Scalar)));
+        assert!(named("Portable").is_none() && named("").is_none());
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        assert_eq!(named("avx2").is_some(), is_x86_feature_detected!("avx2"));
+    }
+}

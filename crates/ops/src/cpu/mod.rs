@@ -3,8 +3,8 @@
 //!
 //! Two rules hold for all of them. Work is cut into pieces that do not depend on the number of threads, and partial
 //! results are reduced in a fixed order, so results are equal to the bit on any number of threads. Loops that should
-//! be vectorised are `vectorised!` functions or `tile::Kernel`s, compiled for each instruction set and picked at run time; sums that a compiler may
-//! not reorder are written with explicit lanes.
+//! be vectorised are `vectorised!` functions or `tile::Kernel`s, compiled for each instruction set; sums that a compiler
+//! may not reorder are written with explicit lanes.
 
 pub mod batch_norm;
 pub mod conv;

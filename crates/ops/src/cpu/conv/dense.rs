@@ -4,11 +4,11 @@ use super::super::conv_norm::{self, Norm};
 use super::super::relu;
 use super::super::tile::{Kernel, ROWS, Row, Steps, WIDTH, product, vectors, vectors_mut};
 use super::NO_WINNER;
-use super::geometry::{Geometry, Shape, Tail};
+use super::geometry::{Epilogue, Geometry, Shape};
 use super::pack::{to_planes, to_rows};
 use pulp::Simd;
 
-/// One image's `y`, with bias and tail.
+/// One image's `y`, with bias and epilogue.
 pub struct Forward<'a> {
     pub s: &'a Shape,
     pub g: &'a Geometry,
@@ -20,13 +20,14 @@ pub struct Forward<'a> {
     /// Scratch for one block of output channels: positions × [`WIDTH`].
     pub sums: &'a mut [f32],
     pub y: &'a mut [f32],
-    pub winners: &'a mut [u8],
+    /// With pooling, where they are wanted.
+    pub winners: Option<&'a mut [u8]>,
 }
 
 impl Kernel for Forward<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, g, image, weight, bias, sums, y, winners } = self;
+        let Self { s, g, image, weight, bias, sums, y, mut winners } = self;
         let planes = s.result().iter().product::<usize>();
         let block_len = weight.len() / g.blocks;
         for (block, y) in y.chunks_mut(WIDTH * planes).enumerate() {
@@ -47,19 +48,20 @@ impl Kernel for Forward<'_> {
                     }
                 }
             }
-            match s.tail {
-                Tail::None => to_planes(sums, WIDTH, y, planes),
-                Tail::Relu => {
-                    for row in rows_of::<S, V>(sums) {
+            match s.epilogue {
+                Epilogue::None => to_planes(sums, WIDTH, y, planes),
+                Epilogue::Relu => {
+                    for row in vectors_mut::<S, V>(sums) {
                         *row = relu(simd, *row);
                     }
                     to_planes(sums, WIDTH, y, planes);
                 }
-                Tail::ReluMaxPool => {
+                Epilogue::ReluMaxPool => {
                     max_of_four::<S, V>(simd, vectors_mut::<S, V>(sums));
                     to_planes(sums, 4 * WIDTH, y, planes);
-                    let winners = winners[block * WIDTH * planes..].chunks_mut(planes).take(WIDTH);
-                    for (c, plane) in winners.enumerate() {
+                    let Some(winners) = winners.as_deref_mut() else { continue };
+                    let of_block = winners[block * WIDTH * planes..].chunks_mut(planes).take(WIDTH);
+                    for (c, plane) in of_block.enumerate() {
                         let found = sums[WIDTH + c..].iter().step_by(4 * WIDTH);
                         plane.iter_mut().zip(found).for_each(|(winner, &v)| *winner = v as u8);
                     }
@@ -67,11 +69,6 @@ impl Kernel for Forward<'_> {
             }
         }
     }
-}
-
-#[inline(always)]
-fn rows_of<S: Simd, const V: usize>(sums: &mut [f32]) -> impl Iterator<Item = &mut Row<S, V>> {
-    vectors_mut::<S, V>(sums).iter_mut()
 }
 
 /// `max(x, 0)`; NaN stays NaN.
@@ -176,10 +173,12 @@ fn add<S: Simd, const V: usize>(simd: S, a: Row<S, V>, b: Row<S, V>) -> Row<S, V
 }
 
 /// The gradient of the sums of image `n` in blocks, from that of its result. `planes` is scratch for one block.
+#[allow(clippy::too_many_arguments)]
 pub fn gradient_of_sums(
     s: &Shape,
     g: &Geometry,
     saved: Saved,
+    norm: Option<&Norm>,
     n: usize,
     dy: &[f32],
     planes: &mut [f32],
@@ -194,17 +193,18 @@ pub fn gradient_of_sums(
         let first = n * s.out_channels + block * WIDTH;
         let of_block = first * results..first * results + dy.len();
         let planes = &mut planes[..dy.len() / results * outputs];
+        if let Some(norm) = norm {
+            let channels = planes.chunks_exact_mut(outputs).zip(dy.chunks_exact(results));
+            for (c, (plane, dy)) in channels.enumerate() {
+                conv_norm::gradient(norm, &saved, n, block * WIDTH + c, dy, plane);
+            }
+            to_rows(planes, outputs, rows);
+            continue;
+        }
         match saved {
             Saved::Nothing => to_rows(dy, outputs, rows),
             Saved::Result(y) => {
                 relu::mask(&y[of_block], dy, planes);
-                to_rows(planes, outputs, rows);
-            }
-            Saved::Norm(norm) => {
-                let channels = planes.chunks_exact_mut(outputs).zip(dy.chunks_exact(results));
-                for (c, (plane, dy)) in channels.enumerate() {
-                    conv_norm::gradient(norm, n, block * WIDTH + c, dy, plane);
-                }
                 to_rows(planes, outputs, rows);
             }
             Saved::Winners(winners) => {
@@ -218,7 +218,7 @@ pub fn gradient_of_sums(
     }
 }
 
-/// What the backward pass knows about what followed the sums.
+/// What the backward pass knows about the epilogue.
 #[derive(Clone, Copy)]
 pub enum Saved<'a> {
     Nothing,
@@ -226,6 +226,4 @@ pub enum Saved<'a> {
     Result(&'a [f32]),
     /// With pooling.
     Winners(&'a [u8]),
-    /// With batch normalisation.
-    Norm(Norm<'a>),
 }

@@ -12,29 +12,29 @@ pub struct Shape {
     /// Height and width of the convolution's output, before any pooling.
     pub output: [usize; 2],
     pub window: Window,
-    pub tail: Tail,
+    pub epilogue: Epilogue,
 }
 
 /// What is done with the sums before they are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tail {
+pub enum Epilogue {
     None,
     Relu,
     /// ReLU and the maximum of 2×2 windows side by side.
     ReluMaxPool,
 }
 
-impl Tail {
+impl Epilogue {
     /// Height and width of the result, from those of the sums.
     pub fn result(self, size: [usize; 2]) -> [usize; 2] {
-        if self == Tail::ReluMaxPool { size.map(|n| n / 2) } else { size }
+        if self == Epilogue::ReluMaxPool { size.map(|n| n / 2) } else { size }
     }
 }
 
 impl Shape {
     /// Height and width of the result.
     pub fn result(&self) -> [usize; 2] {
-        self.tail.result(self.output)
+        self.epilogue.result(self.output)
     }
 
     /// Values of an image's result.
@@ -88,7 +88,7 @@ impl Geometry {
         let start = |y: usize, x: usize| y * stride[0] * row + x * stride[1] * pixel;
         let [height, width] = s.result();
         let results = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
-        let positions: Vec<usize> = if s.tail == Tail::ReluMaxPool {
+        let positions: Vec<usize> = if s.epilogue == Epilogue::ReluMaxPool {
             results
                 .flat_map(|(y, x)| [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(i, j)| start(2 * y + i, 2 * x + j)))
                 .collect()

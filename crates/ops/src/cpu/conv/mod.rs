@@ -1,7 +1,7 @@
 //! 2-d convolution, direct: no im2col, parallel over images.
 //!
-//! Each image is copied once into a padded, channels-last buffer. There the values that a row of the kernel sees,
-//! (kw, C_in), lie side by side, so that all three products read their operands in place (P positions, K = kh·kw·C_in):
+//! Each image is copied once into a padded, channels-last buffer. There the values that a row of the kernel sees, (kw,
+//! C_in), lie side by side, so that all three products read their operands in place (P positions, K = kh·kw·C_in):
 //!
 //! | product | rows of a block | columns of a block | sum over |
 //! | --- | --- | --- | --- |
@@ -18,8 +18,9 @@ mod pack;
 mod sparse;
 
 pub use dense::Saved;
-pub use geometry::{Shape, Tail};
+pub use geometry::{Epilogue, Shape};
 
+use super::conv_norm::Norm;
 use super::tile::{WIDTH, dispatch};
 use super::{Gradients, parallel, scratch};
 use geometry::Geometry;
@@ -39,29 +40,42 @@ pub struct Output {
     pub winners: Vec<u8>,
 }
 
-/// `x` is (N, C_in, H, W), `weight` (C_out, C_in, kh, kw).
-pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Output {
+/// `x` is (N, C_in, H, W), `weight` (C_out, C_in, kh, kw). The winners are wanted where there will be a backward pass.
+pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, want_winners: bool) -> Output {
     let g = Geometry::new(s);
     let weight = Order::OutputsLast.pack(s, &g, weight);
     let len = s.results();
     let mut y = vec![0f32; s.batch * len];
     // One value for each image where there are none, so that the loop is the same.
-    let winners_len = if s.tail == Tail::ReluMaxPool { len } else { 1 };
+    let winners_len = if want_winners && s.epilogue == Epilogue::ReluMaxPool { len } else { 1 };
     let mut winners = vec![0u8; s.batch * winners_len];
     parallel::chunks2((&mut y, len), (&mut winners, winners_len), s.work(), |i, y, winners| {
         scratch::with([g.image, g.positions.len() * WIDTH], |[image, sums]| {
             pack::image(s, &g, &x[i * s.image()..][..s.image()], image);
+            let winners = (winners_len == y.len()).then_some(winners);
             dispatch(dense::Forward { s, g: &g, image, weight: &weight, bias, sums, y, winners });
         });
     });
     Output { y, winners }
 }
 
-/// `dy` is the gradient of the result.
-pub fn backward(s: &Shape, x: &[f32], weight: &[f32], saved: Saved, dy: &[f32], want_dx: bool) -> Gradients {
+thread_local! {
+    static TERMS: RefCell<sparse::Terms> = RefCell::default();
+}
+
+/// `dy` is the gradient of the result, or with `norm` that of what the batch normalisation and the epilogue made of it.
+pub fn backward(
+    s: &Shape,
+    x: &[f32],
+    weight: &[f32],
+    saved: Saved,
+    norm: Option<&Norm>,
+    dy: &[f32],
+    want_dx: bool,
+) -> Gradients {
     let g = Geometry::new(s);
     // Rows of a few values, as those of the first layer, are no work for the sparse products.
-    let sparse = s.tail == Tail::ReluMaxPool && s.window.kernel[1] * s.in_channels >= WIDTH;
+    let sparse = s.epilogue == Epilogue::ReluMaxPool && s.window.kernel[1] * s.in_channels >= WIDTH;
     let (dw_order, dx_order) =
         if sparse { (Order::OutputsFirst, Order::OutputsFirst) } else { (Order::OutputsLast, Order::Pieces) };
     let weight = if want_dx { dx_order.pack(s, &g, weight) } else { Vec::new() };
@@ -90,7 +104,7 @@ pub fn backward(s: &Shape, x: &[f32], weight: &[f32], saved: Saved, dy: &[f32], 
                         dispatch(sparse::Backward { s, g: &g, image: padded, terms, dw, db, dx });
                     });
                 } else {
-                    dense::gradient_of_sums(s, &g, saved, n, dy, planes, sums);
+                    dense::gradient_of_sums(s, &g, saved, norm, n, dy, planes, sums);
                     let dx = want_dx.then_some(dense::Dx { weight: &weight, channels: &channels, dx: padded_dx });
                     dispatch(dense::Backward { s, g: &g, image: padded, dy: sums, dw, db, dx });
                 }
@@ -107,8 +121,4 @@ pub fn backward(s: &Shape, x: &[f32], weight: &[f32], saved: Saved, dy: &[f32], 
     }
     let weight = dw_order.unpack(s, &g, &sums[..dw_len]);
     Gradients { x: want_dx.then_some(dx), weight, bias: sums.split_off(dw_len) }
-}
-
-thread_local! {
-    static TERMS: RefCell<sparse::Terms> = RefCell::default();
 }
