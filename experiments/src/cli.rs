@@ -49,6 +49,9 @@ pub enum Command {
     /// Candle's own operators, as a peer of `bench`
     #[command(hide = true)]
     StockCandle,
+    /// Runs one request of `bench` and prints the memory it took
+    #[command(hide = true)]
+    PeakMemory { request: String },
     /// Render again from the records of a suite's folder, or merge those of a folder of such folders
     Report { dir: PathBuf },
     /// Show a data set: counts, class balance, checksums

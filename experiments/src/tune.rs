@@ -33,8 +33,8 @@ pub struct Trial {
     pub chosen: bool,
 }
 
-/// The suite's variants with the best rates; writes down in `folder` how they were found. What an earlier call has trained
-/// there is not trained again.
+/// The suite's variants with the best rates; writes down in `folder` how they were found. What an earlier call has
+/// trained there is not trained again.
 pub fn tune(suite: &Suite, data: &Data, folder: &Path, info: &SuiteInfo, options: &RunOptions) -> Result<Vec<Variant>> {
     let data = data.without_test().ok_or_else(|| {
         Misuse::new("--tune chooses on validation images, and this suite holds none out: set `validation`")

@@ -181,7 +181,10 @@ fn an_empty_batch_gives_an_empty_result() -> Result<()> {
     is_empty(&image, |t| ops::relu(&t[0]))?;
     let [image] = image;
     let weight = zeros([4, 3, 3, 3], DType::F32);
-    is_empty(&[image.clone(), weight], |t| ops::conv2d_relu(&t[0], &t[1], None, &window))?;
+    is_empty(&[image.clone(), weight.clone()], |t| ops::conv2d_relu(&t[0], &t[1], None, &window))?;
+    is_empty(&[image.clone(), weight], |t| ops::conv2d_relu_max_pool(&t[0], &t[1], None, &window.padding(1)))?;
+    let weight = zeros([3, 1, 3, 3], DType::F32);
+    is_empty(&[image.clone(), weight], |t| ops::depthwise_conv2d(&t[0], &t[1], None, &window))?;
     let [rows, weight] = [zeros([0, 5], DType::F32), zeros([4, 5], DType::F32)];
     is_empty(&[rows, weight], |t| ops::linear(&t[0], &t[1], None))?;
     let three = zeros([3], DType::F32);

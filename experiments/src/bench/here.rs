@@ -1,21 +1,17 @@
-use std::{collections::HashMap, fs};
+use std::{fs, process::Command};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor};
 use models::{ModelConfig, ModelName};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use training::OptimizerConfig;
 
 use super::{Request, What, for_a_moment};
-use crate::speed::Timed;
+use crate::{output::print_json, speed::Timed};
 
-/// This program's own networks, by request.
-#[derive(Default)]
+/// One of this program's own networks, doing what is asked for.
 pub struct Here {
-    subjects: HashMap<String, Subject>,
-}
-
-struct Subject {
+    what: What,
     network: Timed,
     images: Tensor,
     labels: Tensor,
@@ -29,46 +25,46 @@ pub struct Timing {
 }
 
 impl Here {
-    pub fn time(&mut self, request: &Request, pool: &ThreadPool) -> Result<Timing> {
-        let key = serde_json::to_string(&request)?;
-        if !self.subjects.contains_key(&key) {
-            self.subjects.insert(key.clone(), Subject::new(request)?);
-        }
-        let subject = self.subjects.get_mut(&key).expect("made above");
-        let durations = pool.install(|| {
-            subject.step(request.what)?; // to warm up
-            for_a_moment(|| subject.step(request.what))
-        })?;
-        let p95 = (durations.len() * 95).div_ceil(100) - 1;
-        Ok(Timing { median: durations[durations.len() / 2], p95: durations[p95] })
-    }
-}
-
-impl Subject {
-    fn new(request: &Request) -> Result<Self> {
+    pub fn new(request: &Request) -> Result<Self> {
         let name: ModelName = request.model.parse()?;
         let (head, input, classes) = (request.head.parse()?, request.input, request.classes);
         let config = ModelConfig { head, input, classes, ..name.config()? };
         let build = |parameters: &training::Parameters| name.architecture().build(&config, parameters.builder());
         let network = Timed::new(&Device::Cpu, &OptimizerConfig::adamw(), build)?;
         let (images, labels) = request.images()?;
-        Ok(Self { network, images, labels })
+        Ok(Self { what: request.what, network, images, labels })
     }
 
-    fn step(&mut self, what: What) -> Result<f64> {
-        match what {
+    pub fn time(&mut self, pool: &ThreadPool) -> Result<Timing> {
+        let durations = pool.install(|| {
+            self.step()?; // to warm up
+            for_a_moment(|| self.step())
+        })?;
+        let p95 = (durations.len() * 95).div_ceil(100) - 1;
+        Ok(Timing { median: durations[durations.len() / 2], p95: durations[p95] })
+    }
+
+    fn step(&mut self) -> Result<f64> {
+        match self.what {
             What::Train => self.network.train(&self.images, &self.labels),
             What::Infer => self.network.infer(&self.images),
         }
     }
 }
 
-/// The largest amount of memory the process held while it did this, in MB; none where the system does not tell.
-pub fn memory_of_training(request: &Request) -> Result<Option<f64>> {
-    let was_reset = fs::write("/proc/self/clear_refs", "5").is_ok();
-    let pool = ThreadPoolBuilder::new().num_threads(request.threads).build()?;
-    Here::default().time(request, &pool)?;
+/// The largest amount of memory that a process holds which does this and nothing else, in MB; none where the system does
+/// not tell.
+pub fn peak_memory(request: &Request) -> Result<Option<f64>> {
+    let program = std::env::current_exe().context("the path of this program")?;
+    let child = Command::new(program).arg("peak-memory").arg(serde_json::to_string(request)?).output()?;
+    ensure!(child.status.success(), "measuring memory: {}", String::from_utf8_lossy(&child.stderr).trim_end());
+    Ok(serde_json::from_slice(&child.stdout)?)
+}
+
+/// What the process of [`peak_memory`] does.
+pub fn print_peak_memory(request: &Request) -> Result<()> {
+    Here::new(request)?.time(&ThreadPoolBuilder::new().num_threads(request.threads).build()?)?;
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
-    Ok(peak.filter(|_| was_reset).map(|kib: f64| kib * 1024. / 1e6))
+    print_json(&peak.map(|kib: f64| kib * 1024. / 1e6))
 }

@@ -75,12 +75,12 @@ fn median(values: &[f64]) -> f64 {
 
 /// One more round of each; the peers are asked only if there are any, and so is a single thread.
 pub fn measure(measurements: &mut [Measurement], peers: &mut [Peer]) -> Result<()> {
-    let mut here = Here::default();
     for measurement in measurements {
         let request = measurement.request.clone();
         let pool = ThreadPoolBuilder::new().num_threads(request.threads).build()?;
+        let mut here = Here::new(&request)?;
         rest();
-        let timing = here.time(&request, &pool)?;
+        let timing = here.time(&pool)?;
         measurement.here.push(request.batch as f64 / timing.median);
         measurement.p95.push(timing.p95);
         for (peer, rates) in peers.iter_mut().zip(&mut measurement.peers) {
@@ -90,7 +90,7 @@ pub fn measure(measurements: &mut [Measurement], peers: &mut [Peer]) -> Result<(
         if !peers.is_empty() {
             rest();
             let alone = ThreadPoolBuilder::new().num_threads(1).build()?;
-            measurement.one_thread.push(request.batch as f64 / here.time(&request, &alone)?.median);
+            measurement.one_thread.push(request.batch as f64 / here.time(&alone)?.median);
             measurement.matmul_gflops.push(matmul_gflops(&pool)?);
         }
     }

@@ -6,7 +6,7 @@ mod measurement;
 mod peer;
 mod stock;
 
-pub use here::memory_of_training;
+pub use here::{peak_memory, print_peak_memory};
 pub use measurement::{Measurement, Speed, measure};
 pub use peer::{Peer, serve};
 pub use stock::Stock;

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, time::Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 use candle_core::{D, DType, Device, Module, ModuleT, Tensor};
@@ -8,10 +8,7 @@ use super::{Contestant, Request, What, for_a_moment};
 use crate::machine::Versions;
 
 /// Candle's own operators and optimiser, on the networks without residuals: how fast they are, not how right.
-#[derive(Default)]
-pub struct Stock {
-    subjects: HashMap<String, Subject>,
-}
+pub struct Stock;
 
 struct Subject {
     network: Vec<Box<dyn ModuleT>>,
@@ -26,13 +23,8 @@ impl Contestant for Stock {
     }
 
     fn samples_per_sec(&mut self, request: &Request) -> Result<Option<f64>> {
-        let key = serde_json::to_string(&request)?;
-        if !self.subjects.contains_key(&key) {
-            let Some(mut subject) = Subject::new(request)? else { return Ok(None) };
-            subject.step(request.what)?; // to warm up
-            self.subjects.insert(key.clone(), subject);
-        }
-        let Some(subject) = self.subjects.get_mut(&key) else { return Ok(None) };
+        let Some(mut subject) = Subject::new(request)? else { return Ok(None) };
+        subject.step(request.what)?; // to warm up
         let durations = for_a_moment(|| subject.step(request.what))?;
         Ok(Some(request.batch as f64 / durations[durations.len() / 2]))
     }

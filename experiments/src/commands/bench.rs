@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 use training::Parameters;
 
 use crate::{
-    bench::{
-        Contestant, INFER_BATCH, LATENCY_BATCH, Measurement, Peer, Request, Speed, What, measure, memory_of_training,
-    },
+    bench::{Contestant, INFER_BATCH, LATENCY_BATCH, Measurement, Peer, Request, Speed, What, measure, peak_memory},
     cli::BenchOptions,
     machine::Cpu,
     misuse::Misuse,
@@ -96,7 +94,7 @@ fn speed(of_network: &[Measurement]) -> Result<Speed> {
         infer_batch_size: infer.request.batch,
         latency_us: 1e6 / single.samples_per_sec(),
         latency_p95_us: 1e6 * single.p95(),
-        peak_rss_mb: memory_of_training(&train.request)?,
+        peak_rss_mb: peak_memory(&train.request)?,
     })
 }
 

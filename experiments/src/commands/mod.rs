@@ -21,7 +21,8 @@ pub fn execute(cli: Cli) -> Result<()> {
             summary::summary(&model, head, input, classes, json)
         }
         Some(Command::Bench(options)) => bench::bench(&options),
-        Some(Command::StockCandle) => crate::bench::serve(crate::bench::Stock::default()),
+        Some(Command::StockCandle) => crate::bench::serve(crate::bench::Stock),
+        Some(Command::PeakMemory { request }) => crate::bench::print_peak_memory(&serde_json::from_str(&request)?),
         Some(Command::Report { dir }) => report::report(&dir),
         Some(Command::Data { dataset, data_dir, input, grid, json }) => {
             data::data(&dataset, data_dir, input, grid.as_deref(), json)
