@@ -117,6 +117,25 @@ proptest! {
         holds(same(&inputs, memory, 0., |t| convolve(&t[0], &t[1], t.get(2), &window)))?;
     }
 
+    /// Where the kernels use Winograd's form, whose transformations are exact on small whole numbers.
+    #[test]
+    fn a_3x3_convolution_of_many_channels_equals_its_composition(
+        batch in 1usize..=5,
+        channels in [8usize..=18, 8usize..=34],
+        size in [2usize..=9, 2usize..=9],
+        padding in [0usize..=3, 0usize..=3],
+        epilogue in 0usize..3,
+        seed in 0u64..1 << 32,
+    ) {
+        let convolve = [ops::conv2d, ops::conv2d_relu, ops::conv2d_relu_max_pool][epilogue];
+        let ([c_in, c_out], [h, w]) = (channels, [0, 1].map(|axis| size[axis].max(4 - padding[axis].min(2))));
+        let window = Window { kernel: [3, 3], stride: [1, 1], padding };
+        let inputs = [integers(&[batch, c_in, h, w], seed)?, integers(&[c_out, c_in, 3, 3], seed + 1)?, integers(&[c_out], seed + 2)?];
+        holds(same(&inputs, Memory::Contiguous, 0., |t| convolve(&t[0], &t[1], Some(&t[2]), &window)))?;
+        let rounded = [distinct(inputs[0].dims(), seed)?, distinct(inputs[1].dims(), seed + 1)?];
+        holds(same(&rounded, Memory::Contiguous, 1e-6, |t| ops::conv2d(&t[0], &t[1], None, &window)))?;
+    }
+
     #[test]
     fn depthwise_convolution_equals_its_composition(
         batch in prop_oneof![Just(1usize), 2usize..=8, 9usize..=20],

@@ -60,11 +60,12 @@ pub fn product<S: Simd, const V: usize>(
 ) -> [Row<S, V>; ROWS] {
     let furthest = rows.iter().fold(0, |max, &row| max.max(row)) + steps.reach;
     assert!(furthest < a.len());
+    let rows = rows.map(|start| &a[start..]);
     let mut block = [[simd.splat_f32s(0.); V]; ROWS];
     for (&step, b) in steps.offsets.iter().zip(vectors::<S, V>(b)) {
-        for (row, &start) in block.iter_mut().zip(rows) {
+        for (row, a) in block.iter_mut().zip(rows) {
             // SAFETY: start + step ≤ furthest, which the assertion above has compared with the length.
-            let a = simd.splat_f32s(unsafe { *a.get_unchecked(start + step) });
+            let a = simd.splat_f32s(unsafe { *a.get_unchecked(step) });
             for (sum, &b) in row.iter_mut().zip(b) {
                 *sum = simd.mul_add_e_f32s(a, b, *sum);
             }

@@ -10,22 +10,28 @@
 //! | `dpatches = dy · W`, added to dx | positions | pieces of a patch row | output channels |
 //!
 //! Behind ReLU and 2×2 max pooling at most one of four positions of a channel has a gradient: there the last two are
-//! products with sparse rows instead ([`sparse`]).
+//! products with sparse rows instead ([`sparse`]). 3×3 kernels of stride 1 with enough channels take Winograd's form
+//! ([`winograd`]).
 
 mod dense;
+mod epilogue;
 mod geometry;
 mod pack;
 mod sparse;
+mod tiling;
+mod winograd;
 
-pub use dense::Saved;
+pub use epilogue::Saved;
 pub use geometry::{Epilogue, Shape};
 
 use super::conv_norm::Norm;
-use super::tile::{WIDTH, dispatch};
+use super::tile::{Steps, WIDTH, dispatch};
 use super::{Gradients, parallel, scratch};
+use epilogue::Target;
 use geometry::Geometry;
 use pack::Order;
 use std::cell::RefCell;
+use tiling::Tiling;
 
 /// Into how many parts a batch is cut for the gradient of the weights, whatever the number of threads.
 const GROUPS: usize = 8;
@@ -43,17 +49,44 @@ pub struct Output {
 /// `x` is (N, C_in, H, W), `weight` (C_out, C_in, kh, kw). The winners are wanted where there will be a backward pass.
 pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, want_winners: bool) -> Output {
     let g = Geometry::new(s);
-    let weight = Order::OutputsLast.pack(s, &g, weight);
+    let tiling = Tiling::new(s, &g);
+    let weight = match &tiling {
+        Some(tiling) => tiling.transform(s, &g, weight),
+        None => Order::OutputsLast.pack(s, &g, weight),
+    };
+    let (image, together) = tiling.as_ref().map_or((g.image, 1), |t| (t.image, t.images));
     let len = s.results();
     let mut y = vec![0f32; s.batch * len];
     // One value for each image where there are none, so that the loop is the same.
     let winners_len = if want_winners && s.epilogue == Epilogue::ReluMaxPool { len } else { 1 };
     let mut winners = vec![0u8; s.batch * winners_len];
-    parallel::chunks2((&mut y, len), (&mut winners, winners_len), s.work(), |i, y, winners| {
-        scratch::with([g.image, g.positions.len() * WIDTH], |[image, sums]| {
-            pack::image(s, &g, &x[i * s.image()..][..s.image()], image);
-            let winners = (winners_len == y.len()).then_some(winners);
-            dispatch(dense::Forward { s, g: &g, image, weight: &weight, bias, sums, y, winners });
+    let (y_chunk, winners_chunk) = ((&mut y[..], together * len), (&mut winners[..], together * winners_len));
+    parallel::chunks2(y_chunk, winners_chunk, s.work(), |i, y, winners| {
+        let images = winners.len() / winners_len;
+        let x = x[i * together * s.image()..].chunks_exact(s.image());
+        let winners = (winners_len == len).then_some(winners);
+        let [pixels, products] = tiling.as_ref().map_or([0, 0], |tiling| [tiling.pixels(), Tiling::SUMS]);
+        let sums = if tiling.is_some() { images * g.blocked() } else { g.positions.len() * WIDTH };
+        scratch::with([images * image, sums, pixels, products], |[padded, sums, pixels, products]| {
+            x.zip(padded.chunks_exact_mut(image)).for_each(|(x, padded)| pack::image(s, &g, x, padded));
+            match &tiling {
+                Some(t) => dispatch(winograd::Forward {
+                    s,
+                    g: &g,
+                    t,
+                    images: padded,
+                    weight: &weight,
+                    scratch: [pixels, products],
+                    sums,
+                    bias,
+                    y,
+                    winners,
+                }),
+                None => {
+                    let target = Target { y, winners };
+                    dispatch(dense::Forward { s, g: &g, image: padded, weight: &weight, bias, sums, target });
+                }
+            }
         });
     });
     Output { y, winners }
@@ -61,6 +94,32 @@ pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, want_
 
 thread_local! {
     static TERMS: RefCell<sparse::Terms> = RefCell::default();
+}
+
+/// How the gradients are computed.
+enum Method {
+    Direct,
+    /// Behind ReLU and pooling.
+    Sparse,
+    Winograd(Tiling),
+}
+
+impl Method {
+    fn of(s: &Shape, g: &Geometry) -> Self {
+        // Rows of a few values, as those of the first layer, are no work for the sparse products.
+        if s.epilogue == Epilogue::ReluMaxPool && s.window.kernel[1] * s.in_channels >= WIDTH {
+            return Method::Sparse;
+        }
+        Tiling::new(s, g).map_or(Method::Direct, Method::Winograd)
+    }
+
+    /// The orders of the weights and their gradient, where they are not transformed.
+    fn orders(&self) -> (Order, Order) {
+        match self {
+            Method::Sparse => (Order::OutputsFirst, Order::OutputsFirst),
+            _ => (Order::OutputsLast, Order::Pieces),
+        }
+    }
 }
 
 /// `dy` is the gradient of the result, or with `norm` that of what the batch normalisation and the epilogue made of it.
@@ -74,42 +133,67 @@ pub fn backward(
     want_dx: bool,
 ) -> Gradients {
     let g = Geometry::new(s);
-    // Rows of a few values, as those of the first layer, are no work for the sparse products.
-    let sparse = s.epilogue == Epilogue::ReluMaxPool && s.window.kernel[1] * s.in_channels >= WIDTH;
-    let (dw_order, dx_order) =
-        if sparse { (Order::OutputsFirst, Order::OutputsFirst) } else { (Order::OutputsLast, Order::Pieces) };
-    let weight = if want_dx { dx_order.pack(s, &g, weight) } else { Vec::new() };
-    let channels = g.channels(s);
+    let method = Method::of(s, &g);
+    let (dw_order, dx_order) = method.orders();
+    let (weight, channels) = match &method {
+        _ if !want_dx => (Vec::new(), Steps::new(Vec::new())),
+        Method::Winograd(tiling) => (tiling.transform_back(s, weight), tiling.output_channels(s)),
+        _ => (dx_order.pack(s, &g, weight), g.channels(s)),
+    };
+    let (padded_len, together, dw_len) = match &method {
+        Method::Winograd(tiling) => (tiling.image, tiling.images, tiling.weights(&g)),
+        _ => (g.image, 1, dw_order.len(s, &g)),
+    };
     let per_group = s.batch.div_ceil(GROUPS).max(1);
     let groups = s.batch.div_ceil(per_group);
-    let planes = WIDTH * g.outputs.len();
 
     // Each group has its own sums: dW, then db. Where dx is not wanted a dummy value per group keeps the loop one.
-    let (dw_len, image, len) = (dw_order.len(s, &g), s.image(), dy.len() / s.batch.max(1));
+    let (image, len) = (s.image(), dy.len() / s.batch.max(1));
     let mut partial = vec![0f32; groups * (dw_len + s.out_channels)];
     let mut dx = vec![0f32; if want_dx { s.batch * image } else { groups }];
     let dx_len = if want_dx { per_group * image } else { 1 };
     parallel::chunks2((&mut dx, dx_len), (&mut partial, dw_len + s.out_channels), 2 * s.work(), |group, dx, sums| {
         let (dw, db) = sums.split_at_mut(dw_len);
-        for (i, n) in (group * per_group..s.batch).take(per_group).enumerate() {
-            let (x, dy) = (&x[n * image..][..image], &dy[n * len..][..len]);
-            let lens = [g.image, if want_dx { g.image } else { 0 }, if sparse { 0 } else { g.blocked() }, planes];
-            scratch::with(lens, |[padded, padded_dx, sums, planes]| {
-                pack::image(s, &g, x, padded);
+        let of_group = group * per_group..((group + 1) * per_group).min(s.batch);
+        for first in of_group.clone().step_by(together) {
+            let images = first..(first + together).min(of_group.end);
+            let padded_dx = if want_dx { images.len() * padded_len } else { 0 };
+            let (dy_len, [pixels, dm, dv]) = match &method {
+                Method::Direct => (g.blocked(), [0; 3]),
+                Method::Sparse => (0, [0; 3]),
+                Method::Winograd(t) => (g.blocked(), [t.pixels(), g.blocks * Tiling::SUMS, Tiling::SUMS]),
+            };
+            let planes = WIDTH * g.outputs.len();
+            let lens = [images.len() * padded_len, padded_dx, images.len() * dy_len, planes, pixels, dm, dv];
+            scratch::with(lens, |[padded, padded_dx, dy_rows, planes, pixels, dm, dv]| {
+                for (n, padded) in images.clone().zip(padded.chunks_exact_mut(padded_len)) {
+                    pack::image(s, &g, &x[n * image..][..image], padded);
+                }
+                for (n, rows) in images.clone().zip(dy_rows.chunks_exact_mut(dy_len.max(1))) {
+                    epilogue::gradient_of_sums(s, &g, saved, norm, n, &dy[n * len..][..len], planes, rows);
+                }
                 padded_dx.fill(0.);
-                if let (true, Saved::Winners(winners)) = (sparse, saved) {
-                    TERMS.with_borrow_mut(|terms| {
-                        terms.collect(s, &g, &winners[n * len..][..len], dy);
+                match (&method, saved) {
+                    (Method::Sparse, Saved::Winners(winners)) => TERMS.with_borrow_mut(|terms| {
+                        let n = first;
+                        terms.collect(s, &g, &winners[n * len..][..len], &dy[n * len..][..len]);
                         let dx = want_dx.then_some(sparse::Dx { weight: &weight, dx: padded_dx });
                         dispatch(sparse::Backward { s, g: &g, image: padded, terms, dw, db, dx });
-                    });
-                } else {
-                    dense::gradient_of_sums(s, &g, saved, norm, n, dy, planes, sums);
-                    let dx = want_dx.then_some(dense::Dx { weight: &weight, channels: &channels, dx: padded_dx });
-                    dispatch(dense::Backward { s, g: &g, image: padded, dy: sums, dw, db, dx });
+                    }),
+                    (Method::Winograd(t), _) => {
+                        let dx =
+                            want_dx.then_some(winograd::Dx { weight: &weight, channels: &channels, dx: padded_dx });
+                        let scratch = [pixels, dm, dv];
+                        dispatch(winograd::Backward { s, g: &g, t, images: padded, dy: dy_rows, scratch, dw, db, dx });
+                    }
+                    _ => {
+                        let dx = want_dx.then_some(dense::Dx { weight: &weight, channels: &channels, dx: padded_dx });
+                        dispatch(dense::Backward { s, g: &g, image: padded, dy: dy_rows, dw, db, dx });
+                    }
                 }
                 if want_dx {
-                    pack::unpad(s, &g, padded_dx, &mut dx[i * image..][..image]);
+                    let dx = dx[(first - of_group.start) * image..].chunks_exact_mut(image);
+                    padded_dx.chunks_exact(padded_len).zip(dx).for_each(|(padded, dx)| pack::unpad(s, &g, padded, dx));
                 }
             });
         }
@@ -119,6 +203,9 @@ pub fn backward(
     for group in partial.chunks_exact(dw_len + s.out_channels) {
         sums.iter_mut().zip(group).for_each(|(sum, part)| *sum += part);
     }
-    let weight = dw_order.unpack(s, &g, &sums[..dw_len]);
+    let weight = match &method {
+        Method::Winograd(tiling) => tiling.weight_gradient(s, &sums[..dw_len]),
+        _ => dw_order.unpack(s, &g, &sums[..dw_len]),
+    };
     Gradients { x: want_dx.then_some(dx), weight, bias: sums.split_off(dw_len) }
 }

@@ -1,58 +1,85 @@
 //! Images and weights in the order the kernels read them.
 
+use super::super::isa::vectorised;
 use super::super::tile::{ROWS, WIDTH};
 use super::geometry::{Geometry, Shape};
 
+vectorised! {
 /// An image (C_in, H, W) into the middle of a padded one (H + 2p, W + 2p, C_in) whose border is zero.
-pub fn image(s: &Shape, g: &Geometry, x: &[f32], padded: &mut [f32]) {
-    let ([height, width], [top, left], channels) = (s.input, s.window.padding, s.in_channels);
-    let (first, len) = (left * channels, width * channels);
-    for (y, row) in padded.chunks_mut(g.row).enumerate() {
-        let Some(y) = y.checked_sub(top).filter(|&y| y < height) else {
-            row.fill(0.);
-            continue;
-        };
-        row[..first].fill(0.);
-        row[first + len..].fill(0.);
-        for channel in 0..channels {
-            let pixels = &x[(channel * height + y) * width..][..width];
-            row[first + channel..].iter_mut().step_by(channels).zip(pixels).for_each(|(p, x)| *p = *x);
+pub fn image<'a>(s: &'a Shape, g: &'a Geometry, x: &'a [f32], padded: &'a mut [f32]) {
+    let ([height, width], [top, left], pixel) = (s.input, s.window.padding, s.in_channels);
+    padded[..top * g.row].fill(0.);
+    padded[(top + height) * g.row..].fill(0.);
+    let rows = &mut padded[top * g.row..];
+    for row in rows.chunks_exact_mut(g.row).take(height) {
+        row[..left * pixel].fill(0.);
+        row[(left + width) * pixel..].fill(0.);
+    }
+    for first in (0..pixel).step_by(WIDTH) {
+        for (y, row) in rows.chunks_exact_mut(g.row).take(height).enumerate() {
+            let x = &x[(first * height + y) * width..];
+            let channels = WIDTH.min(pixel - first);
+            turn(x, height * width, &mut row[left * pixel + first..], pixel, [channels, width]);
         }
     }
 }
+}
 
+vectorised! {
 /// The adjoint of [`image`]: the middle of a padded image.
-pub fn unpad(s: &Shape, g: &Geometry, padded: &[f32], x: &mut [f32]) {
-    let ([height, width], [top, left], channels) = (s.input, s.window.padding, s.in_channels);
-    for y in 0..height {
-        let row = &padded[(y + top) * g.row + left * channels..];
-        for channel in 0..channels {
-            let pixels = x[(channel * height + y) * width..][..width].iter_mut();
-            pixels.zip(row[channel..].iter().step_by(channels)).for_each(|(x, p)| *x = *p);
+pub fn unpad<'a>(s: &'a Shape, g: &'a Geometry, padded: &'a [f32], x: &'a mut [f32]) {
+    let ([height, width], [top, left], pixel) = (s.input, s.window.padding, s.in_channels);
+    for first in (0..pixel).step_by(WIDTH) {
+        let channels = WIDTH.min(pixel - first);
+        for y in 0..height {
+            let row = &padded[(top + y) * g.row + left * pixel + first..];
+            turn(row, pixel, &mut x[(first * height + y) * width..], height * width, [width, channels]);
         }
     }
 }
-
-/// Positions that are turned over at a time: their rows stay in the first-level cache for all channels.
-const CHUNK: usize = 64;
+}
 
 /// Rows of [`WIDTH`] channels, `distance` values apart, to planes of `len` values.
 #[inline(always)]
 pub fn to_planes(rows: &[f32], distance: usize, planes: &mut [f32], len: usize) {
-    for start in (0..len).step_by(CHUNK) {
-        for (c, plane) in planes.chunks_exact_mut(len).enumerate() {
-            let plane = plane[start..len.min(start + CHUNK)].iter_mut();
-            plane.zip(rows[start * distance + c..].iter().step_by(distance)).for_each(|(value, row)| *value = *row);
-        }
-    }
+    turn(rows, distance, planes, len, [len, planes.len() / len]);
 }
 
+vectorised! {
 /// Up to [`WIDTH`] planes of `len` values to rows of them.
-pub fn to_rows(planes: &[f32], len: usize, rows: &mut [f32]) {
-    for start in (0..len).step_by(CHUNK) {
-        for (c, plane) in planes.chunks_exact(len).enumerate() {
-            let plane = &plane[start..len.min(start + CHUNK)];
-            rows[start * WIDTH + c..].iter_mut().step_by(WIDTH).zip(plane).for_each(|(row, value)| *row = *value);
+pub fn to_rows<'a>(planes: &'a [f32], len: usize, rows: &'a mut [f32]) {
+    turn(planes, len, rows, WIDTH, [planes.len() / len, len]);
+}
+}
+
+/// How many values are moved at a time, and how many rows are read at once: as many as lie side by side in the
+/// first-level cache also where they are a multiple of 4 KiB apart.
+const BLOCK: usize = 8;
+
+/// A transposition: `to[j·to_row + i] = from[i·from_row + j]` for i and j below `size`.
+#[inline(always)]
+fn turn(from: &[f32], from_row: usize, to: &mut [f32], to_row: usize, [rows, columns]: [usize; 2]) {
+    for first in (0..rows).step_by(BLOCK) {
+        let count = BLOCK.min(rows - first);
+        let to = to[first..].chunks_mut(to_row).take(columns);
+        if count < BLOCK {
+            for (j, to) in to.enumerate() {
+                for (i, to) in to[..count].iter_mut().enumerate() {
+                    *to = from[(first + i) * from_row + j];
+                }
+            }
+            continue;
+        }
+        let mut lines = [from; BLOCK];
+        for (i, line) in lines.iter_mut().enumerate() {
+            *line = &from[(first + i) * from_row..][..columns];
+        }
+        for (j, to) in to.enumerate() {
+            let mut values = [0f32; BLOCK];
+            for i in 0..BLOCK {
+                values[i] = lines[i][j];
+            }
+            to[..BLOCK].copy_from_slice(&values);
         }
     }
 }
