@@ -52,9 +52,9 @@ impl Shape {
         self.in_channels * self.window.kernel[0] * self.window.kernel[1]
     }
 
-    /// Floating-point operations of a forward pass.
+    /// Floating-point operations of an image's forward pass.
     pub fn work(&self) -> usize {
-        2 * self.batch * self.out_channels * self.patch() * self.output[0] * self.output[1]
+        2 * self.out_channels * self.patch() * self.output[0] * self.output[1]
     }
 }
 

@@ -46,49 +46,61 @@ pub struct Output {
     pub winners: Vec<u8>,
 }
 
+/// A convolution made ready for inputs of one size: its geometry, and the weights in the order the kernels read them.
+pub struct Packed {
+    s: Shape,
+    g: Geometry,
+    tiling: Option<Tiling>,
+    weight: Vec<f32>,
+}
+
+impl Packed {
+    /// `weight` is (C_out, C_in, kh, kw).
+    pub fn new(s: &Shape, weight: &[f32]) -> Self {
+        let g = Geometry::new(s);
+        let tiling = Tiling::new(s, &g);
+        let weight = match &tiling {
+            Some(tiling) => tiling.transform(s, &g, weight),
+            None => Order::OutputsLast.pack(s, &g, weight),
+        };
+        Self { s: *s, g, tiling, weight }
+    }
+
+    /// `x` is (N, C_in, H, W) with any N, `y` (N, C_out, h, w) with [`Shape::result`]. The winners of a pooling, which of
+    /// its four positions each result is, have the length of `y` where they are wanted, and one value per image otherwise.
+    pub fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: &mut [u8]) {
+        let Self { s, g, tiling, weight } = self;
+        let len = s.results();
+        let (batch, wanted) = (y.len() / len, winners.len() == y.len());
+        let winners_len = if wanted { len } else { 1 };
+        let (image, together) = tiling.as_ref().map_or((g.image, 1), |t| (t.image, t.images));
+        let [pixels, products] = tiling.as_ref().map_or([0, 0], |tiling| [tiling.pixels(), Tiling::SUMS]);
+        let (y, winners) = ((y, together * len), (winners, together * winners_len));
+        parallel::chunks2(y, winners, batch * s.work(), |i, y, winners| {
+            let images = y.len() / len;
+            let x = x[i * together * s.image()..].chunks_exact(s.image());
+            let winners = wanted.then_some(winners);
+            let sums = if tiling.is_some() { images * g.blocked() } else { g.positions.len() * WIDTH };
+            scratch::with([images * image, sums, pixels, products], |[padded, sums, pixels, products]| {
+                x.zip(padded.chunks_exact_mut(image)).for_each(|(x, padded)| pack::image(s, g, x, padded));
+                if let Some(t) = tiling {
+                    let scratch = [pixels, products];
+                    dispatch(winograd::Forward { s, g, t, images: padded, weight, scratch, sums, bias, y, winners });
+                } else {
+                    let target = Target { y, winners };
+                    dispatch(dense::Forward { s, g, image: padded, weight, bias, sums, target });
+                }
+            });
+        });
+    }
+}
+
 /// `x` is (N, C_in, H, W), `weight` (C_out, C_in, kh, kw). The winners are wanted where there will be a backward pass.
 pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, want_winners: bool) -> Output {
-    let g = Geometry::new(s);
-    let tiling = Tiling::new(s, &g);
-    let weight = match &tiling {
-        Some(tiling) => tiling.transform(s, &g, weight),
-        None => Order::OutputsLast.pack(s, &g, weight),
-    };
-    let (image, together) = tiling.as_ref().map_or((g.image, 1), |t| (t.image, t.images));
-    let len = s.results();
-    let mut y = vec![0f32; s.batch * len];
-    // One value for each image where there are none, so that the loop is the same.
-    let winners_len = if want_winners && s.epilogue == Epilogue::ReluMaxPool { len } else { 1 };
+    let mut y = vec![0f32; s.batch * s.results()];
+    let winners_len = if want_winners && s.epilogue == Epilogue::ReluMaxPool { s.results() } else { 1 };
     let mut winners = vec![0u8; s.batch * winners_len];
-    let (y_chunk, winners_chunk) = ((&mut y[..], together * len), (&mut winners[..], together * winners_len));
-    parallel::chunks2(y_chunk, winners_chunk, s.work(), |i, y, winners| {
-        let images = winners.len() / winners_len;
-        let x = x[i * together * s.image()..].chunks_exact(s.image());
-        let winners = (winners_len == len).then_some(winners);
-        let [pixels, products] = tiling.as_ref().map_or([0, 0], |tiling| [tiling.pixels(), Tiling::SUMS]);
-        let sums = if tiling.is_some() { images * g.blocked() } else { g.positions.len() * WIDTH };
-        scratch::with([images * image, sums, pixels, products], |[padded, sums, pixels, products]| {
-            x.zip(padded.chunks_exact_mut(image)).for_each(|(x, padded)| pack::image(s, &g, x, padded));
-            match &tiling {
-                Some(t) => dispatch(winograd::Forward {
-                    s,
-                    g: &g,
-                    t,
-                    images: padded,
-                    weight: &weight,
-                    scratch: [pixels, products],
-                    sums,
-                    bias,
-                    y,
-                    winners,
-                }),
-                None => {
-                    let target = Target { y, winners };
-                    dispatch(dense::Forward { s, g: &g, image: padded, weight: &weight, bias, sums, target });
-                }
-            }
-        });
-    });
+    Packed::new(s, weight).forward(x, bias, &mut y, &mut winners);
     Output { y, winners }
 }
 
@@ -152,7 +164,8 @@ pub fn backward(
     let mut partial = vec![0f32; groups * (dw_len + s.out_channels)];
     let mut dx = vec![0f32; if want_dx { s.batch * image } else { groups }];
     let dx_len = if want_dx { per_group * image } else { 1 };
-    parallel::chunks2((&mut dx, dx_len), (&mut partial, dw_len + s.out_channels), 2 * s.work(), |group, dx, sums| {
+    let work = 2 * s.batch * s.work();
+    parallel::chunks2((&mut dx, dx_len), (&mut partial, dw_len + s.out_channels), work, |group, dx, sums| {
         let (dw, db) = sums.split_at_mut(dw_len);
         let of_group = group * per_group..((group + 1) * per_group).min(s.batch);
         for first in of_group.clone().step_by(together) {

@@ -9,6 +9,9 @@ pub const PLACES: usize = 16;
 /// Tiles that are transformed at a time.
 pub const CHUNK: usize = 4 * ROWS;
 
+/// How many images are done together at most, so that a batch is still many pieces of work.
+const MOST_IMAGES: usize = 4;
+
 /// Where a tile lies.
 pub struct Tile {
     /// Which of the images that are done together.
@@ -47,7 +50,7 @@ impl Tiling {
         let pooled = s.epilogue == Epilogue::ReluMaxPool;
         let [down, across] = if pooled { s.result() } else { [height.div_ceil(2), width.div_ceil(2)] };
         let image = (2 * height.div_ceil(2) + 2) * g.row + pixel + WIDTH;
-        let images = CHUNK.div_ceil(down * across).min(s.batch).max(1);
+        let images = CHUNK.div_ceil(down * across).min(MOST_IMAGES);
         let place = |y: usize, x: usize| (y < height && x < width).then_some(y * width + x);
         let tiles = (0..images * down * across).map(|i| {
             let (i, y, x) = (i / (down * across), i / across % down, i % across);
