@@ -16,7 +16,7 @@ impl Residual {
 impl Layer for Residual {
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
         let shortcut = self.shortcut.as_ref().map_or(Ok(xs.clone()), |s| s.forward(xs, mode))?;
-        ops::relu(&(self.body.forward(xs, mode)? + shortcut)?)
+        ops::add_relu(&self.body.forward(xs, mode)?, &shortcut)
     }
 
     fn describe(&self, input: &[usize]) -> Result<Description> {

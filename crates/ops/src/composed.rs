@@ -118,3 +118,12 @@ fn every(xs: &Tensor, axis: usize, start: usize, step: usize, count: Option<usiz
     let indices: Vec<u32> = (0..count).map(|i| (start + i * step) as u32).collect();
     xs.contiguous()?.index_select(&Tensor::from_vec(indices, count, xs.device())?, axis)
 }
+
+/// See [`crate::cross_entropy`]; the targets are checked there.
+pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    // A constant shift: it changes neither the result nor the gradient.
+    let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(D::Minus1)?)?;
+    let log_sum = shifted.exp()?.sum(D::Minus1)?.log()?;
+    let picked = shifted.gather(&targets.contiguous()?.unsqueeze(1)?, 1)?.squeeze(1)?;
+    (log_sum - picked)?.mean_all()
+}

@@ -38,7 +38,7 @@ mod pool_global;
 mod weighted;
 mod window;
 
-pub use activation::{relu, softmax};
+pub use activation::{add_relu, relu, softmax};
 pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_train};
 pub use conv::{Epilogue, conv1d, conv2d, conv2d_relu, conv2d_relu_max_pool};
 pub use conv_norm::conv2d_batch_norm_train;

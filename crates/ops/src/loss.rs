@@ -1,4 +1,6 @@
-use candle_core::{D, DType, Result, Tensor, bail};
+use crate::composed;
+use crate::cpu::{self, fast, read};
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
 
 /// Mean softmax cross-entropy, as `torch.nn.functional.cross_entropy`.
 ///
@@ -17,11 +19,31 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     if largest as usize >= classes {
         bail!("cross_entropy: a target is {largest}, the logits have {classes} classes")
     }
-    // A constant shift: it changes neither the result nor the gradient.
-    let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(D::Minus1)?)?;
-    let log_sum = shifted.exp()?.sum(D::Minus1)?.log()?;
-    let picked = shifted.gather(&targets.contiguous()?.unsqueeze(1)?, 1)?.squeeze(1)?;
-    (log_sum - picked)?.mean_all()
+    if fast(&[logits]) {
+        return logits.contiguous()?.apply_op1(CrossEntropy { targets: targets.to_vec1()? });
+    }
+    composed::cross_entropy(logits, targets)
+}
+
+struct CrossEntropy {
+    /// Below the number of classes.
+    targets: Vec<u32>,
+}
+
+impl CustomOp1 for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross-entropy"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let loss = cpu::cross_entropy::forward(cpu::storage(storage, layout)?, &self.targets);
+        Ok((CpuStorage::F32(vec![loss]), Shape::from(())))
+    }
+
+    fn bwd(&self, logits: &Tensor, _loss: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let gradient = cpu::cross_entropy::backward(&read(logits)?, &self.targets, grad.to_scalar()?);
+        Ok(Some(Tensor::from_vec(gradient, logits.shape(), logits.device())?))
+    }
 }
 
 /// Mean binary cross-entropy of logits, as `torch.nn.functional.binary_cross_entropy_with_logits`: the stable form

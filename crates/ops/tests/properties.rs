@@ -5,7 +5,7 @@
 
 mod common;
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use common::{close, distinct, evaluate, integers};
 use ops::{BatchStatistics, Epilogue, Window};
 use proptest::prelude::*;
@@ -224,6 +224,11 @@ proptest! {
         let linear = if relu { ops::linear_relu } else { ops::linear };
         holds(same(&inputs, memory, 0., |t| linear(&t[0], &t[1], t.get(2))))?;
         holds(same(&inputs[..1], memory, 0., |t| ops::relu(&t[0])))?;
+        let twice = [inputs[0].clone(), integers(inputs[0].dims(), seed + 3)?];
+        holds(same(&twice, memory, 0., |t| ops::add_relu(&t[0], &t[1])))?;
+        let classes = inputs[0].dim(1)? as u32;
+        let targets = Tensor::from_iter((0..inputs[0].dim(0)? as u32).map(|i| i % classes), &Device::Cpu)?;
+        holds(same(&inputs[..1], memory, 1e-6, |t| ops::cross_entropy(&t[0], &targets)?.unsqueeze(0)))?;
     }
 
     #[test]

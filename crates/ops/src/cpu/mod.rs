@@ -9,6 +9,7 @@
 pub mod batch_norm;
 pub mod conv;
 pub mod conv_norm;
+pub mod cross_entropy;
 pub mod depthwise;
 mod isa;
 pub mod linear;

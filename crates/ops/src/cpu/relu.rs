@@ -14,6 +14,22 @@ pub fn forward(x: &[f32]) -> Vec<f32> {
     y
 }
 
+/// ReLU of `a + b`.
+pub fn forward_sum(a: &[f32], b: &[f32]) -> Vec<f32> {
+    let mut y = vec![0f32; a.len()];
+    parallel::chunks(&mut y, CHUNK, 2 * a.len(), |i, y| sum(&a[i * CHUNK..], &b[i * CHUNK..], y));
+    y
+}
+
+vectorised! {
+fn sum<'a>(a: &'a [f32], b: &'a [f32], y: &'a mut [f32]) {
+    for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
+        let x = a + b;
+        *y = if x < 0. { 0. } else { x };
+    }
+}
+}
+
 /// The gradient behind a ReLU whose result was `y`: 0 where that is 0.
 pub fn backward(y: &[f32], dy: &[f32]) -> Vec<f32> {
     let mut dx = vec![0f32; y.len()];
