@@ -6,10 +6,11 @@
 //! distance for all positions: `y[i] = Σ_taps w · x[start + i]` over the whole plane at once. The few positions
 //! computed beyond the end of each row are dropped.
 
-use super::tile::{Kernel, Term, WIDTH, dispatch, sparse_row};
+use super::tile::{Kernel, Term, WIDTH, dispatch, sparse_row, vectors, vectors_mut};
 use super::{Gradients, parallel, reduce, scratch};
 use crate::Window;
 use pulp::Simd;
+use std::ops::Range;
 
 /// Into how many parts a batch is cut for the gradient of the weights, whatever the number of threads.
 const GROUPS: usize = 8;
@@ -68,27 +69,35 @@ impl Shape {
         self.taps_at().iter().map(|tap| tap.1).max().unwrap_or(0)
     }
 
-    /// Visits each row of an image's plane: where it starts there and, for the pixels of each phase in it, the first
-    /// one, and where it goes; the following lie a stride apart.
-    fn for_each_row(&self, mut visit: impl FnMut(usize, usize, usize)) {
-        let ([top, left], stride) = (self.window.padding, self.window.stride[1]);
-        for y in 0..self.input[0] {
-            for first in 0..stride.min(self.input[1]) {
-                let (phase, place) = self.place(y + top, first + left);
-                visit(y * self.input[1], first, phase * self.phase_len() + place);
-            }
-        }
+    /// The rows of an image's plane, cut up by phase.
+    fn rows(&self) -> Vec<Row> {
+        let ([top, left], [height, width]) = (self.window.padding, self.input);
+        let firsts = 0..self.window.stride[1].min(width);
+        let cut = |y, first| {
+            let (phase, place) = self.place(y + top, first + left);
+            Row { pixels: y * width + first..(y + 1) * width, phase, place }
+        };
+        (0..height).flat_map(|y| firsts.clone().map(move |first| cut(y, first))).collect()
     }
+}
+
+/// The pixels of a row that belong to one phase.
+struct Row {
+    /// The first of them in the plane, to the end of the row; the following lie a stride apart.
+    pixels: Range<usize>,
+    phase: usize,
+    /// Where they go in their phase, side by side.
+    place: usize,
 }
 
 /// `x` is (N, C, H, W), `weight` (C, 1, kh, kw), the result (N, C, oh, ow).
 pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let (size, output) = (s.input[0] * s.input[1], s.output[0] * s.output[1]);
-    let mut y = vec![0f32; s.batch * s.channels * output];
+    let (rows, mut y) = (s.rows(), vec![0f32; s.batch * s.channels * output]);
     parallel::chunks(&mut y, s.channels * output, s.work(), |n, y| {
         let x = &x[n * s.channels * size..][..s.channels * size];
         scratch::with([s.plane(), s.span().next_multiple_of(WIDTH)], |[plane, sums]| {
-            dispatch(Forward { s, x, weight, bias, plane, sums, y });
+            dispatch(Forward { s, rows: &rows, x, weight, bias, plane, sums, y });
         });
     });
     y
@@ -97,6 +106,7 @@ pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Ve
 /// One image.
 struct Forward<'a> {
     s: &'a Shape,
+    rows: &'a [Row],
     x: &'a [f32],
     weight: &'a [f32],
     bias: Option<&'a [f32]>,
@@ -108,14 +118,14 @@ struct Forward<'a> {
 impl Kernel for Forward<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, x, weight, bias, plane, sums, y } = self;
+        let Self { s, rows, x, weight, bias, plane, sums, y } = self;
         let starts = s.taps_at();
         let (size, output, taps) = (s.input[0] * s.input[1], s.output[0] * s.output[1], s.taps());
         let mut terms = vec![Term::default(); taps];
         plane.fill(0.);
         let channels = y.chunks_exact_mut(output).zip(x.chunks_exact(size)).zip(weight.chunks_exact(taps));
         for (channel, ((y, x), weight)) in channels.enumerate() {
-            split(s, x, plane);
+            split(s, rows, x, plane);
             for ((term, &(phase, place)), &factor) in terms.iter_mut().zip(&starts).zip(weight) {
                 *term = Term { start: phase * s.phase_len() + place, factor };
             }
@@ -130,20 +140,39 @@ impl Kernel for Forward<'_> {
 
 /// A plane of the image into its phases; the padding stays what it was.
 #[inline(always)]
-fn split(s: &Shape, x: &[f32], plane: &mut [f32]) {
-    s.for_each_row(|row, first, target| {
-        let pixels = x[row..][..s.input[1]][first..].iter().step_by(s.window.stride[1]);
-        plane[target..].iter_mut().zip(pixels).for_each(|(p, x)| *p = *x);
-    });
+fn split(s: &Shape, rows: &[Row], x: &[f32], plane: &mut [f32]) {
+    let (stride, len) = (s.window.stride[1], s.phase_len());
+    for row in rows {
+        let (pixels, plane) = (&x[row.pixels.clone()], &mut plane[row.phase * len + row.place..]);
+        if stride == 1 {
+            plane[..pixels.len()].copy_from_slice(pixels);
+        } else {
+            plane.iter_mut().zip(pixels.iter().step_by(stride)).for_each(|(p, x)| *p = *x);
+        }
+    }
+}
+
+/// The way back: one phase into its pixels of the plane.
+#[inline(always)]
+fn join(s: &Shape, rows: &[Row], phase: usize, values: &[f32], x: &mut [f32]) {
+    let stride = s.window.stride[1];
+    for row in rows.iter().filter(|row| row.phase == phase) {
+        let (pixels, values) = (&mut x[row.pixels.clone()], &values[row.place..]);
+        if stride == 1 {
+            pixels.copy_from_slice(&values[..pixels.len()]);
+        } else {
+            pixels.iter_mut().step_by(stride).zip(values).for_each(|(x, v)| *x = *v);
+        }
+    }
 }
 
 /// `dy` is the gradient of the result.
 pub fn backward(s: &Shape, x: &[f32], weight: &[f32], dy: &[f32], want_dx: bool) -> Gradients {
     let (image, output) = (s.channels * s.input[0] * s.input[1], s.channels * s.output[0] * s.output[1]);
     let per_group = s.batch.div_ceil(GROUPS).max(1);
-    let groups = s.batch.div_ceil(per_group);
-    let (dw_len, sums_len) = (weight.len(), weight.len() + s.channels);
-    // Each group has its own sums: dW, then db. Where dx is not wanted a dummy value per group keeps the loop one.
+    let (groups, rows) = (s.batch.div_ceil(per_group), s.rows());
+    let (dw_len, sums_len) = (weight.len() * WIDTH, weight.len() * WIDTH + s.channels);
+    // Each group has its own sums: dW, in lanes that are added up at the end, then db. Where dx is not wanted a dummy value per group keeps the loop one.
     let mut partial = vec![0f32; groups * sums_len];
     let mut dx = vec![0f32; if want_dx { s.batch * image } else { groups }];
     let dx_len = if want_dx { per_group * image } else { 1 };
@@ -154,7 +183,7 @@ pub fn backward(s: &Shape, x: &[f32], weight: &[f32], dy: &[f32], want_dx: bool)
             let (x, dy) = (&x[n * image..][..image], &dy[n * output..][..output]);
             let rounded = s.phase_len().next_multiple_of(WIDTH);
             scratch::with([s.plane(), s.margin() + rounded, rounded], |[plane, spread, sums]| {
-                dispatch(Backward { s, x, weight, dy, plane, spread, sums, dw, db, dx });
+                dispatch(Backward { s, rows: &rows, x, weight, dy, plane, spread, sums, dw, db, dx });
             });
         }
     });
@@ -163,12 +192,14 @@ pub fn backward(s: &Shape, x: &[f32], weight: &[f32], dy: &[f32], want_dx: bool)
         sums.iter_mut().zip(group).for_each(|(sum, part)| *sum += part);
     }
     let bias = sums.split_off(dw_len);
-    Gradients { x: want_dx.then_some(dx), weight: sums, bias }
+    let weight = sums.as_chunks::<WIDTH>().0.iter().map(|lanes| reduce::sum(lanes, |v| v)).collect();
+    Gradients { x: want_dx.then_some(dx), weight, bias }
 }
 
 /// One image's part of dW and db, and its dx.
 struct Backward<'a> {
     s: &'a Shape,
+    rows: &'a [Row],
     x: &'a [f32],
     weight: &'a [f32],
     dy: &'a [f32],
@@ -184,7 +215,7 @@ struct Backward<'a> {
 impl Kernel for Backward<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, x, weight, dy, plane, spread, sums, dw, db, mut dx } = self;
+        let Self { s, rows, x, weight, dy, plane, spread, sums, dw, db, mut dx } = self;
         let (starts, margin, width) = (s.taps_at(), s.margin(), s.phase()[1]);
         let (size, output, taps) = (s.input[0] * s.input[1], s.output[0] * s.output[1], s.taps());
         let phases = s.window.stride[0] * s.window.stride[1];
@@ -193,15 +224,23 @@ impl Kernel for Backward<'_> {
         spread.fill(0.);
         for channel in 0..s.channels {
             let (x, dy) = (&x[channel * size..][..size], &dy[channel * output..][..output]);
-            split(s, x, plane);
+            split(s, rows, x, plane);
             for (row, dy) in spread[margin..].chunks_mut(width).zip(dy.chunks_exact(s.output[1])) {
                 row[..s.output[1]].copy_from_slice(dy);
             }
             db[channel] += reduce::sum(dy, |v| v);
-            let dy = &spread[margin..][..s.span()];
-            for (dw, &(phase, place)) in dw[channel * taps..].iter_mut().zip(&starts) {
-                let x = &plane[phase * s.phase_len() + place..][..dy.len()];
-                *dw += reduce::sum2(x, dy, |x, dy| x * dy);
+            // What is beyond the span is 0.
+            let dy = vectors::<S, V>(&spread[margin..][..s.span().next_multiple_of(WIDTH)]);
+            let dw = vectors_mut::<S, V>(&mut dw[channel * taps * WIDTH..]);
+            for (dw, &(phase, place)) in dw.iter_mut().zip(&starts) {
+                let x = vectors::<S, V>(&plane[phase * s.phase_len() + place..]);
+                let mut sums = *dw;
+                for (x, dy) in x.iter().zip(dy) {
+                    for v in 0..V {
+                        sums[v] = simd.mul_add_e_f32s(x[v], dy[v], sums[v]);
+                    }
+                }
+                *dw = sums;
             }
             let Some(dx) = dx.as_deref_mut() else { continue };
             let dx = &mut dx[channel * size..][..size];
@@ -214,12 +253,7 @@ impl Kernel for Backward<'_> {
                 }
                 sums.fill(0.);
                 sparse_row::<S, V>(simd, sums, &terms, spread);
-                let offset = current * s.phase_len();
-                s.for_each_row(|row, first, target| {
-                    let Some(place) = target.checked_sub(offset).filter(|&place| place < s.phase_len()) else { return };
-                    let pixels = dx[row..][..s.input[1]][first..].iter_mut().step_by(s.window.stride[1]);
-                    pixels.zip(&sums[place..]).for_each(|(dx, v)| *dx = *v);
-                });
+                join(s, rows, current, sums, dx);
             }
         }
     }
