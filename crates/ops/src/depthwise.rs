@@ -13,6 +13,15 @@ use candle_core::{Result, Shape, Tensor, bail};
 /// # Errors
 /// Shapes that do not fit, or an input smaller than the kernel.
 pub fn depthwise_conv2d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<Tensor> {
+    let shape = check(xs, weight, bias, window)?;
+    if !fast(&[xs, weight, bias.unwrap_or(weight)]) {
+        return composed::depthwise_conv2d(xs, weight, bias, window);
+    }
+    apply(xs, weight, bias, Depthwise(shape))
+}
+
+/// The sizes of a depthwise convolution, if they fit.
+pub(crate) fn check(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<depthwise::Shape> {
     let (batch, channels, height, width) = xs.dims4()?;
     if channels == 0 || weight.dims() != [channels, 1, window.kernel[0], window.kernel[1]] {
         bail!("depthwise_conv2d: weights {:?} do not fit the input {:?} and {window:?}", weight.dims(), xs.dims())
@@ -21,11 +30,7 @@ pub fn depthwise_conv2d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, win
         bail!("depthwise_conv2d: a bias for {channels} channels must be a vector of {channels}")
     }
     let input = [height, width];
-    let output = window.output_size(input)?;
-    if !fast(&[xs, weight, bias.unwrap_or(weight)]) {
-        return composed::depthwise_conv2d(xs, weight, bias, window);
-    }
-    apply(xs, weight, bias, Depthwise(depthwise::Shape { batch, channels, input, output, window: *window }))
+    Ok(depthwise::Shape { batch, channels, input, output: window.output_size(input)?, window: *window })
 }
 
 struct Depthwise(depthwise::Shape);
@@ -39,6 +44,6 @@ impl Weighted for Depthwise {
     }
 
     fn backward(&self, call: Call) -> Result<Gradients> {
-        Ok(depthwise::backward(&self.0, call.x, call.weight, call.dy, call.want_dx))
+        Ok(depthwise::backward(&self.0, call.x, call.weight, None, call.dy, call.want_dx))
     }
 }

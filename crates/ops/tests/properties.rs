@@ -255,22 +255,27 @@ proptest! {
         window in window(1),
         more in [2usize..=7, 2usize..=7],
         bias: bool,
+        depthwise: bool,
         epilogue in 0usize..3,
         seed in 0u64..1 << 32,
     ) {
         let ([c_in, c_out], [kh, kw], [h, w]) = (channels, window.kernel, size_for(&window, more));
         let [h, w] = [h + window.stride[0], w + window.stride[1]];
-        let shapes = [&[batch, c_in, h, w][..], &[c_out, c_in, kh, kw], &[c_out], &[c_out], &[c_out]];
+        let (c_out, per_output) = if depthwise { (c_in, 1) } else { (c_out, c_in) };
+        let shapes = [&[batch, c_in, h, w][..], &[c_out, per_output, kh, kw], &[c_out], &[c_out], &[c_out]];
+        let normalised =
+            if depthwise { ops::depthwise_conv2d_batch_norm_train } else { ops::conv2d_batch_norm_train };
+        let convolve = if depthwise { ops::depthwise_conv2d } else { ops::conv2d };
         let inputs = shapes[..4 + usize::from(bias)].iter().zip(seed..);
         let inputs: Vec<Tensor> =
             inputs.map(|(shape, seed)| distinct(shape, seed)?.to_dtype(DType::F32)).collect::<Result<_>>()?;
         let fused = |t: &[Tensor]| {
             let epilogue = [Epilogue::None, Epilogue::Relu, Epilogue::ReluMaxPool][epilogue];
-            ops::conv2d_batch_norm_train(&t[0], &t[1], t.get(4), &window, &t[2], &t[3], 1e-5, epilogue)
+            normalised(&t[0], &t[1], t.get(4), &window, &t[2], &t[3], 1e-5, epilogue)
         };
         let parts = |t: &[Tensor]| -> Result<(Tensor, BatchStatistics)> {
             let (ys, statistics) =
-                ops::batch_norm_train(&ops::conv2d(&t[0], &t[1], t.get(4), &window)?, &t[2], &t[3], 1e-5, epilogue > 0)?;
+                ops::batch_norm_train(&convolve(&t[0], &t[1], t.get(4), &window)?, &t[2], &t[3], 1e-5, epilogue > 0)?;
             Ok((if epilogue == 2 { ops::max_pool2d(&ys, &Window::square(2))? } else { ys }, statistics))
         };
         // Where there is a bias, it is rounded into what the parts normalise, and its gradient is noise around 0.

@@ -6,6 +6,8 @@
 //! distance for all positions: `y[i] = Σ_taps w · x[start + i]` over the whole plane at once. The few positions
 //! computed beyond the end of each row are dropped.
 
+use super::conv::Saved;
+use super::conv_norm::{self, Norm};
 use super::tile::{Kernel, Term, WIDTH, dispatch, sparse_row, vectors, vectors_mut};
 use super::{Gradients, parallel, reduce, scratch};
 use crate::Window;
@@ -166,9 +168,16 @@ fn join(s: &Shape, rows: &[Row], phase: usize, values: &[f32], x: &mut [f32]) {
     }
 }
 
-/// `dy` is the gradient of the result.
-pub fn backward(s: &Shape, x: &[f32], weight: &[f32], dy: &[f32], want_dx: bool) -> Gradients {
-    let (image, output) = (s.channels * s.input[0] * s.input[1], s.channels * s.output[0] * s.output[1]);
+/// `dy` is the gradient of the result, or with `norm` that of what the batch normalisation and the epilogue made of it.
+pub fn backward(
+    s: &Shape,
+    x: &[f32],
+    weight: &[f32],
+    norm: Option<(&Norm, Saved)>,
+    dy: &[f32],
+    want_dx: bool,
+) -> Gradients {
+    let (image, output) = (s.channels * s.input[0] * s.input[1], dy.len() / s.batch.max(1));
     let per_group = s.batch.div_ceil(GROUPS).max(1);
     let (groups, rows) = (s.batch.div_ceil(per_group), s.rows());
     let (dw_len, sums_len) = (weight.len() * WIDTH, weight.len() * WIDTH + s.channels);
@@ -182,8 +191,11 @@ pub fn backward(s: &Shape, x: &[f32], weight: &[f32], dy: &[f32], want_dx: bool)
             let dx = want_dx.then(|| &mut dx[i * image..][..image]);
             let (x, dy) = (&x[n * image..][..image], &dy[n * output..][..output]);
             let rounded = s.phase_len().next_multiple_of(WIDTH);
-            scratch::with([s.plane(), s.margin() + rounded, rounded], |[plane, spread, sums]| {
-                dispatch(Backward { s, rows: &rows, x, weight, dy, plane, spread, sums, dw, db, dx });
+            let normalised = if norm.is_some() { s.output[0] * s.output[1] } else { 0 };
+            let lens = [s.plane(), s.margin() + rounded, rounded, normalised];
+            scratch::with(lens, |[plane, spread, sums, normalised]| {
+                let norm = norm.map(|(norm, saved)| (norm, saved, n, normalised));
+                dispatch(Backward { s, rows: &rows, x, weight, norm, dy, plane, spread, sums, dw, db, dx });
             });
         }
     });
@@ -202,6 +214,8 @@ struct Backward<'a> {
     rows: &'a [Row],
     x: &'a [f32],
     weight: &'a [f32],
+    /// With batch normalisation: what the backward pass knows of it, the image's number, and scratch for a plane.
+    norm: Option<(&'a Norm<'a>, Saved<'a>, usize, &'a mut [f32])>,
     dy: &'a [f32],
     plane: &'a mut [f32],
     /// The gradient of a plane in rows as wide as a phase, zeros around it.
@@ -215,16 +229,23 @@ struct Backward<'a> {
 impl Kernel for Backward<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, rows, x, weight, dy, plane, spread, sums, dw, db, mut dx } = self;
+        let Self { s, rows, x, weight, mut norm, dy, plane, spread, sums, dw, db, mut dx } = self;
         let (starts, margin, width) = (s.taps_at(), s.margin(), s.phase()[1]);
-        let (size, output, taps) = (s.input[0] * s.input[1], s.output[0] * s.output[1], s.taps());
+        let (size, results, taps) = (s.input[0] * s.input[1], dy.len() / s.channels, s.taps());
         let phases = s.window.stride[0] * s.window.stride[1];
         let mut terms = Vec::with_capacity(taps);
         plane.fill(0.);
         spread.fill(0.);
         for channel in 0..s.channels {
-            let (x, dy) = (&x[channel * size..][..size], &dy[channel * output..][..output]);
+            let (x, dy) = (&x[channel * size..][..size], &dy[channel * results..][..results]);
             split(s, rows, x, plane);
+            let dy = match &mut norm {
+                Some((norm, saved, n, plane)) => {
+                    conv_norm::gradient(norm, saved, *n, channel, dy, plane);
+                    &**plane
+                }
+                None => dy,
+            };
             for (row, dy) in spread[margin..].chunks_mut(width).zip(dy.chunks_exact(s.output[1])) {
                 row[..s.output[1]].copy_from_slice(dy);
             }
