@@ -130,7 +130,7 @@ pub fn estimate(values: Vec<f64>) -> Option<Estimate> {
 }
 
 /// All runs of one sweep hold the same measurement; of several machines' the middle one is taken.
-fn middle(mut measured: Vec<Measured>) -> Option<Measured> {
+pub fn middle(mut measured: Vec<Measured>) -> Option<Measured> {
     measured.sort_by(|a, b| a.median.total_cmp(&b.median));
     measured.get(measured.len().saturating_sub(1) / 2).copied()
 }
@@ -197,6 +197,9 @@ pub mod tests {
             param_count: 34_826,
             head_param_count: 16_010,
             macs: 2_412_032,
+            activations: 30_730,
+            features: vec![64, 5, 5],
+            measures: Vec::new(),
             receptive_field: Some(vec![10, 10]),
             weights_sha256: "00".into(),
             test_hits: "f0".into(),

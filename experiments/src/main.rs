@@ -13,6 +13,7 @@ mod progress;
 mod record;
 mod render;
 mod speed;
+mod statistics;
 mod store;
 mod suite;
 mod sweep;

@@ -30,11 +30,20 @@ pub struct Record {
     pub head_param_count: usize,
     /// Multiply-accumulates for one image.
     pub macs: u64,
+    /// Values in the outputs of all layers, for one image.
+    #[serde(default)]
+    pub activations: usize,
+    /// The shape of the features that the head is given: (C, H, W).
+    #[serde(default)]
+    pub features: Vec<usize>,
     /// Height and width in pixels of what one position of the features sees; none where that is the whole image.
     pub receptive_field: Option<Vec<usize>>,
     pub weights_sha256: String,
     /// One bit per test image, in hexadecimal, the first image the highest bit; set where it was classified right.
     pub test_hits: String,
+    /// What the suite measures beyond accuracy, after training.
+    #[serde(default)]
+    pub measures: Vec<Point>,
     pub versions: Versions,
     pub cpu: Cpu,
     /// That this run trained with.
@@ -74,6 +83,19 @@ pub struct Outcome {
     pub test_loss: Option<f64>,
     pub train_top1: f64,
     pub val_top1: Option<f64>,
+}
+
+/// One value of a measure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    pub measure: String,
+    pub setting: Option<String>,
+    /// Where along the measure's axis: pixels of shift, a side of the canvas.
+    pub at: Option<f64>,
+    /// A share, 0..1.
+    pub value: Option<f64>,
+    /// As `test_hits`, where the value is the share of images for which something holds.
+    pub hits: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -133,6 +155,17 @@ pub fn hex_bits(bits: &[bool]) -> String {
     bits.chunks(4).filter_map(|bits| char::from_digit(digit(bits), 16)).collect()
 }
 
+/// The first `count` of the bits that [`hex_bits`] wrote; none if there are fewer, or other digits.
+pub fn bits(hex: &str, count: usize) -> Option<Vec<bool>> {
+    let mut bits = Vec::with_capacity(4 * hex.len());
+    for digit in hex.chars() {
+        let digit = digit.to_digit(16)?;
+        bits.extend((0..4).rev().map(|i| digit >> i & 1 == 1));
+    }
+    bits.truncate(count);
+    (bits.len() == count).then_some(bits)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,5 +174,11 @@ mod tests {
     fn the_first_image_is_the_highest_bit() {
         assert_eq!(hex_bits(&[true, false, false, false, true, true]), "8c");
         assert_eq!(hex_bits(&[]), "");
+    }
+
+    #[test]
+    fn bits_are_read_back() {
+        assert_eq!(bits("8c", 6), Some(vec![true, false, false, false, true, true]));
+        assert_eq!((bits("8c", 9), bits("8x", 6)), (None, None));
     }
 }
