@@ -100,6 +100,21 @@ pub struct Measured {
     pub spread: f64,
 }
 
+/// One number that a suite's measure adds, beside accuracy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// What is measured, e.g. `top1`, `pointing`.
+    pub measure: String,
+    /// Under which condition, e.g. `padded`.
+    pub setting: Option<String>,
+    /// At which distance, size or the like.
+    pub at: Option<f64>,
+    /// None where it is not possible.
+    pub value: Option<f64>,
+    /// One bit per test image, as `test_hits`, where the value is a share of images.
+    pub hits: Option<String>,
+}
+
 impl Record {
     /// A text of the configuration; empty where there is none of that name.
     pub fn text(&self, key: &str) -> &str {
