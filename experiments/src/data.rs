@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
-use datasets::{Dataset, DatasetError, DatasetId, Images, LoadOptions, Standardization};
+use datasets::{Dataset, DatasetError, DatasetId, Images, LoadOptions, Object, Standardization};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -34,6 +34,11 @@ pub struct Data {
     pub validation: Option<Images>,
     /// Read once, after the last epoch.
     pub test: Images,
+    /// The test images as the data set has them, on no canvas.
+    pub plain_test: Images,
+    /// Where the object of each validation image is, if the suite's canvas tells.
+    pub validation_objects: Option<Vec<Object>>,
+    pub test_objects: Option<Vec<Object>>,
     /// Of the images trained on.
     pub standardization: Standardization,
     /// Of all images and labels, 16 hexadecimal digits: the same whichever files they came from.
@@ -74,7 +79,10 @@ impl Data {
             standardization: Standardization::of(&train),
             train,
             validation,
+            plain_test: loaded.test.clone(),
             test: loaded.test,
+            validation_objects: None,
+            test_objects: None,
             fingerprint,
         })
     }

@@ -6,6 +6,7 @@ mod cli;
 mod commands;
 mod data;
 mod machine;
+mod measures;
 mod misuse;
 mod output;
 mod plan;

@@ -85,19 +85,6 @@ pub struct Outcome {
     pub val_top1: Option<f64>,
 }
 
-/// One value of a measure.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Point {
-    pub measure: String,
-    pub setting: Option<String>,
-    /// Where along the measure's axis: pixels of shift, a side of the canvas.
-    pub at: Option<f64>,
-    /// A share, 0..1.
-    pub value: Option<f64>,
-    /// As `test_hits`, where the value is the share of images for which something holds.
-    pub hits: Option<String>,
-}
-
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Timings {
     /// Beside other runs: not a measure of speed.
@@ -120,6 +107,21 @@ pub struct Measured {
     pub median: f64,
     /// Interquartile range over the rounds, relative to the median.
     pub spread: f64,
+}
+
+/// One number that a suite's measure adds, beside accuracy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// What is measured, e.g. `top1`, `pointing`.
+    pub measure: String,
+    /// Under which condition, e.g. `padded`.
+    pub setting: Option<String>,
+    /// At which distance in pixels, size or the like.
+    pub at: Option<f64>,
+    /// A share, 0..1; none where it is not possible.
+    pub value: Option<f64>,
+    /// One bit per test image, as `test_hits`, where the value is a share of images.
+    pub hits: Option<String>,
 }
 
 impl Record {

@@ -48,7 +48,7 @@ mod parameters;
 mod schedule;
 mod weights;
 
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{Evaluation, evaluate, predictions};
 pub use fit::{Diverged, EpochReport, Event, FitConfig, FitOutcome, Length, fit};
 pub use optimizer::{Optimizer, OptimizerConfig};
 pub use parameters::Parameters;
