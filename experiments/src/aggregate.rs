@@ -12,6 +12,11 @@ pub struct Row {
     pub dataset: String,
     pub model: String,
     pub head: String,
+    /// As in 1x28x28.
+    pub input: String,
+    pub train_size: usize,
+    /// What else differs, in words; empty where nothing does.
+    pub setting: String,
     pub lr: f64,
     /// That finished; a row of diverged runs alone has 0, and no accuracy.
     pub seeds: usize,
@@ -19,6 +24,7 @@ pub struct Row {
     pub param_count: usize,
     pub head_param_count: usize,
     pub macs: u64,
+    pub activations: usize,
     pub receptive_field: Option<Vec<usize>>,
     pub top1: Option<Estimate>,
     pub train_top1: Option<f64>,
@@ -29,6 +35,17 @@ pub struct Row {
     pub latency_us: Option<Measured>,
     /// The validation accuracy was still rising when training ended.
     pub rising: bool,
+    /// What the suite measures beyond the usual.
+    pub measures: Vec<MeasuredPoint>,
+}
+
+/// A further measure, possibly under a condition (`setting`) of some strength (`at`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeasuredPoint {
+    pub measure: String,
+    pub setting: Option<String>,
+    pub at: Option<f64>,
+    pub estimate: Option<Estimate>,
 }
 
 /// A mean over seeds; what one seed can't give is none.
@@ -99,12 +116,16 @@ fn row(group: &[&Record]) -> Row {
         dataset: first.text("dataset").into(),
         model: first.text("model").into(),
         head: first.text("head").into(),
+        input: first.text("input").into(),
+        train_size: first.number("train_size") as usize,
+        setting: String::new(),
         lr: first.number("lr"),
         seeds: finished.len(),
         diverged: group.len() - finished.len(),
         param_count: first.param_count,
         head_param_count: first.head_param_count,
         macs: first.macs,
+        activations: 0,
         receptive_field: first.receptive_field.clone(),
         top1,
         train_top1,
@@ -113,6 +134,7 @@ fn row(group: &[&Record]) -> Row {
         infer_samples_per_sec: speed(|speed| speed.infer_samples_per_sec),
         latency_us: speed(|speed| speed.latency_us),
         rising: rising(group),
+        measures: Vec::new(),
     }
 }
 

@@ -3,6 +3,8 @@
 mod bench;
 mod csv;
 mod markdown;
+#[allow(dead_code)] // no suite names plots yet
+mod plot;
 mod table;
 
 pub use bench::{comparison_page, comparison_table, speed_table};
