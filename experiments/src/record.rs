@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use training::Diverged;
 
-use crate::machine::{Cpu, Versions};
+use crate::{
+    machine::{Cpu, Versions},
+    select::FACTORS,
+};
 
 /// One run, finished. Shares are 0..1; tables show them in per cent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,9 +20,9 @@ pub struct Record {
     /// Of the configuration without the seed: records of equal hashes are comparable.
     pub config_hash: String,
     pub status: Status,
-    /// One entry per epoch that was completed.
+    /// After each epoch that was completed; of many epochs after ten of them, evenly spread.
     pub curve: Vec<EpochPoint>,
-    /// None if the run diverged.
+    /// None if the run diverged, or trained nothing.
     #[serde(rename = "final")]
     pub outcome: Option<Outcome>,
     pub timings: Timings,
@@ -139,10 +142,13 @@ impl Record {
         self.config.get("seed").and_then(Value::as_u64)
     }
 
-    /// What it is called in messages.
-    pub fn title(&self) -> String {
-        let seed = self.seed().unwrap_or_default();
-        format!("{} {} {} seed {seed}", self.text("dataset"), self.text("model"), self.text("head"))
+    /// What tells variants apart; empty or 0 what the configuration lacks.
+    pub fn factors(&self) -> [String; 6] {
+        FACTORS.map(|key| match self.config.get(key) {
+            Some(Value::String(text)) => text.clone(),
+            Some(value) => value.to_string(),
+            None => String::new(),
+        })
     }
 }
 

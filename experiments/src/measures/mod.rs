@@ -1,12 +1,10 @@
 //! What a suite measures on a trained network beside its accuracy. One file each.
 
-// Suites do not name measures yet.
-#![allow(dead_code, unused_imports)]
-
 mod boxes;
 mod class_map;
 mod input_size;
 mod localisation;
+#[allow(dead_code)] // no command draws class maps yet
 mod picture;
 mod pixels;
 mod shift;
@@ -18,8 +16,11 @@ use models::Classifier;
 use serde::{Deserialize, Serialize};
 use training::{Evaluation, evaluate};
 
-pub use class_map::{ClassMap, class_maps};
+pub use class_map::ClassMap;
+#[allow(unused_imports)]
+pub use class_map::class_maps;
 pub use localisation::Located;
+#[allow(unused_imports)]
 pub use picture::{stack, strip};
 
 use crate::{
@@ -76,6 +77,16 @@ impl Measure {
                 localisation::localisation(&subject, validation, test)
             }
         }
+    }
+}
+
+impl std::fmt::Display for Measure {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str(match self {
+            Measure::Shift => "shift",
+            Measure::InputSize => "input-size",
+            Measure::Localisation => "localisation",
+        })
     }
 }
 
