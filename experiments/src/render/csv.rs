@@ -43,7 +43,7 @@ pub fn summary(rows: &[Row]) -> Result<String> {
             median(row.train_samples_per_sec),
             median(row.infer_samples_per_sec),
             median(row.latency_us),
-            row.activations.to_string(),
+            if row.activations > 0 { row.activations.to_string() } else { String::new() },
             if row.features.is_empty() { String::new() } else { shape(&row.features) },
             row.lr.to_string(),
         ]
