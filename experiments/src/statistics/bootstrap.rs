@@ -82,7 +82,7 @@ pub fn crossed_bootstrap(a: &Hits, b: &Hits, offsets: &[f64], replicates: usize)
 
 /// From 0 to `count` − 1, equally often but for one part in 2³².
 fn index(random: &mut ChaCha8Rng, count: usize) -> usize {
-    (u64::from(random.next_u32()) * count as u64 >> 32) as usize
+    ((u64::from(random.next_u32()) * count as u64) >> 32) as usize
 }
 
 /// The 2.5th, between the two nearest ranks. Counted from either end: exchanging what is compared changes signs alone.

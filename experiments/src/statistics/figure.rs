@@ -111,7 +111,8 @@ impl Comparison {
     }
 
     fn measured(&self, a: &[&Record], b: &[&Record]) -> Result<Result<Figure, String>> {
-        let diverged = a.iter().chain(b).filter(|run| run.outcome.is_none()).count();
+        let others = b.iter().filter(|run| run.config_hash != a[0].config_hash);
+        let diverged = a.iter().chain(others).filter(|run| run.outcome.is_none()).count();
         let finished = |run: &&&Record| run.outcome.is_some();
         let pairs: Vec<[&Record; 2]> = (a.iter().filter(finished))
             .filter_map(|&run| Some([run, *b.iter().filter(finished).find(|other| other.seed() == run.seed())?]))
@@ -153,8 +154,7 @@ impl Comparison {
             for (side, selector) in [&self.a, &self.b].into_iter().enumerate() {
                 for pair in pairs {
                     let at = selector.at.or(self.at);
-                    let what =
-                        || format!("`{name}`{} of {selector}", at.map_or(String::new(), |at| format!(" at {at}")));
+                    let what = || format!("`{name}` of {}", Selector { at, ..selector.clone() });
                     let Some(point) = self.point(name, at, pair[side])? else {
                         return Ok(Err(format!("no record of {}", what())));
                     };
