@@ -20,7 +20,6 @@ use crate::{
     sweep::train_missing,
 };
 
-const SEEDS: usize = 2;
 const FIRST_SEED: u64 = 1_000_000;
 
 /// The rates that are best for the suite's variants; writes down in `folder` how they were found. What an earlier call
@@ -112,7 +111,7 @@ fn in_words(trials: &[Trial]) -> String {
 /// The runs that try one rate.
 fn at_rate(suite: &Suite, lr: f64) -> Suite {
     let mut suite =
-        Suite { seeds: SEEDS, first_seed: FIRST_SEED, rates: Rates::default(), measure: None, ..suite.clone() };
+        Suite { seeds: suite.tuning_seeds, first_seed: FIRST_SEED, rates: Rates::default(), measure: None, ..suite.clone() };
     suite.variants.retain(|variant| !variant.fixed_lr);
     suite.variants.iter_mut().for_each(|variant| (variant.lr, variant.seeds) = (lr, None));
     suite

@@ -44,6 +44,8 @@ struct File {
     lr: f64,
     #[serde(default)]
     lr_grid: Vec<f64>,
+    #[serde(default = "two")]
+    tuning_seeds: usize,
     rates: Option<String>,
     measure: Option<Measure>,
     variants: Vec<Block>,
@@ -53,6 +55,10 @@ struct File {
     claims: Vec<Claim>,
     #[serde(default)]
     plots: Vec<PlotSpec>,
+}
+
+fn two() -> usize {
+    2
 }
 
 /// What is made of the records: all that `report` has to know of a suite.
@@ -176,6 +182,7 @@ fn parse_file(path: &Path, text: &str, read_rates: impl Fn(&str) -> Result<Strin
         1,
         MOST_SEEDS,
     )?;
+    in_range("tuning_seeds", [file.tuning_seeds], 1, MOST_SEEDS)?;
     in_range("epochs", file.epochs, 0, MOST_EPOCHS)?;
     in_range("updates", file.updates.map(|updates| updates as usize), 1, MOST_UPDATES)?;
     in_range("batch_size", [file.batch_size], 1, MOST_IMAGES)?;
@@ -209,6 +216,7 @@ fn parse_file(path: &Path, text: &str, read_rates: impl Fn(&str) -> Result<Strin
         variants,
         lr: file.lr,
         lr_grid: file.lr_grid,
+        tuning_seeds: file.tuning_seeds,
         rates: match file.rates {
             Some(name) => Rates::parse(&read_rates(&name)?).context(name)?,
             None => Rates::default(),

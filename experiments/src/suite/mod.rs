@@ -52,6 +52,8 @@ pub struct Suite {
     pub lr: f64,
     /// The rates that `--tune` tries.
     pub lr_grid: Vec<f64>,
+    /// How many runs of each.
+    pub tuning_seeds: usize,
     /// Those that it found: they go before a variant's own.
     pub rates: Rates,
     /// What is measured after training.
