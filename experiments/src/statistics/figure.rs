@@ -63,7 +63,7 @@ impl Comparison {
             }
         }
         Ok(match &self.metric {
-            Metric::Counted(counted) => Ok(self.counted(*counted, a[0], b[0])),
+            Metric::Counted(counted) => self.counted(*counted, a[0], b[0]),
             Metric::Timed(timed) => self.timed(*timed, &a, &b),
             _ => self.measured(&a, &b)?,
         })
@@ -93,9 +93,12 @@ impl Comparison {
         }
     }
 
-    fn counted(&self, counted: Counted, a: &Record, b: &Record) -> Figure {
+    fn counted(&self, counted: Counted, a: &Record, b: &Record) -> Result<Figure, String> {
         let [a, b] = [a, b].map(|record| counted.of(record) as f64);
-        Figure { a, b, value: self.value(a, b), certainty: Certainty::Exact, seeds: 0, diverged: 0 }
+        if self.by == By::Ratio && b == 0. {
+            return Err(format!("{} has none, so there is no ratio", self.b));
+        }
+        Ok(Figure { a, b, value: self.value(a, b), certainty: Certainty::Exact, seeds: 0, diverged: 0 })
     }
 
     fn timed(&self, timed: Timed, a: &[&Record], b: &[&Record]) -> Result<Figure, String> {

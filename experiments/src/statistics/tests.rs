@@ -185,9 +185,15 @@ fn what_is_counted_is_exact_and_what_is_timed_lies_within_its_spread() {
     gap.iter_mut().for_each(|run| run.speed.as_mut().unwrap().latency_us.median = 200.);
     let records = all(&[&gap, &runs("fc", 3, 390)]);
 
+    let without: Vec<Record> = records.iter().map(|run| Record { activations: 0, ..run.clone() }).collect();
+
     let parameters = verdict(&text("head_param_count", "{ at-most = 0.05 }"), &records);
     assert_eq!(parameters.verdict, "holds");
     assert_eq!(parameters.figure, "0.041 times (expected: at most 0.05)");
+    assert_eq!(
+        verdict(&text("activations", "\"less\""), &without).figure,
+        "two-conv fc has none, so there is no ratio (expected: less)"
+    );
     assert_eq!(verdict(&text("macs", "\"less\""), &records).verdict, "does not hold", "equal is not less");
     let latency = verdict(&text("latency_us", "\"less\""), &records);
     assert_eq!(latency.figure, "0.62 times [0.60, 0.64] (expected: less)");
