@@ -107,6 +107,7 @@ fn rates(rows: &[Row]) -> String {
 
 fn protocol(records: &[Record], trained: bool) -> String {
     let several = records.iter().any(|record| record.text("dataset") != records[0].text("dataset"));
+    // All but the number of images, which is listed.
     let of = |record: &Record| {
         let held_out = match record.number("validation") {
             0. => "nothing was held out".into(),
@@ -118,22 +119,26 @@ fn protocol(records: &[Record], trained: bool) -> String {
             canvas => format!(", {canvas}"),
         };
         if !trained {
-            return format!("{name}images of {}{canvas}; nothing is trained", record.text("input"));
+            return (name, format!("images{canvas}; nothing is trained"));
         }
         let length = match record.number("updates") {
             0. => format!("epochs: {}", record.number("epochs")),
             updates => format!("updates: {updates}"),
         };
-        format!(
-            "{name}{} training images{canvas} ({held_out}), {length}, batch size: {}, {}, learning rate {}",
-            record.number("train_size"),
+        let rest = format!(
+            "training images{canvas} ({held_out}), {length}, batch size: {}, {}, learning rate {}",
             record.number("batch_size"),
             record.text("optimizer"),
             record.text("schedule"),
-        )
+        );
+        (name, rest)
     };
     let mut page = String::from("## Protocol\n\n");
-    distinct(records.iter().map(of)).iter().for_each(|protocol| page += &format!("- {protocol}.\n"));
+    for protocol in distinct(records.iter().map(of)) {
+        let same = records.iter().filter(|record| of(record) == protocol);
+        let sizes = distinct(same.map(|record| record.number("train_size").to_string())).join(", ");
+        page += &format!("- {}{sizes} {}.\n", protocol.0, protocol.1);
+    }
     if trained {
         page += "- For one seed all variants have the same order of images, number of updates and, name by name, initial \
                  weights; inputs are standardised with the statistics of the images trained on. The test set is read \
