@@ -25,7 +25,7 @@ pub fn conv2d_batch_norm_train(
     eps: f64,
     epilogue: Epilogue,
 ) -> Result<(Tensor, BatchStatistics)> {
-    let shape = conv::Shape { epilogue: Epilogue::None, ..check(xs, weight, bias, window, epilogue)? };
+    let shape = conv::Shape { epilogue: Epilogue::None, ..check(xs.dims4()?, weight, bias, window, epilogue)? };
     if gamma.dims() != [shape.out_channels] || beta.dims() != gamma.dims() {
         bail!("batch_norm: {:?} and {:?} do not fit {} channels", gamma.dims(), beta.dims(), shape.out_channels)
     }
