@@ -58,10 +58,7 @@ fn dot<S: Simd, const V: usize>(simd: S, x: &[f32], rows: &[&[f32]; ROWS]) -> [f
     }
     let rest = whole * WIDTH..x.len();
     std::array::from_fn(|r| {
-        let mut sum = sums[r][0];
-        for v in 1..V {
-            sum = simd.add_f32s(sum, sums[r][v]);
-        }
+        let sum = sums[r].into_iter().fold(simd.splat_f32s(0.), |sum, v| simd.add_f32s(sum, v));
         let tail: f32 = x[rest.clone()].iter().zip(&rows[r][rest.clone()]).map(|(x, w)| x * w).sum();
         simd.reduce_sum_f32s(sum) + tail
     })

@@ -16,7 +16,7 @@ impl<'a> Chain<'a> {
 
 impl Prepared for Chain<'_> {
     fn run(&mut self, batch: usize, x: &[f32], y: &mut Vec<f32>) -> Result<()> {
-        let [from, to] = &mut self.buffers;
+        let [mut from, mut to] = self.buffers.each_mut();
         match &mut self.steps[..] {
             [] => Identity.run(batch, x, y)?,
             [only] => only.run(batch, x, y)?,
@@ -24,7 +24,8 @@ impl Prepared for Chain<'_> {
                 first.run(batch, x, from)?;
                 for step in between {
                     step.run(batch, from, to)?;
-                    std::mem::swap(from, to);
+                    // The buffers stay where they are: their sizes settle with the first call.
+                    std::mem::swap(&mut from, &mut to);
                 }
                 last.run(batch, from, y)?;
             }
