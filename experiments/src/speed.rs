@@ -6,7 +6,7 @@ use anyhow::Result;
 use candle_core::{Device, Tensor};
 use datasets::{Images, Order};
 use layers::{Layer, Mode};
-use models::Classifier;
+use models::{Classifier, PreparedClassifier};
 use training::{Optimizer, OptimizerConfig, Parameters};
 
 use crate::{
@@ -71,8 +71,9 @@ impl Subject {
         let (images, labels) = &self.train;
         let seconds = (0..TRAIN_STEPS).map(|_| self.network.train(images, labels)).sum::<Result<f64>>()?;
         let train = (TRAIN_STEPS * TRAIN_BATCH) as f64 / seconds;
-        let infer = INFER_BATCH as f64 / self.network.infer(&self.infer)?;
-        let latencies = (0..LATENCIES).map(|_| Ok(self.network.infer(&self.single)? * 1e6));
+        let mut inference = self.network.inference(&self.infer)?;
+        let infer = INFER_BATCH as f64 / inference.seconds(&self.infer)?;
+        let latencies = (0..LATENCIES).map(|_| Ok(inference.seconds(&self.single)? * 1e6));
         Ok([train, infer, median_and_spread(latencies.collect::<Result<_>>()?).median])
     }
 }
@@ -109,11 +110,30 @@ impl Timed {
         Ok(start.elapsed().as_secs_f64())
     }
 
+    /// The network ready to infer, warmed up on these images.
+    pub fn inference(&self, images: &Tensor) -> Result<Inference<'_>> {
+        let prepared = self.device.is_cpu().then(|| self.model.prepare(&images.dims()[1..])).transpose()?;
+        let mut inference = Inference { network: self, prepared };
+        inference.seconds(images)?;
+        Ok(inference)
+    }
+}
+
+/// A network in inference: on the CPU in its prepared form, on other devices in the plain one.
+pub struct Inference<'a> {
+    network: &'a Timed,
+    prepared: Option<PreparedClassifier<'a>>,
+}
+
+impl Inference<'_> {
     /// Seconds of one forward pass.
-    pub fn infer(&self, images: &Tensor) -> Result<f64> {
+    pub fn seconds(&mut self, images: &Tensor) -> Result<f64> {
         let start = Instant::now();
-        self.model.forward(images, Mode::Inference)?;
-        self.device.synchronize()?;
+        match &mut self.prepared {
+            Some(prepared) => prepared.forward(images)?,
+            None => self.network.model.forward(images, Mode::Inference)?,
+        };
+        self.network.device.synchronize()?;
         Ok(start.elapsed().as_secs_f64())
     }
 }

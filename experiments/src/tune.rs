@@ -110,8 +110,13 @@ fn in_words(trials: &[Trial]) -> String {
 
 /// The runs that try one rate.
 fn at_rate(suite: &Suite, lr: f64) -> Suite {
-    let mut suite =
-        Suite { seeds: suite.tuning_seeds, first_seed: FIRST_SEED, rates: Rates::default(), measure: None, ..suite.clone() };
+    let mut suite = Suite {
+        seeds: suite.tuning_seeds,
+        first_seed: FIRST_SEED,
+        rates: Rates::default(),
+        measure: None,
+        ..suite.clone()
+    };
     suite.variants.retain(|variant| !variant.fixed_lr);
     suite.variants.iter_mut().for_each(|variant| (variant.lr, variant.seeds) = (lr, None));
     suite

@@ -1,6 +1,7 @@
 use candle_core::{Context, Result, Tensor};
 use heads::Head;
-use layers::{Description, Layer, Mode, Sequential};
+use layers::{Description, Layer, Mode, Prepared, Sequential};
+use ops::prepared::Chain;
 
 /// The convolutional part of a network: images in, feature maps out.
 pub struct Backbone {
@@ -42,6 +43,10 @@ impl Layer for Backbone {
         }
         Ok(Description { kind: self.name.to_string(), ..description })
     }
+
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        self.layers.prepare(input).with_context(|| self.name.to_string())
+    }
 }
 
 /// A backbone with a head: images in, logits out.
@@ -70,6 +75,11 @@ impl Layer for Classifier {
         let Description { kind, output, mut children, .. } = self.backbone.describe(input)?;
         children.push(self.head.describe(&output)?.at(self.head_path));
         Ok(Description::chain(kind, input, children))
+    }
+
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        let features = self.backbone.feature_shape(input)?;
+        Ok(Box::new(Chain::new(vec![self.backbone.prepare(input)?, self.head.prepare(&features)?])))
     }
 }
 

@@ -29,6 +29,7 @@
 
 mod classifier;
 mod name;
+mod prepared;
 mod registry;
 mod summary;
 
@@ -43,6 +44,7 @@ mod vgg_small;
 
 pub use classifier::{Backbone, Classifier};
 pub use name::{ModelName, Width};
+pub use prepared::PreparedClassifier;
 pub(crate) use registry::Naming;
 pub use registry::{Architecture, ModelConfig, ParseModelError, build, find, list};
 pub use summary::{LayerSummary, Summary, summary, thousands};

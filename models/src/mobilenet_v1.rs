@@ -1,7 +1,7 @@
 use crate::{Architecture, Naming, Width};
 use candle_core::Result;
 use candle_nn::VarBuilder;
-use layers::{Conv2dConfig, DepthwiseConv2d, Sequential, Stack};
+use layers::{Conv2dConfig, Sequential, Stack};
 
 /// MobileNetV1 (Howard et al. 2017): 13 pairs of a depthwise 3x3 and a pointwise convolution. At width 0.25 and
 /// 96x96 pixels it is the network of MLPerf Tiny's visual wake words (Banbury et al. 2021).
@@ -38,7 +38,7 @@ fn layers<'a>(input: &[usize], width: Width, vb: VarBuilder<'a>) -> Result<Seque
     let pointwise = Conv2dConfig::square(1).without_bias();
     let stem = Stack::new(input, vb).conv_with(width.of(32), conv3(2)).batch_norm().relu();
     let pair = |stack: Stack<'a>, (channels, stride)| {
-        let depthwise = stack.layer(|shape, vb| DepthwiseConv2d::new(shape[0], conv3(stride), vb)).batch_norm().relu();
+        let depthwise = stack.depthwise_with(conv3(stride)).batch_norm().relu();
         depthwise.conv_with(width.of(channels), pointwise).batch_norm().relu()
     };
     PAIRS.into_iter().fold(stem, pair).build()

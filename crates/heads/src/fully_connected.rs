@@ -3,7 +3,8 @@ use crate::head::Body;
 use crate::{Evidence, Reduction};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use layers::{Description, Flatten, Layer, Linear, Mode, Sequential, Stack};
+use layers::{Description, Flatten, Layer, Linear, Mode, Prepared, Sequential, Stack};
+use ops::prepared::Chain;
 
 /// `fc` and `fc:…`: flatten, hidden layers with ReLU and dropout, linear.
 pub struct FullyConnected {
@@ -68,6 +69,14 @@ impl Layer for FullyConnected {
         let inputs = children.last().map_or(input, |last| &last.output).to_vec();
         children.push(self.linear.describe(&inputs)?.at(&self.path));
         Ok(Description::chain("FullyConnected", input, children))
+    }
+
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        self.check(input)?;
+        let hidden = self.hidden.as_ref().map(|hidden| hidden.prepare(input)).transpose()?;
+        let inputs = self.linear.weight().dim(1)?;
+        let linear = self.linear.prepare(&[inputs])?;
+        Ok(Box::new(Chain::new(hidden.into_iter().chain([linear]).collect())))
     }
 }
 

@@ -1,6 +1,7 @@
 use crate::pool_linear::Pooling;
 use candle_core::{Result, Tensor};
-use layers::Mode;
+use layers::{Mode, Prepared, volume};
+use ops::prepared::Pool;
 
 /// Global average and global maximum.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,14 @@ impl Pooling for Global {
             Global::Average => ops::global_avg_pool(features),
             Global::Maximum => ops::global_max_pool(features),
         }
+    }
+
+    fn prepare(&self, features: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        let pool = match self {
+            Global::Average => Pool::global_avg(volume(features)?)?,
+            Global::Maximum => Pool::global_max(volume(features)?)?,
+        };
+        Ok(Box::new(pool))
     }
 
     fn class_maps(&self, features: &Tensor, linear: &layers::Linear) -> Result<crate::Evidence> {

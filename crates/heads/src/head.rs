@@ -9,7 +9,7 @@ use crate::smooth_maximum::SmoothMaximum;
 use crate::{Evidence, HeadConfig};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::{ModuleT, VarBuilder};
-use layers::{Description, Layer, Mode};
+use layers::{Description, Layer, Mode, Prepared};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What every head can do beyond computing logits.
@@ -94,6 +94,10 @@ impl Layer for Head {
 
     fn describe(&self, input: &[usize]) -> Result<Description> {
         self.body.describe(input)
+    }
+
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        self.body.prepare(input)
     }
 }
 

@@ -24,6 +24,12 @@
 //! let evidence = head.class_maps(&features)?;
 //! assert_eq!(evidence.maps.dims(), [8, 10, 5, 5]);
 //! assert_eq!(evidence.reduction, Reduction::Mean); // the logits are the means of the maps, plus the bias
+//!
+//! // For inference on features of one size, without an allocation from the second call on.
+//! let mut prepared = head.prepare(&[64, 5, 5])?;
+//! let mut logits = Vec::new();
+//! prepared.run(8, &features.flatten_all()?.to_vec1()?, &mut logits)?;
+//! assert_eq!(logits.len(), 8 * 10);
 //! # Ok(())
 //! # }
 //! ```
@@ -43,7 +49,7 @@ mod smooth_maximum;
 pub use config::{HeadConfig, ParseHeadError, parse_list};
 pub use evidence::{Evidence, Reduction};
 pub use head::Head;
-pub use layers::{Description, Layer, Mode};
+pub use layers::{Description, Layer, Mode, Prepared};
 
 /// Runs the README's example.
 #[cfg(doctest)]

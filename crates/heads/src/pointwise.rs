@@ -5,7 +5,9 @@ use crate::pool_linear::Pooling;
 use crate::{Evidence, Reduction};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use layers::{Description, Layer, Mode, uniform};
+use layers::{Description, Layer, Mode, Prepared, uniform, volume};
+use ops::prepared::{Chain, Conv2d, Linear};
+use ops::{Epilogue, Window};
 
 /// `gap` and `gmp`: a 1×1 convolution from channels to classes, then global pooling.
 pub struct Pointwise {
@@ -77,6 +79,26 @@ impl Layer for Pointwise {
         }
         children.push(Description::global(self.pooling.kind(), vec![self.classes]));
         Ok(Description::chain("Pointwise", input, children))
+    }
+
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        check_channels(input, self.channels)?;
+        let Some(Convolution { weight, bias }) = &self.convolution else { return self.pooling.prepare(input) };
+        let mut maps = volume(input)?;
+        let steps: Vec<Box<dyn Prepared>> = match self.pooling {
+            // The average of linear maps is the linear map of the averages, at a fraction of the work.
+            Global::Average => {
+                let weight = weight.reshape((self.classes, self.channels))?;
+                vec![self.pooling.prepare(input)?, Box::new(Linear::new(&weight, Some(bias), false)?)]
+            }
+            Global::Maximum => {
+                let weight = weight.reshape((self.classes, self.channels, 1, 1))?;
+                let convolution = Conv2d::new(&weight, Some(bias), &Window::square(1), Epilogue::None, maps)?;
+                maps[0] = self.classes;
+                vec![Box::new(convolution), self.pooling.prepare(&maps)?]
+            }
+        };
+        Ok(Box::new(Chain::new(steps)))
     }
 }
 

@@ -3,7 +3,8 @@ use crate::head::{Body, check_channels};
 use crate::{Evidence, Reduction};
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use layers::{Description, Layer, Linear, Mode};
+use layers::{Description, Layer, Linear, Mode, Prepared, plain};
+use ops::prepared::Chain;
 
 /// A pooling of all positions to one vector.
 pub trait Pooling: Send + Sync {
@@ -20,6 +21,11 @@ pub trait Pooling: Send + Sync {
     /// Its own parameters and multiply-accumulates, for features of this shape.
     fn describe(&self, features: &[usize]) -> Result<Description> {
         Ok(Description::global(self.kind(), vec![self.outputs(features[0])]))
+    }
+
+    /// Ready for inference on features of this shape; as it is, unless the pooling knows better.
+    fn prepare(&self, features: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        Ok(plain(features, |xs| self.pool(xs, Mode::Inference)))
     }
 
     /// The class activation map, unless the pooling knows better.
@@ -58,6 +64,12 @@ impl<P: Pooling> Layer for PoolLinear<P> {
         let pooling = self.pooling.describe(input)?;
         let linear = self.linear.describe(&pooling.output)?;
         Ok(Description::chain("PoolLinear", input, vec![pooling, linear]))
+    }
+
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        check_channels(input, self.channels)?;
+        let linear = self.linear.prepare(&[self.pooling.outputs(self.channels)])?;
+        Ok(Box::new(Chain::new(vec![self.pooling.prepare(input)?, linear])))
     }
 }
 

@@ -1,5 +1,6 @@
-use crate::{Description, Layer, Mode};
+use crate::{Description, Layer, Mode, Prepared};
 use candle_core::{Result, Tensor};
+use ops::prepared;
 
 /// `max(x, 0)`, see [`ops::relu`].
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +13,10 @@ impl Layer for Relu {
 
     fn describe(&self, input: &[usize]) -> Result<Description> {
         Ok(Description::pointwise("ReLU", input.to_vec()))
+    }
+
+    fn prepare(&self, _input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        Ok(Box::new(prepared::Relu))
     }
 }
 
@@ -26,5 +31,9 @@ impl Layer for Flatten {
 
     fn describe(&self, input: &[usize]) -> Result<Description> {
         Ok(Description::global("Flatten", vec![input.iter().product()]))
+    }
+
+    fn prepare(&self, _input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        Ok(Box::new(prepared::Identity))
     }
 }

@@ -1,8 +1,9 @@
 use crate::linear::uniform;
-use crate::{BatchNorm, Description, Layer, Mode, ReceptiveField, Window};
+use crate::prepared::volume;
+use crate::{BatchNorm, Description, Layer, Mode, Prepared, ReceptiveField, Window};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use ops::Epilogue;
+use ops::{Epilogue, prepared};
 
 /// The settings of a [`Conv2d`]; by default stride 1, no padding, with bias.
 #[derive(Debug, Clone, Copy)]
@@ -97,8 +98,8 @@ impl Layer for Conv2d {
                 ops::conv2d_batch_norm_train(xs, &weight, bias, window, gamma, beta, eps, self.epilogue)
             }),
             Mode::Inference => {
-                let (weight, bias) = norm.fold(&weight, bias)?;
-                convolve(xs, &weight, Some(&bias), window, self.epilogue)
+                let (weight, bias) = folded(&weight, bias, Some(norm))?;
+                convolve(xs, &weight, bias.as_ref(), window, self.epilogue)
             }
             // Class maps ask for gradients of the feature maps as they are.
             Mode::Eval => {
@@ -127,6 +128,24 @@ impl Layer for Conv2d {
                 .with_macs((self.weight.elem_count() * oh * ow) as u64)
         })
     }
+
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        let (weight, bias) = folded(&self.weight, self.bias.as_ref(), self.norm.as_ref())?;
+        let (window, input) = (&self.config.window, volume(input)?);
+        Ok(Box::new(prepared::Conv2d::new(&weight, bias.as_ref(), window, self.epilogue, input)?))
+    }
+}
+
+/// Weight and bias with the batch normalisation behind them worked in, as constants.
+pub(crate) fn folded(
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    norm: Option<&BatchNorm>,
+) -> Result<(Tensor, Option<Tensor>)> {
+    let (weight, bias) = (weight.detach(), bias.map(Tensor::detach));
+    let Some(norm) = norm else { return Ok((weight, bias)) };
+    let (weight, bias) = norm.fold(&weight, bias.as_ref())?;
+    Ok((weight, Some(bias)))
 }
 
 fn convolve(
@@ -203,5 +222,13 @@ impl Layer for Conv1d {
                 .with_params(self.weight.elem_count() + outputs)
                 .with_macs((self.weight.elem_count() * length) as u64)
         })
+    }
+
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        self.describe(input)?;
+        let weight = self.weight.unsqueeze(2)?;
+        let window = Window::row(weight.dim(3)?, self.stride, self.padding);
+        let conv = prepared::Conv2d::new(&weight, Some(&self.bias), &window, Epilogue::None, volume(input)?)?;
+        Ok(Box::new(conv))
     }
 }

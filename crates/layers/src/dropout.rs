@@ -1,5 +1,6 @@
-use crate::{Description, Layer, Mode, rng};
+use crate::{Description, Layer, Mode, Prepared, rng};
 use candle_core::{Result, Tensor, bail};
+use ops::prepared::Identity;
 use rand_chacha::rand_core::Rng;
 
 /// Dropout (Srivastava et al. 2014), as `torch.nn.Dropout`: in training each value is 0 with probability `p` and
@@ -37,5 +38,9 @@ impl Layer for Dropout {
 
     fn describe(&self, input: &[usize]) -> Result<Description> {
         Ok(Description::pointwise(format!("Dropout({})", self.p), input.to_vec()))
+    }
+
+    fn prepare(&self, _input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        Ok(Box::new(Identity))
     }
 }

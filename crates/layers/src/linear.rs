@@ -1,6 +1,7 @@
-use crate::{Description, Layer, Mode};
+use crate::{Description, Layer, Mode, Prepared};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::{Init, VarBuilder};
+use ops::prepared;
 
 /// A fully connected layer with bias, as `torch.nn.Linear`: `x · Wᵀ + b`.
 #[derive(Debug, Clone)]
@@ -54,5 +55,10 @@ impl Layer for Linear {
         Ok(Description::global(format!("Linear({inputs}, {outputs})"), vec![outputs])
             .with_params((inputs + 1) * outputs)
             .with_macs((inputs * outputs) as u64))
+    }
+
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        self.describe(input)?;
+        Ok(Box::new(prepared::Linear::new(&self.weight, Some(&self.bias), self.relu)?))
     }
 }

@@ -1,5 +1,7 @@
-use crate::{Description, Layer, Mode, ReceptiveField, Window};
+use crate::prepared::volume;
+use crate::{Description, Layer, Mode, Prepared, ReceptiveField, Window};
 use candle_core::{Result, Tensor, bail};
+use ops::prepared::Pool;
 
 /// Local maximum, as `torch.nn.MaxPool2d`; see [`ops::max_pool2d`].
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +19,10 @@ impl Layer for MaxPool2d {
     fn describe(&self, input: &[usize]) -> Result<Description> {
         describe("MaxPool2d", &self.0, input)
     }
+
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        Ok(Box::new(Pool::max(&self.0, volume(input)?)?))
+    }
 }
 
 impl Layer for AvgPool2d {
@@ -26,6 +32,10 @@ impl Layer for AvgPool2d {
 
     fn describe(&self, input: &[usize]) -> Result<Description> {
         describe("AvgPool2d", &self.0, input)
+    }
+
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        Ok(Box::new(Pool::avg(&self.0, volume(input)?)?))
     }
 }
 

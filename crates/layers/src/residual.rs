@@ -1,5 +1,7 @@
-use crate::{Description, Layer, Mode, Sequential, Window};
+use crate::prepared::volume;
+use crate::{Description, Layer, Mode, Prepared, Sequential, Window};
 use candle_core::{Result, Tensor, bail};
+use ops::prepared::add_relu;
 
 /// A residual block (He et al. 2015): `ReLU(body(x) + shortcut(x))`, with the identity where there is no shortcut.
 pub struct Residual {
@@ -36,6 +38,32 @@ impl Layer for Residual {
         }
         Ok(Description { output, receptive_field, ..Description::sum("Residual", children) })
     }
+
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        self.describe(input)?;
+        let shortcut = self.shortcut.as_ref().map(|shortcut| shortcut.prepare(input)).transpose()?;
+        Ok(Box::new(PreparedResidual { body: self.body.prepare(input)?, shortcut, buffer: Vec::new() }))
+    }
+}
+
+struct PreparedResidual<'a> {
+    body: Box<dyn Prepared + 'a>,
+    shortcut: Option<Box<dyn Prepared + 'a>>,
+    /// What the shortcut gives.
+    buffer: Vec<f32>,
+}
+
+impl Prepared for PreparedResidual<'_> {
+    fn run(&mut self, batch: usize, x: &[f32], y: &mut Vec<f32>) -> Result<()> {
+        self.body.run(batch, x, y)?;
+        let mut x = x;
+        if let Some(shortcut) = &mut self.shortcut {
+            shortcut.run(batch, x, &mut self.buffer)?;
+            x = &self.buffer;
+        }
+        add_relu(batch, x, y);
+        Ok(())
+    }
 }
 
 /// The shortcut without parameters of the CIFAR ResNets (He et al. 2015, option A): every `stride`-th pixel, and
@@ -67,5 +95,34 @@ impl Layer for PaddedIdentity {
         let [oh, ow] = self.window().output_size([height, width])?;
         let kind = format!("PaddedIdentity(stride {})", self.stride);
         Ok(Description::pointwise(kind, vec![self.channels, oh, ow]))
+    }
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        let output = volume(&self.describe(input)?.output)?;
+        Ok(Box::new(PreparedIdentity { stride: self.stride, input: volume(input)?, output }))
+    }
+}
+
+struct PreparedIdentity {
+    stride: usize,
+    /// (C, H, W)
+    input: [usize; 3],
+    output: [usize; 3],
+}
+
+impl Prepared for PreparedIdentity {
+    fn run(&mut self, batch: usize, x: &[f32], y: &mut Vec<f32>) -> Result<()> {
+        let Self { stride, input: [channels, height, width], output: [outputs, oh, ow] } = *self;
+        let before = (outputs - channels) / 2;
+        y.clear();
+        y.resize(batch * outputs * oh * ow, 0.);
+        for (y, x) in y.chunks_exact_mut(outputs * oh * ow).zip(x.chunks_exact(channels * height * width)) {
+            let planes = y[before * oh * ow..].chunks_exact_mut(oh * ow).zip(x.chunks_exact(height * width));
+            for (y, x) in planes {
+                for (y, x) in y.chunks_exact_mut(ow).zip(x.chunks_exact(width).step_by(stride)) {
+                    y.iter_mut().zip(x.iter().step_by(stride)).for_each(|(y, x)| *y = *x);
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
-use crate::{Description, Layer, Mode};
+use crate::{Description, Layer, Mode, Prepared};
 use candle_core::{Context, Result, Tensor};
+use ops::prepared::Chain;
 
 /// Layers one after the other, as `torch.nn.Sequential`. Made by a [`crate::Stack`].
 pub struct Sequential {
@@ -38,5 +39,17 @@ impl Layer for Sequential {
             children.push(layer.describe(shape).with_context(|| format!("layer {path}"))?.at(path));
         }
         Ok(Description::chain("Sequential", input, children))
+    }
+
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        let mut shape = input.to_vec();
+        let mut steps = Vec::new();
+        for Entry { path, layer, absorbed } in &self.entries {
+            if !absorbed {
+                steps.push(layer.prepare(&shape).with_context(|| format!("layer {path}"))?);
+            }
+            shape = layer.describe(&shape).with_context(|| format!("layer {path}"))?.output;
+        }
+        Ok(Box::new(Chain::new(steps)))
     }
 }

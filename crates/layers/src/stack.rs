@@ -1,7 +1,7 @@
 use crate::sequential::Entry;
 use crate::{
-    AvgPool2d, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, Dropout, Flatten, Layer, Linear, MaxPool2d, Relu,
-    Sequential, Window,
+    AvgPool2d, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, DepthwiseConv2d, Dropout, Flatten, Layer, Linear,
+    MaxPool2d, Relu, Sequential, Window,
 };
 use candle_core::{Context, Result, bail};
 use candle_nn::VarBuilder;
@@ -13,7 +13,7 @@ use ops::Epilogue;
 /// Modules are numbered as `torch.nn.Sequential` numbers them (layers without parameters count too), or carry the
 /// name given just before. The first error is kept until [`Stack::build`]. What can be computed in one go is: a
 /// convolution takes on the batch normalisation, the ReLU and the 2×2 max pooling behind it, as far as they come in this
-/// order; linear layers and batch normalisations take on a ReLU.
+/// order; a depthwise one the first two; linear layers and batch normalisations take on a ReLU.
 pub struct Stack<'a> {
     vb: VarBuilder<'a>,
     shape: Result<Vec<usize>>,
@@ -24,6 +24,7 @@ pub struct Stack<'a> {
 /// The layers that can absorb another, and the rest.
 enum Module {
     Conv2d(Conv2d),
+    Depthwise(DepthwiseConv2d),
     Linear(Linear),
     BatchNorm(BatchNorm),
     Relu,
@@ -35,6 +36,7 @@ impl Module {
     fn layer(&self) -> &dyn Layer {
         match self {
             Module::Conv2d(layer) => layer,
+            Module::Depthwise(layer) => layer,
             Module::Linear(layer) => layer,
             Module::BatchNorm(layer) => layer,
             Module::Relu => &Relu,
@@ -57,6 +59,10 @@ impl Module {
             {
                 conv.epilogue = Epilogue::ReluMaxPool;
             }
+            (Module::Depthwise(conv), Module::BatchNorm(norm)) if !conv.relu && conv.norm.is_none() => {
+                conv.norm = Some(norm.clone());
+            }
+            (Module::Depthwise(layer), Module::Relu) => layer.relu = true,
             (Module::Linear(layer), Module::Relu) => layer.relu = true,
             (Module::BatchNorm(layer), Module::Relu) => layer.relu = true,
             _ => return false,
@@ -67,6 +73,7 @@ impl Module {
     fn into_layer(self) -> Box<dyn Layer> {
         match self {
             Module::Conv2d(layer) => Box::new(layer),
+            Module::Depthwise(layer) => Box::new(layer),
             Module::Linear(layer) => Box::new(layer),
             Module::BatchNorm(layer) => Box::new(layer),
             Module::Relu => Box::new(Relu),
@@ -100,6 +107,11 @@ impl<'a> Stack<'a> {
 
     pub fn conv_with(self, channels: usize, config: Conv2dConfig) -> Self {
         self.module(|shape, vb| Ok(Module::Conv2d(Conv2d::new(axis(shape, 0)?, channels, config, vb)?)))
+    }
+
+    /// A depthwise convolution.
+    pub fn depthwise_with(self, config: Conv2dConfig) -> Self {
+        self.module(|shape, vb| Ok(Module::Depthwise(DepthwiseConv2d::new(axis(shape, 0)?, config, vb)?)))
     }
 
     pub fn batch_norm(self) -> Self {

@@ -3,8 +3,8 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
 use layers::{
-    BatchNorm, BatchNormConfig, Conv1d, Conv2dConfig, Dropout, Layer, MaxPool2d, Mode, PaddedIdentity, Relu, Residual,
-    Stack, Window, rng,
+    BatchNorm, BatchNormConfig, Conv1d, Conv2dConfig, DepthwiseConv2d, Dropout, Layer, MaxPool2d, Mode, PaddedIdentity,
+    Relu, Residual, Stack, Window, rng,
 };
 use rand_chacha::rand_core::Rng;
 
@@ -112,6 +112,24 @@ fn convolution_relu_and_pooling_in_one_go_give_what_they_give_one_after_the_othe
     for variable in variables.all_vars().iter().chain([&xs]) {
         let (a, b) = (a.get(variable).expect("a gradient"), b.get(variable).expect("a gradient"));
         assert!((a - b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-4);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_depthwise_convolution_takes_on_batch_normalisation_and_relu() -> Result<()> {
+    let (variables, shape, config) = (VarMap::new(), [3, 9, 8], Conv2dConfig::same(3).stride(2));
+    let fused = Stack::new(&shape, builder(&variables)).depthwise_with(config).batch_norm().relu().build()?;
+    let plain = Stack::new(&shape, builder(&variables)).layer(|s, vb| DepthwiseConv2d::new(s[0], config, vb));
+    let plain = plain.batch_norm().relu().build()?;
+    assert_eq!(fused.describe(&shape)?, plain.describe(&shape)?);
+    let xs = Var::from_tensor(&input(&[4, 3, 9, 8]))?;
+    for mode in [TRAIN, Mode::Eval, Mode::Inference] {
+        let (a, b) = (fused.forward(&xs, mode)?, plain.forward(&xs, mode)?);
+        assert!((&a - &b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-5, "{mode:?}");
+        let (a, b) = (a.sqr()?.sum_all()?.backward()?, b.sqr()?.sum_all()?.backward()?);
+        let (a, b) = (a.get(&xs).expect("a gradient"), b.get(&xs).expect("a gradient"));
+        assert!((a - b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-4, "{mode:?}");
     }
     Ok(())
 }

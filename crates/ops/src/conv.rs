@@ -54,7 +54,7 @@ fn convolve(
     window: &Window,
     epilogue: Epilogue,
 ) -> Result<Tensor> {
-    let shape = check(xs, weight, bias, window, epilogue)?;
+    let shape = check(xs.dims4()?, weight, bias, window, epilogue)?;
     if !fast(&[xs, weight, bias.unwrap_or(weight)]) {
         let ys = composed::conv2d(xs, weight, bias, window)?;
         return match epilogue {
@@ -67,18 +67,18 @@ fn convolve(
     apply(xs, weight, bias, Conv2d { shape, winners: has_gradient.then(OnceLock::new) })
 }
 
-/// The sizes of a convolution, if they fit.
+/// The sizes of a convolution of (N, C_in, H, W), if they fit.
 pub(crate) fn check(
-    xs: &Tensor,
+    (batch, in_channels, height, width): (usize, usize, usize, usize),
     weight: &Tensor,
     bias: Option<&Tensor>,
     window: &Window,
     epilogue: Epilogue,
 ) -> Result<conv::Shape> {
-    let (batch, in_channels, height, width) = xs.dims4()?;
     let out_channels = weight.dim(0)?;
     if weight.elem_count() == 0 || weight.dims()[1..] != [in_channels, window.kernel[0], window.kernel[1]] {
-        bail!("conv2d: weights {:?} do not fit the input {:?} and {window:?}", weight.dims(), xs.dims())
+        let (weight, xs) = (weight.dims(), [batch, in_channels, height, width]);
+        bail!("conv2d: weights {weight:?} do not fit the input {xs:?} and {window:?}")
     }
     if bias.is_some_and(|b| b.dims() != [out_channels]) {
         bail!("conv2d: a bias for {out_channels} channels must be a vector of {out_channels}")

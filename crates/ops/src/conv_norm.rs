@@ -26,7 +26,7 @@ pub fn conv2d_batch_norm_train(
     eps: f64,
     epilogue: Epilogue,
 ) -> Result<(Tensor, BatchStatistics)> {
-    let shape = conv::Shape { epilogue: Epilogue::None, ..check(xs, weight, bias, window, epilogue)? };
+    let shape = conv::Shape { epilogue: Epilogue::None, ..check(xs.dims4()?, weight, bias, window, epilogue)? };
     fused(xs, weight, bias, gamma, beta, eps, epilogue, shape, || conv2d(xs, weight, bias, window))
 }
 
@@ -48,7 +48,7 @@ pub fn depthwise_conv2d_batch_norm_train(
     eps: f64,
     epilogue: Epilogue,
 ) -> Result<(Tensor, BatchStatistics)> {
-    let shape = depthwise::check(xs, weight, bias, window)?;
+    let shape = depthwise::check(xs.dims4()?, weight, bias, window)?;
     if epilogue == Epilogue::ReluMaxPool && shape.output.iter().any(|&size| size < 2) {
         bail!("depthwise_conv2d_batch_norm_train: an output of {:?} is too small for 2x2 pooling", shape.output)
     }
@@ -132,7 +132,7 @@ impl Inner for cpu::depthwise::Shape {
     }
 
     fn forward(&self, x: &[f32], weight: &[f32]) -> Vec<f32> {
-        cpu::depthwise::forward(self, x, weight, None)
+        cpu::depthwise::forward(self, x, weight, None, false)
     }
 
     fn backward(&self, call: &Call, norm: &conv_norm::Norm, saved: conv::Saved) -> Gradients {

@@ -1,4 +1,4 @@
-use crate::cpu::{Gradients, depthwise, fast};
+use crate::cpu::{self, Gradients, depthwise, fast};
 use crate::weighted::{Call, Weighted, apply};
 use crate::{Window, composed};
 use candle_core::{Result, Shape, Tensor, bail};
@@ -13,37 +13,58 @@ use candle_core::{Result, Shape, Tensor, bail};
 /// # Errors
 /// Shapes that do not fit, or an input smaller than the kernel.
 pub fn depthwise_conv2d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<Tensor> {
-    let shape = check(xs, weight, bias, window)?;
-    if !fast(&[xs, weight, bias.unwrap_or(weight)]) {
-        return composed::depthwise_conv2d(xs, weight, bias, window);
-    }
-    apply(xs, weight, bias, Depthwise(shape))
+    convolve(xs, weight, bias, window, false)
 }
 
-/// The sizes of a depthwise convolution, if they fit.
-pub(crate) fn check(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<depthwise::Shape> {
-    let (batch, channels, height, width) = xs.dims4()?;
+/// [`depthwise_conv2d`] with ReLU on top, in one operator.
+pub fn depthwise_conv2d_relu(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<Tensor> {
+    convolve(xs, weight, bias, window, true)
+}
+
+fn convolve(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window, relu: bool) -> Result<Tensor> {
+    let shape = check(xs.dims4()?, weight, bias, window)?;
+    if !fast(&[xs, weight, bias.unwrap_or(weight)]) {
+        let ys = composed::depthwise_conv2d(xs, weight, bias, window)?;
+        return if relu { composed::relu(&ys) } else { Ok(ys) };
+    }
+    apply(xs, weight, bias, Depthwise { shape, relu })
+}
+
+/// The sizes of a depthwise convolution of (N, C, H, W), if they fit.
+pub(crate) fn check(
+    (batch, channels, height, width): (usize, usize, usize, usize),
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    window: &Window,
+) -> Result<depthwise::Shape> {
+    let input = [height, width];
     if channels == 0 || weight.dims() != [channels, 1, window.kernel[0], window.kernel[1]] {
-        bail!("depthwise_conv2d: weights {:?} do not fit the input {:?} and {window:?}", weight.dims(), xs.dims())
+        let (weight, xs) = (weight.dims(), [batch, channels, height, width]);
+        bail!("depthwise_conv2d: weights {weight:?} do not fit the input {xs:?} and {window:?}")
     }
     if bias.is_some_and(|b| b.dims() != [channels]) {
         bail!("depthwise_conv2d: a bias for {channels} channels must be a vector of {channels}")
     }
-    let input = [height, width];
     Ok(depthwise::Shape { batch, channels, input, output: window.output_size(input)?, window: *window })
 }
 
-struct Depthwise(depthwise::Shape);
+struct Depthwise {
+    shape: depthwise::Shape,
+    relu: bool,
+}
 
 impl Weighted for Depthwise {
     const NAME: &'static str = "depthwise-conv2d";
 
     fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape) {
-        let depthwise::Shape { batch, channels, output: [height, width], .. } = self.0;
-        (depthwise::forward(&self.0, x, weight, bias), Shape::from((batch, channels, height, width)))
+        let depthwise::Shape { batch, channels, output: [height, width], .. } = self.shape;
+        let y = depthwise::forward(&self.shape, x, weight, bias, self.relu);
+        (y, Shape::from((batch, channels, height, width)))
     }
 
     fn backward(&self, call: Call) -> Result<Gradients> {
-        Ok(depthwise::backward(&self.0, call.x, call.weight, None, call.dy, call.want_dx))
+        let masked = self.relu.then(|| cpu::relu::backward(call.y, call.dy));
+        let dy = masked.as_deref().unwrap_or(call.dy);
+        Ok(depthwise::backward(&self.shape, call.x, call.weight, None, dy, call.want_dx))
     }
 }

@@ -35,6 +35,7 @@ mod linear;
 mod loss;
 mod pool;
 mod pool_global;
+pub mod prepared;
 mod weighted;
 mod window;
 
@@ -42,7 +43,7 @@ pub use activation::{add_relu, relu, softmax};
 pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_train};
 pub use conv::{Epilogue, conv1d, conv2d, conv2d_relu, conv2d_relu_max_pool};
 pub use conv_norm::{conv2d_batch_norm_train, depthwise_conv2d_batch_norm_train};
-pub use depthwise::depthwise_conv2d;
+pub use depthwise::{depthwise_conv2d, depthwise_conv2d_relu};
 pub use linear::{linear, linear_relu};
 pub use loss::{bce_with_logits, cross_entropy};
 pub use pool::{adaptive_max_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d};

@@ -13,7 +13,7 @@ use kernel::Regions;
 /// # Errors
 /// An input smaller than the kernel, or a padding of more than half the kernel.
 pub fn max_pool2d(xs: &Tensor, window: &Window) -> Result<Tensor> {
-    let regions = local_regions(xs, window)?;
+    let regions = local_regions(spatial(xs)?, window)?;
     if fast(&[xs]) { pool(xs, regions, Kind::Max) } else { composed::max_pool2d(xs, window) }
 }
 
@@ -22,7 +22,7 @@ pub fn max_pool2d(xs: &Tensor, window: &Window) -> Result<Tensor> {
 /// # Shapes and errors
 /// As [`max_pool2d`].
 pub fn avg_pool2d(xs: &Tensor, window: &Window) -> Result<Tensor> {
-    let regions = local_regions(xs, window)?;
+    let regions = local_regions(spatial(xs)?, window)?;
     let divisor = window.kernel[0] * window.kernel[1];
     if fast(&[xs]) { pool(xs, regions, Kind::Average { divisor }) } else { composed::avg_pool2d(xs, window) }
 }
@@ -64,10 +64,15 @@ pub fn adaptive_max_pool2d(xs: &Tensor, output: [usize; 2]) -> Result<Tensor> {
     }
 }
 
-fn local_regions(xs: &Tensor, window: &Window) -> Result<Regions> {
+/// Height and width.
+fn spatial(xs: &Tensor) -> Result<[usize; 2]> {
     let (_, _, height, width) = xs.dims4()?;
+    Ok([height, width])
+}
+
+/// What a pooling window looks at in planes of `size` (height, width).
+pub(crate) fn local_regions(size: [usize; 2], window: &Window) -> Result<Regions> {
     window.check_pooling()?;
-    let size = [height, width];
     let output = window.output_size(size)?;
     let [rows, columns] = [0, 1].map(|axis| window.ranges(axis, size[axis], output[axis]));
     Ok(Regions { size, rows, columns })

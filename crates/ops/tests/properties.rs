@@ -143,6 +143,7 @@ proptest! {
         window in window(3),
         more in [0usize..=9, 0usize..=9],
         bias: bool,
+        relu: bool,
         memory in memory(),
         seed in 0u64..1 << 32,
     ) {
@@ -151,7 +152,8 @@ proptest! {
         if bias {
             inputs.push(integers(&[channels], seed + 2)?);
         }
-        holds(same(&inputs, memory, 0., |t| ops::depthwise_conv2d(&t[0], &t[1], t.get(2), &window)))?;
+        let convolve = if relu { ops::depthwise_conv2d_relu } else { ops::depthwise_conv2d };
+        holds(same(&inputs, memory, 0., |t| convolve(&t[0], &t[1], t.get(2), &window)))?;
     }
 
     #[test]

@@ -116,7 +116,8 @@ pub fn comparison_page(measurements: &[Measurement], peers: &[String], cpu: &Cpu
     page += &format!(
         "\n`× X` is how many times as fast as X: the median of {rounds} rounds, in which all took turns, and the range. \
          Single figures are medians too; on a shared machine only the ratios mean something. A step of training counts \
-         6 operations for each multiply-accumulate, inference 2; beside it what a 512×512 matrix product reached in the \
+         6 operations for each multiply-accumulate, inference 2 (those of the network as it is defined; inference runs \
+         its prepared form, `Classifier::prepare`); beside it what a 512×512 matrix product reached in the \
          same rounds.\n\n- {} ({}), {threads} threads; `× one thread` compares with a single one\n- experiments {}\n",
         cpu.model,
         cpu.instruction_set,

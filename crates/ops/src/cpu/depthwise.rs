@@ -6,6 +6,10 @@
 //! distance for all positions: `y[i] = Σ_taps w · x[start + i]` over the whole plane at once. The few positions
 //! computed beyond the end of each row are dropped.
 
+mod packed;
+
+pub use packed::Packed;
+
 use super::conv::Saved;
 use super::conv_norm::{self, Norm};
 use super::tile::{Kernel, Term, WIDTH, dispatch, sparse_row, vectors, vectors_mut};
@@ -27,8 +31,19 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// Floating-point operations of an image's forward pass.
     fn work(&self) -> usize {
-        2 * self.batch * self.channels * self.taps() * self.output[0] * self.output[1]
+        2 * self.taps() * self.results()
+    }
+
+    /// Values of an image.
+    pub fn image(&self) -> usize {
+        self.channels * self.input[0] * self.input[1]
+    }
+
+    /// Values of an image's result.
+    pub fn results(&self) -> usize {
+        self.channels * self.output[0] * self.output[1]
     }
 
     fn taps(&self) -> usize {
@@ -92,52 +107,11 @@ struct Row {
     place: usize,
 }
 
-/// `x` is (N, C, H, W), `weight` (C, 1, kh, kw), the result (N, C, oh, ow).
-pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
-    let (size, output) = (s.input[0] * s.input[1], s.output[0] * s.output[1]);
-    let (rows, mut y) = (s.rows(), vec![0f32; s.batch * s.channels * output]);
-    parallel::chunks(&mut y, s.channels * output, s.work(), |n, y| {
-        let x = &x[n * s.channels * size..][..s.channels * size];
-        scratch::with([s.plane(), s.span().next_multiple_of(WIDTH)], |[plane, sums]| {
-            dispatch(Forward { s, rows: &rows, x, weight, bias, plane, sums, y });
-        });
-    });
+/// `x` is (N, C, H, W), `weight` (C, 1, kh, kw), the result (N, C, oh, ow); ReLU on top if asked for.
+pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, relu: bool) -> Vec<f32> {
+    let mut y = vec![0f32; s.batch * s.results()];
+    Packed::new(s, weight, bias, relu).forward(x, &mut y);
     y
-}
-
-/// One image.
-struct Forward<'a> {
-    s: &'a Shape,
-    rows: &'a [Row],
-    x: &'a [f32],
-    weight: &'a [f32],
-    bias: Option<&'a [f32]>,
-    plane: &'a mut [f32],
-    sums: &'a mut [f32],
-    y: &'a mut [f32],
-}
-
-impl Kernel for Forward<'_> {
-    #[inline(always)]
-    fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, rows, x, weight, bias, plane, sums, y } = self;
-        let starts = s.taps_at();
-        let (size, output, taps) = (s.input[0] * s.input[1], s.output[0] * s.output[1], s.taps());
-        let mut terms = vec![Term::default(); taps];
-        plane.fill(0.);
-        let channels = y.chunks_exact_mut(output).zip(x.chunks_exact(size)).zip(weight.chunks_exact(taps));
-        for (channel, ((y, x), weight)) in channels.enumerate() {
-            split(s, rows, x, plane);
-            for ((term, &(phase, place)), &factor) in terms.iter_mut().zip(&starts).zip(weight) {
-                *term = Term { start: phase * s.phase_len() + place, factor };
-            }
-            sums.fill(bias.map_or(0., |bias| bias[channel]));
-            sparse_row::<S, V>(simd, sums, &terms, plane);
-            for (y, sums) in y.chunks_exact_mut(s.output[1]).zip(sums.chunks(s.phase()[1])) {
-                y.copy_from_slice(&sums[..s.output[1]]);
-            }
-        }
-    }
 }
 
 /// A plane of the image into its phases; the padding stays what it was.
@@ -177,7 +151,7 @@ pub fn backward(
     dy: &[f32],
     want_dx: bool,
 ) -> Gradients {
-    let (image, output) = (s.channels * s.input[0] * s.input[1], dy.len() / s.batch.max(1));
+    let (image, output) = (s.image(), dy.len() / s.batch.max(1));
     let per_group = s.batch.div_ceil(GROUPS).max(1);
     let (groups, rows) = (s.batch.div_ceil(per_group), s.rows());
     let (dw_len, sums_len) = (weight.len() * WIDTH, weight.len() * WIDTH + s.channels);
@@ -185,7 +159,7 @@ pub fn backward(
     let mut partial = vec![0f32; groups * sums_len];
     let mut dx = vec![0f32; if want_dx { s.batch * image } else { groups }];
     let dx_len = if want_dx { per_group * image } else { 1 };
-    parallel::chunks2((&mut dx, dx_len), (&mut partial, sums_len), 2 * s.work(), |group, dx, sums| {
+    parallel::chunks2((&mut dx, dx_len), (&mut partial, sums_len), 2 * s.batch * s.work(), |group, dx, sums| {
         let (dw, db) = sums.split_at_mut(dw_len);
         for (i, n) in (group * per_group..s.batch).take(per_group).enumerate() {
             let dx = want_dx.then(|| &mut dx[i * image..][..image]);

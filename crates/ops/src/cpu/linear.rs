@@ -10,8 +10,14 @@ const ROWS: usize = 16;
 /// `x` is (N, D), `weight` (K, D), the result (N, K); ReLU on top if asked for.
 pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [n, d, k]: [usize; 3], relu: bool) -> Vec<f32> {
     let mut y = vec![0f32; n * k];
+    forward_into(x, weight, bias, [n, d, k], relu, &mut y);
+    y
+}
+
+/// [`forward`] into a given result.
+pub fn forward_into(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [n, d, k]: [usize; 3], relu: bool, y: &mut [f32]) {
     let transposed = Matrix::new(weight, k, d).transposed();
-    parallel::chunks(&mut y, ROWS * k, 2 * n * d * k, |i, y| {
+    parallel::chunks(y, ROWS * k, 2 * n * d * k, |i, y| {
         let rows = y.len() / k;
         matmul(y, Matrix::new(&x[i * ROWS * d..][..rows * d], rows, d), transposed, false);
         for row in y.chunks_exact_mut(k) {
@@ -24,7 +30,6 @@ pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [n, d, k]: [usiz
             }
         }
     });
-    y
 }
 
 /// `dx = dy · W`.

@@ -14,13 +14,14 @@ pub mod depthwise;
 mod isa;
 pub mod linear;
 pub mod matmul;
+pub mod matvec;
 pub mod parallel;
 pub mod pool;
 pub mod reduce;
 pub mod relu;
 mod scratch;
 mod storage;
-mod tile;
+pub mod tile;
 
 /// Of an operator with weights.
 pub struct Gradients {

@@ -2,7 +2,7 @@
 //! rows and columns that each output position looks at.
 
 use super::isa::vectorised;
-use super::parallel;
+use super::{parallel, reduce};
 use std::ops::Range;
 
 /// What each output row and each output column looks at, in an input plane of `size` (height, width).
@@ -20,7 +20,8 @@ impl Regions {
         Self { size, rows, columns }
     }
 
-    fn plane(&self) -> usize {
+    /// Values of an input plane.
+    pub fn plane(&self) -> usize {
         self.size[0] * self.size[1]
     }
 
@@ -48,11 +49,17 @@ const PLANES: usize = 16;
 
 /// The maximum of each region of each plane; NaN wins, as in PyTorch.
 pub fn max_forward(r: &Regions, x: &[f32]) -> Vec<f32> {
+    let mut y = vec![0f32; x.len() / r.plane() * r.output()];
+    max_into(r, x, &mut y, PLANES);
+    y
+}
+
+/// [`max_forward`] into a given result, so many planes at once.
+pub fn max_into(r: &Regions, x: &[f32], y: &mut [f32], planes: usize) {
     let (plane, output) = (r.plane(), r.output());
-    let mut y = vec![0f32; x.len() / plane * output];
     let two_by_two = r.is_two_by_two();
-    parallel::chunks(&mut y, PLANES * output, x.len(), |i, y| {
-        let x = &x[i * PLANES * plane..];
+    parallel::chunks(y, planes * output, x.len(), |i, y| {
+        let x = &x[i * planes * plane..];
         for (y, x) in y.chunks_exact_mut(output).zip(x.chunks_exact(plane)) {
             if two_by_two {
                 two_by_two_forward(r, x, y);
@@ -61,7 +68,6 @@ pub fn max_forward(r: &Regions, x: &[f32]) -> Vec<f32> {
             }
         }
     });
-    y
 }
 
 vectorised! {
@@ -141,17 +147,27 @@ fn two_by_two_backward<'a>(r: &'a Regions, x: &'a [f32], dy: &'a [f32], dx: &'a 
 
 /// The sum of each region of each plane, divided by `divisor` (which counts padding where a window has some).
 pub fn avg_forward(r: &Regions, x: &[f32], divisor: usize) -> Vec<f32> {
+    let mut y = vec![0f32; x.len() / r.plane() * r.output()];
+    avg_into(r, x, divisor, &mut y, PLANES);
+    y
+}
+
+/// [`avg_forward`] into a given result, so many planes at once.
+pub fn avg_into(r: &Regions, x: &[f32], divisor: usize, y: &mut [f32], planes: usize) {
     let (plane, output, scale) = (r.plane(), r.output(), 1. / divisor as f32);
-    let mut y = vec![0f32; x.len() / plane * output];
-    parallel::chunks(&mut y, PLANES * output, x.len(), |i, y| {
-        let x = &x[i * PLANES * plane..];
+    parallel::chunks(y, planes * output, x.len(), |i, y| {
+        let x = &x[i * planes * plane..];
         for (y, x) in y.chunks_exact_mut(output).zip(x.chunks_exact(plane)) {
             r.each(|o, rows, columns| {
-                y[o] = rows.map(|row| x[row * r.size[1]..][columns.clone()].iter().sum::<f32>()).sum::<f32>() * scale;
+                y[o] = rows.map(|row| sum_of_row(&x[row * r.size[1]..][columns.clone()])).sum::<f32>() * scale;
             });
         }
     });
-    y
+}
+
+#[inline(always)]
+fn sum_of_row(x: &[f32]) -> f32 {
+    if x.len() < reduce::LANES { x.iter().sum() } else { reduce::sum(x, |v| v) }
 }
 
 /// Every position of a region gets the same share of its gradient.

@@ -1,6 +1,7 @@
 //! Sums with explicit lanes: vectorised, and the same to the bit on every instruction set.
 
-const LANES: usize = 16;
+/// Sums are at least this long before their lanes are worth it.
+pub const LANES: usize = 16;
 
 /// Σ f(a, b) over two slices of the same length.
 #[inline(always)]

@@ -1,0 +1,77 @@
+//! A layer prepared for inference computes what it computes in inference.
+
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::{VarBuilder, VarMap};
+use layers::{
+    AvgPool2d, BatchNorm, BatchNormConfig, Conv1d, Conv2dConfig, DepthwiseConv2d, Description, Flatten, Layer, Linear,
+    MaxPool2d, Mode, PaddedIdentity, Relu, Residual, Stack, Window,
+};
+
+fn builder(dtype: DType) -> VarBuilder<'static> {
+    VarBuilder::from_varmap(&VarMap::new(), dtype, &Device::Cpu)
+}
+
+fn assert_prepared_is_plain(what: &str, layer: &dyn Layer, input: &[usize]) -> Result<()> {
+    let (mut prepared, mut values) = (layer.prepare(input)?, Vec::new());
+    for batch in [1, 3, 20] {
+        let xs = Tensor::randn(0f32, 1., [&[batch], input].concat(), &Device::Cpu)?;
+        let plain = layer.forward(&xs, Mode::Inference)?;
+        prepared.run(batch, &xs.flatten_all()?.to_vec1()?, &mut values)?;
+        let values = Tensor::from_slice(&values, plain.shape(), &Device::Cpu)?;
+        assert!((values - plain)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-5, "{what}, batch {batch}");
+    }
+    Ok(())
+}
+
+/// A layer of someone else's, without a prepared form of its own.
+struct Halved;
+
+impl Layer for Halved {
+    fn forward(&self, xs: &Tensor, _mode: Mode) -> Result<Tensor> {
+        xs * 0.5
+    }
+
+    fn describe(&self, input: &[usize]) -> Result<Description> {
+        Ok(Description::pointwise("Halved", input.to_vec()))
+    }
+}
+
+#[test]
+fn every_layer_computes_the_same_when_prepared() -> Result<()> {
+    let vb = || builder(DType::F32);
+    let overlapping = Window::square(3).stride(2).padding(1);
+    let body = Stack::new(&[3, 9, 7], vb()).conv_with(5, Conv2dConfig::same(3).stride(2)).batch_norm().build()?;
+    let of_volumes: [(&str, Box<dyn Layer>); 10] = [
+        ("depthwise", Box::new(DepthwiseConv2d::new(3, Conv2dConfig::same(3).stride(2).without_bias(), vb())?)),
+        ("max pool", Box::new(MaxPool2d(overlapping))),
+        ("average pool", Box::new(AvgPool2d(overlapping))),
+        ("batch norm", Box::new(BatchNorm::new(3, BatchNormConfig::default(), vb())?)),
+        ("ReLU", Box::new(Relu)),
+        ("flatten", Box::new(Flatten)),
+        ("padded identity", Box::new(PaddedIdentity { stride: 2, channels: 6 })),
+        ("residual", Box::new(Residual::new(body, Some(Box::new(PaddedIdentity { stride: 2, channels: 5 }))))),
+        ("own", Box::new(Halved)),
+        ("nothing", Box::new(Stack::new(&[3, 9, 7], vb()).dropout(0.5).build()?)),
+    ];
+    for (what, layer) in &of_volumes {
+        assert_prepared_is_plain(what, layer, &[3, 9, 7])?;
+    }
+    assert_prepared_is_plain("1-d convolution", &Conv1d::new(4, 6, 3, 2, 1, vb())?, &[4, 11])?;
+    let mlp = Stack::new(&[4, 11], vb()).flatten().linear(33).relu().dropout(0.5).linear(7).build()?;
+    assert_prepared_is_plain("linear layers", &mlp, &[4, 11])?;
+    let mixed = Stack::new(&[3, 9, 7], vb()).conv(8, 3).layer(|_, _| Ok(Halved)).relu().avg_pool(2).build()?;
+    assert_prepared_is_plain("a stack with a layer of someone else's", &mixed, &[3, 9, 7])
+}
+
+#[test]
+fn what_cannot_be_prepared_is_an_error() -> Result<()> {
+    let linear = Linear::new(4, 2, builder(DType::F64))?;
+    let error = linear.prepare(&[4]).err().expect("f64").to_string();
+    assert!(error.contains("f32 on the CPU only") && error.contains("F64"), "{error}");
+    let stack = Stack::new(&[1, 8, 8], builder(DType::F32)).conv(4, 3).relu().conv(4, 3).build()?;
+    let error = stack.prepare(&[1, 4, 4]).err().expect("2x2 is too small for a 3x3 kernel").to_string();
+    assert!(error.contains("layer 2"), "{error}");
+    let error = stack.prepare(&[1, 8, 8])?.run(2, &[0.; 64], &mut Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("64 values"), "{error}");
+    Ok(())
+}

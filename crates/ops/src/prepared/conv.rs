@@ -1,0 +1,73 @@
+use super::{Prepared, fit, values};
+use crate::conv::check;
+use crate::cpu::{conv, depthwise};
+use crate::{Epilogue, Window};
+use candle_core::{Result, Tensor};
+
+/// [`crate::conv2d`] with what follows it.
+pub struct Conv2d {
+    shape: conv::Shape,
+    packed: conv::Packed,
+    bias: Option<Vec<f32>>,
+    /// Nobody asks which values won a pooling: one per image that stays what it is.
+    winners: Vec<u8>,
+}
+
+impl Conv2d {
+    /// `weight` is (C_out, C_in, kh, kw) with the kernel of `window`, `bias` (C_out), `input` (C_in, H, W).
+    ///
+    /// # Errors
+    /// Those of [`crate::conv2d`], and weights that are not f32 on the CPU.
+    pub fn new(
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        window: &Window,
+        epilogue: Epilogue,
+        [channels, height, width]: [usize; 3],
+    ) -> Result<Self> {
+        let shape = check((1, channels, height, width), weight, bias, window, epilogue)?;
+        let packed = conv::Packed::new(&shape, &values(weight)?);
+        Ok(Self { shape, packed, bias: bias.map(values).transpose()?, winners: Vec::new() })
+    }
+}
+
+impl Prepared for Conv2d {
+    fn run(&mut self, batch: usize, x: &[f32], y: &mut Vec<f32>) -> Result<()> {
+        fit(batch, x, self.shape.image(), y, self.shape.results())?;
+        self.winners.resize(batch, 0);
+        self.packed.forward(x, self.bias.as_deref(), y, &mut self.winners);
+        Ok(())
+    }
+}
+
+/// [`crate::depthwise_conv2d`], with ReLU on top if asked for.
+pub struct DepthwiseConv2d {
+    shape: depthwise::Shape,
+    packed: depthwise::Packed,
+}
+
+impl DepthwiseConv2d {
+    /// `weight` is (C, 1, kh, kw) with the kernel of `window`, `bias` (C), `input` (C, H, W).
+    ///
+    /// # Errors
+    /// Those of [`crate::depthwise_conv2d`], and weights that are not f32 on the CPU.
+    pub fn new(
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        window: &Window,
+        relu: bool,
+        [channels, height, width]: [usize; 3],
+    ) -> Result<Self> {
+        let shape = crate::depthwise::check((1, channels, height, width), weight, bias, window)?;
+        let (weight, bias) = (values(weight)?, bias.map(values).transpose()?);
+        Ok(Self { shape, packed: depthwise::Packed::new(&shape, &weight, bias.as_deref(), relu) })
+    }
+}
+
+impl Prepared for DepthwiseConv2d {
+    fn run(&mut self, batch: usize, x: &[f32], y: &mut Vec<f32>) -> Result<()> {
+        fit(batch, x, self.shape.image(), y, self.shape.results())?;
+        self.packed.forward(x, y);
+        Ok(())
+    }
+}

@@ -1,0 +1,44 @@
+use super::{Prepared, fit, values};
+use crate::cpu::linear;
+use crate::cpu::matvec::MatVec;
+use crate::cpu::tile::dispatch;
+use candle_core::{Result, Tensor, bail};
+
+/// Up to this batch size the inputs are multiplied one by one.
+const FEW: usize = 8;
+
+/// [`crate::linear`], with ReLU on top if asked for.
+pub struct Linear {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    inputs: usize,
+    relu: bool,
+}
+
+impl Linear {
+    /// `weight` is (K, D), `bias` (K).
+    ///
+    /// # Errors
+    /// Those of [`crate::linear`], and weights that are not f32 on the CPU.
+    pub fn new(weight: &Tensor, bias: Option<&Tensor>, relu: bool) -> Result<Self> {
+        let (outputs, inputs) = weight.dims2()?;
+        if weight.elem_count() == 0 || bias.is_some_and(|b| b.dims() != [outputs]) {
+            bail!("linear: weights {:?} and a bias {:?} do not fit", weight.dims(), bias.map(Tensor::dims))
+        }
+        let bias = bias.map_or_else(|| Ok(vec![0.; outputs]), values)?;
+        Ok(Self { weight: values(weight)?, bias, inputs, relu })
+    }
+}
+
+impl Prepared for Linear {
+    fn run(&mut self, batch: usize, x: &[f32], y: &mut Vec<f32>) -> Result<()> {
+        let Self { weight, bias, inputs, relu } = self;
+        fit(batch, x, *inputs, y, bias.len())?;
+        if batch <= FEW {
+            dispatch(MatVec { x, weight, bias, relu: *relu, y });
+        } else {
+            linear::forward_into(x, weight, Some(bias), [batch, *inputs, bias.len()], *relu, y);
+        }
+        Ok(())
+    }
+}

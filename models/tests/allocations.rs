@@ -1,0 +1,50 @@
+//! A prepared network allocates nothing after its first call. (A program of its own: it has an allocator that counts.)
+
+use candle_core::{DType, Device, Result};
+use candle_nn::{VarBuilder, VarMap};
+use models::ModelName;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is left to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn the_second_call_allocates_nothing() -> Result<()> {
+    for model in ["two-conv", "lenet5", "vgg-small", "nin@0.25", "resnet8", "resnet20", "mobilenet-v1@0.25"] {
+        let variables = VarMap::new();
+        let vb = VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu);
+        let name: ModelName = model.parse().unwrap();
+        let config = name.config().unwrap();
+        let net = name.architecture().build(&config, vb)?;
+        let mut prepared = net.prepare(&config.input)?;
+        let image = vec![0.5; config.input.iter().product()];
+        let start = ALLOCATIONS.get();
+        prepared.logits(1, &image)?;
+        let first = ALLOCATIONS.get();
+        prepared.logits(1, &image)?;
+        assert!(first > start, "{model}: the count works");
+        assert_eq!(ALLOCATIONS.get() - first, 0, "{model}");
+    }
+    Ok(())
+}
