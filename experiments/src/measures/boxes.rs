@@ -23,10 +23,11 @@ pub fn iou(a: Box2d, b: Box2d) -> f64 {
 ///
 /// One pass for all thresholds: the pixels are added from the brightest on, and each joins the components around it.
 pub fn largest_components(values: &[f32], width: usize, thresholds: &[f32]) -> Vec<Option<Box2d>> {
-    let mut order: Vec<u32> = (0..values.len() as u32).collect();
-    order.sort_unstable_by(|&a, &b| values[b as usize].total_cmp(&values[a as usize]).then(a.cmp(&b)));
+    let lowest = thresholds.last().copied().unwrap_or(f32::INFINITY);
+    let mut order: Vec<usize> = (0..values.len()).filter(|&pixel| values[pixel] > lowest).collect();
+    order.sort_unstable_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
     let mut components = Components::new(values.len(), width);
-    let mut next = order.into_iter().map(|pixel| pixel as usize).peekable();
+    let mut next = order.into_iter().peekable();
     let mut boxes = Vec::with_capacity(thresholds.len());
     for &threshold in thresholds {
         while let Some(pixel) = next.next_if(|&pixel| values[pixel] > threshold) {

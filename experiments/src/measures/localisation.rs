@@ -72,7 +72,7 @@ pub fn localisation(subject: &Subject, validation: Located, test: Located) -> Re
             chance_mask: object.pixels.len() as f64 / values.len() as f64,
         });
     })?;
-    let mut points = vec![number("max-box-threshold", None, None, Some(threshold.into()))];
+    let mut points = vec![number("max-box-threshold", None, None, Some(threshold))];
     points.extend(summary("all", &scores, &pixels[0]));
     scores.retain(|score| score.correct);
     points.extend(summary("correct", &scores, &pixels[1]));
@@ -125,9 +125,9 @@ fn summary(setting: &str, scores: &[Score], pixels: &Histogram) -> Vec<Point> {
 }
 
 /// The threshold with the most boxes right; of equally good ones the highest.
-fn best_threshold(subject: &Subject, validation: Located) -> Result<f32> {
+fn best_threshold(subject: &Subject, validation: Located) -> Result<f64> {
     let width = validation.images.shape[2];
-    let fractions: Vec<f32> = (0..STEPS).rev().map(|step| f32::from(step) / f32::from(STEPS)).collect();
+    let fractions: Vec<f64> = (0..STEPS).rev().map(|step| f64::from(step) / f64::from(STEPS)).collect();
     let mut right = vec![0; fractions.len()];
     for_each_object(subject, validation, |map, object| {
         let thresholds: Vec<f32> = fractions.iter().map(|&fraction| of_range(&map.values, fraction)).collect();
@@ -140,9 +140,9 @@ fn best_threshold(subject: &Subject, validation: Located) -> Result<f32> {
 }
 
 /// The value that is this fraction of the way from the map's least to its greatest.
-fn of_range(values: &[f32], fraction: f32) -> f32 {
+fn of_range(values: &[f32], fraction: f64) -> f32 {
     let (low, high) = range(values);
-    low + fraction * (high - low)
+    low + fraction as f32 * (high - low)
 }
 
 fn box_above(values: &[f32], width: usize, threshold: f32) -> Option<Box2d> {

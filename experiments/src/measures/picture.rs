@@ -76,3 +76,51 @@ fn heat(value: f32) -> [f32; 3] {
     let (weight, [from, to]) = (position - before as f32, [COLOURS[before], COLOURS[before + 1]]);
     [0, 1, 2].map(|i| from[i] + (to[i] - from[i]) * weight)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one() -> (Images, Vec<Object>) {
+        let mut pixels = vec![0; 64];
+        pixels[3 * 8 + 3] = 200;
+        let images = Images::new([1, 8, 8], pixels, vec![0]).unwrap();
+        (images, vec![Object { bbox: [2, 2, 5, 5], pixels: vec![27] }])
+    }
+
+    #[test]
+    fn an_image_is_drawn_at_twice_its_size_with_a_box_around_its_object() {
+        let (images, objects) = one();
+        let picture = strip(&images, &objects, None).unwrap();
+        assert_eq!(picture.dimensions(), (24, 24));
+        assert_eq!((picture[(0, 0)], picture[(4, 4)]), (WHITE, Rgb([0; 3])));
+        assert_eq!(
+            (picture[(10, 10)], picture[(11, 11)], picture[(12, 10)]),
+            (Rgb([200; 3]), Rgb([200; 3]), Rgb([0; 3]))
+        );
+        // The object covers 8 to 13: the box is drawn around it.
+        assert_eq!([(7, 7), (14, 7), (7, 14), (14, 14), (10, 7)].map(|at| picture[at]), [BOX; 5]);
+        assert_eq!(picture[(8, 8)], Rgb([0; 3]));
+    }
+
+    #[test]
+    fn evidence_is_bright_and_a_map_without_any_is_dark() {
+        let (images, objects) = one();
+        let map = |values| [ClassMap { values, peak: None, correct: true }];
+        let brightness = |picture: &RgbImage, at| picture[at].0.iter().map(|&value| u32::from(value)).sum::<u32>();
+        let rising = strip(&images, &objects, Some(&map((0..64).map(|i| i as f32).collect()))).unwrap();
+        let row: Vec<u32> = (0..8).map(|row| brightness(&rising, (18, 4 + 2 * row))).collect();
+        assert!(row.is_sorted_by(|a, b| a < b), "{row:?}");
+        let empty = strip(&images, &objects, Some(&map(vec![0.; 64]))).unwrap();
+        assert_eq!(empty[(4, 4)], empty[(19, 19)]);
+        assert!(strip(&images, &objects, Some(&[])).is_err());
+    }
+
+    #[test]
+    fn strips_are_stacked_in_order_and_narrow_ones_padded() {
+        let (wide, narrow) = (RgbImage::new(4, 2), RgbImage::from_pixel(3, 1, BOX));
+        let stacked = stack(&[wide, narrow]);
+        assert_eq!(stacked.dimensions(), (4, 3));
+        assert_eq!((stacked[(0, 1)], stacked[(2, 2)], stacked[(3, 2)]), (Rgb([0; 3]), BOX, WHITE));
+    }
+}
