@@ -157,11 +157,12 @@ impl fmt::Display for Outcome {
 
 impl fmt::Display for Expect {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let minus = |bound: &f64| bound.to_string().replace('-', "−");
         match self {
             Self::Greater => f.write_str("greater"),
             Self::Less => f.write_str("less"),
-            Self::AtLeast(bound) => write!(f, "at least {bound}"),
-            Self::AtMost(bound) => write!(f, "at most {bound}"),
+            Self::AtLeast(bound) => write!(f, "at least {}", minus(bound)),
+            Self::AtMost(bound) => write!(f, "at most {}", minus(bound)),
             Self::Within(margin) => write!(f, "within ±{margin}"),
         }
     }

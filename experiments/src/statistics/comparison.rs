@@ -22,7 +22,7 @@ pub struct Comparison {
     pub metric: Metric,
     /// Of a measure, where it has several.
     pub setting: Option<String>,
-    /// Where along a measure's axis.
+    /// Where along a measure's axis, if a and b don't say.
     pub at: Option<f64>,
     pub a: Selector,
     pub b: Selector,
@@ -40,7 +40,10 @@ pub struct Selector {
     #[serde(default, deserialize_with = "shape")]
     pub input: Option<Shape>,
     pub train_size: Option<usize>,
+    /// Of the configuration.
     pub setting: Option<String>,
+    /// Where along a measure's axis: for a network compared with itself elsewhere.
+    pub at: Option<f64>,
 }
 
 /// Of a to b.
@@ -56,6 +59,7 @@ pub enum By {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub enum Metric {
+    /// After training, or where `setting` and `at` say so, as a measure has it.
     #[default]
     Top1,
     GeneralisationGap,
@@ -96,13 +100,25 @@ impl Comparison {
                 "comparison `{name}`: `{metric}` does not vary with the seed, so there is nothing to test: not primary"
             )
         }
-        let placed = self.setting.is_some() || self.at.is_some();
         ensure!(
-            !placed || matches!(metric, Metric::Measure(_)),
+            !self.placed() || self.measure().is_some(),
             "comparison `{name}`: `setting` and `at` say which value of a measure, and `{metric}` is none"
         );
         ensure!(self.a != self.b, "comparison `{name}`: a and b are the same");
         Ok(())
+    }
+
+    /// What is looked up among the records' measures; none of what a record has itself.
+    pub fn measure(&self) -> Option<&str> {
+        match &self.metric {
+            Metric::Measure(name) => Some(name),
+            Metric::Top1 if self.placed() => Some("top1"),
+            _ => None,
+        }
+    }
+
+    fn placed(&self) -> bool {
+        self.setting.is_some() || [self.at, self.a.at, self.b.at].iter().any(Option::is_some)
     }
 }
 
@@ -124,7 +140,8 @@ impl fmt::Display for Selector {
         self.dataset.iter().try_for_each(|dataset| write!(f, ", {dataset}"))?;
         self.input.iter().try_for_each(|input| write!(f, ", {input}"))?;
         self.train_size.iter().try_for_each(|images| write!(f, ", {images} images"))?;
-        self.setting.iter().try_for_each(|setting| write!(f, ", {setting}"))
+        self.setting.iter().try_for_each(|setting| write!(f, ", {setting}"))?;
+        self.at.iter().try_for_each(|at| write!(f, ", at {at}"))
     }
 }
 

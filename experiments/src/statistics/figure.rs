@@ -63,7 +63,7 @@ impl Comparison {
             }
         }
         Ok(match &self.metric {
-            Metric::Counted(counted) => Ok(self.counted(*counted, a[0], b[0])),
+            Metric::Counted(counted) => self.counted(*counted, a[0], b[0]),
             Metric::Timed(timed) => self.timed(*timed, &a, &b),
             _ => self.measured(&a, &b)?,
         })
@@ -93,9 +93,12 @@ impl Comparison {
         }
     }
 
-    fn counted(&self, counted: Counted, a: &Record, b: &Record) -> Figure {
+    fn counted(&self, counted: Counted, a: &Record, b: &Record) -> Result<Figure, String> {
         let [a, b] = [a, b].map(|record| counted.of(record) as f64);
-        Figure { a, b, value: self.value(a, b), certainty: Certainty::Exact, seeds: 0, diverged: 0 }
+        if self.by == By::Ratio && b == 0. {
+            return Err(format!("{} has none, so there is no ratio", self.b));
+        }
+        Ok(Figure { a, b, value: self.value(a, b), certainty: Certainty::Exact, seeds: 0, diverged: 0 })
     }
 
     fn timed(&self, timed: Timed, a: &[&Record], b: &[&Record]) -> Result<Figure, String> {
@@ -111,7 +114,8 @@ impl Comparison {
     }
 
     fn measured(&self, a: &[&Record], b: &[&Record]) -> Result<Result<Figure, String>> {
-        let diverged = a.iter().chain(b).filter(|run| run.outcome.is_none()).count();
+        let others = b.iter().filter(|run| run.config_hash != a[0].config_hash);
+        let diverged = a.iter().chain(others).filter(|run| run.outcome.is_none()).count();
         let finished = |run: &&&Record| run.outcome.is_some();
         let pairs: Vec<[&Record; 2]> = (a.iter().filter(finished))
             .filter_map(|&run| Some([run, *b.iter().filter(finished).find(|other| other.seed() == run.seed())?]))
@@ -119,16 +123,16 @@ impl Comparison {
         if pairs.is_empty() {
             return Ok(Err("no seed of which both finished".into()));
         }
-        let Some(Values { values: [a, b], hits, offsets }) = self.values(&pairs)? else {
-            let at = self.at.map(|at| format!(" at {at}")).unwrap_or_default();
-            return Ok(Err(format!("the records have no `{}`{at}", self.metric)));
+        let Values { values: [a, b], hits, offsets } = match self.values(&pairs)? {
+            Ok(values) => values,
+            Err(why) => return Ok(Err(why)),
         };
         let same_images = pairs.iter().all(|[a, b]| a.text("dataset") == b.text("dataset"));
         let certainty = match hits {
             _ if pairs.len() < 2 => Certainty::Unknown("one seed has no interval"),
             _ if !same_images => Certainty::Unknown("not the same test images"),
             Some([a, b]) if a[0].len() != b[0].len() => Certainty::Unknown("not the same number of test images"),
-            Some([a, b]) => crossed_bootstrap(&a, &b, &offsets, REPLICATES)
+            Some([a, b]) => crossed_bootstrap(&a, &b, &offsets, REPLICATES)?
                 .map(Certainty::Images)
                 .unwrap_or(Certainty::Unknown("no test images")),
             None => {
@@ -145,44 +149,49 @@ impl Comparison {
         Ok(Ok(Figure { a, b, value: a - b, certainty, seeds: pairs.len(), diverged }))
     }
 
-    /// None where a record lacks the measure.
-    fn values(&self, pairs: &[[&Record; 2]]) -> Result<Option<Values>> {
+    /// Or in words why there are none.
+    fn values(&self, pairs: &[[&Record; 2]]) -> Result<Result<Values, String>> {
+        let no_offsets = vec![0.; pairs.len()];
+        if let Some(name) = self.measure() {
+            let (mut values, mut hits) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+            for (side, selector) in [&self.a, &self.b].into_iter().enumerate() {
+                for pair in pairs {
+                    let at = selector.at.or(self.at);
+                    let what = || format!("`{name}` of {}", Selector { at, ..selector.clone() });
+                    let Some(point) = self.point(name, at, pair[side])? else {
+                        return Ok(Err(format!("no record of {}", what())));
+                    };
+                    let Some(value) = point.value else { return Ok(Err(format!("{} is not possible", what()))) };
+                    values[side].push(value);
+                    hits[side].extend(point.hits.as_deref());
+                }
+            }
+            let hits = all_hits(&hits, &values);
+            return Ok(Ok(Values { values, hits, offsets: no_offsets }));
+        }
         let outcomes = |of: fn(&Outcome) -> f64| {
             [0, 1].map(|side| pairs.iter().filter_map(|pair| pair[side].outcome.as_ref()).map(of).collect::<Vec<f64>>())
         };
         let top1 = outcomes(|outcome| outcome.top1);
-        let test_hits = || all_hits(pairs, &top1, |run| Some(&run.test_hits));
-        Ok(match &self.metric {
+        let hits =
+            all_hits(&[0, 1].map(|side| pairs.iter().map(|pair| pair[side].test_hits.as_str()).collect()), &top1);
+        Ok(Ok(match &self.metric {
             Metric::GeneralisationGap => {
                 // Less of test accuracy is more of the gap. Training images are no sample here: nothing to draw anew.
                 let [a, b] = outcomes(|outcome| outcome.train_top1);
                 let offsets = a.iter().zip(&b).map(|(a, b)| a - b).collect();
-                let hits = test_hits().map(|[a, b]| [b, a]);
-                Some(Values { values: outcomes(|outcome| outcome.train_top1 - outcome.top1), hits, offsets })
+                let values = outcomes(|outcome| outcome.train_top1 - outcome.top1);
+                Values { values, hits: hits.map(|[a, b]| [b, a]), offsets }
             }
-            Metric::Measure(name) => {
-                let mut values = [Vec::new(), Vec::new()];
-                for pair in pairs {
-                    for (run, values) in pair.iter().zip(&mut values) {
-                        let Some(value) = self.point(name, run)?.and_then(|point| point.value) else { return Ok(None) };
-                        values.push(value);
-                    }
-                }
-                let hits = all_hits(pairs, &values, |run| self.point(name, run).ok()??.hits.as_ref());
-                Some(Values { values, hits, offsets: vec![0.; pairs.len()] })
-            }
-            _ => {
-                let hits = test_hits();
-                Some(Values { values: top1, hits, offsets: vec![0.; pairs.len()] })
-            }
-        })
+            _ => Values { values: top1, hits, offsets: no_offsets },
+        }))
     }
 
-    fn point<'a>(&self, name: &str, run: &'a Record) -> Result<Option<&'a Point>> {
+    fn point<'a>(&self, name: &str, at: Option<f64>, run: &'a Record) -> Result<Option<&'a Point>> {
         let fits = |point: &&Point| {
             point.measure == name
                 && (self.setting.is_none() || point.setting == self.setting)
-                && (self.at.is_none() || point.at == self.at)
+                && (at.is_none() || point.at == at)
         };
         let points: Vec<&Point> = run.measures.iter().filter(fits).collect();
         if points.len() > 1 {
@@ -199,21 +208,16 @@ fn place(point: &Point) -> String {
     [setting, at].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// The bits of all runs, if their shares are the values.
-fn all_hits<'a>(
-    pairs: &[[&'a Record; 2]],
-    values: &[Vec<f64>; 2],
-    of: impl Fn(&'a Record) -> Option<&'a String>,
-) -> Option<[Hits; 2]> {
-    let side = |side: usize| -> Option<Hits> {
-        let texts: Vec<&String> = pairs.iter().map(|pair| of(pair[side])).collect::<Option<_>>()?;
-        let most = 4 * texts[0].len();
+/// The bits of all runs, a's and b's, if their shares are the values.
+fn all_hits(texts: &[Vec<&str>; 2], values: &[Vec<f64>; 2]) -> Option<[Hits; 2]> {
+    let side = |texts: &[&str], values: &[f64]| -> Option<Hits> {
+        let most = 4 * texts.first().filter(|_| texts.len() == values.len())?.len();
         // The last digit may be filled up.
         (most.saturating_sub(3)..=most).rev().find_map(|images| {
             let hits: Hits = texts.iter().map(|text| bits(text, images)).collect::<Option<_>>()?;
             let share = |hits: &Vec<bool>| hits.iter().filter(|&&hit| hit).count() as f64 / images as f64;
-            hits.iter().zip(&values[side]).all(|(hits, value)| (share(hits) - value).abs() < 1e-9).then_some(hits)
+            hits.iter().zip(values).all(|(hits, value)| (share(hits) - value).abs() < 1e-9).then_some(hits)
         })
     };
-    side(0).zip(side(1)).map(|(a, b)| [a, b])
+    side(&texts[0], &values[0]).zip(side(&texts[1], &values[1])).map(|(a, b)| [a, b])
 }

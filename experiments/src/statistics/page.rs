@@ -20,10 +20,11 @@ pub fn comparisons(compared: &[Compared]) -> String {
     page += &format!(
         "\nFigures of accuracy and of measures are means over the seeds that both have, in per cent, and their \
          differences points; what comes in brackets is a 95 % confidence interval. It is from a bootstrap that draws \
-         seeds and, apart from them, test images anew ({REPLICATES} times), paired by both; where it says “seeds alone”, \
+         seeds and, apart from them, test images anew ({} times), paired by both; where it says “seeds alone”, \
          from Student's t over the seeds. Primary comparisons were named in the suite's file and have at least \
          {SEEDS_FOR_A_TEST} seeds; their p-values are adjusted together (Holm). All others describe. Of speeds the \
-         brackets hold what the interquartile ranges of both leave open. What is counted is exact.\n\n"
+         brackets hold what the interquartile ranges of both leave open. What is counted is exact.\n\n",
+        thousands(REPLICATES as u64)
     );
     page
 }
@@ -60,7 +61,7 @@ impl Compared<'_> {
         let mut seeds =
             figure.filter(|figure| figure.seeds > 0).map_or("–".into(), |figure| figure.seeds.to_string());
         if let Some(figure) = figure.filter(|figure| figure.diverged > 0) {
-            seeds += &format!(" ({} runs diverged)", figure.diverged);
+            seeds += &format!(" (diverged: {})", figure.diverged);
         }
         let value = match &self.figure {
             Ok(_) => self.value_and_interval(),

@@ -98,7 +98,7 @@ fn a_diverged_seed_is_left_out_and_counted() {
     records.push(diverged("fc", 0, 10));
     let File { comparisons, .. } = file(TOP1);
     let section = section(&comparisons, &[], &records).unwrap();
-    assert!(section.contains("| 10 (1 runs diverged) |"), "{section}");
+    assert!(section.contains("| 10 (diverged: 1) |"), "{section}");
 }
 
 #[test]
@@ -185,9 +185,15 @@ fn what_is_counted_is_exact_and_what_is_timed_lies_within_its_spread() {
     gap.iter_mut().for_each(|run| run.speed.as_mut().unwrap().latency_us.median = 200.);
     let records = all(&[&gap, &runs("fc", 3, 390)]);
 
+    let without: Vec<Record> = records.iter().map(|run| Record { activations: 0, ..run.clone() }).collect();
+
     let parameters = verdict(&text("head_param_count", "{ at-most = 0.05 }"), &records);
     assert_eq!(parameters.verdict, "holds");
     assert_eq!(parameters.figure, "0.041 times (expected: at most 0.05)");
+    assert_eq!(
+        verdict(&text("activations", "\"less\""), &without).figure,
+        "two-conv fc has none, so there is no ratio (expected: less)"
+    );
     assert_eq!(verdict(&text("macs", "\"less\""), &records).verdict, "does not hold", "equal is not less");
     let latency = verdict(&text("latency_us", "\"less\""), &records);
     assert_eq!(latency.figure, "0.62 times [0.60, 0.64] (expected: less)");
@@ -227,10 +233,42 @@ fn a_measure_is_taken_at_its_place_over_images_where_it_counts_them_and_else_ove
 
     let elsewhere = &file(&text.replace("at = 8", "at = 6")).comparisons[0];
     let records = all(&[&measured("gap", 390, true), &measured("fc", 350, true)]);
-    assert_eq!(elsewhere.figure(&records).unwrap(), Err("the records have no `shift` at 6".into()));
+    assert_eq!(elsewhere.figure(&records).unwrap(), Err("no record of `shift` of two-conv gap, at 6".into()));
     let nowhere = &file(&text.replace("at = 8", "")).comparisons[0];
     let error = nowhere.figure(&records).unwrap_err().to_string();
     assert_eq!(error, "comparison `gap against fc`: `shift` has several values: say which of at = 4, at = 8");
+}
+
+#[test]
+fn a_network_is_compared_with_itself_elsewhere_and_what_it_cannot_take_is_said() {
+    let text = r#"
+[[comparisons]]
+name = "moved"
+setting = "padded"
+a = { model = "two-conv", head = "gap", at = 40 }
+b = { model = "two-conv", head = "gap", at = 28 }
+"#;
+    let comparison = &file(text).comparisons[0];
+    assert_eq!(comparison.measure(), Some("top1"));
+    let (near, far) = (runs("gap", 10, 390), runs("gap", 10, 380));
+    let records = |possible: bool| -> Vec<Record> {
+        let point = |at, run: &Record| Point {
+            measure: "top1".into(),
+            setting: Some("padded".into()),
+            at: Some(at),
+            value: run.outcome.as_ref().map(|outcome| outcome.top1).filter(|_| possible || at == 28.),
+            hits: Some(run.test_hits.clone()),
+        };
+        let with = |(near, far): (&Record, &Record)| Record {
+            measures: vec![point(28., near), point(40., far)],
+            ..near.clone()
+        };
+        near.iter().zip(&far).map(with).collect()
+    };
+    let figure = comparison.figure(&records(true)).unwrap().unwrap();
+    assert!((figure.value + 2.5).abs() < 1e-9 && matches!(figure.certainty, Certainty::Images(_)), "{figure:?}");
+    let impossible = comparison.figure(&records(false)).unwrap();
+    assert_eq!(impossible, Err("`top1` of two-conv gap, at 40 is not possible".into()));
 }
 
 #[test]
@@ -267,7 +305,7 @@ fn a_mistake_in_a_file_is_named() {
             TOP1.replace("primary = true", "by = \"quotient\""),
             "unknown variant `quotient`, expected `difference` or `ratio`",
         ),
-        (TOP1.replace("primary = true", "at = 3"), "`top1` is none"),
+        (TOP1.replace("primary = true", "metric = \"macs\"\nat = 3"), "`macs` is none"),
         (TOP1.replace("primary = true", "primary = true\nmetric = \"macs\""), "not primary"),
         (TOP1.replace("head = \"gap\"", "head = \"fc\""), "a and b are the same"),
         (with(TOP1), "is there twice"),
