@@ -1,7 +1,5 @@
 //! Records to rows: one row per configuration, over its seeds.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::record::{Measured, Outcome, Record, Status};
@@ -24,7 +22,10 @@ pub struct Row {
     pub param_count: usize,
     pub head_param_count: usize,
     pub macs: u64,
+    /// Values held for one image in a training step.
     pub activations: usize,
+    /// The shape that the head is given.
+    pub features: Vec<usize>,
     pub receptive_field: Option<Vec<usize>>,
     pub top1: Option<Estimate>,
     pub train_top1: Option<f64>,
@@ -39,7 +40,7 @@ pub struct Row {
     pub measures: Vec<MeasuredPoint>,
 }
 
-/// A further measure, possibly under a condition (`setting`) of some strength (`at`).
+/// A further measure, in per cent, possibly under a condition (`setting`) of some strength (`at`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeasuredPoint {
     pub measure: String,
@@ -58,54 +59,13 @@ pub struct Estimate {
     pub ci95: Option<f64>,
 }
 
-/// The rows, in the suite's order, and in words what they leave out. A variant that is there in several configurations
-/// has the row of the one whose hash is among `wanted`, or else of the one with most seeds.
-pub fn aggregate(records: &[Record], wanted: &[String]) -> (Vec<Row>, Vec<String>) {
-    let mut left_out = Vec::new();
-    // By configuration; a run that is there twice counts once.
-    let mut groups = BTreeMap::<&str, Vec<&Record>>::new();
-    for record in records {
-        let group = groups.entry(&record.config_hash).or_default();
-        if group.iter().any(|other| other.seed() == record.seed()) {
-            left_out.push(format!("{}: there twice", record.title()));
-        } else {
-            group.push(record);
-        }
-    }
-
-    let factors = |group: &[&Record]| ["dataset", "model", "head"].map(|key| group[0].text(key).to_string());
-    let mut groups: Vec<_> = groups.into_values().collect();
-    // Stable: of equally many the lower hash.
-    groups.sort_by_key(|group| std::cmp::Reverse((wanted.contains(&group[0].config_hash), group.len())));
-    let (mut taken, mut rows) = (HashSet::new(), Vec::new());
-    for group in groups {
-        if !taken.insert(factors(&group)) {
-            let (count, [dataset, model, head]) = (group.len(), factors(&group));
-            let hash = &group[0].config_hash;
-            left_out.push(format!("{dataset} {model} {head}: {count} records of another configuration ({hash})"));
-            continue;
-        }
-        for record in &group {
-            if let Status::Diverged(at) = &record.status {
-                left_out.push(format!("{}: {at}", record.title()));
-            }
-        }
-        rows.push((group[0].text("dataset").to_string(), group[0].suite.order, row(&group)));
-    }
-    // Models stay together, also where an extension added a head later.
-    let mut models = BTreeMap::<(String, String), usize>::new();
-    for (dataset, order, row) in &rows {
-        let first = models.entry((dataset.clone(), row.model.clone())).or_insert(*order);
-        *first = (*first).min(*order);
-    }
-    rows.sort_by_key(|(dataset, order, row)| {
-        (dataset.clone(), models[&(dataset.clone(), row.model.clone())], row.model.clone(), *order, row.head.clone())
-    });
-    (rows.into_iter().map(|(_, _, row)| row).collect(), left_out)
+/// One row for each configuration, in the order of the records, which [`select`](crate::select::select) has chosen.
+pub fn rows(records: &[Record]) -> Vec<Row> {
+    records.chunk_by(|a, b| a.config_hash == b.config_hash).map(row).collect()
 }
 
-fn row(group: &[&Record]) -> Row {
-    let first = group[0];
+fn row(group: &[Record]) -> Row {
+    let first = &group[0];
     let finished: Vec<&Outcome> = group.iter().filter_map(|record| record.outcome.as_ref()).collect();
     let top1 = estimate(finished.iter().map(|outcome| 100. * outcome.top1).collect());
     let train_top1 = estimate(finished.iter().map(|outcome| 100. * outcome.train_top1).collect()).map(|e| e.mean);
@@ -118,14 +78,15 @@ fn row(group: &[&Record]) -> Row {
         head: first.text("head").into(),
         input: first.text("input").into(),
         train_size: first.number("train_size") as usize,
-        setting: String::new(),
+        setting: first.text("setting").into(),
         lr: first.number("lr"),
         seeds: finished.len(),
-        diverged: group.len() - finished.len(),
+        diverged: group.iter().filter(|record| record.status != Status::Ok).count(),
         param_count: first.param_count,
         head_param_count: first.head_param_count,
         macs: first.macs,
-        activations: 0,
+        activations: first.activations,
+        features: first.features.clone(),
         receptive_field: first.receptive_field.clone(),
         top1,
         train_top1,
@@ -134,8 +95,30 @@ fn row(group: &[&Record]) -> Row {
         infer_samples_per_sec: speed(|speed| speed.infer_samples_per_sec),
         latency_us: speed(|speed| speed.latency_us),
         rising: rising(group),
-        measures: Vec::new(),
+        measures: measures(group),
     }
+}
+
+/// In the order in which they first appear.
+fn measures(group: &[Record]) -> Vec<MeasuredPoint> {
+    let mut points: Vec<MeasuredPoint> = Vec::new();
+    for point in group.iter().flat_map(|record| &record.measures) {
+        let same = |measure: &str, setting: &Option<String>, at: Option<f64>| {
+            measure == point.measure && *setting == point.setting && at == point.at
+        };
+        if points.iter().any(|other| same(&other.measure, &other.setting, other.at)) {
+            continue;
+        }
+        let everywhere = group.iter().flat_map(|record| &record.measures);
+        let of_seeds = everywhere.filter(|other| same(&other.measure, &other.setting, other.at));
+        points.push(MeasuredPoint {
+            measure: point.measure.clone(),
+            setting: point.setting.clone(),
+            at: point.at,
+            estimate: estimate(of_seeds.filter_map(|point| point.value).map(|value| 100. * value).collect()),
+        });
+    }
+    points
 }
 
 /// None of no values.
@@ -152,14 +135,14 @@ pub fn estimate(values: Vec<f64>) -> Option<Estimate> {
 }
 
 /// All runs of one sweep hold the same measurement; of several machines' the middle one is taken.
-fn middle(mut measured: Vec<Measured>) -> Option<Measured> {
+pub fn middle(mut measured: Vec<Measured>) -> Option<Measured> {
     measured.sort_by(|a, b| a.median.total_cmp(&b.median));
     measured.get(measured.len().saturating_sub(1) / 2).copied()
 }
 
-/// Whether in the last epoch the validation accuracy rose by more than one standard error of the validation split, on
+/// Whether from the last point of the curve but one to the last the validation accuracy rose by more than one standard error of the validation split, on
 /// average over the seeds.
-fn rising(group: &[&Record]) -> bool {
+fn rising(group: &[Record]) -> bool {
     let ends: Vec<(f64, f64)> = group
         .iter()
         .filter(|record| record.status == Status::Ok)
@@ -174,9 +157,11 @@ fn rising(group: &[&Record]) -> bool {
     last - before > (last * (1. - last) / images).sqrt() // false where nothing was held out: all is NaN
 }
 
-/// What the records say in common, each different text once, in order.
-pub fn distinct(records: &[Record], of: impl Fn(&Record) -> String) -> Vec<String> {
-    records.iter().map(of).collect::<BTreeSet<_>>().into_iter().collect()
+/// The rows of those records that count, and what is left out.
+#[cfg(test)]
+pub fn aggregate(records: &[Record], wanted: &[String]) -> (Vec<Row>, Vec<String>) {
+    let (kept, left_out) = crate::select::select(records, wanted);
+    (rows(&kept), left_out)
 }
 
 #[cfg(test)]
@@ -219,6 +204,9 @@ pub mod tests {
             param_count: 34_826,
             head_param_count: 16_010,
             macs: 2_412_032,
+            activations: 30_730,
+            features: vec![64, 5, 5],
+            measures: Vec::new(),
             receptive_field: Some(vec![10, 10]),
             weights_sha256: "00".into(),
             test_hits: "f0".into(),

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use training::Diverged;
 
-use crate::machine::{Cpu, Versions};
+use crate::{
+    machine::{Cpu, Versions},
+    select::FACTORS,
+};
 
 /// One run, finished. Shares are 0..1; tables show them in per cent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,9 +20,9 @@ pub struct Record {
     /// Of the configuration without the seed: records of equal hashes are comparable.
     pub config_hash: String,
     pub status: Status,
-    /// One entry per epoch that was completed.
+    /// After each epoch that was completed; of many epochs after ten of them, evenly spread.
     pub curve: Vec<EpochPoint>,
-    /// None if the run diverged.
+    /// None if the run diverged, or trained nothing.
     #[serde(rename = "final")]
     pub outcome: Option<Outcome>,
     pub timings: Timings,
@@ -30,11 +33,20 @@ pub struct Record {
     pub head_param_count: usize,
     /// Multiply-accumulates for one image.
     pub macs: u64,
+    /// Values in the outputs of all layers, for one image.
+    #[serde(default)]
+    pub activations: usize,
+    /// The shape of the features that the head is given: (C, H, W).
+    #[serde(default)]
+    pub features: Vec<usize>,
     /// Height and width in pixels of what one position of the features sees; none where that is the whole image.
     pub receptive_field: Option<Vec<usize>>,
     pub weights_sha256: String,
     /// One bit per test image, in hexadecimal, the first image the highest bit; set where it was classified right.
     pub test_hits: String,
+    /// What the suite measures beyond accuracy, after training.
+    #[serde(default)]
+    pub measures: Vec<Point>,
     pub versions: Versions,
     pub cpu: Cpu,
     /// That this run trained with.
@@ -100,6 +112,21 @@ pub struct Measured {
     pub spread: f64,
 }
 
+/// One number that a suite's measure adds, beside accuracy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// What is measured, e.g. `top1`, `pointing`.
+    pub measure: String,
+    /// Under which condition, e.g. `padded`.
+    pub setting: Option<String>,
+    /// At which distance in pixels, size or the like.
+    pub at: Option<f64>,
+    /// A share, 0..1; none where it is not possible.
+    pub value: Option<f64>,
+    /// One bit per test image, as `test_hits`, where the value is a share of images.
+    pub hits: Option<String>,
+}
+
 impl Record {
     /// A text of the configuration; empty where there is none of that name.
     pub fn text(&self, key: &str) -> &str {
@@ -115,10 +142,13 @@ impl Record {
         self.config.get("seed").and_then(Value::as_u64)
     }
 
-    /// What it is called in messages.
-    pub fn title(&self) -> String {
-        let seed = self.seed().unwrap_or_default();
-        format!("{} {} {} seed {seed}", self.text("dataset"), self.text("model"), self.text("head"))
+    /// What tells variants apart; empty or 0 what the configuration lacks.
+    pub fn factors(&self) -> [String; 6] {
+        FACTORS.map(|key| match self.config.get(key) {
+            Some(Value::String(text)) => text.clone(),
+            Some(value) => value.to_string(),
+            None => String::new(),
+        })
     }
 }
 
@@ -133,6 +163,17 @@ pub fn hex_bits(bits: &[bool]) -> String {
     bits.chunks(4).filter_map(|bits| char::from_digit(digit(bits), 16)).collect()
 }
 
+/// The first `count` of the bits that [`hex_bits`] wrote; none if there are fewer, or other digits.
+pub fn bits(hex: &str, count: usize) -> Option<Vec<bool>> {
+    let mut bits = Vec::with_capacity(4 * hex.len());
+    for digit in hex.chars() {
+        let digit = digit.to_digit(16)?;
+        bits.extend((0..4).rev().map(|i| digit >> i & 1 == 1));
+    }
+    bits.truncate(count);
+    (bits.len() == count).then_some(bits)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,5 +182,11 @@ mod tests {
     fn the_first_image_is_the_highest_bit() {
         assert_eq!(hex_bits(&[true, false, false, false, true, true]), "8c");
         assert_eq!(hex_bits(&[]), "");
+    }
+
+    #[test]
+    fn bits_are_read_back() {
+        assert_eq!(bits("8c", 6), Some(vec![true, false, false, false, true, true]));
+        assert_eq!((bits("8c", 9), bits("8x", 6)), (None, None));
     }
 }

@@ -22,8 +22,8 @@ const TRAIN_STEPS: usize = 2;
 const LATENCIES: usize = 10;
 
 /// On the current rayon pool; one result per variant, in order.
-pub fn measure(variants: &[&RunConfig], data: &Data) -> Result<Vec<Speed>> {
-    let mut subjects = variants.iter().map(|run| Subject::new(run, data)).collect::<Result<Vec<_>>>()?;
+pub fn measure(variants: &[&RunConfig]) -> Result<Vec<Speed>> {
+    let mut subjects = variants.iter().map(|run| Subject::new(run)).collect::<Result<Vec<_>>>()?;
     let mut rounds: Vec<Vec<[f64; 3]>> = vec![Vec::new(); subjects.len()];
     for round in 0..=ROUNDS {
         for (subject, rounds) in subjects.iter_mut().zip(&mut rounds) {
@@ -57,8 +57,8 @@ struct Subject {
 }
 
 impl Subject {
-    fn new(run: &RunConfig, data: &Data) -> Result<Self> {
-        let device = run.device()?;
+    fn new(run: &RunConfig) -> Result<Self> {
+        let (data, device) = (&*run.data, run.device()?);
         let network = Timed::new(&device, &run.optimizer, |parameters| run.build(parameters))?;
         let train = batch(&data.train, TRAIN_BATCH, data, &device)?;
         let (infer, _) = batch(&data.train, INFER_BATCH, data, &device)?;

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{plan::RunConfig, record::Record};
 
+/// The suite, in the folder of its results.
+const SUITE_FILE: &str = "suite.toml";
+
 pub struct Store {
     folder: PathBuf,
 }
@@ -38,6 +41,12 @@ impl Store {
 
     fn marker(&self) -> PathBuf {
         self.folder.join(".unfinished.json")
+    }
+
+    /// Lays the suite's file beside its records, so that these tell all by themselves.
+    pub fn keep_suite(&self, text: &str) -> Result<()> {
+        fs::create_dir_all(&self.folder).with_context(|| self.folder.display().to_string())?;
+        write(&self.folder.join(SUITE_FILE), text)
     }
 
     /// Whether a sweep of this plan was interrupted here.
@@ -106,6 +115,15 @@ pub fn read_records(folder: &Path) -> Result<(Vec<Record>, Vec<String>)> {
         }
     }
     Ok((records, unreadable))
+}
+
+/// The suite's file as it was kept in `folder`, if it was.
+pub fn read_suite(folder: &Path) -> Result<Option<String>> {
+    let path = folder.join(SUITE_FILE);
+    match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        text => text.map(Some).with_context(|| path.display().to_string()),
+    }
 }
 
 /// Writes a file as a whole or not at all.

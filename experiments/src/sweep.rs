@@ -9,7 +9,6 @@ use anyhow::{Context, Result, anyhow};
 
 use crate::{
     cli::{DeviceKind, RunOptions},
-    data::Data,
     plan::{Plan, RunConfig},
     progress::Progress,
     record::SuiteInfo,
@@ -22,14 +21,14 @@ use crate::{
 ///
 /// # Errors
 /// As [`train_missing`], after everything else is done.
-pub fn sweep(plan: &Plan, data: &Data, store: &Store, info: &SuiteInfo, options: &RunOptions) -> Result<()> {
-    let trained = train_missing(plan, data, store, info, options);
+pub fn sweep(plan: &Plan, store: &Store, info: &SuiteInfo, options: &RunOptions) -> Result<()> {
+    let trained = train_missing(plan, store, info, options);
     let present: Vec<&RunConfig> = plan.runs.iter().filter(|run| store.find(run).is_some()).collect();
     let complete = present.len() == plan.runs.len();
     // Speeds are comparable only where all variants took turns: a shard alone measures none.
     let mut measured = Ok(());
     if complete || options.shard.is_none() {
-        measured = measure_speed(plan, &present, data, store, options.threads());
+        measured = measure_speed(plan, &present, store, options.threads());
     }
     if complete && measured.is_ok() {
         store.complete()?;
@@ -41,7 +40,7 @@ pub fn sweep(plan: &Plan, data: &Data, store: &Store, info: &SuiteInfo, options:
 ///
 /// # Errors
 /// When the others are done: that runs failed, by number; each has been reported by then.
-pub fn train_missing(plan: &Plan, data: &Data, store: &Store, info: &SuiteInfo, options: &RunOptions) -> Result<()> {
+pub fn train_missing(plan: &Plan, store: &Store, info: &SuiteInfo, options: &RunOptions) -> Result<()> {
     let kept = prepare(plan, store, options)?;
     let missing: Vec<&RunConfig> = plan.of_shard(options.shard).filter(|run| store.find(run).is_none()).collect();
 
@@ -51,7 +50,7 @@ pub fn train_missing(plan: &Plan, data: &Data, store: &Store, info: &SuiteInfo, 
             (if options.extend { "extending" } else { "going on with an interrupted sweep" }, plan.runs.len());
         progress.note(&format!("{why}: {kept} of {all} runs are there, {} to train", missing.len()));
     }
-    let failed = train_all(&missing, data, store, info, options.threads(), &progress)?;
+    let failed = train_all(&missing, store, info, options.threads(), &progress)?;
     progress.finish();
     if failed > 0 { Err(anyhow!("{failed} of {} runs failed", missing.len())) } else { Ok(()) }
 }
@@ -70,7 +69,6 @@ fn prepare(plan: &Plan, store: &Store, options: &RunOptions) -> Result<usize> {
 /// Gives the number of runs that failed.
 fn train_all(
     runs: &[&RunConfig],
-    data: &Data,
     store: &Store,
     info: &SuiteInfo,
     threads: usize,
@@ -87,7 +85,7 @@ fn train_all(
             let bar = progress.run(run.to_string(), run.steps());
             let bar = Mutex::new(bar);
             let step = |loss| bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).step(loss);
-            let trained = pool.install(|| train(run, data, info.clone(), step));
+            let trained = pool.install(|| train(run, info.clone(), step));
             if let Err(error) = trained.and_then(|record| store.save(run, &record)) {
                 progress.warn(&format!("error: {run}: {error:#}"));
                 failed.fetch_add(1, Ordering::Relaxed);
@@ -107,19 +105,29 @@ fn pool(threads: usize) -> Result<rayon::ThreadPool> {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().context("starting threads")
 }
 
-/// Measures every variant that has a record, unless all have been measured, and writes it into all their records.
-fn measure_speed(plan: &Plan, present: &[&RunConfig], data: &Data, store: &Store, threads: usize) -> Result<()> {
+/// Measures every network that has a record, unless all have been measured, and writes it into all their records.
+/// Neither data set nor size of the training set makes a network faster or slower.
+fn measure_speed(plan: &Plan, present: &[&RunConfig], store: &Store, threads: usize) -> Result<()> {
     let mut records: Vec<_> = present.iter().filter_map(|run| Some((*run, store.find(run)?))).collect();
     if records.iter().all(|(_, record)| record.speed.is_some()) {
         return Ok(());
     }
-    let variants: Vec<&RunConfig> =
-        plan.variants().filter(|variant| present.iter().any(|run| run.order == variant.order)).collect();
-    let speeds = pool(threads)?.install(|| speed::measure(&variants, data))?;
+    let mut networks: Vec<&RunConfig> = Vec::new();
+    for run in plan.variants().filter(|variant| present.iter().any(|run| run.order == variant.order)) {
+        if !networks.iter().any(|other| same_network(other, run)) {
+            networks.push(run);
+        }
+    }
+    let speeds = pool(threads)?.install(|| speed::measure(&networks))?;
     for (run, record) in &mut records {
-        let index = variants.iter().position(|variant| variant.order == run.order);
+        let index = networks.iter().position(|network| same_network(network, run));
         record.speed = index.map(|index| speeds[index].clone());
         store.save(run, record)?;
     }
     Ok(())
+}
+
+fn same_network(a: &RunConfig, b: &RunConfig) -> bool {
+    let built_for = |run: &RunConfig| (run.model, run.head.clone(), run.input(), run.data.classes, run.device);
+    built_for(a) == built_for(b)
 }

@@ -8,6 +8,10 @@ use layers::{Layer, Sequential};
 /// Every model there is, one line each.
 static ARCHITECTURES: &[Architecture] = &[
     two_conv::ARCHITECTURE,
+    two_conv::PADDED,
+    two_conv::AVG_POOL,
+    two_conv::STRIDED,
+    two_conv::NO_POOL,
     lenet5::ARCHITECTURE,
     vgg_small::ARCHITECTURE,
     nin::ARCHITECTURE,

@@ -33,8 +33,11 @@ fn every_model_is_found_under_its_name_and_has_a_default_setting() {
 #[test]
 fn an_unknown_model_is_answered_with_the_known_ones() {
     let error = "resnet9".parse::<ModelName>().unwrap_err().to_string();
-    assert!(error.contains("resnet9") && error.contains("two-conv, lenet5") && error.contains("resnet20"), "{error}");
-    assert!(error_of("resnet9", [3, 32, 32], 1.).contains("two-conv, lenet5"));
+    assert!(
+        error.contains("resnet9") && error.contains("two-conv, two-conv-padded") && error.contains("resnet20"),
+        "{error}"
+    );
+    assert!(error_of("resnet9", [3, 32, 32], 1.).contains("two-conv, two-conv-padded"));
 }
 
 #[test]

@@ -31,6 +31,10 @@ fn the_models_have_the_published_or_documented_numbers_of_parameters() {
     for (model, head, trainable, stored) in [
         ("two-conv", "fc", 18_816 + 16_010, 18_816 + 16_010),
         ("two-conv", "gap", 18_816 + 650, 18_816 + 650),
+        ("two-conv-padded", "fc", 18_816 + 31_370, 18_816 + 31_370),
+        ("two-conv-avg-pool", "fc", 18_816 + 16_010, 18_816 + 16_010),
+        ("two-conv-strided", "fc", 18_816 + 23_050, 18_816 + 23_050),
+        ("two-conv-no-pool", "fc", 18_816 + 368_650, 18_816 + 368_650),
         ("lenet5", "fc:120,84", 61_706, 61_706),
         ("vgg-small", "gap-fc", 288_746, 288_746 + 896),
         ("nin", "gap", 966_986, 966_986),
@@ -66,14 +70,22 @@ fn mobilenet_v1_has_the_published_numbers() {
 }
 
 #[test]
-fn two_conv_gives_its_head_1600_features() {
-    let (net, _, _) = built("two-conv", "fc");
-    assert_eq!(net.backbone.output, [64, 5, 5]);
+fn two_conv_and_its_variants_give_their_heads_maps_of_the_documented_sizes() {
+    for (model, side, seen) in [
+        ("two-conv", 5, 10),
+        ("two-conv-padded", 7, 10),
+        ("two-conv-avg-pool", 5, 10),
+        ("two-conv-strided", 6, 7),
+        ("two-conv-no-pool", 24, 5),
+    ] {
+        let (net, _, _) = built(model, "fc");
+        assert_eq!(net.backbone.output, [64, side, side], "{model}");
+        assert_eq!(summary(model, "gap").receptive_field, Some(vec![seen, seen]), "{model}");
+    }
 }
 
 #[test]
 fn the_receptive_fields_are_as_documented() {
-    assert_eq!(summary("two-conv", "gap").receptive_field, Some(vec![10, 10]));
     assert_eq!(summary("vgg-small", "gap").receptive_field, Some(vec![32, 32]));
 }
 

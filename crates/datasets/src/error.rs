@@ -83,6 +83,10 @@ pub enum DatasetError {
     )]
     SenselessInput { channels: usize, height: usize, width: usize, limit: usize },
 
+    /// A canvas too small for what goes on it, or too large for anybody's memory.
+    #[error("images of {height}x{width} do not go on a canvas of {canvas}x{canvas}: {reason}")]
+    SenselessCanvas { canvas: usize, height: usize, width: usize, reason: String },
+
     #[error("{shape:?} images and {labels} labels do not fit {pixels} pixels")]
     Inconsistent { shape: [usize; 3], labels: usize, pixels: usize },
 

@@ -5,6 +5,8 @@
 //!   [`DatasetError`] that names it; a header is believed only as far as the file bears it out.
 //! - [`Images`] holds one split. [`Images::stratified_split`] takes a validation set out of it,
 //!   [`Images::stratified_subset`] a smaller training set, [`Images::batches`] turns it into `(n, C, H, W)` tensors.
+//! - A [`Canvas`] sets the images into larger ones, in the middle or somewhere among clutter, and says where: an [`Object`]
+//!   is a tight box and the exact pixels.
 //! - [`grid`] and [`save_grid`] lay images out, a row per class, to be looked at.
 //!
 //! ```
@@ -25,6 +27,7 @@
 //! ```
 
 mod batches;
+mod canvas;
 mod cifar;
 mod dataset;
 mod error;
@@ -34,14 +37,19 @@ mod grid;
 mod hub;
 mod idx;
 mod images;
+mod object;
 mod order;
+mod place;
+mod scatter;
 mod source;
 mod stratified;
 
 pub use batches::Standardization;
+pub use canvas::{Canvas, Placed};
 pub use dataset::{Dataset, DatasetId, LoadOptions, load};
 pub use error::DatasetError;
 pub use grid::{grid, save_grid};
 pub use images::Images;
+pub use object::Object;
 pub use order::Order;
 pub use source::SourceFile;

@@ -43,7 +43,7 @@ pub(crate) fn shuffle(items: &mut [usize], rng: &mut ChaCha8Rng) {
 
 /// A uniform draw from `0..bound`, for `bound > 0`: the upper half of a 64 × 64 bit product, where the draws that would
 /// favour some results are rejected (Lemire 2019, "Fast Random Integer Generation in an Interval").
-fn below(bound: u64, rng: &mut ChaCha8Rng) -> u64 {
+pub(crate) fn below(bound: u64, rng: &mut ChaCha8Rng) -> u64 {
     let threshold = bound.wrapping_neg() % bound; // 2^64 mod bound
     loop {
         let product = u128::from(rng.next_u64()) * u128::from(bound);

@@ -8,8 +8,8 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FitConfig {
-    /// Passes over the training data.
-    pub epochs: usize,
+    /// How long.
+    pub length: Length,
     /// Seeds what layers draw during training, such as dropout masks.
     pub seed: u64,
     /// The peak of the learning rate.
@@ -18,6 +18,35 @@ pub struct FitConfig {
     pub schedule: Schedule,
     /// How a gradient becomes a step.
     pub optimizer: OptimizerConfig,
+}
+
+/// How long a model is trained. In a configuration file: `length = { epochs = 5 }` or `length = { updates = 600 }`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Length {
+    /// Passes over the training data.
+    Epochs(usize),
+    /// Steps of the optimiser, whatever the number of batches in an epoch; the last epoch ends where they are taken.
+    Updates(u64),
+}
+
+impl Length {
+    /// The number of steps where an epoch has so many; none if it is more than can be counted.
+    pub fn updates(self, of_epoch: u64) -> Option<u64> {
+        match self {
+            Length::Epochs(epochs) => of_epoch.checked_mul(epochs as u64),
+            Length::Updates(updates) => Some(updates),
+        }
+    }
+}
+
+impl fmt::Display for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Length::Epochs(epochs) => write!(f, "{epochs} epochs"),
+            Length::Updates(updates) => write!(f, "{updates} updates"),
+        }
+    }
 }
 
 /// What [`fit`] tells its caller while it runs. Epochs and steps count from 0; steps go on over epochs.
@@ -58,7 +87,7 @@ impl fmt::Display for Diverged {
 /// What became of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FitOutcome {
-    /// The epochs that were completed.
+    /// The epochs that were completed, the last perhaps cut short by [`Length::Updates`].
     pub epochs: Vec<EpochReport>,
     /// Where the run broke off, if it did; the parameters are those of that moment and worth nothing.
     pub diverged: Option<Diverged>,
@@ -86,8 +115,8 @@ pub fn fit<I>(
 where
     I: ExactSizeIterator<Item = Result<(Tensor, Tensor)>>,
 {
-    if config.epochs == 0 {
-        bail!("there is nothing to train in 0 epochs")
+    if let Length::Epochs(0) | Length::Updates(0) = config.length {
+        bail!("there is nothing to train in {}", config.length)
     }
     if !(config.lr.is_finite() && config.lr > 0.) {
         bail!("the learning rate must be positive, not {}", config.lr)
@@ -95,19 +124,23 @@ where
     config.schedule.check()?;
     let mut optimizer = Optimizer::new(&config.optimizer, parameters)?;
     let mut outcome = FitOutcome { epochs: Vec::new(), diverged: None };
-    let (mut step, mut first) = (0, None);
-    for epoch in 0..config.epochs {
+    let (mut step, mut total_steps, mut of_epoch) = (0, u64::MAX, None);
+    for epoch in 0.. {
+        if step == total_steps {
+            break;
+        }
         let batches = epoch_batches(epoch);
         let count = batches.len() as u64;
-        let expected = *first.get_or_insert(count);
+        let expected = *of_epoch.get_or_insert(count);
         if count != expected {
             bail!("epoch {epoch} has {count} batches, the first had {expected}")
         }
-        let Some(total_steps) = count.checked_mul(config.epochs as u64) else {
-            bail!("{} epochs of {count} batches are more steps than can be counted", config.epochs)
+        let Some(total) = config.length.updates(count) else {
+            bail!("{} of {count} batches are more steps than can be counted", config.length)
         };
+        total_steps = total;
         let (mut sum, mut samples, mut lr) = (0., 0, 0.);
-        for batch in batches {
+        for batch in batches.take((total_steps - step) as usize) {
             let (xs, targets) = batch?;
             let logits = model.forward(&xs, Mode::Train { seed: config.seed, step })?;
             let loss = ops::cross_entropy(&logits, &targets)?;

@@ -10,7 +10,7 @@
 //! ```
 //! use candle_core::{Device, Result, Tensor};
 //! use layers::Stack;
-//! use training::{Event, FitConfig, OptimizerConfig, Parameters, Schedule, evaluate, fit};
+//! use training::{Event, FitConfig, Length, OptimizerConfig, Parameters, Schedule, evaluate, fit};
 //!
 //! # fn main() -> Result<()> {
 //! let parameters = Parameters::seeded(0, &Device::Cpu);
@@ -22,7 +22,7 @@
 //! let batches = |_epoch| std::iter::once(Ok((xs.clone(), targets.clone())));
 //!
 //! let config = FitConfig {
-//!     epochs: 50,
+//!     length: Length::Epochs(50),
 //!     seed: 0,
 //!     lr: 0.1,
 //!     schedule: Schedule::one_cycle(),
@@ -48,8 +48,8 @@ mod parameters;
 mod schedule;
 mod weights;
 
-pub use evaluate::{Evaluation, evaluate};
-pub use fit::{Diverged, EpochReport, Event, FitConfig, FitOutcome, fit};
+pub use evaluate::{Evaluation, evaluate, predictions};
+pub use fit::{Diverged, EpochReport, Event, FitConfig, FitOutcome, Length, fit};
 pub use optimizer::{Optimizer, OptimizerConfig};
 pub use parameters::Parameters;
 pub use schedule::Schedule;

@@ -1,7 +1,7 @@
 use candle_core::{Device, Result, Tensor, bail};
 use layers::{Description, Layer, Mode, Sequential, Stack};
 use rand_chacha::rand_core::Rng;
-use training::{Diverged, Event, FitConfig, OptimizerConfig, Parameters, Schedule, evaluate, fit};
+use training::{Diverged, Event, FitConfig, Length, OptimizerConfig, Parameters, Schedule, evaluate, fit};
 
 const CPU: Device = Device::Cpu;
 const CLASSES: usize = 3;
@@ -30,7 +30,7 @@ fn model(parameters: &Parameters) -> Sequential {
 
 fn config(epochs: usize) -> FitConfig {
     let optimizer = OptimizerConfig::adamw();
-    FitConfig { epochs, seed: 0, lr: 0.03, schedule: Schedule::one_cycle(), optimizer }
+    FitConfig { length: Length::Epochs(epochs), seed: 0, lr: 0.03, schedule: Schedule::one_cycle(), optimizer }
 }
 
 fn trained(config: &FitConfig) -> Result<(Parameters, Sequential, Vec<f64>)> {
@@ -140,6 +140,28 @@ fn every_step_and_epoch_is_reported_in_order_with_its_rate() -> Result<()> {
 }
 
 #[test]
+fn a_number_of_updates_ends_a_run_also_within_an_epoch() -> Result<()> {
+    let (_, _, whole) = trained(&config(2))?;
+    let (_, _, same) = trained(&FitConfig { length: Length::Updates(8), ..config(1) })?;
+    assert_eq!(whole, same);
+
+    let parameters = Parameters::seeded(0, &CPU);
+    let model = model(&parameters);
+    let config = FitConfig { length: Length::Updates(6), ..config(1) };
+    let mut rates = Vec::new();
+    let outcome = fit(&model, &parameters, batches, &config, |event| {
+        if let Event::Step { total_steps, lr, .. } = event {
+            assert_eq!(total_steps, 6);
+            rates.push(lr);
+        }
+        Ok(())
+    })?;
+    assert_eq!((rates.len(), rates[5]), (6, config.schedule.lr(config.lr, 5, 6)));
+    assert_eq!(outcome.epochs.iter().map(|report| report.epoch).collect::<Vec<_>>(), [0, 1]);
+    Ok(())
+}
+
+#[test]
 fn a_loss_that_becomes_nan_ends_the_run_before_it_reaches_the_weights() -> Result<()> {
     let parameters = Parameters::seeded(0, &CPU);
     let of = model(&parameters);
@@ -191,6 +213,7 @@ fn senseless_configurations_and_empty_data_are_errors() {
     let model = model(&parameters);
     let run = |config: FitConfig| fit(&model, &parameters, batches, &config, |_| Ok(())).unwrap_err().to_string();
     assert!(run(config(0)).contains("0 epochs"));
+    assert!(run(FitConfig { length: Length::Updates(0), ..config(1) }).contains("0 updates"));
     assert!(run(FitConfig { lr: 0., ..config(1) }).contains("learning rate"));
     assert!(run(FitConfig { lr: f64::NAN, ..config(1) }).contains("learning rate"));
     assert!(run(FitConfig { schedule: Schedule::Cosine { warmup: 1.5 }, ..config(1) }).contains("warmup"));
@@ -199,6 +222,8 @@ fn senseless_configurations_and_empty_data_are_errors() {
     let none = |_| Vec::new().into_iter();
     let empty = fit(&model, &parameters, none, &config(1), |_| Ok(())).unwrap_err().to_string();
     assert!(empty.contains("no batches"), "{empty}");
+    let updates = FitConfig { length: Length::Updates(3), ..config(1) };
+    assert!(fit(&model, &parameters, none, &updates, |_| Ok(())).unwrap_err().to_string().contains("no batches"));
     assert!(evaluate(&model, none(0)).unwrap_err().to_string().contains("no samples"));
     assert!(run(config(usize::MAX)).contains("more steps than can be counted"));
     let growing = |epoch| (0..=epoch as u64).map(|number| batch(number, 12)).collect::<Vec<_>>().into_iter();

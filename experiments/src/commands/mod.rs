@@ -2,6 +2,7 @@
 
 mod bench;
 mod data;
+mod index;
 mod list;
 mod report;
 mod run;

@@ -6,18 +6,23 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use super::index::write_index;
 use crate::{
-    aggregate::aggregate,
+    aggregate::rows,
     output::print,
-    render::{markdown, summary, table},
-    store::{read_records, write},
+    record::Record,
+    render::{Parts, draw, markdown, measures, summary, table},
+    select::select,
+    statistics,
+    store::{read_records, read_suite, write},
+    suite::Outline,
 };
 
 /// How deep below the folder that is named suites' folders are looked for: `SHARD/SUITE`.
 const DEPTH: usize = 2;
 
-/// Renders the suite in `dir`, or every suite found below it; where several folders hold records of one suite (shards),
-/// they are merged into `dir/SUITE`.
+/// Renders the suite in `dir`, or every suite found below it and their index; where several folders hold records of one
+/// suite (shards), they are merged into `dir/SUITE`.
 pub fn report(dir: &Path) -> Result<()> {
     let mut folders = Vec::new();
     find(dir, DEPTH, &mut folders)?;
@@ -41,7 +46,7 @@ pub fn report(dir: &Path) -> Result<()> {
             }
         }
     }
-    Ok(())
+    if dir.join("runs").is_dir() { Ok(()) } else { write_index(dir) }
 }
 
 /// A folder that holds `runs` is a suite's.
@@ -61,8 +66,8 @@ fn find(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// Writes `summary.csv` and `README.md` into `folder` and prints the table, from the records in all of `sources`; of
-/// several configurations of a variant, one with a hash among `wanted`.
+/// Writes tables, plots and page into `folder` and prints the table, from the records in all of `sources`; of several
+/// configurations of a variant, one with a hash among `wanted`.
 pub fn render(folder: &Path, sources: &[&Path], wanted: &[String]) -> Result<()> {
     let (mut records, mut unreadable) = (Vec::new(), Vec::new());
     for source in sources {
@@ -73,10 +78,33 @@ pub fn render(folder: &Path, sources: &[&Path], wanted: &[String]) -> Result<()>
     if records.is_empty() {
         bail!("{}: no records to render", folder.display())
     }
-    let (rows, mut left_out) = aggregate(&records, wanted);
+    let outline = outline(sources, &records[0])?;
+    let (records, mut left_out) = select(&records, wanted);
+    let rows = rows(&records);
     write(&folder.join("summary.csv"), &summary(&rows)?)?;
-    write(&folder.join("README.md"), &markdown(&records, &rows, &left_out))?;
+    if let Some(measures) = measures(&rows)? {
+        write(&folder.join("measures.csv"), &measures)?;
+    }
+    let plots = draw(&outline.plots, &rows, folder);
+    let comparisons = statistics::section(&outline.comparisons, &outline.claims, &records);
+    let parts = Parts {
+        plots: plots.as_ref().map_or(Vec::new(), Clone::clone),
+        comparisons: comparisons.as_ref().map_or(String::new(), Clone::clone),
+    };
+    write(&folder.join("README.md"), &markdown(&records, &rows, &left_out, &parts))?;
     left_out.append(&mut unreadable);
     left_out.iter().for_each(|what| eprintln!("left out: {what}"));
-    print(&table(&rows))
+    print(&table(&rows))?;
+    // The table is there also where something about it could not be drawn or compared.
+    plots.and(comparisons).map(drop)
+}
+
+/// What the suite wants made of its records: as it lies beside them, or else as this program knows it.
+pub fn outline(sources: &[&Path], record: &Record) -> Result<Outline> {
+    for source in sources {
+        if let Some(text) = read_suite(source)? {
+            return Outline::parse(&text).with_context(|| format!("{}: suite.toml", source.display()));
+        }
+    }
+    Outline::embedded(&record.suite.name)
 }

@@ -5,7 +5,7 @@ use std::{
 
 use anyhow::Result;
 
-use super::report::render;
+use super::{index::write_index, report::render};
 use crate::{
     cli::{RunOptions, Shape},
     data::Data,
@@ -26,22 +26,28 @@ pub fn run(options: &RunOptions) -> Result<()> {
     }
     let data = Data::load(&suite, options)?;
     let mut plan = Plan::new(&suite, &data)?;
-    let folder = options.out.clone().unwrap_or_else(|| PathBuf::from("results")).join(&suite.name);
+    let results = options.out.clone().unwrap_or_else(|| PathBuf::from("results"));
+    let folder = results.join(&suite.name);
     if options.dry_run {
         return print(&describe(&plan, &folder, options));
     }
     if options.tune {
-        suite.variants = tune(&suite, &data, &folder, &info(&suite), options)?;
+        suite.rates = tune(&suite, &data, &folder, &info(&suite), options)?;
         plan = Plan::new(&suite, &data)?;
     }
+    let lacking: Vec<String> = plan.variants().filter(|run| run.lacks_rate).map(|run| run.title()).collect();
+    if !options.quiet && !lacking.is_empty() {
+        eprintln!("no rate was chosen for these, `--tune` does: {}", lacking.join("; "));
+    }
     let store = Store::new(folder);
+    store.keep_suite(&suite.text)?;
     if !options.quiet && std::io::stderr().is_terminal() {
         eprintln!("{} runs, into {}", plan.of_shard(options.shard).count(), store.folder().display());
     }
-    let swept = sweep(&plan, &data, &store, &info(&suite), options);
+    let swept = sweep(&plan, &store, &info(&suite), options);
     // What has been trained is shown also where something failed.
     let rendered = render(store.folder(), &[store.folder()], &plan.variants().map(RunConfig::hash).collect::<Vec<_>>());
-    swept.and(rendered)
+    swept.and(rendered).and_then(|()| write_index(&results))
 }
 
 fn info(suite: &Suite) -> SuiteInfo {
@@ -81,12 +87,12 @@ fn describe(plan: &Plan, folder: &Path, options: &RunOptions) -> String {
     let mut text = format!("{} runs, into {}\n", runs.len(), folder.display());
     for run in runs {
         text += &format!(
-            "{run}: {} epochs of {} images {} in batches of {}, lr {}, {}, {}\n",
-            run.epochs,
-            run.train_size,
-            Shape(run.input),
+            "{run}: {} of {} images {} in batches of {}, lr {}, {}, {}\n",
+            run.length,
+            run.data.train.len(),
+            Shape(run.input()),
             run.batch_size,
-            run.variant.lr,
+            run.lr,
             run.schedule,
             run.optimizer
         );

@@ -1,85 +1,61 @@
 //! Rows as text: for the terminal, as CSV, as a page.
 
 mod bench;
+mod columns;
 mod csv;
+mod index;
 mod markdown;
-#[allow(dead_code)] // no suite names plots yet
+mod measures;
 mod plot;
 mod table;
 
 pub use bench::{comparison_page, comparison_table, speed_table};
-pub use csv::{summary, trials};
-pub use markdown::markdown;
+pub use csv::{measures, summary, trials};
+pub use index::{Entry, index, is_index};
+pub use markdown::{Parts, markdown};
+pub use plot::{PlotSpec, draw};
 pub use table::table;
 
-use models::thousands;
+use columns::{is_trained, shape};
 
-use crate::{aggregate::Row, record::Measured};
+use crate::aggregate::Row;
 
-/// The columns of the tables that people read; numbers from the second on.
-const COLUMNS: [&str; 10] = [
-    "head",
-    "head parameters",
-    "parameters",
-    "MACs",
-    "test top-1 (%)",
-    "train top-1 (%)",
-    "gap (points)",
-    "training (images/s)",
-    "inference (images/s)",
-    "latency (µs)",
-];
-
-fn cells(row: &Row) -> [String; 10] {
-    let number = |value: Option<f64>| value.map_or("–".into(), |value| format!("{value:.2}"));
-    let speed = |measured: Option<Measured>| {
-        measured.map_or("–".into(), |Measured { median, spread }| {
-            format!("{} ± {:.0} %", thousands(median.round() as u64), 100. * spread)
-        })
-    };
-    let mut top1 = number(row.top1.map(|top1| top1.mean));
-    if let Some(sd) = row.top1.and_then(|top1| top1.sd) {
-        top1 += &format!(" ± {sd:.2}");
-    }
-    if row.diverged > 0 {
-        top1 += &format!(" ({} of {})", row.seeds, row.seeds + row.diverged);
-    }
-    if row.rising {
-        top1 += " ↗";
-    }
-    [
-        row.head.clone(),
-        thousands(row.head_param_count as u64),
-        thousands(row.param_count as u64),
-        thousands(row.macs),
-        top1,
-        number(row.train_top1),
-        number(row.generalisation_gap),
-        speed(row.train_samples_per_sec),
-        speed(row.infer_samples_per_sec),
-        speed(row.latency_us),
-    ]
-}
+/// Fewer describe and prove nothing.
+const SEEDS_FOR_A_TEST: usize = 10;
 
 /// The rows of each data set and model, and what to write above them.
 fn by_model(rows: &[Row]) -> impl Iterator<Item = (String, &[Row])> {
-    rows.chunk_by(|a, b| (&a.dataset, &a.model) == (&b.dataset, &b.model)).map(|rows| {
-        let (seeds, row) = (rows.iter().map(|row| row.seeds).max().unwrap_or_default(), &rows[0]);
-        let plural = if seeds == 1 { "" } else { "s" };
-        let field = match &row.receptive_field {
-            Some(sizes) => format!("{} px", sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("×")),
-            None => "the whole image".into(),
-        };
-        (format!("{} on {}: {seeds} seed{plural}, receptive field {field}", row.model, row.dataset), rows)
-    })
+    rows.chunk_by(|a, b| (&a.dataset, &a.model) == (&b.dataset, &b.model)).map(|rows| (title(rows), rows))
+}
+
+fn title(rows: &[Row]) -> String {
+    let row = &rows[0];
+    let trained = match rows.iter().map(|row| row.seeds).max().unwrap_or_default() {
+        _ if !is_trained(rows) => "nothing trained".into(),
+        1 => "1 seed (descriptive)".into(),
+        seeds if seeds < SEEDS_FOR_A_TEST => format!("{seeds} seeds (descriptive)"),
+        seeds => format!("{seeds} seeds"),
+    };
+    let field = match &row.receptive_field {
+        Some(sizes) => format!("{} px", sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("×")),
+        None => "the whole image".into(),
+    };
+    let mut title = format!("{} on {}: {trained}, receptive field {field}", row.model, row.dataset);
+    if !row.features.is_empty() && rows.iter().all(|other| other.features == row.features) {
+        title += &format!(", features {}", shape(&row.features));
+    }
+    title
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aggregate::{
-        aggregate,
-        tests::{diverged, record},
+    use crate::{
+        aggregate::{
+            aggregate, rows,
+            tests::{diverged, record},
+        },
+        select::select,
     };
 
     fn records() -> Vec<crate::record::Record> {
@@ -107,7 +83,8 @@ mod tests {
 
     #[test]
     fn the_page_has_question_protocol_tables_and_notes() {
-        let (rows, left_out) = aggregate(&records(), &[]);
-        insta::assert_snapshot!(markdown(&records(), &rows, &left_out));
+        let (records, left_out) = select(&records(), &[]);
+        let parts = Parts { plots: vec!["![a plot](plot.svg)".into()], comparisons: "## Comparisons\n\n".into() };
+        insta::assert_snapshot!(markdown(&records, &rows(&records), &left_out, &parts));
     }
 }

@@ -1,0 +1,175 @@
+//! Images made larger or smaller, or set on larger canvases of background.
+
+use image::{
+    GrayImage,
+    imageops::{FilterType, resize},
+};
+
+use crate::{DatasetError, Images};
+
+/// Of a canvas, so that a slip of the finger does not fill the memory.
+const LARGEST_SIDE: usize = 4096;
+const MOST_BYTES: usize = 8 << 30;
+
+impl Images {
+    /// Every image resized to `size`×`size`, with a triangle filter widened to the scale (antialiased bilinear), as image
+    /// folders are.
+    ///
+    /// # Errors
+    /// [`DatasetError::SenselessCanvas`] for a size that is 0 or beyond memory.
+    pub fn resized(&self, size: usize) -> Result<Self, DatasetError> {
+        self.check_canvas(size)?;
+        let [channels, height, width] = self.shape;
+        let mut pixels = Vec::with_capacity(self.len() * channels * size * size);
+        for plane in self.pixels.chunks_exact(height * width) {
+            let plane =
+                GrayImage::from_fn(width as u32, height as u32, |x, y| [plane[y as usize * width + x as usize]].into());
+            pixels.extend(resize(&plane, size as u32, size as u32, FilterType::Triangle).into_raw());
+        }
+        Self::new([channels, size, size], pixels, self.labels.clone())
+    }
+
+    /// Every image as it is on a `size`×`size` canvas of background (0), moved from the centre: image `index` by
+    /// `shift(index)`, pixels down and to the right.
+    ///
+    /// # Errors
+    /// [`DatasetError::SenselessCanvas`] where an image would not lie wholly on its canvas.
+    ///
+    /// ```
+    /// # use datasets::Images;
+    /// let images = Images::new([1, 1, 1], vec![9], vec![0])?;
+    /// assert_eq!(images.centred(3, |_| [0, 0])?.pixels, [0, 0, 0, 0, 9, 0, 0, 0, 0]);
+    /// assert_eq!(images.centred(3, |_| [1, -1])?.pixels, [0, 0, 0, 0, 0, 0, 9, 0, 0]);
+    /// assert!(images.centred(3, |_| [0, 2]).is_err());
+    /// # Ok::<(), datasets::DatasetError>(())
+    /// ```
+    pub fn centred(&self, size: usize, shift: impl Fn(usize) -> [isize; 2]) -> Result<Self, DatasetError> {
+        let [free_y, free_x] = self.free_space(size)?;
+        let mut corners = Vec::with_capacity(self.len());
+        for [down, right] in (0..self.len()).map(shift) {
+            let corner = |free: usize, by: isize| (free / 2).checked_add_signed(by).filter(|&corner| corner <= free);
+            let (Some(y), Some(x)) = (corner(free_y, down), corner(free_x, right)) else {
+                let reason = format!("moved by {down} down and {right} to the right they would be cut off");
+                return Err(self.senseless(size, reason));
+            };
+            corners.push([y, x]);
+        }
+        self.at(size, &corners)
+    }
+
+    /// Every image on a canvas of background, its first pixel at its corner (y, x), all within
+    /// [`free_space`](Self::free_space).
+    pub(crate) fn at(&self, size: usize, corners: &[[usize; 2]]) -> Result<Self, DatasetError> {
+        let [channels, height, width] = self.shape;
+        let mut pixels = vec![0; self.len() * channels * size * size];
+        let canvases = pixels.chunks_exact_mut(channels * size * size);
+        for ((canvas, image), [y, x]) in canvases.zip(self.pixels.chunks_exact(self.image_size())).zip(corners) {
+            for (canvas, plane) in canvas.chunks_exact_mut(size * size).zip(image.chunks_exact(height * width)) {
+                for (row, values) in plane.chunks_exact(width).enumerate() {
+                    canvas[(y + row) * size + x..][..width].copy_from_slice(values);
+                }
+            }
+        }
+        Self::new([channels, size, size], pixels, self.labels.clone())
+    }
+
+    /// How far down and how far to the right an image can lie on a canvas.
+    pub(crate) fn free_space(&self, size: usize) -> Result<[usize; 2], DatasetError> {
+        self.check_canvas(size)?;
+        let [_, height, width] = self.shape;
+        match (size.checked_sub(height), size.checked_sub(width)) {
+            (Some(down), Some(right)) => Ok([down, right]),
+            _ => Err(self.senseless(size, format!("it must be at least {}", height.max(width)))),
+        }
+    }
+
+    fn check_canvas(&self, size: usize) -> Result<(), DatasetError> {
+        if !(1..=LARGEST_SIDE).contains(&size) {
+            return Err(self.senseless(size, format!("possible are 1 to {LARGEST_SIDE}")));
+        }
+        let bytes = (self.len() * self.shape[0]).saturating_mul(size * size);
+        if bytes > MOST_BYTES {
+            let reason = format!("{} of them would take {bytes} bytes, more than {MOST_BYTES}", self.len());
+            return Err(self.senseless(size, reason));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn senseless(&self, canvas: usize, reason: String) -> DatasetError {
+        let [_, height, width] = self.shape;
+        DatasetError::SenselessCanvas { canvas, height, width, reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn images(shape: [usize; 3], count: usize) -> Images {
+        let pixels = (0..count * shape.iter().product::<usize>()).map(|i| (1 + i * 37 % 255) as u8).collect();
+        Images::new(shape, pixels, (0..count as u32).collect()).unwrap()
+    }
+
+    #[test]
+    fn images_of_their_own_size_stay_as_they_are() {
+        let images = images([3, 6, 6], 2);
+        assert_eq!(images.resized(6).unwrap(), images);
+        assert_eq!(images.centred(6, |_| [0, 0]).unwrap(), images);
+    }
+
+    #[test]
+    fn halving_the_size_weighs_neighbours_by_a_triangle() {
+        // Four columns to two: weights 3, 3, 1 for the columns under and beside each (PIL gives the same).
+        let image = Images::new([1, 4, 4], [0, 0, 80, 160].repeat(4), vec![0]).unwrap();
+        assert_eq!(image.resized(2).unwrap().pixels, [11, 103, 11, 103]);
+    }
+
+    #[test]
+    fn channels_are_resized_each_for_itself() {
+        let image = Images::new([2, 2, 2], vec![10, 10, 10, 10, 200, 200, 200, 200], vec![7]).unwrap();
+        let resized = image.resized(3).unwrap();
+        assert_eq!((resized.shape, &resized.labels[..]), ([2, 3, 3], &[7][..]));
+        assert_eq!(resized.pixels, [[10; 9], [200; 9]].concat());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error_with_the_numbers() {
+        let images = images([1, 4, 6], 2);
+        let small = images.centred(5, |_| [0, 0]).unwrap_err().to_string();
+        assert!(small.contains("4x6") && small.contains("5x5") && small.contains("at least 6"), "{small}");
+        let cut = images.centred(8, |_| [0, -2]).unwrap_err().to_string();
+        assert!(cut.contains("-2 to the right") && cut.contains("8x8"), "{cut}");
+        assert!(images.resized(0).unwrap_err().to_string().contains("1 to 4096"));
+        assert!(images.centred(usize::MAX, |_| [0, 0]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_placed_image_is_found_where_it_was_put_and_the_rest_is_background(
+            (height, width, margin) in (1usize..6, 1usize..6, 0usize..5),
+            (down, right) in (-2isize..=2, -2isize..=2),
+        ) {
+            let images = images([2, height, width], 3);
+            let size = height.max(width) + margin;
+            let centre = [(size - height) / 2, (size - width) / 2];
+            let fits = |centre: usize, by: isize, side: usize| {
+                centre as isize + by >= 0 && (centre as isize + by) as usize + side <= size
+            };
+            let placed = images.centred(size, |index| if index == 1 { [down, right] } else { [0, 0] });
+            prop_assert_eq!(placed.is_ok(), fits(centre[0], down, height) && fits(centre[1], right, width));
+            let Ok(placed) = placed else { return Ok(()) };
+            for index in 0..3 {
+                let (down, right) = if index == 1 { (down, right) } else { (0, 0) };
+                for (position, &value) in placed.image(index).iter().enumerate() {
+                    let (channel, y, x) = (position / size / size, position / size % size, position % size);
+                    let y = y as isize - centre[0] as isize - down;
+                    let x = x as isize - centre[1] as isize - right;
+                    let inside = (0..height as isize).contains(&y) && (0..width as isize).contains(&x);
+                    let of_image = || images.image(index)[(channel * height + y as usize) * width + x as usize];
+                    prop_assert_eq!(value, if inside { of_image() } else { 0 });
+                }
+            }
+        }
+    }
+}

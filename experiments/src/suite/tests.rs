@@ -1,0 +1,143 @@
+use std::path::Path;
+
+use clap::Parser;
+
+use super::{
+    file::{SUITES, parse},
+    *,
+};
+use crate::cli::{Cli, Command, RunOptions};
+
+fn options(arguments: &[&str]) -> RunOptions {
+    match Cli::parse_from(["experiments", "run"].iter().chain(arguments)).command {
+        Some(Command::Run(options)) => *options,
+        _ => panic!("not run"),
+    }
+}
+
+#[test]
+fn every_embedded_suite_parses() {
+    let suites = embedded().unwrap();
+    assert!(suites.iter().any(|suite| suite.name == "heads" && suite.variants.len() == 16));
+}
+
+#[test]
+fn options_that_say_what_the_suite_says_change_nothing() {
+    let suite = find("heads").unwrap();
+    assert_eq!(suite.with(&options(&[])), suite);
+    assert_eq!(suite.with(&options(&["--seeds", "3", "--dataset", "mnist-mini", "--threads", "1"])), suite);
+    assert_ne!(suite.with(&options(&["--epochs", "5"])), suite);
+}
+
+#[test]
+fn models_and_heads_are_combined_and_named_once() {
+    let variants = find("heads")
+        .unwrap()
+        .with(&options(&["--models", "lenet5,nin@0.25", "--heads", "fc:120,84,gap,gap"]))
+        .variants;
+    let names: Vec<String> = variants.iter().map(|v| format!("{} {}", v.model, v.head)).collect();
+    assert_eq!(names, ["lenet5 fc:120,84", "lenet5 gap", "nin@0.25 fc:120,84", "nin@0.25 gap"]);
+}
+
+#[test]
+fn a_model_alone_comes_with_its_heads_in_the_suite() {
+    let variants = find("heads").unwrap().with(&options(&["--models", "vgg-small@0.5"])).variants;
+    assert_eq!(variants.len(), 3);
+}
+
+/// With heads.toml, changed.
+fn heads(from: &str, to: &str) -> Result<Suite, String> {
+    let text = SUITES.get_file("heads.toml").unwrap().contents_utf8().unwrap();
+    assert!(text.contains(from), "{from}");
+    let rates = |name: &str| {
+        assert_eq!(name, "mine.csv");
+        Ok("dataset,model,head,train_size,lr,val_top1,chosen\nmnist-mini,two-conv,gap,100,0.03,90,yes\n".to_string())
+    };
+    parse(Path::new("my.toml"), &text.replace(from, to), rates).map_err(|error| format!("{error:#}"))
+}
+
+const DATASET: &str = "dataset = \"mnist-mini\"";
+
+#[test]
+fn a_mistake_in_a_file_is_named() {
+    let grid = "lr_grid = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3]";
+    let vgg = "model = \"vgg-small@0.5\"";
+    for (from, to, answer) in [
+        ("epochs = 4", "epoch = 4", "epoch"),
+        ("epochs = 4", "epochs = 4\nupdates = 9", "one of them"),
+        ("epochs = 4", "", "`epochs` or by `updates`"),
+        ("epochs = 4", "updates = 0", "updates = 0: it is a whole number from 1 to"),
+        ("epochs = 4", "epochs = 4\ntrain_sizes = []", "`train_sizes` is empty"),
+        ("epochs = 4", "epochs = 4\ntrain_sizes = [100, 0]", "train_size = 0"),
+        ("epochs = 4", "epochs = 4\ntrain_size = 9\ntrain_sizes = [100]", "`train_size` beside `train_sizes`"),
+        ("epochs = 4", "epochs = 4\ninputs = [28, 5000]", "inputs = 5000"),
+        ("epochs = 4", "epochs = 4\ninputs = [28]\ncanvas = { kind = \"centred\", size = 52 }", "`inputs`"),
+        ("epochs = 4", "epochs = 4\ncanvas = { kind = \"tilted\", size = 52 }", "tilted"),
+        ("epochs = 4", "epochs = 4\nmeasure = \"shiver\"", "shiver"),
+        ("epochs = 4", "epochs = 4\nmeasure = \"shift\"", "canvas of kind `centred`"),
+        ("epochs = 4", "epochs = 0\nmeasure = \"input-size\"", "not 0 epochs"),
+        ("seeds = 3", "seeds = 0", "seeds = 0: it is a whole number from 1 to"),
+        ("\"gem-fc\"", "\"gemm-fc\"", "gemm-fc"),
+        ("\"two-conv\"", "\"two-cnov\"", "two-cnov"),
+        (DATASET, "", "no `dataset`"),
+        (DATASET, "dataset = \"mnits\"", "mnits"),
+        (DATASET, "datasets = []", "`datasets` is empty"),
+        (grid, "rates = \"mine.csv\"\nlr_grid = [-1.0]", "above 0"),
+        (vgg, "model = \"two-conv\"", "two-conv with fc is there twice"),
+        (vgg, "model = \"lenet5\"\nlr = 0.1", "lenet5 with fc: a rate of its own beside the block's"),
+        (vgg, "model = \"lenet5\"\ndatasets = [\"mnist\"]", "variants on mnist"),
+        (vgg, "", "without a `model`"),
+        (grid, "[[plots]]\nkind = \"scatter\"\nfile = \"a\"\nx = \"macs\"\ny = \"top2\"", "top2"),
+        (grid, "[[comparisons]]\nname = \"a\"", "missing field"),
+    ] {
+        let message = heads(from, to).unwrap_err();
+        assert!(message.contains("my.toml") && message.contains(answer), "{to}: {message}");
+    }
+    assert!(Rates::parse("a,b\n1,2\n").unwrap_err().to_string().contains("tuning.csv"));
+}
+
+#[test]
+fn axes_are_read_and_an_option_takes_the_place_of_one() {
+    let axes = "datasets = [\"mnist-mini\", \"mnist\"]\ntrain_sizes = [100, 300]\ninputs = [28, 56]";
+    let suite = heads(DATASET, axes).unwrap();
+    assert_eq!((suite.datasets.len(), &suite.train_sizes), (2, &vec![Some(100), Some(300)]));
+    assert_eq!(suite.canvases, [28, 56].map(|size| Some(Canvas::Resized { size })));
+    let with = suite.with(&options(&["--train-size", "50", "--dataset", "mnist", "--updates", "7"]));
+    assert_eq!((with.train_sizes, with.datasets), (vec![Some(50)], vec![DatasetId::Mnist]));
+    assert_eq!((with.length, suite.length), (Length::Updates(7), Length::Epochs(4)));
+    assert_eq!(suite.with(&options(&["--input", "1x8x8"])).canvases, [None]);
+}
+
+#[test]
+fn blocks_have_settings_data_sets_and_seeds_of_their_own() {
+    let block = "[[variants]]\nmodels = [\"two-conv\", \"lenet5\"]\nheads = [\"fc\"]\nsetting = \"one rate\"\nlr = 0.5\n\
+                 seeds = 1\ndatasets = [\"mnist\"]\n\n[[variants]]\nmodel = \"vgg-small@0.5\"";
+    let text = heads(DATASET, "datasets = [\"mnist-mini\", \"mnist\"]").unwrap().text;
+    let text = text.replace("[[variants]]\nmodel = \"vgg-small@0.5\"", block);
+    let suite = parse(Path::new("my.toml"), &text, |_| unreachable!()).unwrap();
+    let own = &suite.variants[13];
+    assert_eq!((own.setting.as_deref(), own.lr, own.fixed_lr, own.seeds), (Some("one rate"), 0.5, true, Some(1)));
+    assert!(own.is_for(&DatasetId::Mnist) && !own.is_for(&DatasetId::MnistMini));
+    assert_eq!(suite.variants[14].model.to_string(), "lenet5");
+    // A data set that the suite does not know is for all.
+    assert!(suite.with(&options(&["--dataset", "cifar10"])).variants[13].is_for(&DatasetId::Cifar10));
+    // A combination keeps all its settings.
+    assert_eq!(suite.with(&options(&["--models", "two-conv", "--heads", "fc"])).variants.len(), 2);
+}
+
+#[test]
+fn rates_are_found_by_what_their_lines_say() {
+    let suite = heads(DATASET, "dataset = \"mnist-mini\"\nrates = \"mine.csv\"").unwrap();
+    let find = |head, size| suite.rates.find("mnist-mini", "two-conv", head, "1x28x28", size);
+    assert_eq!((find("gap", 100), find("gap", 300), find("fc", 100)), (Some(0.03), None, None));
+    let any_size =
+        Rates::parse("dataset,model,head,lr,val_top1,chosen\nmnist,nin,gap,0.1,90,\nmnist,nin,gap,0.3,,yes\n");
+    assert_eq!(any_size.unwrap().find("mnist", "nin", "gap", "1x28x28", 7), Some(0.3));
+}
+
+#[test]
+fn a_report_needs_only_the_outline_of_a_suite() {
+    let text = "rates = \"not/here.csv\"\n[[plots]]\nkind = \"scatter\"\nfile = \"a\"\nx = \"macs\"\ny = \"top1\"";
+    assert_eq!(Outline::parse(text).unwrap().plots.len(), 1);
+    assert_eq!(Outline::embedded("no such suite").unwrap(), Outline::default());
+}
