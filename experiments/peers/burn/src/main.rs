@@ -1,0 +1,162 @@
+//! Burn's side of `experiments bench`: the same networks on its CPU backend. See ../README.md.
+
+mod network;
+
+use std::{
+    collections::HashMap,
+    io::BufRead,
+    time::{Duration, Instant},
+};
+
+use burn::{
+    nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig},
+    optim::{AdamWConfig, GradientsParams, ModuleOptimizer},
+    tensor::{Device, Distribution, Int, Tensor},
+};
+use network::Network;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use serde::Deserialize;
+use serde_json::json;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const MOMENT: Duration = Duration::from_millis(400);
+
+#[derive(Deserialize)]
+pub struct Request {
+    model: String,
+    head: String,
+    input: [usize; 3],
+    classes: usize,
+    what: What,
+    batch: usize,
+    threads: usize,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum What {
+    Train,
+    Infer,
+}
+
+/// A network with all it needs to be timed.
+struct Subject {
+    /// None only while a step of training works on it.
+    network: Option<Network>,
+    optimizer: ModuleOptimizer,
+    loss: CrossEntropyLoss,
+    images: Tensor<4>,
+    labels: Tensor<1, Int>,
+    device: Device,
+    what: What,
+}
+
+impl Subject {
+    fn new(request: &Request) -> Result<Self, String> {
+        let device = match request.what {
+            What::Train => Device::flex().autodiff(),
+            What::Infer => Device::flex(),
+        };
+        let network = Network::new(request, &device)?;
+        let [channels, height, width] = request.input;
+        let shape = [request.batch, channels, height, width];
+        Ok(Self {
+            network: Some(network),
+            optimizer: AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(0.01).init(),
+            loss: CrossEntropyLossConfig::new().init(&device),
+            images: Tensor::random(shape, Distribution::Normal(0., 1.), &device),
+            labels: Tensor::arange(0..request.batch as i64, &device).remainder_scalar(request.classes as i64),
+            device,
+            what: request.what,
+        })
+    }
+
+    fn step(&mut self) {
+        let Some(network) = self.network.take() else { return };
+        let logits = network.forward(self.images.clone());
+        self.network = Some(match self.what {
+            What::Infer => network,
+            What::Train => {
+                let loss = self.loss.forward(logits, self.labels.clone());
+                let gradients = GradientsParams::from_grads(loss.backward(), &network);
+                // So small a rate that the weights stay what they are.
+                self.optimizer.step(1e-12, network, gradients)
+            }
+        });
+    }
+
+    /// Of a batch, in seconds: the median over a moment.
+    fn time(&mut self) -> Result<f64, String> {
+        let (mut durations, start) = (Vec::new(), Instant::now());
+        while durations.is_empty() || start.elapsed() < MOMENT {
+            let start = Instant::now();
+            self.step();
+            self.device.sync().map_err(|error| format!("{error:?}"))?;
+            durations.push(start.elapsed().as_secs_f64());
+        }
+        durations.sort_unstable_by(f64::total_cmp);
+        Ok(durations[durations.len() / 2])
+    }
+}
+
+/// Those that were asked for before, warm.
+type Subjects = HashMap<String, (ThreadPool, Subject)>;
+
+fn samples_per_sec(line: &str, subjects: &mut Subjects) -> Result<f64, String> {
+    let request: Request = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    if !subjects.contains_key(line) {
+        let pool = ThreadPoolBuilder::new().num_threads(request.threads).build().map_err(|error| error.to_string())?;
+        let mut subject = Subject::new(&request)?;
+        pool.install(|| (0..3).for_each(|_| subject.step())); // to warm up
+        subjects.insert(line.into(), (pool, subject));
+    }
+    let (pool, subject) = subjects.get_mut(line).ok_or("no such network")?;
+    Ok(request.batch as f64 / pool.install(|| subject.time())?)
+}
+
+/// Of the crate `burn`, from the lock file: it names no version itself.
+fn version() -> &'static str {
+    let mut lines = include_str!("../Cargo.lock").lines().skip_while(|line| *line != "name = \"burn\"");
+    lines.nth(1).and_then(|line| line.split('"').nth(1)).unwrap_or_default()
+}
+
+fn main() {
+    println!("{}", json!({ "name": "Burn flex", "version": version() }));
+    let mut subjects = Subjects::new();
+    for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+        let answer = match samples_per_sec(&line, &mut subjects) {
+            Ok(rate) => json!({ "samples_per_sec": rate }),
+            Err(error) => json!({ "error": error }),
+        };
+        println!("{answer}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Module;
+
+    use super::*;
+
+    #[test]
+    fn the_networks_have_as_many_parameters_as_those_they_are_compared_with() {
+        // As `experiments summary MODEL --head HEAD --input CxHxW` counts, with running statistics.
+        for (model, head, input, classes, params) in [
+            ("two-conv", "fc:128", [1, 28, 28], 10, 225_034),
+            ("two-conv", "gmp", [1, 28, 28], 10, 19_466),
+            ("lenet5", "fc:120,84", [1, 28, 28], 10, 61_706),
+            ("resnet8", "gap-fc", [3, 32, 32], 10, 78_666),
+            ("vgg-small", "gap-fc", [3, 32, 32], 10, 289_642),
+            ("mobilenet-v1@0.25", "gap-fc", [3, 96, 96], 2, 219_058),
+        ] {
+            let [model, head] = [model, head].map(String::from);
+            let request = Request { model, head, input, classes, what: What::Infer, batch: 2, threads: 1 };
+            let subject = Subject::new(&request).unwrap();
+            let network = subject.network.unwrap();
+            assert_eq!(network.num_params(), params, "{} {}", request.model, request.head);
+            assert_eq!(network.forward(subject.images).dims(), [2, classes]);
+        }
+    }
+}

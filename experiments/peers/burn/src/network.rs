@@ -1,0 +1,226 @@
+//! The networks, of Burn's own layers.
+
+use burn::{
+    module::Module,
+    nn::{
+        BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d, Relu,
+        conv::{Conv2d, Conv2dConfig},
+        pool::{MaxPool2d, MaxPool2dConfig},
+    },
+    tensor::{Device, Tensor},
+};
+
+use crate::Request;
+
+#[derive(Module, Debug)]
+pub struct Network {
+    features: Vec<Layer>,
+    #[module(skip)]
+    reduction: Reduction,
+    classifier: Vec<Linear>,
+}
+
+#[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a network has a handful of them, and a module can't be boxed")]
+enum Layer {
+    Conv(Conv2d),
+    Norm(BatchNorm),
+    Relu(Relu),
+    Pool(MaxPool2d),
+    Residual(Residual),
+}
+
+#[derive(Module, Debug)]
+struct Residual {
+    first: Conv2d,
+    first_norm: BatchNorm,
+    second: Conv2d,
+    second_norm: BatchNorm,
+    shortcut: Option<Conv2d>,
+}
+
+/// From a feature map to a vector.
+#[derive(Clone, Debug)]
+enum Reduction {
+    Flatten,
+    Average,
+    Maximum,
+}
+
+impl Network {
+    /// Of this model and head; in words why not.
+    pub fn new(request: &Request, device: &Device) -> Result<Self, String> {
+        let mut stack = Stack { layers: Vec::new(), shape: request.input, device };
+        let (name, width) = request.model.split_once('@').unwrap_or((&request.model, "1"));
+        let factor: f64 = width.parse().map_err(|_| format!("no width {width}"))?;
+        let of = |channels: usize| ((channels as f64 * factor).round_ties_even() as usize).max(1);
+        match name {
+            "two-conv" => stack.conv(of(32), 3, 1, 0).relu().pool().conv(of(64), 3, 1, 0).relu().pool(),
+            "lenet5" => stack.conv(of(6), 5, 1, 2).relu().pool().conv(of(16), 5, 1, 0).relu().pool(),
+            "vgg-small" => stack
+                .conv_norm_relu(of(32), 3, 1, 1)
+                .conv_norm_relu(of(32), 3, 1, 1)
+                .pool()
+                .conv_norm_relu(of(64), 3, 1, 1)
+                .conv_norm_relu(of(64), 3, 1, 1)
+                .pool()
+                .conv_norm_relu(of(128), 3, 1, 1)
+                .conv_norm_relu(of(128), 3, 1, 1),
+            "resnet8" => {
+                stack.conv(of(16), 3, 1, 1).norm().relu();
+                stack.residual(of(16), 1).residual(of(32), 2).residual(of(64), 2)
+            }
+            "mobilenet-v1" => {
+                const BLOCKS: [(usize, usize); 13] = [
+                    (64, 1),
+                    (128, 2),
+                    (128, 1),
+                    (256, 2),
+                    (256, 1),
+                    (512, 2),
+                    (512, 1),
+                    (512, 1),
+                    (512, 1),
+                    (512, 1),
+                    (512, 1),
+                    (1024, 2),
+                    (1024, 1),
+                ];
+                stack.conv_norm_relu(of(32), 3, 2, 1);
+                for (channels, stride) in BLOCKS {
+                    stack.depthwise(stride).norm().relu().conv_norm_relu(of(channels), 1, 1, 0);
+                }
+                &mut stack
+            }
+            _ => return Err(format!("no model {name} here")),
+        };
+        stack.with_head(&request.head, request.classes)
+    }
+
+    /// Logits.
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let features = self.features.iter().fold(images, |xs, layer| layer.forward(xs));
+        let vector = match self.reduction {
+            Reduction::Flatten => features.flatten(1, 3),
+            Reduction::Average => features.flatten::<3>(2, 3).mean_dim(2).squeeze_dim(2),
+            Reduction::Maximum => features.flatten::<3>(2, 3).max_dim(2).squeeze_dim(2),
+        };
+        let layers = self.classifier.iter().enumerate();
+        layers.fold(vector, |xs, (i, layer)| layer.forward(if i > 0 { burn::tensor::activation::relu(xs) } else { xs }))
+    }
+}
+
+impl Layer {
+    fn forward(&self, xs: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Conv(conv) => conv.forward(xs),
+            Self::Norm(norm) => norm.forward(xs),
+            Self::Relu(relu) => relu.forward(xs),
+            Self::Pool(pool) => pool.forward(xs),
+            Self::Residual(block) => block.forward(xs),
+        }
+    }
+}
+
+impl Residual {
+    fn forward(&self, xs: Tensor<4>) -> Tensor<4> {
+        let relu = burn::tensor::activation::relu::<4>;
+        let inner = relu(self.first_norm.forward(self.first.forward(xs.clone())));
+        let inner = self.second_norm.forward(self.second.forward(inner));
+        let around = match &self.shortcut {
+            Some(conv) => conv.forward(xs),
+            None => xs,
+        };
+        relu(inner + around)
+    }
+}
+
+struct Stack<'a> {
+    layers: Vec<Layer>,
+    /// Channels, height, width.
+    shape: [usize; 3],
+    device: &'a Device,
+}
+
+impl Stack<'_> {
+    fn push(&mut self, layer: Layer) -> &mut Self {
+        self.layers.push(layer);
+        self
+    }
+
+    fn convolution(&mut self, channels: usize, kernel: usize, stride: usize, padding: usize) -> Conv2dConfig {
+        let [inputs, height, width] = self.shape;
+        self.shape = [channels, height, width].map(|size| (size + 2 * padding - kernel) / stride + 1);
+        self.shape[0] = channels;
+        Conv2dConfig::new([inputs, channels], [kernel, kernel])
+            .with_stride([stride, stride])
+            .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
+    }
+
+    fn conv(&mut self, channels: usize, kernel: usize, stride: usize, padding: usize) -> &mut Self {
+        let conv = self.convolution(channels, kernel, stride, padding).init(self.device);
+        self.push(Layer::Conv(conv))
+    }
+
+    fn conv_norm_relu(&mut self, channels: usize, kernel: usize, stride: usize, padding: usize) -> &mut Self {
+        let conv = self.convolution(channels, kernel, stride, padding).with_bias(false).init(self.device);
+        self.push(Layer::Conv(conv)).norm().relu()
+    }
+
+    fn depthwise(&mut self, stride: usize) -> &mut Self {
+        let channels = self.shape[0];
+        let conv = self.convolution(channels, 3, stride, 1).with_groups(channels).with_bias(false);
+        let conv = conv.init(self.device);
+        self.push(Layer::Conv(conv))
+    }
+
+    fn norm(&mut self) -> &mut Self {
+        let norm = BatchNormConfig::new(self.shape[0]).init(self.device);
+        self.push(Layer::Norm(norm))
+    }
+
+    fn relu(&mut self) -> &mut Self {
+        self.push(Layer::Relu(Relu::new()))
+    }
+
+    fn pool(&mut self) -> &mut Self {
+        let [channels, height, width] = self.shape;
+        self.shape = [channels, height / 2, width / 2];
+        self.push(Layer::Pool(MaxPool2dConfig::new([2, 2]).init()))
+    }
+
+    fn residual(&mut self, channels: usize, stride: usize) -> &mut Self {
+        let before = self.shape;
+        let shortcut = (stride > 1).then(|| self.convolution(channels, 1, stride, 0).init(self.device));
+        self.shape = before;
+        let norm = || BatchNormConfig::new(channels).init(self.device);
+        let (first_norm, second_norm) = (norm(), norm());
+        let first = self.convolution(channels, 3, stride, 1).init(self.device);
+        let second = self.convolution(channels, 3, 1, 1).init(self.device);
+        self.push(Layer::Residual(Residual { first, first_norm, second, second_norm, shortcut }))
+    }
+
+    fn with_head(mut self, head: &str, classes: usize) -> Result<Network, String> {
+        let (kind, hidden) = head.split_once(':').unwrap_or((head, ""));
+        let (reduction, widths) = match (kind, hidden) {
+            ("fc", _) => {
+                let widths: Result<Vec<usize>, _> = hidden.split_terminator(',').map(str::parse).collect();
+                (Reduction::Flatten, widths.map_err(|_| format!("no head {head} here"))?)
+            }
+            ("gap" | "gap-fc", "") => (Reduction::Average, Vec::new()),
+            ("gmp" | "gmp-fc", "") => (Reduction::Maximum, Vec::new()),
+            _ => return Err(format!("no head {head} here")),
+        };
+        let mut classifier = Vec::new();
+        if matches!(kind, "gap" | "gmp") {
+            self.conv(classes, 1, 1, 0);
+        } else {
+            let mut inputs = if kind == "fc" { self.shape.iter().product() } else { self.shape[0] };
+            for outputs in widths.into_iter().chain([classes]) {
+                classifier.push(LinearConfig::new(inputs, outputs).init(self.device));
+                inputs = outputs;
+            }
+        }
+        Ok(Network { features: self.layers, reduction, classifier })
+    }
+}
