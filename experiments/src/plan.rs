@@ -125,13 +125,10 @@ impl RunConfig {
         self.steps().div_ceil(self.batches().max(1)) as usize
     }
 
-    /// `DATASET.MODEL.HEAD.seedN.HASH`, of characters that every file system takes; the beginning of the configuration's
-    /// hash keeps apart what the rest does not.
+    /// `DATASET.MODEL.HEAD.seedN.HASH`; the beginning of the configuration's hash keeps apart what the rest does not.
     pub fn file_stem(&self) -> String {
         let Self { model, head, seed, .. } = self;
-        let name = format!("{}.{model}.{head}.seed{seed}.{}", self.data.name, &self.hash()[..8]);
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._@+".contains(c);
-        name.trim_start_matches(['.', '/']).chars().map(|c| if allowed(c) { c } else { '_' }).collect()
+        file_name(&format!("{}.{model}.{head}.seed{seed}.{}", self.data.name, &self.hash()[..8]))
     }
 
     /// All but the seed, as messages name it.
@@ -275,6 +272,12 @@ pub fn check_memory(network: &Description, train_batch: usize) -> Result<()> {
         )
     }
     Ok(())
+}
+
+/// Of characters that every file system takes.
+pub fn file_name(name: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-._@+".contains(c);
+    name.trim_start_matches(['.', '/']).chars().map(|c| if allowed(c) { c } else { '_' }).collect()
 }
 
 fn digest(value: &Value) -> String {

@@ -1,14 +1,20 @@
 //! A suite's folder of results: its records, and the marker of a sweep that is not finished.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Cursor},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
+use image::ImageFormat;
 use serde::{Deserialize, Serialize};
 
-use crate::{plan::RunConfig, record::Record};
+use crate::{
+    measures::Maps,
+    plan::{RunConfig, file_name},
+    record::Record,
+};
 
 /// The suite, in the folder of its results.
 const SUITE_FILE: &str = "suite.toml";
@@ -90,6 +96,19 @@ impl Store {
         write(&self.path(run), &(serde_json::to_string_pretty(record)? + "\n"))
     }
 
+    /// What there is to look at of this run: `maps/DATASET.MODEL.HEAD.png`, below `maps/DATASET.png`, the images alone.
+    pub fn save_maps(&self, run: &RunConfig, maps: &Maps) -> Result<()> {
+        let folder = self.folder.join(MAPS);
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let factors = [&run.data.name, &run.model.to_string(), &run.head.to_string()];
+        for (path, picture) in [(&factors[..1], &maps.images), (&factors[..], &maps.maps)] {
+            let mut png = Cursor::new(Vec::new());
+            picture.write_to(&mut png, ImageFormat::Png)?;
+            write(&folder.join(maps_file(path)), png.into_inner())?;
+        }
+        Ok(())
+    }
+
     fn path(&self, run: &RunConfig) -> PathBuf {
         self.runs().join(run.file_stem() + ".json")
     }
@@ -126,9 +145,17 @@ pub fn read_suite(folder: &Path) -> Result<Option<String>> {
     }
 }
 
+/// The folder of pictures.
+pub const MAPS: &str = "maps";
+
+/// The name of a picture of these factors.
+pub fn maps_file(factors: &[impl AsRef<str>]) -> String {
+    file_name(&factors.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(".")) + ".png"
+}
+
 /// Writes a file as a whole or not at all.
-pub fn write(path: &Path, text: &str) -> Result<()> {
+pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(format!(".{}.partial", std::process::id()));
-    fs::write(&partial, text).and_then(|()| fs::rename(&partial, path)).with_context(|| path.display().to_string())
+    fs::write(&partial, content).and_then(|()| fs::rename(&partial, path)).with_context(|| path.display().to_string())
 }

@@ -50,7 +50,8 @@ pub fn train_missing(plan: &Plan, store: &Store, info: &SuiteInfo, options: &Run
             (if options.extend { "extending" } else { "going on with an interrupted sweep" }, plan.runs.len());
         progress.note(&format!("{why}: {kept} of {all} runs are there, {} to train", missing.len()));
     }
-    let failed = train_all(&missing, store, info, options.threads(), &progress)?;
+    let first_seed = plan.runs.first().map(|run| run.seed);
+    let failed = train_all(&missing, first_seed, store, info, options.threads(), &progress)?;
     progress.finish();
     if failed > 0 { Err(anyhow!("{failed} of {} runs failed", missing.len())) } else { Ok(()) }
 }
@@ -69,6 +70,7 @@ fn prepare(plan: &Plan, store: &Store, options: &RunOptions) -> Result<usize> {
 /// Gives the number of runs that failed.
 fn train_all(
     runs: &[&RunConfig],
+    first_seed: Option<u64>,
     store: &Store,
     info: &SuiteInfo,
     threads: usize,
@@ -86,7 +88,14 @@ fn train_all(
             let bar = Mutex::new(bar);
             let step = |loss| bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).step(loss);
             let trained = pool.install(|| train(run, info.clone(), step));
-            if let Err(error) = trained.and_then(|record| store.save(run, &record)) {
+            let saved = trained.and_then(|(record, maps)| {
+                // One network of each variant is looked at.
+                if let Some(maps) = maps.filter(|_| Some(run.seed) == first_seed) {
+                    store.save_maps(run, &maps)?;
+                }
+                store.save(run, &record)
+            });
+            if let Err(error) = saved {
                 progress.warn(&format!("error: {run}: {error:#}"));
                 failed.fetch_add(1, Ordering::Relaxed);
             }

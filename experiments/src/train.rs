@@ -13,6 +13,7 @@ use crate::{
     bench::INFER_BATCH,
     data::Data,
     machine::{Cpu, Versions},
+    measures::{self, Maps},
     plan::RunConfig,
     record::{EpochPoint, Outcome, Record, Status, SuiteInfo, Timings, finite, hex_bits},
 };
@@ -24,8 +25,9 @@ const EVALUATION_BATCH: usize = INFER_BATCH;
 /// at the validation images after each would cost more than the training.
 const MOST_POINTS: usize = 10;
 
-/// Trains on the current rayon pool; a run of 0 epochs is only described. `on_step` hears of each step's loss.
-pub fn train(run: &RunConfig, suite: SuiteInfo, on_step: impl Fn(f32)) -> Result<Record> {
+/// Trains on the current rayon pool; a run of 0 epochs is only described. `on_step` hears of each step's loss. Beside the
+/// record comes what there is to look at.
+pub fn train(run: &RunConfig, suite: SuiteInfo, on_step: impl Fn(f32)) -> Result<(Record, Option<Maps>)> {
     let device = run.device()?;
     let parameters = Parameters::seeded(run.seed, &device);
     let model = run.build(&parameters)?;
@@ -37,7 +39,7 @@ pub fn train(run: &RunConfig, suite: SuiteInfo, on_step: impl Fn(f32)) -> Result
     if run.epochs() > 0 {
         trained = fit_to(run, &model, &parameters, &device, on_step)?;
     }
-    let (mut outcome, mut hits, mut measures) = (None, Vec::new(), Vec::new());
+    let (mut outcome, mut hits, mut measures, mut maps) = (None, Vec::new(), Vec::new(), None);
     if run.epochs() > 0 && trained.diverged.is_none() {
         let train = measure(&model, &run.data.train, &run.data, &device)?;
         let test = measure(&model, &run.data.test, &run.data, &device)?;
@@ -49,8 +51,9 @@ pub fn train(run: &RunConfig, suite: SuiteInfo, on_step: impl Fn(f32)) -> Result
             val_top1: trained.curve.last().and_then(|point| point.val_top1),
         });
         measures = run.measure.map_or(Ok(Vec::new()), |measure| measure.run(&model, &run.data, &device))?;
+        maps = measures::draw(run.measure, &model, &run.data, &device)?;
     }
-    Ok(Record {
+    let record = Record {
         suite: SuiteInfo { order: run.order, ..suite },
         config: run.entries(),
         config_hash: run.hash(),
@@ -71,7 +74,8 @@ pub fn train(run: &RunConfig, suite: SuiteInfo, on_step: impl Fn(f32)) -> Result
         versions: Versions::current(),
         cpu: Cpu::current(),
         threads: rayon::current_num_threads(),
-    })
+    };
+    Ok((record, maps))
 }
 
 /// What training left beside the weights.

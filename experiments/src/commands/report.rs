@@ -11,7 +11,7 @@ use crate::{
     aggregate::rows,
     output::print,
     record::Record,
-    render::{Parts, draw, markdown, measures, summary, table},
+    render::{Parts, draw, maps, markdown, measures, summary, table},
     select::select,
     statistics,
     store::{read_records, read_suite, write},
@@ -86,9 +86,11 @@ pub fn render(folder: &Path, sources: &[&Path], wanted: &[String]) -> Result<()>
         write(&folder.join("measures.csv"), &measures)?;
     }
     let plots = draw(&outline.plots, &rows, folder);
+    let pictures = maps(&rows, sources, folder);
     let comparisons = statistics::section(&outline.comparisons, &outline.claims, &records);
     let parts = Parts {
         plots: plots.as_ref().map_or(Vec::new(), Clone::clone),
+        maps: pictures.as_ref().map_or(Vec::new(), Clone::clone),
         comparisons: comparisons.as_ref().map_or(String::new(), Clone::clone),
     };
     write(&folder.join("README.md"), &markdown(&records, &rows, &left_out, &parts))?;
@@ -96,7 +98,7 @@ pub fn render(folder: &Path, sources: &[&Path], wanted: &[String]) -> Result<()>
     left_out.iter().for_each(|what| eprintln!("left out: {what}"));
     print(&table(&rows))?;
     // The table is there also where something about it could not be drawn or compared.
-    plots.and(comparisons).map(drop)
+    plots.and(pictures).and(comparisons).map(drop)
 }
 
 /// What the suite wants made of its records: as it lies beside them, or else as this program knows it.

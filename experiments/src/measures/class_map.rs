@@ -39,7 +39,6 @@ pub fn for_each(subject: &Subject, images: &Images, mut visit: impl FnMut(ClassM
 }
 
 /// All maps; for a few images.
-#[allow(dead_code)]
 pub fn class_maps(subject: &Subject, images: &Images) -> Result<Vec<ClassMap>> {
     let mut maps = Vec::with_capacity(images.len());
     for_each(subject, images, |map| maps.push(map))?;

@@ -4,7 +4,6 @@ mod boxes;
 mod class_map;
 mod input_size;
 mod localisation;
-#[allow(dead_code)] // no command draws class maps yet
 mod picture;
 mod pixels;
 mod shift;
@@ -16,12 +15,10 @@ use models::Classifier;
 use serde::{Deserialize, Serialize};
 use training::{Evaluation, evaluate};
 
-pub use class_map::ClassMap;
-#[allow(unused_imports)]
-pub use class_map::class_maps;
+use class_map::{ClassMap, class_maps};
 pub use localisation::Located;
-#[allow(unused_imports)]
-pub use picture::{stack, strip};
+use picture::strip;
+pub use picture::{Maps, stack};
 
 use crate::{
     bench::INFER_BATCH,
@@ -78,6 +75,19 @@ impl Measure {
             }
         }
     }
+}
+
+/// How many test images are drawn.
+const DRAWN: usize = 8;
+
+/// Draws the first test images and where a trained network sees their class, if that is what `measure` measures.
+pub fn draw(measure: Option<Measure>, model: &Classifier, data: &Data, device: &Device) -> Result<Option<Maps>> {
+    let (Some(Measure::Localisation), Some(objects)) = (measure, &data.test_objects) else { return Ok(None) };
+    let count = DRAWN.min(objects.len());
+    let (images, objects) = (data.test.subset(&(0..count).collect::<Vec<_>>()), &objects[..count]);
+    let subject = Subject { model, standardization: &data.standardization, device };
+    let maps = class_maps(&subject, &images)?;
+    Ok(Some(Maps { images: strip(&images, objects, None)?, maps: strip(&images, objects, Some(&maps))? }))
 }
 
 impl std::fmt::Display for Measure {

@@ -13,6 +13,12 @@ const GAP: usize = 4;
 const WHITE: Rgb<u8> = Rgb([255; 3]);
 const BOX: Rgb<u8> = Rgb([0, 200, 80]);
 
+/// Some images as they are, and with a network's evidence over them.
+pub struct Maps {
+    pub images: RgbImage,
+    pub maps: RgbImage,
+}
+
 /// The images side by side, each with its object's box; where there are maps, over it the evidence for its class, from
 /// blue (none) to yellow (the most in this image).
 pub fn strip(images: &Images, objects: &[Object], maps: Option<&[ClassMap]>) -> Result<RgbImage> {

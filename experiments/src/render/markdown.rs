@@ -10,6 +10,8 @@ use crate::{aggregate::Row, distinct::distinct, record::Record};
 pub struct Parts {
     /// A line each.
     pub plots: Vec<String>,
+    /// A piece each.
+    pub maps: Vec<String>,
     /// Sections, or nothing.
     pub comparisons: String,
 }
@@ -37,6 +39,9 @@ pub fn markdown(records: &[Record], rows: &[Row], left_out: &[String], parts: &P
     page += &measures(rows);
     if !parts.plots.is_empty() {
         page += &format!("## Plots\n\n{}\n\n", parts.plots.join("\n\n"));
+    }
+    if !parts.maps.is_empty() {
+        page += &format!("## Where the networks look\n\n{}\n\n", parts.maps.join("\n\n"));
     }
     page += &parts.comparisons;
     page += &notes(rows, left_out);

@@ -4,6 +4,7 @@ mod bench;
 mod columns;
 mod csv;
 mod index;
+mod maps;
 mod markdown;
 mod measures;
 mod plot;
@@ -12,6 +13,7 @@ mod table;
 pub use bench::{comparison_page, comparison_table, speed_table};
 pub use csv::{measures, summary, trials};
 pub use index::{Entry, index, is_index};
+pub use maps::maps;
 pub use markdown::{Parts, markdown};
 pub use plot::{PlotSpec, draw};
 pub use table::table;
@@ -84,7 +86,11 @@ mod tests {
     #[test]
     fn the_page_has_question_protocol_tables_and_notes() {
         let (records, left_out) = select(&records(), &[]);
-        let parts = Parts { plots: vec!["![a plot](plot.svg)".into()], comparisons: "## Comparisons\n\n".into() };
+        let parts = Parts {
+            plots: vec!["![a plot](plot.svg)".into()],
+            maps: vec!["![maps](maps.png)".into()],
+            comparisons: "## Comparisons\n\n".into(),
+        };
         insta::assert_snapshot!(markdown(&records, &rows(&records), &left_out, &parts));
     }
 }
