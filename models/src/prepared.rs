@@ -14,9 +14,9 @@ pub struct PreparedClassifier<'a> {
 impl Classifier {
     /// The network made ready for inference on images of the shape `input` (C, H, W), f32 on the CPU: the logits of
     /// [`layers::Mode::Inference`] up to rounding, sooner. Batch normalisations are worked into the weights before
-    /// them, weights lie as the kernels read them, buffers are used again (nothing is allocated from the second batch
-    /// of a size on, but by the heads that pool in other ways than `gap` and `gmp`), and a single image is never handed
-    /// to another thread.
+    /// them, weights lie as the kernels read them, and buffers are used again. A single image is never handed to another
+    /// thread, and from the second one on allocates nothing (with the heads `fc…`, `gap`, `gmp`, `gap-fc` and `gmp-fc`;
+    /// the poolings of the others are called as they are).
     ///
     /// Weights are taken now: after training prepare again.
     ///

@@ -1,4 +1,4 @@
-//! A prepared network allocates nothing after its first call. (A program of its own: it has an allocator that counts.)
+//! A prepared network allocates nothing for an image after the first. (A program of its own: it has an allocator that counts.)
 
 use candle_core::{DType, Device, Result};
 use candle_nn::{VarBuilder, VarMap};

@@ -1,6 +1,7 @@
 //! Operators made ready for inference with weights and an input size that stay: the weights are laid out once, in the
 //! order the kernels read them, results go into buffers that are used again, and a batch of one is never handed to
-//! another thread. After the first call of a batch size nothing is allocated.
+//! another thread and allocates nothing after the first call. (A large batch still does, a little: the matrix product of
+//! linear layers and the hand-over to threads have memory of their own.)
 //!
 //! They work on plain f32 slices on the CPU; a batch lies in them one input after the other. Weights are taken at
 //! construction: what happens to the tensors afterwards changes nothing. Results are those of the functions on tensors
