@@ -29,8 +29,6 @@ pub struct Group {
     pub name: String,
     /// One for each of the chart's names, in their order.
     pub bars: Vec<Option<Bar>>,
-    /// What guessing gives: a line across the group.
-    pub chance: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,6 +36,8 @@ pub struct Bar {
     pub height: f64,
     /// Half the length of the whisker.
     pub error: Option<f64>,
+    /// What guessing gives: a line across the bar.
+    pub chance: Option<f64>,
 }
 
 impl BarChart {
@@ -47,7 +47,6 @@ impl BarChart {
         for panel in &mut chart.panels {
             for group in &mut panel.groups {
                 group.bars.iter_mut().for_each(|bar| *bar = bar.filter(|bar| has_place(bar.height, false)));
-                group.chance = group.chance.filter(|&chance| has_place(chance, false));
             }
             panel.groups.retain(|group| group.bars.iter().any(Option::is_some));
         }
@@ -58,7 +57,7 @@ impl BarChart {
     fn draw(&self) -> Result<String> {
         let entry = |(style, name): (usize, &String)| Entry { sign: Sign::Box(style), text: name.clone() };
         let mut legend: Vec<Entry> = self.names.iter().enumerate().map(entry).collect();
-        if self.panels.iter().flat_map(|panel| &panel.groups).any(|group| group.chance.is_some()) {
+        if self.panels.iter().flat_map(BarPanel::bars).any(|bar| bar.chance.is_some()) {
             legend.push(Entry { sign: Sign::Dashes, text: "chance".into() });
         }
         let panels = self.panels.iter().map(|panel| panel.title.as_str()).collect();
@@ -67,9 +66,7 @@ impl BarChart {
     }
 
     fn draw_panel(&self, panel: &BarPanel, place: &Place) -> Result<()> {
-        let bars = panel.groups.iter().flat_map(|group| group.bars.iter().flatten());
-        let ends = bars.flat_map(|bar| [bar.height, bar.error.map_or(bar.height, |error| bar.height + error)]);
-        let y = Scale::from_zero(ends.chain(panel.groups.iter().filter_map(|group| group.chance)));
+        let y = Scale::from_zero(panel.bars().flat_map(Bar::heights));
         let longest = panel.groups.iter().map(|group| Size::Small.width(&group.name)).max().unwrap_or_default();
         let axes = place.axes(("", Scale::unlabelled(panel.groups.len())), (&self.y_label, y), longest.max(16) + 12)?;
         let at = |x: f64, y: f64| axes.backend_coord(&(x, y));
@@ -84,9 +81,9 @@ impl BarChart {
                     let (x, low) = at((from + to) / 2., bar.height - error);
                     whisker(place.sheet, x, low, at(0., bar.height + error).1, INK)?;
                 }
-            }
-            if let Some(chance) = group.chance {
-                dashes(place.sheet, at(number as f64, chance), at(number as f64 + 1., chance).0)?;
+                if let Some(chance) = bar.chance.filter(|&chance| has_place(chance, false)) {
+                    dashes(place.sheet, at(from, chance), at(to, chance).0)?;
+                }
             }
         }
         self.name_groups(panel, place, &axes)
@@ -106,5 +103,18 @@ impl BarChart {
             }
         }
         Ok(())
+    }
+}
+
+impl BarPanel {
+    fn bars(&self) -> impl Iterator<Item = &Bar> {
+        self.groups.iter().flat_map(|group| group.bars.iter().flatten())
+    }
+}
+
+impl Bar {
+    /// All that must be on the axis.
+    fn heights(&self) -> [f64; 3] {
+        [self.height, self.height + self.error.unwrap_or_default(), self.chance.unwrap_or_default()]
     }
 }

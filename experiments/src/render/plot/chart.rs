@@ -6,7 +6,7 @@ use serde::{Deserialize, de::IntoDeserializer};
 use super::{
     bars::{Bar, BarChart, BarPanel, Group},
     points::{Axis, Joined, Panel, Point, PointChart, Series},
-    rows::{Value, heads, measured, parts, settings, value},
+    rows::{Spread, Value, heads, measured, parts, settings, value},
     spec::{BarsSpec, Column, LineOf, LineSpec, PlotSpec, ScatterSpec},
 };
 use crate::aggregate::Row;
@@ -17,6 +17,7 @@ pub enum Chart {
 }
 
 const INTERVAL: &str = "Whiskers: 95 % confidence interval of the mean over seeds.";
+const DEVIATION: &str = "Whiskers: standard deviation over seeds.";
 const QUARTILES: &str = "Whiskers: interquartile range over rounds.";
 
 impl Chart {
@@ -59,12 +60,12 @@ fn lines(spec: &LineSpec, rows: &[Row]) -> PointChart {
         }
         LineOf::Measure { measure, setting, x_label } => (measure, setting.as_deref(), x_label.as_deref()),
     };
-    let names = heads(rows);
+    let (names, spread) = (heads(rows), Spread::over(rows));
     let mut panels = Vec::new();
     for part in parts(rows, None) {
         for (setting, title) in settings_of(&part.rows, &part.title, std::slice::from_ref(measure), setting) {
             let series = |row: &&Row| {
-                let values = measured(row, measure, setting).into_iter();
+                let values = measured(row, measure, setting, spread).into_iter();
                 let points = values.filter_map(|(at, value)| Some(point(at?, value))).collect();
                 Series { name: place(&names, &row.head), points }
             };
@@ -73,7 +74,7 @@ fn lines(spec: &LineSpec, rows: &[Row]) -> PointChart {
     }
     let x_label = x_label.or(setting).unwrap_or("strength").replace('_', " ");
     let y_label = measure_label(measure);
-    let note = note(&panels, INTERVAL);
+    let note = note(&panels, over_seeds(spread));
     PointChart {
         title: title.map_or_else(|| against(&y_label, &x_label), str::to_string),
         note,
@@ -93,19 +94,20 @@ fn columns(
     joined: Joined,
     rows: &[Row],
 ) -> PointChart {
-    let names = heads(rows);
+    let (names, spread) = (heads(rows), Spread::over(rows));
     let mut panels = Vec::new();
     for part in parts(rows, Some(x)) {
         let series = |(name, head): (usize, &String)| {
             let rows = part.rows.iter().filter(|row| row.head == *head);
-            let points = rows.filter_map(|row| Some(point(value(row, x)?.mean, value(row, y)?))).collect();
+            let points =
+                rows.filter_map(|row| Some(point(value(row, x, spread)?.mean, value(row, y, spread)?))).collect();
             Series { name, points }
         };
         let series = names.iter().enumerate().map(series).collect();
         panels.push(Panel { title: part.title, series });
     }
     let is_speed = matches!(y, Column::TrainSamplesPerSec | Column::InferSamplesPerSec | Column::LatencyUs);
-    let note = note(&panels, if is_speed { QUARTILES } else { INTERVAL });
+    let note = note(&panels, if is_speed { QUARTILES } else { over_seeds(spread) });
     PointChart {
         title: title.map_or_else(|| against(y.label(), x.label()), str::to_string),
         note,
@@ -119,19 +121,22 @@ fn columns(
 
 fn bars(spec: &BarsSpec, rows: &[Row]) -> BarChart {
     let names: Vec<String> = spec.measures.iter().map(|measure| measure_label(measure)).collect();
-    let mut panels = Vec::new();
+    let (spread, mut panels) = (Spread::over(rows), Vec::new());
     for part in parts(rows, None) {
         for (setting, title) in settings_of(&part.rows, &part.title, &spec.measures, spec.setting.as_deref()) {
             // What was taken at several strengths is for lines.
-            let only = |row: &Row, measure: &str| match measured(row, measure, setting).as_slice() {
+            let only = |row: &Row, measure: &str| match measured(row, measure, setting, spread).as_slice() {
                 [(_, value)] => Some(*value),
                 _ => None,
             };
-            let bar = |Value { mean: height, error }| Bar { height, error };
+            let bar = |row: &Row, measure: &String| {
+                let Value { mean: height, error } = only(row, measure)?;
+                let chance = spec.chance.as_ref().and_then(|chance| only(row, chance.of(measure)?));
+                Some(Bar { height, error, chance: chance.map(|chance| chance.mean) })
+            };
             let group = |row: &&Row| Group {
                 name: row.head.clone(),
-                bars: spec.measures.iter().map(|measure| only(row, measure).map(bar)).collect(),
-                chance: spec.chance.as_ref().and_then(|chance| Some(only(row, chance)?.mean)),
+                bars: spec.measures.iter().map(|measure| bar(row, measure)).collect(),
             };
             panels.push(BarPanel { title, groups: part.rows.iter().map(group).collect() });
         }
@@ -140,7 +145,7 @@ fn bars(spec: &BarsSpec, rows: &[Row]) -> BarChart {
     let has_whiskers = all.flatten().any(|bar| bar.error.is_some());
     BarChart {
         title: spec.title.clone().unwrap_or_else(|| capitalised(&names.join(", "))),
-        note: if has_whiskers { INTERVAL.into() } else { String::new() },
+        note: if has_whiskers { over_seeds(spread).into() } else { String::new() },
         y_label: spec.y_label.clone().unwrap_or_default(),
         names,
         panels,
@@ -174,6 +179,13 @@ fn place(names: &[String], name: &str) -> usize {
 fn note(panels: &[Panel], whiskers: &str) -> String {
     let mut points = panels.iter().flat_map(|panel| &panel.series).flat_map(|series| &series.points);
     if points.any(|point| point.error.is_some()) { whiskers.into() } else { String::new() }
+}
+
+fn over_seeds(spread: Spread) -> &'static str {
+    match spread {
+        Spread::Interval => INTERVAL,
+        Spread::Deviation => DEVIATION,
+    }
 }
 
 fn against(y: &str, x: &str) -> String {

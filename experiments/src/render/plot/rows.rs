@@ -1,6 +1,6 @@
 //! From the rows of a table to the numbers of a plot.
 
-use super::spec::Column;
+use super::{super::SEEDS_FOR_A_TEST, spec::Column};
 use crate::{
     aggregate::{Estimate, Row},
     record::Measured,
@@ -11,6 +11,15 @@ use crate::{
 pub struct Value {
     pub mean: f64,
     pub error: Option<f64>,
+}
+
+/// What is shown about the seeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// The mean's 95 % confidence interval.
+    Interval,
+    /// The standard deviation: of a few seeds the interval would say little, and hide the rest by its length.
+    Deviation,
 }
 
 /// A panel's title, which names all that its rows have in common and others lack, and the rows.
@@ -57,7 +66,7 @@ pub fn heads(rows: &[Row]) -> Vec<String> {
 }
 
 /// None where the row has no such number.
-pub fn value(row: &Row, column: Column) -> Option<Value> {
+pub fn value(row: &Row, column: Column, spread: Spread) -> Option<Value> {
     let exact = |mean: f64| Some(Value { mean, error: None });
     match column {
         Column::Input => exact(side(&row.input)?),
@@ -66,7 +75,7 @@ pub fn value(row: &Row, column: Column) -> Option<Value> {
         Column::HeadParamCount => exact(row.head_param_count as f64),
         Column::Macs => exact(row.macs as f64),
         Column::Activations => exact(row.activations as f64),
-        Column::Top1 => row.top1.map(Value::from),
+        Column::Top1 => row.top1.map(|top1| spread.of(top1)),
         Column::TrainTop1 => exact(row.train_top1?),
         Column::GeneralisationGap => exact(row.generalisation_gap?),
         Column::TrainSamplesPerSec => row.train_samples_per_sec.map(Value::from),
@@ -76,9 +85,9 @@ pub fn value(row: &Row, column: Column) -> Option<Value> {
 }
 
 /// A measure's strengths and values under this setting, weakest first.
-pub fn measured(row: &Row, measure: &str, setting: Option<&str>) -> Vec<(Option<f64>, Value)> {
+pub fn measured(row: &Row, measure: &str, setting: Option<&str>, spread: Spread) -> Vec<(Option<f64>, Value)> {
     let points = row.measures.iter().filter(|point| point.measure == measure && point.setting.as_deref() == setting);
-    points.filter_map(|point| Some((point.at, point.estimate?.into()))).collect()
+    points.filter_map(|point| Some((point.at, spread.of(point.estimate?)))).collect()
 }
 
 /// Those under which a measure was taken, in order of appearance.
@@ -99,9 +108,16 @@ fn side(input: &str) -> Option<f64> {
     Some(sizes.iter().product::<f64>().powf(1. / sizes.len() as f64))
 }
 
-impl From<Estimate> for Value {
-    fn from(estimate: Estimate) -> Self {
-        Self { mean: estimate.mean, error: estimate.ci95 }
+impl Spread {
+    /// The same for all that one plot shows.
+    pub fn over(rows: &[Row]) -> Self {
+        let enough = |row: &Row| row.seeds == 0 || row.seeds >= SEEDS_FOR_A_TEST;
+        if rows.iter().all(enough) { Self::Interval } else { Self::Deviation }
+    }
+
+    fn of(self, Estimate { mean, sd, ci95 }: Estimate) -> Value {
+        let error = if self == Self::Interval { ci95 } else { sd };
+        Value { mean, error }
     }
 }
 

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
 
@@ -28,7 +30,8 @@ use serde::Deserialize;
 /// kind = "bars"                          # measures side by side for each head
 /// file = "localisation"
 /// measures = ["pointing", "energy"]
-/// chance = "chance"                      # a measure too, drawn as a line
+/// chance = "chance"                      # a measure too, drawn as a line; or one for each:
+///                                        # { pointing = "chance", px-ap = "chance-mask" }
 /// ```
 ///
 /// Each has a panel for every data set and model, and for whatever else tells rows apart, and may have a `title`.
@@ -81,8 +84,17 @@ pub struct BarsSpec {
     pub title: Option<String>,
     pub measures: Vec<String>,
     pub setting: Option<String>,
-    pub chance: Option<String>,
+    pub chance: Option<Chance>,
     pub y_label: Option<String>,
+}
+
+/// The measure that says what guessing gives.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Chance {
+    OfAll(String),
+    /// By the measure that it belongs to; the others have none.
+    Each(BTreeMap<String, String>),
 }
 
 /// What every row has.
@@ -169,6 +181,15 @@ impl FileName {
     }
 }
 
+impl Chance {
+    pub fn of(&self, measure: &str) -> Option<&str> {
+        match self {
+            Self::OfAll(chance) => Some(chance),
+            Self::Each(chances) => chances.get(measure).map(String::as_str),
+        }
+    }
+}
+
 impl Log {
     pub fn x(self) -> bool {
         matches!(self, Self::X | Self::XY)
@@ -251,7 +272,14 @@ mod tests {
             Ok(PlotSpec::Line(LineSpec { of: LineOf::Measure { .. }, log: Log::None, .. }))
         ));
         let bars = r#"{ kind = "bars", file = "cam", measures = ["pointing", "energy"], chance = "chance" }"#;
-        assert_eq!(parse(bars).unwrap().file(), "cam");
+        let Ok(PlotSpec::Bars(bars)) = parse(bars) else { panic!("no bars") };
+        assert_eq!(bars.chance.unwrap().of("energy"), Some("chance"));
+        let each = r#"{ kind = "bars", file = "cam", measures = ["energy"], chance = { px-ap = "chance-mask" } }"#;
+        let Ok(PlotSpec::Bars(bars)) = parse(each) else { panic!("no bars") };
+        assert_eq!(
+            ["px-ap", "energy"].map(|measure| bars.chance.as_ref().unwrap().of(measure)),
+            [Some("chance-mask"), None]
+        );
     }
 
     #[test]

@@ -85,8 +85,10 @@ fn constant_single_and_huge_values_are_drawn() {
 fn bars_have_names_heights_from_zero_and_the_line_of_chance() {
     let group = |name: &str, heights: &[Option<f64>]| Group {
         name: name.into(),
-        bars: heights.iter().map(|height| height.map(|height| Bar { height, error: Some(2.) })).collect(),
-        chance: Some(25.),
+        bars: heights
+            .iter()
+            .map(|height| height.map(|height| Bar { height, error: Some(2.), chance: Some(25.) }))
+            .collect(),
     };
     let groups =
         vec![group("fc", &[Some(40.), Some(60.)]), group("gap", &[Some(80.), None]), group("none", &[None; 2])];
@@ -179,6 +181,18 @@ fn a_suites_plots_are_written_and_shown_and_those_without_data_left_out() {
     assert!(has(&robustness, "nin on mnist-mini, 1x56x56, noise") && has(&robustness, "test top-1 (%)"));
     assert!(has(&texts(&read("localisation.svg")), "chance"));
     assert!(!folder.path().join("new/nothing.svg").exists());
+}
+
+#[test]
+fn few_seeds_are_described_by_their_deviation_and_many_by_the_means_interval() {
+    let notes = [9, 10].map(|seeds| {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = rows().into_iter().map(|row| Row { seeds, ..row }).collect::<Vec<_>>();
+        draw(&[], &rows, folder.path()).unwrap();
+        texts(&fs::read_to_string(folder.path().join("accuracy-vs-parameters.svg")).unwrap())
+    });
+    assert!(notes[0].iter().any(|text| text.contains("standard deviation")), "{notes:?}");
+    assert!(notes[1].iter().any(|text| text.contains("confidence interval")), "{notes:?}");
 }
 
 #[test]
