@@ -41,7 +41,7 @@ fn tables(rows: &[Row]) -> Vec<(String, Vec<MeasuredPoint>)> {
         let setting = point.setting.as_ref().map(|setting| format!(", {setting}")).unwrap_or_default();
         let title = match point.at {
             Some(_) => format!("{}{setting}", point.measure),
-            None => format!("after training{setting}"),
+            None => format!("measures{setting}"),
         };
         match tables.iter_mut().find(|(other, _)| *other == title) {
             Some((_, points)) if points.contains(&place) => {}
