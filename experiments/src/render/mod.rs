@@ -32,11 +32,14 @@ fn by_model(rows: &[Row]) -> impl Iterator<Item = (String, &[Row])> {
 
 fn title(rows: &[Row]) -> String {
     let row = &rows[0];
-    let trained = match rows.iter().map(|row| row.seeds).max().unwrap_or_default() {
+    let most = rows.iter().map(|row| row.seeds).max().unwrap_or_default();
+    let fewer: Vec<&str> = rows.iter().filter(|row| row.seeds < most).map(|row| row.head.as_str()).collect();
+    let trained = match most {
         _ if !is_trained(rows) => "nothing trained".into(),
         1 => "1 seed (descriptive)".into(),
         seeds if seeds < SEEDS_FOR_A_TEST => format!("{seeds} seeds (descriptive)"),
-        seeds => format!("{seeds} seeds"),
+        seeds if fewer.is_empty() => format!("{seeds} seeds"),
+        seeds => format!("{seeds} seeds ({} with fewer: descriptive)", fewer.join(", ")),
     };
     let field = match &row.receptive_field {
         Some(sizes) => format!("{} px", sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("×")),
