@@ -178,7 +178,8 @@ fn place(names: &[String], name: &str) -> usize {
 
 fn note(panels: &[Panel], whiskers: &str) -> String {
     let mut points = panels.iter().flat_map(|panel| &panel.series).flat_map(|series| &series.points);
-    if points.any(|point| point.error.is_some()) { whiskers.into() } else { String::new() }
+    let has_whiskers = points.any(|point| point.error.is_some());
+    if has_whiskers { format!("{whiskers} Those shorter than a marker lie behind it.") } else { String::new() }
 }
 
 fn over_seeds(spread: Spread) -> &'static str {
