@@ -53,7 +53,7 @@ fn heads(from: &str, to: &str) -> Result<Suite, String> {
         assert_eq!(name, "mine.csv");
         Ok("dataset,model,head,train_size,lr,val_top1,chosen\nmnist-mini,two-conv,gap,100,0.03,90,yes\n".to_string())
     };
-    parse(Path::new("my.toml"), &text.replace(from, to), rates).map_err(|error| format!("{error:#}"))
+    parse(Path::new("my.toml"), &text.replacen(from, to, 1), rates).map_err(|error| format!("{error:#}"))
 }
 
 const DATASET: &str = "dataset = \"mnist-mini\"";
