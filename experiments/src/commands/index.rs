@@ -28,7 +28,7 @@ pub fn write_index(results: &Path) -> Result<()> {
         let verdicts = statistics::verdicts(&outline.claims, &outline.comparisons, &records)?;
         entries.push(Entry { name, question, runs: records.len(), verdicts });
     }
-    if entries.is_empty() { Ok(()) } else { write(&results.join("README.md"), &index(&entries)) }
+    if entries.is_empty() { Ok(()) } else { write(&results.join("README.md"), index(&entries)) }
 }
 
 /// The folders of suites, but for those that options changed; none where the page would not be ours to write.

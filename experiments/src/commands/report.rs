@@ -93,7 +93,7 @@ pub fn render(folder: &Path, sources: &[&Path], wanted: &[String]) -> Result<()>
         maps: pictures.as_ref().map_or(Vec::new(), Clone::clone),
         comparisons: comparisons.as_ref().map_or(String::new(), Clone::clone),
     };
-    write(&folder.join("README.md"), &markdown(&records, &rows, &left_out, &parts))?;
+    write(&folder.join("README.md"), markdown(&records, &rows, &left_out, &parts))?;
     left_out.append(&mut unreadable);
     left_out.iter().for_each(|what| eprintln!("left out: {what}"));
     print(&table(&rows))?;
