@@ -37,8 +37,8 @@ impl Canvas {
     /// each split a seed of its own.
     ///
     /// # Errors
-    /// [`DatasetError::SenselessCanvas`] where an image, or clutter beside it, does not fit, and where clutter is asked for
-    /// and all images are of one class.
+    /// [`DatasetError::SenselessCanvas`] where an image, or clutter beside it, does not fit, where more than 256 pieces are
+    /// asked for, and where clutter is asked for and all images are of one class.
     ///
     /// ```
     /// # use datasets::{Canvas, DatasetId, LoadOptions, load};

@@ -7,6 +7,8 @@ use crate::{
 
 /// The side of a piece of clutter.
 const PIECE: usize = 8;
+/// Of an image, so that a slip of the finger does not take hours.
+const MOST_PIECES: usize = 256;
 
 /// See [`Canvas::Scattered`](crate::Canvas::Scattered).
 pub(crate) fn scatter(images: &Images, size: usize, clutter: usize, seed: u64) -> Result<Placed, DatasetError> {
@@ -37,6 +39,9 @@ fn check(images: &Images, size: usize, clutter: usize) -> Result<(), DatasetErro
     if height.min(width) < PIECE {
         let reason = format!("clutter is cut from them in pieces of {PIECE}x{PIECE}");
         return Err(images.senseless(size, reason));
+    }
+    if clutter > MOST_PIECES {
+        return Err(images.senseless(size, format!("{clutter} pieces of clutter are more than {MOST_PIECES}")));
     }
     // The side on which more is free has at least half.
     let least = height.max(width).max(height.min(width) + 2 * PIECE - 1);
@@ -148,6 +153,7 @@ mod tests {
         assert!(error(&images, 27, 0).contains("at least 28"));
         assert!(Canvas::Scattered { size: 28, clutter: 0 }.apply(&images, 0).is_ok());
         assert!(error(&images, 42, 1).contains("at least 43"));
+        assert!(error(&images, 64, usize::MAX).contains("more than 256"));
         assert!(Canvas::Scattered { size: 43, clutter: 1 }.apply(&images, 0).is_ok());
         assert!(error(&rectangles(6, 7), 64, 1).contains("8x8"));
         assert!(error(&images.subset(&[0, 3]), 64, 1).contains("one only"));
