@@ -13,11 +13,31 @@
 //! The middle line is 16 matrix products, done [`CHUNK`] tiles at a time so that what one reads stays in the cache.
 //! Small images share a chunk.
 
-use super::super::tile::{Kernel, ROWS, Row, Steps, WIDTH, product, vectors, vectors_mut};
+use super::super::tile::{Kernel, Part, ROWS, Row, Steps, WIDTH, product, vectors, vectors_mut};
 use super::epilogue::Target;
 use super::geometry::{Geometry, Shape};
 use super::tiling::{CHUNK, PLACES, Tile, Tiling, both};
 use pulp::Simd;
+
+/// One matrix product at each place: `tiles` rows of `len` values in `from`, of which `steps` are taken, by the weights.
+#[inline(always)]
+fn multiply<S: Simd, const V: usize>(
+    simd: S,
+    tiles: usize,
+    from: &[f32],
+    len: usize,
+    steps: Part,
+    weight: &[f32],
+    out: &mut [f32],
+) {
+    let places = weight.chunks_exact(weight.len() / PLACES).zip(out.chunks_exact_mut(CHUNK * WIDTH));
+    for (place, (weight, out)) in places.enumerate() {
+        let groups = vectors_mut::<S, V>(out).as_chunks_mut::<ROWS>().0.iter_mut().take(tiles.div_ceil(ROWS));
+        for (group, out) in groups.enumerate() {
+            *out = product(simd, from, &rows_from(place * CHUNK + group * ROWS, len), steps, weight);
+        }
+    }
+}
 
 /// Where [`ROWS`] rows of `len` values start, from row `first` on.
 #[inline(always)]
@@ -107,16 +127,8 @@ impl Kernel for Forward<'_> {
         let of_image = g.blocked();
         for tiles in t.chunks(images.len() / t.image) {
             transform_pixels::<S, V>(simd, t, s, g.row, tiles, images, pixels);
-            let groups = tiles.len().div_ceil(ROWS);
             for (block, weight) in weight.chunks_exact(weight.len() / g.blocks).enumerate() {
-                for (place, weight) in weight.chunks_exact(t.channel_rows.len() * WIDTH).enumerate() {
-                    let out = &mut products[place * CHUNK * WIDTH..][..groups * ROWS * WIDTH];
-                    let out = vectors_mut::<S, V>(out).as_chunks_mut::<ROWS>().0;
-                    for (group, out) in out.iter_mut().enumerate() {
-                        let rows = rows_from(place * CHUNK + group * ROWS, t.depth);
-                        *out = product(simd, pixels, &rows, t.channels.all(), weight);
-                    }
-                }
+                multiply::<S, V>(simd, tiles.len(), pixels, t.depth, t.channels.all(), weight, products);
                 for (i, tile) in tiles.iter().enumerate() {
                     let sums = &mut sums[tile.image * of_image + block * of_image / g.blocks..][..of_image / g.blocks];
                     let sums = vectors_mut::<S, V>(sums);
@@ -201,16 +213,8 @@ impl Kernel for Backward<'_> {
                 }
             }
             let Some(Dx { weight, channels, ref mut dx }) = dx else { continue };
-            let groups = tiles.len().div_ceil(ROWS);
             for (piece, weight) in weight.chunks_exact(PLACES * s.out_channels * WIDTH).enumerate() {
-                for (place, weight) in weight.chunks_exact(s.out_channels * WIDTH).enumerate() {
-                    let out = &mut dv[place * CHUNK * WIDTH..][..groups * ROWS * WIDTH];
-                    let out = vectors_mut::<S, V>(out).as_chunks_mut::<ROWS>().0;
-                    for (group, out) in out.iter_mut().enumerate() {
-                        let rows = rows_from(place * CHUNK + group * ROWS, WIDTH);
-                        *out = product(simd, dm, &rows, channels.all(), weight);
-                    }
-                }
+                multiply::<S, V>(simd, tiles.len(), dm, WIDTH, channels.all(), weight, dv);
                 for (i, tile) in tiles.iter().enumerate() {
                     let dv = vectors::<S, V>(&dv[i * WIDTH..]);
                     for v in 0..V {
