@@ -33,7 +33,13 @@ use misuse::Misuse;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// `mi_option_purge_delay` of mimalloc.h, which the bindings have no name for.
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+
 fn main() -> ExitCode {
+    // What was freed a second ago would go back to the kernel all the same, and programs that take turns wait longer.
+    // SAFETY: a number of the allocator's own, which it may be told at any time.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, -1) };
     let cli = cli::Cli::parse();
     if !matches!(cli.command, Some(cli::Command::StockCandle)) {
         // Candle's own thread pool waits by spinning: beside the pools in which the runs work it only takes their cores

@@ -153,6 +153,8 @@ struct Forward {
     sums: Vec<f32>,
     mean: Vec<f32>,
     var: Vec<f32>,
+    /// See [`conv_norm::Norm`].
+    affine: Vec<[f32; 2]>,
     winners: Vec<u8>,
 }
 
@@ -176,15 +178,17 @@ impl<I: Inner> Weighted for ConvNorm<I> {
         let scale: Vec<f32> = gamma.iter().zip(self.inverse_std(&var)).map(|(g, s)| g * s).collect();
         let shift: Vec<f32> = beta.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
         let (y, winners) = conv_norm::forward(&sums, self.inner.dims(), &scale, &shift, self.epilogue);
+        let affine = scale.into_iter().zip(shift).map(|(scale, shift)| [scale, shift]).collect();
         // An operator is made for one call: nothing is there yet.
-        let _ = self.saved.set(Forward { sums, mean, var, winners });
+        let _ = self.saved.set(Forward { sums, mean, var, affine, winners });
         let [height, width] = self.epilogue.result([h, w]);
         (y, Shape::from((n, c, height, width)))
     }
 
     /// `call.bias`: the parameters.
     fn backward(&self, call: Call) -> Result<Gradients> {
-        let (Some(Forward { sums, mean, var, winners }), Some(parameters)) = (self.saved.get(), call.bias) else {
+        let (Some(Forward { sums, mean, var, affine, winners }), Some(parameters)) = (self.saved.get(), call.bias)
+        else {
             bail!("internal: a backward pass without a forward pass")
         };
         let [n, c, h, w] = self.inner.dims();
@@ -193,10 +197,10 @@ impl<I: Inner> Weighted for ConvNorm<I> {
             Epilogue::Relu => conv::Saved::Result(call.y),
             Epilogue::ReluMaxPool => conv::Saved::Winners(winners),
         };
-        let (sum, centred) = conv_norm::backward_sums(sums, self.inner.dims(), &epilogue, call.dy, mean);
+        let (sum, centred) = conv_norm::backward_sums(sums, self.inner.dims(), &epilogue, call.dy, mean, affine);
         let inverse_std = self.inverse_std(var);
         let coefficients = input_coefficients(&parameters[..c], mean, &inverse_std, &sum, &centred, n * h * w);
-        let norm = conv_norm::Norm { x: sums, dims: self.inner.dims(), coefficients: &coefficients };
+        let norm = conv_norm::Norm { x: sums, dims: self.inner.dims(), affine, coefficients: &coefficients };
         let conv = self.inner.backward(&call, &norm, epilogue);
         // In the order of the parameters: gamma, beta, bias.
         let mut gradients: Vec<f32> = centred.iter().zip(&inverse_std).map(|(s, i)| s * i).collect();

@@ -136,6 +136,25 @@ proptest! {
         holds(same(&rounded, Memory::Contiguous, 1e-6, |t| ops::conv2d(&t[0], &t[1], None, &window)))?;
     }
 
+    /// Where planes are taken as they are, several images at a time where they are small.
+    #[test]
+    fn a_1x1_convolution_equals_its_composition(
+        batch in prop_oneof![Just(1usize), 2usize..=8, 9usize..=20],
+        channels in [channels(), channels()],
+        [h, w] in [1usize..=12, 1usize..=12],
+        bias: bool,
+        relu: bool,
+        memory in memory(),
+        seed in 0u64..1 << 32,
+    ) {
+        let ([c_in, c_out], convolve) = (channels, if relu { ops::conv2d_relu } else { ops::conv2d });
+        let mut inputs = vec![integers(&[batch, c_in, h, w], seed)?, integers(&[c_out, c_in, 1, 1], seed + 1)?];
+        if bias {
+            inputs.push(integers(&[c_out], seed + 2)?);
+        }
+        holds(same(&inputs, memory, 0., |t| convolve(&t[0], &t[1], t.get(2), &Window::square(1).stride(1))))?;
+    }
+
     #[test]
     fn depthwise_convolution_equals_its_composition(
         batch in prop_oneof![Just(1usize), 2usize..=8, 9usize..=20],
@@ -254,7 +273,7 @@ proptest! {
     fn a_normalised_convolution_equals_its_parts(
         batch in 2usize..=18,
         channels in [1usize..=5, 1usize..=18],
-        window in window(1),
+        window in prop_oneof![3 => window(1), 1 => Just(Window::square(1).stride(1))],
         more in [2usize..=7, 2usize..=7],
         bias: bool,
         depthwise: bool,

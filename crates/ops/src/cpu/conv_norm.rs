@@ -3,7 +3,7 @@
 
 use super::conv::{Epilogue, Saved};
 use super::isa::vectorised;
-use super::{batch_norm, parallel, scratch};
+use super::{batch_norm, parallel, reduce, scratch};
 
 /// Batch, channels, height and width of the convolution's results.
 pub type Dims = [usize; 4];
@@ -52,6 +52,9 @@ pub struct Norm<'a> {
     /// The convolution's results.
     pub x: &'a [f32],
     pub dims: Dims,
+    /// For each channel (scale, shift): the normalised value is `x·scale + shift`. Whether ReLU let it pass is computed
+    /// anew, because x is read anyway and memory is slower.
+    pub affine: &'a [[f32; 2]],
     /// For each channel (a, mean, b, c): the gradient of a result x is `g·a + (x − mean)·b + c`, with g that of the
     /// normalised value.
     pub coefficients: &'a [[f32; 4]],
@@ -68,37 +71,48 @@ pub fn gradient<'a>(
 ) {
     let [_, c, h, w] = norm.dims;
     let plane = image * c + channel;
-    let [a, mean, b, shift] = norm.coefficients[channel];
+    let [a, mean, b, constant] = norm.coefficients[channel];
     let x = &norm.x[plane * h * w..][..h * w];
-    before_epilogue(epilogue, plane, dy, w, out);
-    out.iter_mut().zip(x).for_each(|(out, x)| *out = *out * a + (x - mean) * b + shift);
+    if let Saved::Result(_) = epilogue {
+        for ((out, &x), &dy) in out.iter_mut().zip(x).zip(dy) {
+            *out = before_relu(x, norm.affine[channel], dy) * a + (x - mean) * b + constant;
+        }
+        return;
+    }
+    before_pooling(epilogue, plane, dy, w, out);
+    out.iter_mut().zip(x).for_each(|(out, x)| *out = *out * a + (x - mean) * b + constant);
 }
 }
 
-/// The gradient of a plane before ReLU and pooling, from that behind them.
+/// The gradient of a normalised value before ReLU.
 #[inline(always)]
-fn before_epilogue(epilogue: &Saved, plane: usize, dy: &[f32], width: usize, out: &mut [f32]) {
-    match epilogue {
-        Saved::Result(y) => {
-            let y = &y[plane * dy.len()..][..dy.len()];
-            out.iter_mut().zip(dy).zip(y).for_each(|((out, dy), y)| *out = if *y > 0. { *dy } else { 0. });
+fn before_relu(x: f32, [scale, shift]: [f32; 2], dy: f32) -> f32 {
+    if x * scale + shift > 0. { dy } else { 0. }
+}
+
+/// The gradient of a plane before ReLU and pooling, from that behind them; without an epilogue they are the same.
+#[inline(always)]
+fn before_pooling(epilogue: &Saved, plane: usize, dy: &[f32], width: usize, out: &mut [f32]) {
+    let Saved::Winners(winners) = epilogue else { return out.copy_from_slice(dy) };
+    out.fill(0.);
+    let rows = dy.chunks_exact(width / 2).zip(winners[plane * dy.len()..].chunks_exact(width / 2));
+    for ((dy, winners), out) in rows.zip(out.chunks_exact_mut(2 * width)) {
+        for (i, (&dy, &winner)) in dy.iter().zip(winners).enumerate() {
+            let place = (winner as usize / 2 % 2) * width + 2 * i + winner as usize % 2;
+            out[place] = if winner == super::conv::NO_WINNER { out[place] } else { dy };
         }
-        Saved::Winners(winners) => {
-            out.fill(0.);
-            let rows = dy.chunks_exact(width / 2).zip(winners[plane * dy.len()..].chunks_exact(width / 2));
-            for ((dy, winners), out) in rows.zip(out.chunks_exact_mut(2 * width)) {
-                for (i, (&dy, &winner)) in dy.iter().zip(winners).enumerate() {
-                    let place = (winner as usize / 2 % 2) * width + 2 * i + winner as usize % 2;
-                    out[place] = if winner == super::conv::NO_WINNER { out[place] } else { dy };
-                }
-            }
-        }
-        Saved::Nothing => out.copy_from_slice(dy),
     }
 }
 
 /// `(Σ g, Σ g·(x − mean))` of each channel, with g the gradient of the normalised values.
-pub fn backward_sums(x: &[f32], dims: Dims, epilogue: &Saved, dy: &[f32], mean: &[f32]) -> (Vec<f32>, Vec<f32>) {
+pub fn backward_sums(
+    x: &[f32],
+    dims: Dims,
+    epilogue: &Saved,
+    dy: &[f32],
+    mean: &[f32],
+    affine: &[[f32; 2]],
+) -> (Vec<f32>, Vec<f32>) {
     let [n, c, h, w] = dims;
     let len = dy.len() / (n * c);
     let mut sums = vec![0f32; 2 * c];
@@ -107,7 +121,8 @@ pub fn backward_sums(x: &[f32], dims: Dims, epilogue: &Saved, dy: &[f32], mean: 
             let planes = (0..n).map(|image| image * c + channel);
             let sums = planes.map(|plane| {
                 let x = &x[plane * h * w..][..h * w];
-                sums_before_epilogue(epilogue, plane, x, &dy[plane * len..][..len], w, mean[channel], g)
+                let dy = &dy[plane * len..][..len];
+                sums_before_epilogue(epilogue, plane, x, dy, w, mean[channel], affine[channel], g)
             });
             let [plain, centred] = sums.fold([0., 0.], |[a, b], [c, d]| [a + c, b + d]);
             out.copy_from_slice(&[plain as f32, centred as f32]);
@@ -125,9 +140,17 @@ fn sums_before_epilogue<'a>(
     dy: &'a [f32],
     width: usize,
     mean: f32,
+    affine: [f32; 2],
     g: &'a mut [f32],
 ) -> [f64; 2] {
-    before_epilogue(epilogue, plane, dy, width, g);
+    if let Saved::Result(_) = epilogue {
+        let [plain, centred] = reduce::sums([x, dy], |[x, dy]| {
+            let g = before_relu(x, affine, dy);
+            [g, (x - mean) * g]
+        });
+        return [plain as f64, centred as f64];
+    }
+    before_pooling(epilogue, plane, dy, width, g);
     batch_norm::sums_of_plane(x, g, mean)
 }
 }

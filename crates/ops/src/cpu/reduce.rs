@@ -3,32 +3,59 @@
 /// Sums are at least this long before their lanes are worth it.
 pub const LANES: usize = 16;
 
-/// Σ f(a, b) over two slices of the same length.
+/// Several sums over slices of the same length: `Σ f(values at one place of each)`.
 #[inline(always)]
-pub fn sum2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut lanes = [0f32; LANES];
-    let (blocks_a, blocks_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let (rest_a, rest_b) = (blocks_a.remainder(), blocks_b.remainder());
-    for (block_a, block_b) in blocks_a.zip(blocks_b) {
+pub fn sums<const SLICES: usize, const SUMS: usize>(
+    slices: [&[f32]; SLICES],
+    f: impl Fn([f32; SLICES]) -> [f32; SUMS],
+) -> [f32; SUMS] {
+    let len = slices[0].len();
+    let mut lanes = [[0f32; LANES]; SUMS];
+    // Loops, because the closures that `map` wants would be compiled without vector instructions.
+    let mut first = 0;
+    while first + LANES <= len {
+        let mut blocks = [[0f32; LANES]; SLICES];
+        for (block, slice) in blocks.iter_mut().zip(slices) {
+            block.copy_from_slice(&slice[first..][..LANES]);
+        }
         for lane in 0..LANES {
-            lanes[lane] += f(block_a[lane], block_b[lane]);
+            let mut values = [0f32; SLICES];
+            for slice in 0..SLICES {
+                values[slice] = blocks[slice][lane];
+            }
+            let terms = f(values);
+            for sum in 0..SUMS {
+                lanes[sum][lane] += terms[sum];
+            }
+        }
+        first += LANES;
+    }
+    for i in first..len {
+        let mut values = [0f32; SLICES];
+        for (value, slice) in values.iter_mut().zip(slices) {
+            *value = slice[i];
+        }
+        let terms = f(values);
+        for sum in 0..SUMS {
+            lanes[sum][i - first] += terms[sum];
         }
     }
-    for (lane, (&a, &b)) in lanes.iter_mut().zip(rest_a.iter().zip(rest_b)) {
-        *lane += f(a, b);
-    }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            lanes[lane] += lanes[lane + width];
+    let mut totals = [0f32; SUMS];
+    for (total, lanes) in totals.iter_mut().zip(&mut lanes) {
+        let mut width = LANES / 2;
+        while width > 0 {
+            for lane in 0..width {
+                lanes[lane] += lanes[lane + width];
+            }
+            width /= 2;
         }
-        width /= 2;
+        *total = lanes[0];
     }
-    lanes[0]
+    totals
 }
 
 /// Σ f(a) over a slice.
 #[inline(always)]
 pub fn sum(a: &[f32], f: impl Fn(f32) -> f32) -> f32 {
-    sum2(a, a, |a, _| f(a))
+    sums([a], |[a]| [f(a)])[0]
 }

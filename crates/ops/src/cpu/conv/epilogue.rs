@@ -64,7 +64,7 @@ impl Target<'_> {
 
 /// `max(x, 0)`; NaN stays NaN.
 #[inline(always)]
-fn relu<S: Simd, const V: usize>(simd: S, row: Row<S, V>) -> Row<S, V> {
+pub fn relu<S: Simd, const V: usize>(simd: S, row: Row<S, V>) -> Row<S, V> {
     let zero = simd.splat_f32s(0.);
     row.map(|x| simd.select_f32s(simd.less_than_f32s(x, zero), zero, x))
 }
@@ -110,30 +110,47 @@ pub fn gradient_of_sums(
     let blocks = blocked.chunks_exact_mut(g.positions.len() * WIDTH).zip(dy.chunks(WIDTH * results));
     for (block, (rows, dy)) in blocks.enumerate() {
         let first = n * s.out_channels + block * WIDTH;
-        let of_block = first * results..first * results + dy.len();
         let planes = &mut planes[..dy.len() / results * outputs];
-        if let Some(norm) = norm {
-            let channels = planes.chunks_exact_mut(outputs).zip(dy.chunks_exact(results));
-            for (c, (plane, dy)) in channels.enumerate() {
-                conv_norm::gradient(norm, &saved, n, block * WIDTH + c, dy, plane);
-            }
-            to_rows(planes, outputs, rows);
-            continue;
-        }
-        match saved {
-            Saved::Nothing => to_rows(dy, outputs, rows),
-            Saved::Result(y) => {
-                relu::mask(&y[of_block], dy, planes);
-                to_rows(planes, outputs, rows);
-            }
-            Saved::Winners(winners) => {
-                for (i, (&dy, &winner)) in dy.iter().zip(&winners[of_block]).enumerate() {
+        match (norm, saved) {
+            (None, Saved::Winners(winners)) => {
+                let winners = &winners[first * results..][..dy.len()];
+                for (i, (&dy, &winner)) in dy.iter().zip(winners).enumerate() {
                     if winner != NO_WINNER {
                         rows[(4 * (i % results) + winner as usize) * WIDTH + i / results] = dy;
                     }
                 }
             }
+            _ => to_rows(gradient_of_planes(s, saved, norm, first, dy, planes), outputs, rows),
         }
+    }
+}
+
+/// The gradient of the sums of some planes, `first` the first of them in the batch, from that of their results: `dy` or
+/// in `planes`. Without batch normalisation there is no pooling.
+pub fn gradient_of_planes<'a>(
+    s: &Shape,
+    saved: Saved,
+    norm: Option<&Norm>,
+    first: usize,
+    dy: &'a [f32],
+    planes: &'a mut [f32],
+) -> &'a [f32] {
+    let count = planes.len() / (s.output[0] * s.output[1]);
+    let results = dy.len() / count;
+    match (norm, saved) {
+        (Some(norm), _) => {
+            let channels = planes.chunks_exact_mut(planes.len() / count).zip(dy.chunks_exact(results));
+            for (plane, (gradient, dy)) in (first..).zip(channels) {
+                let [image, channel] = [plane / s.out_channels, plane % s.out_channels];
+                conv_norm::gradient(norm, &saved, image, channel, dy, gradient);
+            }
+            planes
+        }
+        (None, Saved::Result(y)) => {
+            relu::mask(&y[first * results..], dy, planes);
+            planes
+        }
+        (None, _) => dy,
     }
 }
 

@@ -58,7 +58,8 @@ impl Shape {
     }
 }
 
-/// Where the values of one image lie. An image is held padded and channels last: (H + 2p, W + 2p, C_in).
+/// Where the values of one image lie. An image is held padded and channels last, (H + 2p, W + 2p, C_in); but by
+/// [`Geometry::of_planes`] as it is, (C_in, H, W).
 #[derive(Debug)]
 pub struct Geometry {
     /// One row of the padded image.
@@ -95,16 +96,27 @@ impl Geometry {
         } else {
             results.map(|(y, x)| start(y, x)).collect()
         };
-        let taps: Vec<usize> =
-            (0..kernel[0]).flat_map(|ky| (0..kernel[1] * pixel).map(move |i| ky * row + i)).collect();
+        let taps = (0..kernel[0]).flat_map(|ky| (0..kernel[1] * pixel).map(move |i| ky * row + i)).collect();
+        let image = (s.input[0] + 2 * padding[0]) * row + WIDTH;
+        Self::with(s, row, image, positions, taps)
+    }
+
+    /// For kernels of 1×1.
+    pub fn of_planes(s: &Shape) -> Self {
+        let len = s.input[0] * s.input[1];
+        let taps = (0..s.in_channels).map(|channel| channel * len).collect();
+        Self::with(s, s.input[1], s.image(), (0..len).collect(), taps)
+    }
+
+    fn with(s: &Shape, row: usize, image: usize, positions: Vec<usize>, taps: Vec<usize>) -> Self {
         Self {
             row,
-            image: (s.input[0] + 2 * padding[0]) * row + WIDTH,
+            image,
             positions: in_rows(positions.clone()),
             outputs: Steps::new(positions),
             tap_rows: in_rows(taps.clone()),
             taps: Steps::new(taps),
-            segment: (kernel[1] * pixel).next_multiple_of(WIDTH),
+            segment: (s.window.kernel[1] * s.in_channels).next_multiple_of(WIDTH),
             blocks: s.out_channels.div_ceil(WIDTH),
         }
     }

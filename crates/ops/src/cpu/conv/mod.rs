@@ -11,12 +11,13 @@
 //!
 //! Behind ReLU and 2×2 max pooling at most one of four positions of a channel has a gradient: there the last two are
 //! products with sparse rows instead ([`sparse`]). 3×3 kernels of stride 1 with enough channels take Winograd's form
-//! ([`winograd`]).
+//! ([`winograd`]), and those of 1×1 take the planes as they are ([`pointwise`]).
 
 mod dense;
 mod epilogue;
 mod geometry;
 mod pack;
+mod pointwise;
 mod sparse;
 mod tiling;
 mod winograd;
@@ -50,31 +51,36 @@ pub struct Output {
 pub struct Packed {
     s: Shape,
     g: Geometry,
-    tiling: Option<Tiling>,
+    method: Method,
     weight: Vec<f32>,
 }
 
 impl Packed {
     /// `weight` is (C_out, C_in, kh, kw).
     pub fn new(s: &Shape, weight: &[f32]) -> Self {
-        let g = Geometry::new(s);
-        let tiling = Tiling::new(s, &g);
-        let weight = match &tiling {
-            Some(tiling) => tiling.transform(s, &g, weight),
-            None => Order::OutputsLast.pack(s, &g, weight),
+        let (method, g) = Method::forward(s);
+        let weight = match &method {
+            Method::Pointwise(_) => weight.to_vec(),
+            Method::Winograd(tiling) => tiling.transform(s, &g, weight),
+            _ => Order::OutputsLast.pack(s, &g, weight),
         };
-        Self { s: *s, g, tiling, weight }
+        Self { s: *s, g, method, weight }
     }
 
     /// `x` is (N, C_in, H, W) with any N, `y` (N, C_out, h, w) with [`Shape::result`]. The winners of a pooling, which of
     /// its four positions each result is, have the length of `y` where they are wanted, and one value per image otherwise.
     pub fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: &mut [u8]) {
-        let Self { s, g, tiling, weight } = self;
+        let Self { s, g, method, weight } = self;
+        let tiling = match method {
+            Method::Pointwise(steps) => return pointwise::forward(s, steps, x, weight, bias, y),
+            Method::Winograd(tiling) => Some(tiling),
+            _ => None,
+        };
         let len = s.results();
         let (batch, wanted) = (y.len() / len, winners.len() == y.len());
         let winners_len = if wanted { len } else { 1 };
-        let (image, together) = tiling.as_ref().map_or((g.image, 1), |t| (t.image, t.images));
-        let [pixels, products] = tiling.as_ref().map_or([0, 0], |tiling| [tiling.pixels(), Tiling::SUMS]);
+        let (image, together) = tiling.map_or((g.image, 1), |t| (t.image, t.images));
+        let [pixels, products] = tiling.map_or([0, 0], |tiling| [tiling.pixels(), Tiling::SUMS]);
         let (y, winners) = ((y, together * len), (winners, together * winners_len));
         parallel::chunks2(y, winners, batch * s.work(), |i, y, winners| {
             let images = y.len() / len;
@@ -108,21 +114,31 @@ thread_local! {
     static TERMS: RefCell<sparse::Terms> = RefCell::default();
 }
 
-/// How the gradients are computed.
+/// How a convolution is computed.
 enum Method {
     Direct,
-    /// Behind ReLU and pooling.
-    Sparse,
+    /// With 0 to C_in.
+    Pointwise(Steps),
     Winograd(Tiling),
+    /// Gradients behind ReLU and pooling.
+    Sparse,
 }
 
 impl Method {
-    fn of(s: &Shape, g: &Geometry) -> Self {
+    fn forward(s: &Shape) -> (Self, Geometry) {
+        if pointwise::fits(s) {
+            return (Method::Pointwise(Steps::new((0..s.in_channels).collect())), Geometry::of_planes(s));
+        }
+        let g = Geometry::new(s);
+        (Tiling::new(s, &g).map_or(Method::Direct, Method::Winograd), g)
+    }
+
+    fn backward(s: &Shape) -> (Self, Geometry) {
         // Rows of a few values, as those of the first layer, are no work for the sparse products.
         if s.epilogue == Epilogue::ReluMaxPool && s.window.kernel[1] * s.in_channels >= WIDTH {
-            return Method::Sparse;
+            return (Method::Sparse, Geometry::new(s));
         }
-        Tiling::new(s, g).map_or(Method::Direct, Method::Winograd)
+        Self::forward(s)
     }
 
     /// The orders of the weights and their gradient, where they are not transformed.
@@ -144,11 +160,11 @@ pub fn backward(
     dy: &[f32],
     want_dx: bool,
 ) -> Gradients {
-    let g = Geometry::new(s);
-    let method = Method::of(s, &g);
+    let (method, g) = Method::backward(s);
     let (dw_order, dx_order) = method.orders();
     let (weight, channels) = match &method {
         _ if !want_dx => (Vec::new(), Steps::new(Vec::new())),
+        Method::Pointwise(_) => pointwise::transposed(s, weight),
         Method::Winograd(tiling) => (tiling.transform_back(s, weight), tiling.output_channels(s)),
         _ => (dx_order.pack(s, &g, weight), g.channels(s)),
     };
@@ -168,13 +184,18 @@ pub fn backward(
     parallel::chunks2((&mut dx, dx_len), (&mut partial, dw_len + s.out_channels), work, |group, dx, sums| {
         let (dw, db) = sums.split_at_mut(dw_len);
         let of_group = group * per_group..((group + 1) * per_group).min(s.batch);
+        if let Method::Pointwise(_) = method {
+            let (weight, channels) = (&weight, &channels);
+            let backward = pointwise::Backward { s, g: &g, x, weight, channels, saved, norm, dy };
+            return backward.run(of_group, dw, db, want_dx.then_some(dx));
+        }
         for first in of_group.clone().step_by(together) {
             let images = first..(first + together).min(of_group.end);
             let padded_dx = if want_dx { images.len() * padded_len } else { 0 };
             let (dy_len, [pixels, dm, dv]) = match &method {
-                Method::Direct => (g.blocked(), [0; 3]),
-                Method::Sparse => (0, [0; 3]),
                 Method::Winograd(t) => (g.blocked(), [t.pixels(), g.blocks * Tiling::SUMS, Tiling::SUMS]),
+                Method::Sparse => (0, [0; 3]),
+                _ => (g.blocked(), [0; 3]),
             };
             let planes = WIDTH * g.outputs.len();
             let lens = [images.len() * padded_len, padded_dx, images.len() * dy_len, planes, pixels, dm, dv];
