@@ -7,11 +7,14 @@ use candle_nn::{AdamW, Conv2dConfig, Optimizer, ParamsAdamW, VarBuilder, VarMap,
 use super::{Contestant, Request, What, for_a_moment};
 use crate::machine::Versions;
 
-/// Candle's own operators and optimiser, on the networks without residuals: how fast they are, not how right.
+/// Candle's own operators and optimiser: how fast they are, not how right. Without depthwise convolutions, which candle
+/// does group by group: a single round of mobilenet-v1 would take minutes.
 pub struct Stock;
 
+type Layers = Vec<Box<dyn ModuleT>>;
+
 struct Subject {
-    network: Vec<Box<dyn ModuleT>>,
+    network: Layers,
     optimizer: AdamW,
     images: Tensor,
     labels: Tensor,
@@ -44,7 +47,7 @@ impl Subject {
     fn step(&mut self, what: What) -> Result<f64> {
         let start = Instant::now();
         let train = what == What::Train;
-        let logits = self.network.iter().try_fold(self.images.clone(), |xs, layer| layer.forward_t(&xs, train))?;
+        let logits = run(&self.network, &self.images, train)?;
         if train {
             let loss = candle_nn::loss::cross_entropy(&logits, &self.labels)?;
             self.optimizer.backward_step(&loss)?;
@@ -53,8 +56,12 @@ impl Subject {
     }
 }
 
+fn run(layers: &Layers, xs: &Tensor, train: bool) -> candle_core::Result<Tensor> {
+    layers.iter().try_fold(xs.clone(), |xs, layer| layer.forward_t(&xs, train))
+}
+
 /// The layers, or none for a network that is not written down here.
-fn network(request: &Request, vb: &VarBuilder) -> Result<Option<Vec<Box<dyn ModuleT>>>> {
+fn network(request: &Request, vb: &VarBuilder) -> Result<Option<Layers>> {
     let [channels, height, width] = request.input;
     let mut stack = Stack { layers: Vec::new(), shape: [channels, height, width], vb: vb.clone() };
     match request.model.as_str() {
@@ -68,6 +75,10 @@ fn network(request: &Request, vb: &VarBuilder) -> Result<Option<Vec<Box<dyn Modu
                 }
             }
             &mut stack
+        }
+        "resnet8" => {
+            stack.conv(16, 3, 1)?.norm()?.relu();
+            stack.block(16, 1)?.block(32, 2)?.block(64, 2)?
         }
         _ => return Ok(None),
     };
@@ -95,27 +106,63 @@ fn network(request: &Request, vb: &VarBuilder) -> Result<Option<Vec<Box<dyn Modu
     Ok(Some(stack.layers))
 }
 
+/// `relu(body(x) + shortcut(x))`
+struct Block {
+    body: Layers,
+    shortcut: Layers,
+}
+
+impl ModuleT for Block {
+    fn forward_t(&self, xs: &Tensor, train: bool) -> candle_core::Result<Tensor> {
+        (run(&self.body, xs, train)? + run(&self.shortcut, xs, train)?)?.relu()
+    }
+}
+
 struct Stack<'a> {
-    layers: Vec<Box<dyn ModuleT>>,
+    layers: Layers,
     shape: [usize; 3],
     vb: VarBuilder<'a>,
 }
 
-impl Stack<'_> {
+impl<'a> Stack<'a> {
     fn push(&mut self, layer: impl Module + Send + Sync + 'static) -> &mut Self {
         self.layers.push(Box::new(layer));
         self
     }
 
-    fn next(&self) -> VarBuilder<'_> {
+    fn next(&self) -> VarBuilder<'a> {
         self.vb.pp(self.layers.len())
     }
 
+    /// Stride 1.
     fn conv(&mut self, channels: usize, kernel: usize, padding: usize) -> Result<&mut Self> {
+        self.conv_with(channels, kernel, Conv2dConfig { padding, ..Default::default() })
+    }
+
+    fn conv_with(&mut self, channels: usize, kernel: usize, config: Conv2dConfig) -> Result<&mut Self> {
         let [inputs, height, width] = self.shape;
-        let layer = conv2d(inputs, channels, kernel, Conv2dConfig { padding, ..Default::default() }, self.next())?;
-        self.shape = [channels, height + 2 * padding + 1 - kernel, width + 2 * padding + 1 - kernel];
+        let layer = conv2d(inputs, channels, kernel, config, self.next())?;
+        let size = |size| (size + 2 * config.padding - kernel) / config.stride + 1;
+        self.shape = [channels, size(height), size(width)];
         Ok(self.push(layer))
+    }
+
+    /// Of ResNet-8.
+    fn block(&mut self, channels: usize, stride: usize) -> Result<&mut Self> {
+        let [mut body, mut shortcut] = ["body", "shortcut"].map(|branch| Stack {
+            layers: Vec::new(),
+            shape: self.shape,
+            vb: self.next().pp(branch),
+        });
+        let config = Conv2dConfig { stride, ..Default::default() };
+        body.conv_with(channels, 3, Conv2dConfig { padding: 1, ..config })?.norm()?.relu();
+        body.conv(channels, 3, 1)?.norm()?;
+        if stride > 1 {
+            shortcut.conv_with(channels, 1, config)?;
+        }
+        self.shape = body.shape;
+        self.layers.push(Box::new(Block { body: body.layers, shortcut: shortcut.layers }));
+        Ok(self)
     }
 
     fn norm(&mut self) -> Result<&mut Self> {
