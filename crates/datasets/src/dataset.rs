@@ -170,8 +170,8 @@ fn advice(id: &DatasetId) -> String {
         _ => "the four IDX files",
     };
     format!(
-        "give the folder with {files} (gzipped or not) as LoadOptions::data_dir, {debian}or build with the feature `hub` to \
-         have it downloaded from the Hugging Face hub"
+        "give the folder with {files} (gzipped or not) as LoadOptions::data_dir (`--data-dir`), {debian}or build with the \
+         feature `hub` to have it downloaded from the Hugging Face hub"
     )
 }
 

@@ -114,8 +114,12 @@ impl<'de, T: FromStr<Err: std::fmt::Display>> Deserialize<'de> for Parsed<T> {
 
 /// All suites that are part of the program.
 pub fn embedded() -> Result<Vec<Suite>> {
-    let is_suite = |file: &&include_dir::File| file.path().extension().is_some_and(|extension| extension == "toml");
-    SUITES.files().filter(is_suite).map(read_embedded).collect()
+    embedded_files().map(read_embedded).collect()
+}
+
+/// Beside them lie the rates that tuning chose.
+fn embedded_files() -> impl Iterator<Item = &'static include_dir::File<'static>> {
+    SUITES.files().filter(|file| file.path().extension().is_some_and(|extension| extension == "toml"))
 }
 
 /// The suite of this name, or in this file.
@@ -125,7 +129,7 @@ pub fn find(name: &str) -> Result<Suite> {
     }
     let path = Path::new(name);
     if path.extension().is_none_or(|extension| extension != "toml") {
-        let names: Vec<String> = SUITES.files().map(|file| stem(file.path())).collect();
+        let names: Vec<String> = embedded_files().map(|file| stem(file.path())).collect();
         let message =
             format!("unknown suite `{name}`: it is one of {}, or a file that ends in .toml", names.join(", "));
         return Err(Misuse::new(message).into());

@@ -16,6 +16,13 @@ fn options(arguments: &[&str]) -> RunOptions {
 }
 
 #[test]
+fn an_unknown_name_is_answered_with_each_suite_once() {
+    let message = super::find("nosuch").unwrap_err().to_string();
+    assert_eq!(message.matches("heads-full").count(), 1, "{message}");
+    assert_eq!(message.matches("train-size").count(), 1, "{message}");
+}
+
+#[test]
 fn every_embedded_suite_parses() {
     let suites = embedded().unwrap();
     assert!(suites.iter().any(|suite| suite.name == "heads" && suite.variants.len() == 16));
