@@ -3,7 +3,7 @@
 
 use super::conv::{Epilogue, Saved};
 use super::isa::vectorised;
-use super::{batch_norm, parallel, reduce, scratch};
+use super::{batch_norm, parallel, scratch};
 
 /// Batch, channels, height and width of the convolution's results.
 pub type Dims = [usize; 4];
@@ -73,27 +73,31 @@ pub fn gradient<'a>(
     let plane = image * c + channel;
     let [a, mean, b, constant] = norm.coefficients[channel];
     let x = &norm.x[plane * h * w..][..h * w];
-    if let Saved::Result(_) = epilogue {
-        for ((out, &x), &dy) in out.iter_mut().zip(x).zip(dy) {
-            *out = before_relu(x, norm.affine[channel], dy) * a + (x - mean) * b + constant;
-        }
-        return;
-    }
-    before_pooling(epilogue, plane, dy, w, out);
+    before_epilogue(epilogue, plane, x, norm.affine[channel], dy, w, out);
     out.iter_mut().zip(x).for_each(|(out, x)| *out = *out * a + (x - mean) * b + constant);
 }
 }
 
-/// The gradient of a normalised value before ReLU.
+/// The gradient of a plane of normalised values, from that behind ReLU and pooling; without an epilogue they are the
+/// same.
 #[inline(always)]
-fn before_relu(x: f32, [scale, shift]: [f32; 2], dy: f32) -> f32 {
-    if x * scale + shift > 0. { dy } else { 0. }
-}
-
-/// The gradient of a plane before ReLU and pooling, from that behind them; without an epilogue they are the same.
-#[inline(always)]
-fn before_pooling(epilogue: &Saved, plane: usize, dy: &[f32], width: usize, out: &mut [f32]) {
-    let Saved::Winners(winners) = epilogue else { return out.copy_from_slice(dy) };
+fn before_epilogue(
+    epilogue: &Saved,
+    plane: usize,
+    x: &[f32],
+    [scale, shift]: [f32; 2],
+    dy: &[f32],
+    width: usize,
+    out: &mut [f32],
+) {
+    let winners = match epilogue {
+        Saved::Nothing => return out.copy_from_slice(dy),
+        Saved::Result(_) => {
+            let values = out.iter_mut().zip(x).zip(dy);
+            return values.for_each(|((out, x), dy)| *out = if x * scale + shift > 0. { *dy } else { 0. });
+        }
+        Saved::Winners(winners) => winners,
+    };
     out.fill(0.);
     let rows = dy.chunks_exact(width / 2).zip(winners[plane * dy.len()..].chunks_exact(width / 2));
     for ((dy, winners), out) in rows.zip(out.chunks_exact_mut(2 * width)) {
@@ -143,14 +147,7 @@ fn sums_before_epilogue<'a>(
     affine: [f32; 2],
     g: &'a mut [f32],
 ) -> [f64; 2] {
-    if let Saved::Result(_) = epilogue {
-        let [plain, centred] = reduce::sums([x, dy], |[x, dy]| {
-            let g = before_relu(x, affine, dy);
-            [g, (x - mean) * g]
-        });
-        return [plain as f64, centred as f64];
-    }
-    before_pooling(epilogue, plane, dy, width, g);
+    before_epilogue(epilogue, plane, x, affine, dy, width, g);
     batch_norm::sums_of_plane(x, g, mean)
 }
 }
