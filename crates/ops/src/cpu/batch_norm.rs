@@ -78,8 +78,7 @@ fn sums_of_channel<'a>(x: &'a [f32], dy: &'a [f32], dims: Dims, channel: usize, 
 /// `(Σ dy, Σ dy·(x − mean))` of one plane.
 #[inline(always)]
 pub fn sums_of_plane(x: &[f32], dy: &[f32], mean: f32) -> [f64; 2] {
-    let [plain, centred] = reduce::sums([x, dy], |[x, dy]| [dy, (x - mean) * dy]);
-    [plain as f64, centred as f64]
+    [reduce::sum(dy, |dy| dy), reduce::sum_of([x, dy], |[x, dy]| (x - mean) * dy)].map(f64::from)
 }
 
 /// `dx = dy·a + (x − mean)·b + c` with one (a, mean, b, c) per channel: what every form of the gradient comes down to.

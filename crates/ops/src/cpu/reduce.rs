@@ -3,14 +3,12 @@
 /// Sums are at least this long before their lanes are worth it.
 pub const LANES: usize = 16;
 
-/// Several sums over slices of the same length: `Σ f(values at one place of each)`.
+/// `Σ f(values at one place of each slice)` over slices of the same length. Two sums in one pass would not be
+/// vectorised, and what is summed up is in the cache anyway.
 #[inline(always)]
-pub fn sums<const SLICES: usize, const SUMS: usize>(
-    slices: [&[f32]; SLICES],
-    f: impl Fn([f32; SLICES]) -> [f32; SUMS],
-) -> [f32; SUMS] {
+pub fn sum_of<const SLICES: usize>(slices: [&[f32]; SLICES], f: impl Fn([f32; SLICES]) -> f32) -> f32 {
     let len = slices[0].len();
-    let mut lanes = [[0f32; LANES]; SUMS];
+    let mut lanes = [0f32; LANES];
     // Loops, because the closures that `map` wants would be compiled without vector instructions.
     let mut first = 0;
     while first + LANES <= len {
@@ -23,10 +21,7 @@ pub fn sums<const SLICES: usize, const SUMS: usize>(
             for slice in 0..SLICES {
                 values[slice] = blocks[slice][lane];
             }
-            let terms = f(values);
-            for sum in 0..SUMS {
-                lanes[sum][lane] += terms[sum];
-            }
+            lanes[lane] += f(values);
         }
         first += LANES;
     }
@@ -35,27 +30,20 @@ pub fn sums<const SLICES: usize, const SUMS: usize>(
         for (value, slice) in values.iter_mut().zip(slices) {
             *value = slice[i];
         }
-        let terms = f(values);
-        for sum in 0..SUMS {
-            lanes[sum][i - first] += terms[sum];
-        }
+        lanes[i - first] += f(values);
     }
-    let mut totals = [0f32; SUMS];
-    for (total, lanes) in totals.iter_mut().zip(&mut lanes) {
-        let mut width = LANES / 2;
-        while width > 0 {
-            for lane in 0..width {
-                lanes[lane] += lanes[lane + width];
-            }
-            width /= 2;
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] += lanes[lane + width];
         }
-        *total = lanes[0];
+        width /= 2;
     }
-    totals
+    lanes[0]
 }
 
 /// Σ f(a) over a slice.
 #[inline(always)]
 pub fn sum(a: &[f32], f: impl Fn(f32) -> f32) -> f32 {
-    sums([a], |[a]| [f(a)])[0]
+    sum_of([a], |[a]| f(a))
 }
