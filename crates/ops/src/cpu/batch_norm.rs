@@ -36,9 +36,9 @@ pub fn unzip(pairs: &[f32]) -> (Vec<f32>, Vec<f32>) {
 /// `y = x·scale + shift` per channel; ReLU on top if asked for.
 pub fn forward(x: &[f32], [n, c, l]: Dims, scale: &[f32], shift: &[f32], relu: bool) -> Vec<f32> {
     let floor = if relu { 0. } else { f32::NEG_INFINITY };
-    let mut y = vec![0f32; n * c * l];
-    parallel::chunks(&mut y, c * l, 2 * x.len(), |i, y| scaled(&x[i * c * l..][..c * l], scale, shift, floor, y));
-    y
+    parallel::filled(n * c * l, c * l, 2 * x.len(), |i, y| {
+        scaled(&x[i * c * l..][..c * l], scale, shift, floor, y.take_all());
+    })
 }
 
 vectorised! {
@@ -83,11 +83,9 @@ pub fn sums_of_plane(x: &[f32], dy: &[f32], mean: f32) -> [f64; 2] {
 
 /// `dx = dy·a + (x − mean)·b + c` with one (a, mean, b, c) per channel: what every form of the gradient comes down to.
 pub fn backward_x(x: &[f32], dy: &[f32], [n, c, l]: Dims, coefficients: &[[f32; 4]]) -> Vec<f32> {
-    let mut dx = vec![0f32; n * c * l];
-    parallel::chunks(&mut dx, c * l, 4 * x.len(), |i, dx| {
-        combined(&x[i * c * l..][..c * l], &dy[i * c * l..][..c * l], coefficients, dx);
-    });
-    dx
+    parallel::filled(n * c * l, c * l, 4 * x.len(), |i, dx| {
+        combined(&x[i * c * l..][..c * l], &dy[i * c * l..][..c * l], coefficients, dx.take_all());
+    })
 }
 
 vectorised! {

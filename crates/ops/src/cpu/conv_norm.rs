@@ -15,9 +15,9 @@ pub fn forward(x: &[f32], dims: Dims, scale: &[f32], shift: &[f32], epilogue: Ep
         return (batch_norm::forward(x, [n, c, h * w], scale, shift, epilogue == Epilogue::Relu), Vec::new());
     }
     let pooled = (h / 2) * (w / 2);
-    let (mut y, mut winners) = (vec![0f32; n * c * pooled], vec![0u8; n * c * pooled]);
-    parallel::chunks2((&mut y, c * pooled), (&mut winners, c * pooled), 4 * x.len(), |i, y, winners| {
-        let planes = y.chunks_exact_mut(pooled).zip(winners.chunks_exact_mut(pooled));
+    let (len, mut winners) = (c * pooled, vec![0u8; n * c * pooled]);
+    let y = parallel::filled2((n * len, len), (&mut winners, len), 4 * x.len(), |i, y, winners| {
+        let planes = y.take_all().chunks_exact_mut(pooled).zip(winners.chunks_exact_mut(pooled));
         for (channel, ((y, winners), x)) in planes.zip(x[i * c * h * w..].chunks_exact(h * w)).enumerate() {
             pool(x, w, scale[channel], shift[channel], y, winners);
         }

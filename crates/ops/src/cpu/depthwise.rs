@@ -109,9 +109,8 @@ struct Row {
 
 /// `x` is (N, C, H, W), `weight` (C, 1, kh, kw), the result (N, C, oh, ow); ReLU on top if asked for.
 pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, relu: bool) -> Vec<f32> {
-    let mut y = vec![0f32; s.batch * s.results()];
-    Packed::new(s, weight, bias, relu).forward(x, &mut y);
-    y
+    let packed = Packed::new(s, weight, bias, relu);
+    parallel::filled(s.batch * s.results(), s.results(), s.batch * s.work(), |n, y| packed.image(x, n, y.take_all()))
 }
 
 /// A plane of the image into its phases; the padding stays what it was.
@@ -155,14 +154,14 @@ pub fn backward(
     let per_group = s.batch.div_ceil(GROUPS).max(1);
     let (groups, rows) = (s.batch.div_ceil(per_group), s.rows());
     let (dw_len, sums_len) = (weight.len() * WIDTH, weight.len() * WIDTH + s.channels);
-    // Each group has its own sums: dW, in lanes that are added up at the end, then db. Where dx is not wanted a dummy value per group keeps the loop one.
+    // Each group has its own sums: dW, in lanes that are added up at the end, then db. Where dx is not wanted a dummy
+    // value per group keeps the loop one.
     let mut partial = vec![0f32; groups * sums_len];
-    let mut dx = vec![0f32; if want_dx { s.batch * image } else { groups }];
-    let dx_len = if want_dx { per_group * image } else { 1 };
-    parallel::chunks2((&mut dx, dx_len), (&mut partial, sums_len), 2 * s.batch * s.work(), |group, dx, sums| {
+    let dx_lens = if want_dx { (s.batch * image, per_group * image) } else { (groups, 1) };
+    let dx = parallel::filled2(dx_lens, (&mut partial, sums_len), 2 * s.batch * s.work(), |group, mut dx, sums| {
         let (dw, db) = sums.split_at_mut(dw_len);
-        for (i, n) in (group * per_group..s.batch).take(per_group).enumerate() {
-            let dx = want_dx.then(|| &mut dx[i * image..][..image]);
+        for n in (group * per_group..s.batch).take(per_group) {
+            let dx = want_dx.then(|| dx.take(image));
             let (x, dy) = (&x[n * image..][..image], &dy[n * output..][..output]);
             let rounded = s.phase_len().next_multiple_of(WIDTH);
             let normalised = if norm.is_some() { s.output[0] * s.output[1] } else { 0 };

@@ -34,13 +34,12 @@ pub fn forward_into(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [n, d, k]: 
 
 /// `dx = dy · W`.
 pub fn backward_x(weight: &[f32], dy: &[f32], [n, d, k]: [usize; 3]) -> Vec<f32> {
-    let mut dx = vec![0f32; n * d];
     let weight = Matrix::new(weight, k, d);
-    parallel::chunks(&mut dx, ROWS * d, 2 * n * d * k, |i, dx| {
+    parallel::filled(n * d, ROWS * d, 2 * n * d * k, |i, dx| {
+        let dx = dx.take_all();
         let rows = dx.len() / d;
         matmul(dx, Matrix::new(&dy[i * ROWS * k..][..rows * k], rows, k), weight, false);
-    });
-    dx
+    })
 }
 
 /// `dW = dyᵀ · x`. The rows of `dyᵀ` are columns of `dy`, so a block of them is gathered first.

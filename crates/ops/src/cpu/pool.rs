@@ -104,9 +104,9 @@ fn first_maximum(x: &[f32], width: usize, rows: Range<usize>, columns: Range<usi
 /// The whole gradient of each region goes to its first maximum.
 pub fn max_backward(r: &Regions, x: &[f32], dy: &[f32]) -> Vec<f32> {
     let (plane, output) = (r.plane(), r.output());
-    let mut dx = vec![0f32; x.len()];
     let two_by_two = r.is_two_by_two();
-    parallel::chunks(&mut dx, PLANES * plane, x.len(), |i, dx| {
+    parallel::filled(x.len(), PLANES * plane, x.len(), |i, dx| {
+        let dx = dx.take_all();
         let (x, dy) = (&x[i * PLANES * plane..], &dy[i * PLANES * output..]);
         for ((dx, x), dy) in dx.chunks_exact_mut(plane).zip(x.chunks_exact(plane)).zip(dy.chunks_exact(output)) {
             if two_by_two {
@@ -115,8 +115,7 @@ pub fn max_backward(r: &Regions, x: &[f32], dy: &[f32]) -> Vec<f32> {
                 r.each(|o, rows, columns| dx[first_maximum(x, r.size[1], rows, columns)] += dy[o]);
             }
         }
-    });
-    dx
+    })
 }
 
 vectorised! {
@@ -173,17 +172,15 @@ fn sum_of_row(x: &[f32]) -> f32 {
 /// Every position of a region gets the same share of its gradient.
 pub fn avg_backward(r: &Regions, dy: &[f32], divisor: usize) -> Vec<f32> {
     let (plane, output, scale) = (r.plane(), r.output(), 1. / divisor as f32);
-    let mut dx = vec![0f32; dy.len() / output * plane];
-    let work = dx.len();
-    parallel::chunks(&mut dx, PLANES * plane, work, |i, dx| {
+    let len = dy.len() / output * plane;
+    parallel::filled(len, PLANES * plane, len, |i, dx| {
         let dy = &dy[i * PLANES * output..];
-        for (dx, dy) in dx.chunks_exact_mut(plane).zip(dy.chunks_exact(output)) {
+        for (dx, dy) in dx.take_all().chunks_exact_mut(plane).zip(dy.chunks_exact(output)) {
             r.each(|o, rows, columns| {
                 for row in rows {
                     dx[row * r.size[1]..][columns.clone()].iter_mut().for_each(|dx| *dx += dy[o] * scale);
                 }
             });
         }
-    });
-    dx
+    })
 }

@@ -7,18 +7,14 @@ const CHUNK: usize = 1 << 14;
 
 /// `max(x, 0)`; NaN stays NaN.
 pub fn forward(x: &[f32]) -> Vec<f32> {
-    let mut y = vec![0f32; x.len()];
-    parallel::chunks(&mut y, CHUNK, x.len(), |i, y| {
-        y.iter_mut().zip(&x[i * CHUNK..]).for_each(|(y, &x)| *y = if x < 0. { 0. } else { x });
-    });
-    y
+    parallel::filled(x.len(), CHUNK, x.len(), |i, y| {
+        y.take_all().iter_mut().zip(&x[i * CHUNK..]).for_each(|(y, &x)| *y = if x < 0. { 0. } else { x });
+    })
 }
 
 /// ReLU of `a + b`.
 pub fn forward_sum(a: &[f32], b: &[f32]) -> Vec<f32> {
-    let mut y = vec![0f32; a.len()];
-    parallel::chunks(&mut y, CHUNK, 2 * a.len(), |i, y| sum(&a[i * CHUNK..], &b[i * CHUNK..], y));
-    y
+    parallel::filled(a.len(), CHUNK, 2 * a.len(), |i, y| sum(&a[i * CHUNK..], &b[i * CHUNK..], y.take_all()))
 }
 
 vectorised! {
@@ -32,9 +28,7 @@ fn sum<'a>(a: &'a [f32], b: &'a [f32], y: &'a mut [f32]) {
 
 /// The gradient behind a ReLU whose result was `y`: 0 where that is 0.
 pub fn backward(y: &[f32], dy: &[f32]) -> Vec<f32> {
-    let mut dx = vec![0f32; y.len()];
-    parallel::chunks(&mut dx, CHUNK, y.len(), |i, dx| mask(&y[i * CHUNK..], &dy[i * CHUNK..], dx));
-    dx
+    parallel::filled(y.len(), CHUNK, y.len(), |i, dx| mask(&y[i * CHUNK..], &dy[i * CHUNK..], dx.take_all()))
 }
 
 vectorised! {

@@ -70,43 +70,60 @@ impl Packed {
     /// `x` is (N, C_in, H, W) with any N, `y` (N, C_out, h, w) with [`Shape::result`]. The winners of a pooling, which of
     /// its four positions each result is, have the length of `y` where they are wanted, and one value per image otherwise.
     pub fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: &mut [u8]) {
+        let (s, together) = (&self.s, self.together());
+        let batch = y.len() / s.results();
+        let (of_y, of_winners) = (together * s.results(), winners.len() / batch.max(1) * together);
+        parallel::chunks2((y, of_y), (winners, of_winners), batch * s.work(), |i, y, winners| {
+            self.images(&x[i * together * s.image()..], bias, y, winners);
+        });
+    }
+
+    /// How many images are done at once.
+    fn together(&self) -> usize {
+        match &self.method {
+            Method::Pointwise(_) => pointwise::together(&self.s),
+            Method::Winograd(tiling) => tiling.images,
+            _ => 1,
+        }
+    }
+
+    /// As [`Packed::forward`], for so many images at most.
+    fn images(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: &mut [u8]) {
         let Self { s, g, method, weight } = self;
-        let tiling = match method {
+        let (tiling, image) = match method {
             Method::Pointwise(steps) => return pointwise::forward(s, steps, x, weight, bias, y),
-            Method::Winograd(tiling) => Some(tiling),
-            _ => None,
+            Method::Winograd(tiling) => (Some(tiling), tiling.image),
+            _ => (None, g.image),
         };
-        let len = s.results();
-        let (batch, wanted) = (y.len() / len, winners.len() == y.len());
-        let winners_len = if wanted { len } else { 1 };
-        let (image, together) = tiling.map_or((g.image, 1), |t| (t.image, t.images));
+        let images = y.len() / s.results();
+        let winners = (winners.len() == y.len()).then_some(winners);
         let [pixels, products] = tiling.map_or([0, 0], |tiling| [tiling.pixels(), Tiling::SUMS]);
-        let (y, winners) = ((y, together * len), (winners, together * winners_len));
-        parallel::chunks2(y, winners, batch * s.work(), |i, y, winners| {
-            let images = y.len() / len;
-            let x = x[i * together * s.image()..].chunks_exact(s.image());
-            let winners = wanted.then_some(winners);
-            let sums = if tiling.is_some() { images * g.blocked() } else { g.positions.len() * WIDTH };
-            scratch::with([images * image, sums, pixels, products], |[padded, sums, pixels, products]| {
-                x.zip(padded.chunks_exact_mut(image)).for_each(|(x, padded)| pack::image(s, g, x, padded));
-                if let Some(t) = tiling {
-                    let scratch = [pixels, products];
-                    dispatch(winograd::Forward { s, g, t, images: padded, weight, scratch, sums, bias, y, winners });
-                } else {
-                    let target = Target { y, winners };
-                    dispatch(dense::Forward { s, g, image: padded, weight, bias, sums, target });
-                }
-            });
+        let sums = if tiling.is_some() { images * g.blocked() } else { g.positions.len() * WIDTH };
+        scratch::with([images * image, sums, pixels, products], |[padded, sums, pixels, products]| {
+            let planes = x.chunks_exact(s.image()).zip(padded.chunks_exact_mut(image));
+            planes.for_each(|(x, padded)| pack::image(s, g, x, padded));
+            if let Some(t) = tiling {
+                let scratch = [pixels, products];
+                dispatch(winograd::Forward { s, g, t, images: padded, weight, scratch, sums, bias, y, winners });
+            } else {
+                let target = Target { y, winners };
+                dispatch(dense::Forward { s, g, image: padded, weight, bias, sums, target });
+            }
         });
     }
 }
 
 /// `x` is (N, C_in, H, W), `weight` (C_out, C_in, kh, kw). The winners are wanted where there will be a backward pass.
 pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, want_winners: bool) -> Output {
-    let mut y = vec![0f32; s.batch * s.results()];
+    let packed = Packed::new(s, weight);
+    let together = packed.together();
     let winners_len = if want_winners && s.epilogue == Epilogue::ReluMaxPool { s.results() } else { 1 };
     let mut winners = vec![0u8; s.batch * winners_len];
-    Packed::new(s, weight).forward(x, bias, &mut y, &mut winners);
+    let of_winners = (&mut winners[..], together * winners_len);
+    let of_y = (s.batch * s.results(), together * s.results());
+    let y = parallel::filled2(of_y, of_winners, s.batch * s.work(), |i, y, winners| {
+        packed.images(&x[i * together * s.image()..], bias, y.take_all(), winners);
+    });
     Output { y, winners }
 }
 
@@ -178,10 +195,9 @@ pub fn backward(
     // Each group has its own sums: dW, then db. Where dx is not wanted a dummy value per group keeps the loop one.
     let (image, len) = (s.image(), dy.len() / s.batch.max(1));
     let mut partial = vec![0f32; groups * (dw_len + s.out_channels)];
-    let mut dx = vec![0f32; if want_dx { s.batch * image } else { groups }];
-    let dx_len = if want_dx { per_group * image } else { 1 };
-    let work = 2 * s.batch * s.work();
-    parallel::chunks2((&mut dx, dx_len), (&mut partial, dw_len + s.out_channels), work, |group, dx, sums| {
+    let dx_lens = if want_dx { (s.batch * image, per_group * image) } else { (groups, 1) };
+    let of_sums = (&mut partial[..], dw_len + s.out_channels);
+    let dx = parallel::filled2(dx_lens, of_sums, 2 * s.batch * s.work(), |group, mut dx, sums| {
         let (dw, db) = sums.split_at_mut(dw_len);
         let of_group = group * per_group..((group + 1) * per_group).min(s.batch);
         if let Method::Pointwise(_) = method {
@@ -226,7 +242,7 @@ pub fn backward(
                     }
                 }
                 if want_dx {
-                    let dx = dx[(first - of_group.start) * image..].chunks_exact_mut(image);
+                    let dx = dx.take(images.len() * image).chunks_exact_mut(image);
                     padded_dx.chunks_exact(padded_len).zip(dx).for_each(|(padded, dx)| pack::unpad(s, &g, padded, dx));
                 }
             });

@@ -7,7 +7,7 @@
 
 use super::super::conv_norm::Norm;
 use super::super::tile::{Kernel, ROWS, Steps, WIDTH, dispatch, product, vectors_mut};
-use super::super::{parallel, scratch};
+use super::super::{parallel::Fresh, scratch};
 use super::epilogue::{self, Saved};
 use super::geometry::{Epilogue, Geometry, Shape};
 use super::{dense, pack::to_rows};
@@ -29,21 +29,16 @@ pub fn fits(s: &Shape) -> bool {
         && s.epilogue != Epilogue::ReluMaxPool
 }
 
-fn together(positions: usize) -> usize {
-    TOGETHER.div_ceil(positions).min(MOST_IMAGES)
+/// How many images are done at once.
+pub fn together(s: &Shape) -> usize {
+    TOGETHER.div_ceil(s.output[0] * s.output[1]).min(MOST_IMAGES)
 }
 
-/// `weight` is (C_out, C_in), `x` (N, C_in, P), `y` (N, C_out, P), `steps` 0 to C_in.
+/// Of so many images at once: `weight` is (C_out, C_in), `x` (N, C_in, P), `y` (N, C_out, P), `steps` 0 to C_in.
 pub fn forward(s: &Shape, steps: &Steps, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
-    let positions = s.output[0] * s.output[1];
-    let together = together(positions);
-    let work = y.len() / s.results() * s.work();
-    parallel::chunks(y, together * s.results(), work, |i, y| {
-        let x = &x[i * together * s.image()..];
-        let relu = s.epilogue == Epilogue::Relu;
-        scratch::with([steps.len() * WIDTH], |[block]| {
-            dispatch(Product { positions, steps, weight, x, bias, relu, block, y });
-        });
+    let (positions, relu) = (s.output[0] * s.output[1], s.epilogue == Epilogue::Relu);
+    scratch::with([steps.len() * WIDTH], |[block]| {
+        dispatch(Product { positions, steps, weight, x, bias, relu, block, y });
     });
 }
 
@@ -67,14 +62,14 @@ pub struct Backward<'a> {
 }
 
 impl Backward<'_> {
-    /// Those of some images: `dw`, in the order [`super::Order::OutputsLast`], and `db` are added to, `dx` is theirs
-    /// alone.
-    pub fn run(&self, images: Range<usize>, dw: &mut [f32], db: &mut [f32], mut dx: Option<&mut [f32]>) {
+    /// Those of some images: `dw`, in the order [`super::Order::OutputsLast`], and `db` are added to, `dx` is
+    /// theirs alone.
+    pub fn run(&self, images: Range<usize>, dw: &mut [f32], db: &mut [f32], mut dx: Option<Fresh>) {
         let Self { s, g, x, weight, channels, saved, norm, dy } = *self;
         let (positions, len) = (s.output[0] * s.output[1], s.out_channels * s.output[0] * s.output[1]);
         let results = dy.len() / s.batch;
-        for first in images.clone().step_by(together(positions)) {
-            let part = first..(first + together(positions)).min(images.end);
+        for first in images.clone().step_by(together(s)) {
+            let part = first..(first + together(s)).min(images.end);
             let lens = [part.len() * len, g.blocked(), s.out_channels * WIDTH];
             scratch::with(lens, |[planes, rows, block]| {
                 let dy = &dy[part.start * results..part.end * results];
@@ -90,8 +85,8 @@ impl Backward<'_> {
                     let image = &x[n * s.image()..][..s.image()];
                     dispatch(dense::Backward { s, g, image, dy: rows, dw, db, dx: None });
                 }
-                if let Some(dx) = dx.as_deref_mut() {
-                    let y = &mut dx[(first - images.start) * s.image()..][..part.len() * s.image()];
+                if let Some(dx) = &mut dx {
+                    let y = dx.take(part.len() * s.image());
                     let (x, steps, bias, relu) = (planes, channels, None, false);
                     dispatch(Product { positions, steps, weight, x, bias, relu, block, y });
                 }

@@ -26,12 +26,16 @@ impl Packed {
 
     /// `x` is (N, C, H, W) with any N, `y` (N, C, oh, ow).
     pub fn forward(&self, x: &[f32], y: &mut [f32]) {
-        let (s, image, results) = (&self.s, self.s.image(), self.s.results());
-        let work = y.len() / results.max(1) * s.work();
-        parallel::chunks(y, results, work, |n, y| {
-            scratch::with([s.plane(), s.span().next_multiple_of(WIDTH)], |[plane, sums]| {
-                dispatch(Forward { packed: self, x: &x[n * image..][..image], plane, sums, y });
-            });
+        let results = self.s.results();
+        let work = y.len() / results.max(1) * self.s.work();
+        parallel::chunks(y, results, work, |n, y| self.image(x, n, y));
+    }
+
+    /// Image `n` of a batch `x`.
+    pub fn image(&self, x: &[f32], n: usize, y: &mut [f32]) {
+        let (s, image) = (&self.s, self.s.image());
+        scratch::with([s.plane(), s.span().next_multiple_of(WIDTH)], |[plane, sums]| {
+            dispatch(Forward { packed: self, x: &x[n * image..][..image], plane, sums, y });
         });
     }
 }
