@@ -143,22 +143,28 @@ impl Kernel for Product<'_> {
                     *row = (channel + r).min(channels - 1) * depth;
                 }
                 let sums = product::<S, V>(simd, weight, &rows, steps.all(), block);
-                for (channel, mut row) in (channel..channels).zip(sums) {
+                let mut values = Block([[0.; WIDTH]; ROWS]);
+                for (r, mut row) in sums.into_iter().enumerate() {
                     if let Some(bias) = bias {
-                        let bias = simd.splat_f32s(bias[channel]);
+                        let bias = simd.splat_f32s(bias[(channel + r).min(channels - 1)]);
                         row = std::array::from_fn(|v| simd.add_f32s(row[v], bias));
                     }
                     if relu {
                         row = epilogue::relu(simd, row);
                     }
-                    let mut values = [0f32; WIDTH];
-                    vectors_mut::<S, V>(&mut values)[0] = row;
-                    store(parts, &values, |image| (image * channels + channel) * positions, y);
+                    vectors_mut::<S, V>(&mut values.0[r])[0] = row;
+                }
+                for (channel, values) in (channel..channels).zip(&values.0) {
+                    store(parts, values, |image| (image * channels + channel) * positions, y);
                 }
             }
         }
     }
 }
+
+/// Starts at a cache line: what straddles two is slow to read right after it was written.
+#[repr(align(64))]
+struct Block([[f32; WIDTH]; ROWS]);
 
 /// Cuts columns where an image ends.
 #[inline(always)]
