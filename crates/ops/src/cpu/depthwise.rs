@@ -1,16 +1,14 @@
 //! Depthwise 2-d convolution: each channel has its own kernel. Planes are small and their dot products short, so the
 //! vectors run along the positions of a plane.
 //!
-//! The rows of a kernel pose no problem to them: a step by a row is the same distance everywhere. For its columns there
-//! are copies of the plane, one each, with the columns that it meets ([`columns`]). Within them a tap of the kernel is
-//! one distance for all positions: `y[i] = Σ_taps w · x[start + i]` over the whole plane at once.
+//! All planes lie on a grid on which a tap of the kernel reads at the same distance everywhere ([`grid`]), `y[i] = Σ_taps
+//! w · x[i + distance]` over the whole plane at once; what it would read beyond the end of a row is masked ([`rows`]).
 
 mod backward;
+mod grid;
+mod interleave;
 mod packed;
-mod phases;
-mod reached;
-mod seen;
-mod shift;
+mod rows;
 
 pub use backward::backward;
 pub use packed::Packed;
@@ -57,4 +55,14 @@ impl Shape {
 pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, relu: bool) -> Vec<f32> {
     let packed = Packed::new(s, weight, bias, relu);
     parallel::filled(s.batch * s.results(), s.results(), s.batch * s.work(), |n, y| packed.image(x, n, y.take_all()))
+}
+
+/// `len` values from `start` on with so many more on either side, whatever they are: in place or in `scratch`.
+#[inline(always)]
+fn surrounded<'a>(values: &'a [f32], start: usize, len: usize, margin: usize, scratch: &'a mut [f32]) -> &'a [f32] {
+    if margin <= start && start + len + margin <= values.len() {
+        return &values[start - margin..start + len + margin];
+    }
+    scratch[margin..margin + len].copy_from_slice(&values[start..start + len]);
+    scratch
 }

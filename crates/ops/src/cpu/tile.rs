@@ -85,68 +85,26 @@ pub struct Term {
 /// [`WIDTH`].
 #[inline(always)]
 pub fn sparse_row<S: Simd, const V: usize>(simd: S, out: &mut [f32], terms: &[Term], values: &[f32]) {
-    each_block::<S, V>(simd, out, terms, values, Ends { first: None, floor: None });
-}
-
-/// `out[c] = max(first + Σ_terms factor · values[start + c], floor)`, for an `out` of any length; NaN stays NaN.
-/// `values` has [`WIDTH`] more than are used.
-#[inline(always)]
-pub fn dense_row<S: Simd, const V: usize>(
-    simd: S,
-    out: &mut [f32],
-    terms: &[Term],
-    values: &[f32],
-    first: f32,
-    floor: Option<f32>,
-) {
-    let ends = Ends { first: Some(first), floor };
-    let (body, tail) = out.split_at_mut(out.len() / WIDTH * WIDTH);
-    each_block::<S, V>(simd, body, terms, values, ends);
-    if !tail.is_empty() {
-        let mut block = [0f32; WIDTH];
-        blocks::<S, V, 1>(simd, &mut block, terms, &values[body.len()..], ends);
-        tail.copy_from_slice(&block[..tail.len()]);
-    }
-}
-
-/// What a sum starts from, or from what is there; and what its result is at least.
-#[derive(Clone, Copy)]
-struct Ends {
-    first: Option<f32>,
-    floor: Option<f32>,
-}
-
-#[inline(always)]
-fn each_block<S: Simd, const V: usize>(simd: S, out: &mut [f32], terms: &[Term], values: &[f32], ends: Ends) {
     /// As many blocks as fit the registers.
     const WIDEST: usize = 6;
     for (i, out) in out.chunks_mut(WIDEST * WIDTH).enumerate() {
         let values = &values[i * WIDEST * WIDTH..];
         match out.len() / WIDTH {
-            1 => blocks::<S, V, 1>(simd, out, terms, values, ends),
-            2 => blocks::<S, V, 2>(simd, out, terms, values, ends),
-            3 => blocks::<S, V, 3>(simd, out, terms, values, ends),
-            4 => blocks::<S, V, 4>(simd, out, terms, values, ends),
-            5 => blocks::<S, V, 5>(simd, out, terms, values, ends),
-            _ => blocks::<S, V, WIDEST>(simd, out, terms, values, ends),
+            1 => blocks::<S, V, 1>(simd, out, terms, values),
+            2 => blocks::<S, V, 2>(simd, out, terms, values),
+            3 => blocks::<S, V, 3>(simd, out, terms, values),
+            4 => blocks::<S, V, 4>(simd, out, terms, values),
+            5 => blocks::<S, V, 5>(simd, out, terms, values),
+            _ => blocks::<S, V, WIDEST>(simd, out, terms, values),
         }
     }
 }
 
-/// `B` blocks at once.
+/// [`sparse_row`] of `B` blocks.
 #[inline(always)]
-fn blocks<S: Simd, const V: usize, const B: usize>(
-    simd: S,
-    out: &mut [f32],
-    terms: &[Term],
-    values: &[f32],
-    ends: Ends,
-) {
+fn blocks<S: Simd, const V: usize, const B: usize>(simd: S, out: &mut [f32], terms: &[Term], values: &[f32]) {
     let out = &mut vectors_mut::<S, V>(&mut out[..B * WIDTH])[..B];
-    let mut sums: [Row<S, V>; B] = match ends.first {
-        Some(first) => [[simd.splat_f32s(first); V]; B],
-        None => std::array::from_fn(|b| out[b]),
-    };
+    let mut sums: [Row<S, V>; B] = std::array::from_fn(|b| out[b]);
     for term in terms {
         let values = &vectors::<S, V>(&values[term.start..][..B * WIDTH])[..B];
         let factor = simd.splat_f32s(term.factor);
@@ -154,12 +112,6 @@ fn blocks<S: Simd, const V: usize, const B: usize>(
             for (sum, &value) in sums.iter_mut().zip(values) {
                 *sum = simd.mul_add_e_f32s(factor, value, *sum);
             }
-        }
-    }
-    if let Some(floor) = ends.floor {
-        let floor = simd.splat_f32s(floor);
-        for sum in sums.as_flattened_mut() {
-            *sum = simd.select_f32s(simd.less_than_f32s(*sum, floor), floor, *sum);
         }
     }
     out.copy_from_slice(&sums);

@@ -1,0 +1,205 @@
+//! Where everything lies.
+
+use super::super::tile::WIDTH;
+use super::{Shape, interleave, surrounded};
+
+/// The pixels of a plane sorted into classes, by the remainders of their row and column by the stride, and each class,
+/// like the output, laid on a grid of the same size: so every tap of the kernel finds what it meets at one distance from
+/// the output on the grid, whatever the stride.
+pub struct Grid {
+    pub size: [usize; 2],
+    input: [usize; 2],
+    output: [usize; 2],
+    stride: [usize; 2],
+    /// By row, then by column.
+    pub classes: Vec<Class>,
+    /// What the outputs meet of the classes, lying one after the other.
+    pub seen: Vec<Tap>,
+    /// All ones where the place on the grid is one of the output.
+    pub inside: usize,
+    /// For each distance over the grid which places have something there: all ones or all zeros.
+    pub masks: Vec<f32>,
+    /// What a tap may read before and behind the planes.
+    pub margin: usize,
+}
+
+/// Pixels that leave the same remainders.
+pub struct Class {
+    /// The remainders.
+    first: [usize; 2],
+    /// How many rows and columns.
+    count: [usize; 2],
+    /// What has met these pixels.
+    pub met_by: Vec<Tap>,
+}
+
+/// Where a tap of the kernel reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Tap {
+    /// Its number.
+    pub tap: usize,
+    /// Of the first place on the grid, counted from [`Grid::margin`] before the planes.
+    pub start: usize,
+    /// Where its mask starts.
+    pub mask: usize,
+}
+
+impl Grid {
+    pub fn new(s: &Shape) -> Self {
+        let (stride, padding) = (s.window.stride, s.window.padding);
+        let counts = [0, 1].map(|axis| s.input[axis].div_ceil(stride[axis]));
+        let size = [0, 1].map(|axis| s.output[axis].max(counts[axis]));
+        // No output is further from a pixel than this.
+        let reach = [0, 1].map(|axis| s.window.kernel[axis].max(padding[axis]).div_ceil(stride[axis]));
+        let margin = reach[0] * size[1] + reach[1] + WIDTH;
+        let mut grid = Self {
+            size,
+            input: s.input,
+            output: s.output,
+            stride,
+            classes: Vec::new(),
+            seen: Vec::new(),
+            inside: 0,
+            masks: Vec::new(),
+            margin,
+        };
+        grid.inside = grid.mask([0, 0], s.output, s.output);
+        for y in 0..stride[0].min(s.input[0]) {
+            for x in 0..stride[1].min(s.input[1]) {
+                let (first, plane) = ([y, x], grid.classes.len() * grid.plane());
+                let count = [0, 1].map(|axis| (s.input[axis] - first[axis]).div_ceil(stride[axis]));
+                let mut met_by = Vec::new();
+                for tap in 0..s.taps() {
+                    let k = [tap / s.window.kernel[1], tap % s.window.kernel[1]];
+                    // Output `o` meets pixel `o·stride + k − padding`, which is `i·stride + first` for one class.
+                    let distance = [0, 1].map(|axis| k[axis] as isize - (padding[axis] + first[axis]) as isize);
+                    if [0, 1].iter().any(|&axis| distance[axis] % stride[axis] as isize != 0) {
+                        continue;
+                    }
+                    let there = [0, 1].map(|axis| distance[axis] / stride[axis] as isize);
+                    let back = there.map(|distance| -distance);
+                    let mask = grid.mask(there, count, s.output);
+                    grid.seen.push(Tap { tap, start: plane + grid.start(there), mask });
+                    met_by.push(Tap { tap, start: grid.start(back), mask: grid.mask(back, s.output, count) });
+                }
+                grid.classes.push(Class { first, count, met_by });
+            }
+        }
+        grid
+    }
+
+    /// Places of the grid.
+    pub fn plane(&self) -> usize {
+        self.size[0] * self.size[1]
+    }
+
+    /// Values of a buffer for so many planes with margins.
+    pub fn with_margins(&self, planes: usize) -> usize {
+        planes * self.plane() + 2 * self.margin
+    }
+
+    /// Whether the pixels lie on the grid as they are.
+    pub fn is_input(&self) -> bool {
+        self.classes.len() == 1 && self.size == self.input
+    }
+
+    /// Whether outputs lie on the grid as they are.
+    pub fn is_output(&self) -> bool {
+        self.size == self.output
+    }
+
+    fn start(&self, [rows, columns]: [isize; 2]) -> usize {
+        self.margin.strict_add_signed(rows * self.size[1] as isize + columns)
+    }
+
+    /// Where the mask starts of the places within `to` that have one within `from` at this distance; made if need be.
+    fn mask(&mut self, distance: [isize; 2], from: [usize; 2], to: [usize; 2]) -> usize {
+        let within = |place: usize, axis: usize| {
+            let there = place.checked_add_signed(distance[axis]).is_some_and(|there| there < from[axis]);
+            place < to[axis] && there
+        };
+        let len = self.plane().next_multiple_of(WIDTH);
+        let mut mask = vec![0f32; len];
+        for (i, value) in mask[..self.plane()].iter_mut().enumerate() {
+            if within(i / self.size[1], 0) && within(i % self.size[1], 1) {
+                *value = f32::from_bits(u32::MAX);
+            }
+        }
+        let same = |known: &[f32]| known.iter().zip(&mask).all(|(a, b)| a.to_bits() == b.to_bits());
+        let known = self.masks.chunks_exact(len).position(same);
+        let number = known.unwrap_or(self.masks.len() / len);
+        if known.is_none() {
+            self.masks.extend(mask);
+        }
+        number * len
+    }
+
+    /// Lays the output of a plane on the grid.
+    #[inline(always)]
+    pub fn spread(&self, plane: &[f32], places: &mut [f32]) {
+        for (places, row) in places.chunks_exact_mut(self.size[1]).zip(plane.chunks_exact(self.output[1])) {
+            places[..row.len()].copy_from_slice(row);
+        }
+    }
+
+    /// The way back.
+    #[inline(always)]
+    pub fn gather(&self, places: &[f32], plane: &mut [f32]) {
+        for (places, row) in places.chunks_exact(self.size[1]).zip(plane.chunks_exact_mut(self.output[1])) {
+            row.copy_from_slice(&places[..row.len()]);
+        }
+    }
+
+    /// Rows of the input with the classes of their pixels and where those lie on the grid, one row for each class.
+    fn rows(&self) -> impl Iterator<Item = (usize, &[Class], usize)> {
+        let across = self.stride[1].min(self.input[1]);
+        (0..self.input[0]).map(move |y| {
+            let first = y % self.stride[0] * across;
+            (y, &self.classes[first..first + across], first * self.plane() + y / self.stride[0] * self.size[1])
+        })
+    }
+
+    /// The pixels of a channel of `x` on the grid, class after class, with margins: where they are or in `places`.
+    #[inline(always)]
+    pub fn pixels<'a>(&self, x: &'a [f32], channel: usize, places: &'a mut [f32]) -> &'a [f32] {
+        let plane = self.input[0] * self.input[1];
+        if self.is_input() {
+            return surrounded(x, channel * plane, plane, self.margin, places);
+        }
+        self.split(&x[channel * plane..][..plane], &mut places[self.margin..]);
+        places
+    }
+
+    #[inline(always)]
+    fn split(&self, plane: &[f32], places: &mut [f32]) {
+        for (y, classes, start) in self.rows() {
+            let row = &plane[y * self.input[1]..][..self.input[1]];
+            if let [even, odd] = classes {
+                let (left, right) = places[start..].split_at_mut(self.plane());
+                interleave::unzip(row, &mut left[..even.count[1]], &mut right[..odd.count[1]]);
+                continue;
+            }
+            for (class, places) in classes.iter().zip(places[start..].chunks_mut(self.plane())) {
+                let pixels = row[class.first[1]..].iter().step_by(self.stride[1]);
+                places.iter_mut().zip(pixels).for_each(|(place, pixel)| *place = *pixel);
+            }
+        }
+    }
+
+    /// The way back.
+    #[inline(always)]
+    pub fn join(&self, places: &[f32], plane: &mut [f32]) {
+        for (y, classes, start) in self.rows() {
+            let row = &mut plane[y * self.input[1]..][..self.input[1]];
+            if let [even, odd] = classes {
+                let (left, right) = places[start..].split_at(self.plane());
+                interleave::zip(&left[..even.count[1]], &right[..odd.count[1]], row);
+                continue;
+            }
+            for (class, places) in classes.iter().zip(places[start..].chunks(self.plane())) {
+                let pixels = row[class.first[1]..].iter_mut().step_by(self.stride[1]);
+                pixels.zip(places).for_each(|(pixel, place)| *pixel = *place);
+            }
+        }
+    }
+}
