@@ -84,7 +84,8 @@ impl PreparedClassifier<'_> {
             let (input, len) = (&self.input, images.len());
             bail!("{batch} images of {input:?} have {} values, not {len}", batch * image)
         }
-        self.network.run(batch, images, &mut self.logits)?;
+        self.logits.resize(batch * self.classes, 0.);
+        self.network.run(images, &mut self.logits)?;
         Ok(&self.logits)
     }
 }

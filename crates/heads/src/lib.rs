@@ -25,11 +25,10 @@
 //! assert_eq!(evidence.maps.dims(), [8, 10, 5, 5]);
 //! assert_eq!(evidence.reduction, Reduction::Mean); // the logits are the means of the maps, plus the bias
 //!
-//! // For inference on features of one size, into a buffer that is used again.
-//! let mut prepared = head.prepare(&[64, 5, 5])?;
-//! let mut logits = Vec::new();
-//! prepared.run(8, &features.flatten_all()?.to_vec1()?, &mut logits)?;
-//! assert_eq!(logits.len(), 8 * 10);
+//! // For inference on features of one size.
+//! let prepared = head.prepare(&[64, 5, 5])?;
+//! let mut logits = [0.; 8 * 10];
+//! prepared.run(&features.flatten_all()?.to_vec1()?, &mut logits)?;
 //! # Ok(())
 //! # }
 //! ```

@@ -25,7 +25,7 @@ pub trait Pooling: Send + Sync {
 
     /// Ready for inference on features of this shape; as it is, unless the pooling knows better.
     fn prepare(&self, features: &[usize]) -> Result<Box<dyn Prepared + '_>> {
-        Ok(plain(features, |xs| self.pool(xs, Mode::Inference)))
+        Ok(plain(features, self.outputs(features[0]), |xs| self.pool(xs, Mode::Inference)))
     }
 
     /// The class activation map, unless the pooling knows better.

@@ -15,8 +15,8 @@ impl Layer for Relu {
         Ok(Description::pointwise("ReLU", input.to_vec()))
     }
 
-    fn prepare(&self, _input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
-        Ok(Box::new(prepared::Relu))
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        Ok(Box::new(prepared::Relu(input.iter().product())))
     }
 }
 
@@ -33,7 +33,7 @@ impl Layer for Flatten {
         Ok(Description::global("Flatten", vec![input.iter().product()]))
     }
 
-    fn prepare(&self, _input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
-        Ok(Box::new(prepared::Identity))
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        Ok(Box::new(prepared::Identity(input.iter().product())))
     }
 }

@@ -40,7 +40,7 @@ impl Layer for Dropout {
         Ok(Description::pointwise(format!("Dropout({})", self.p), input.to_vec()))
     }
 
-    fn prepare(&self, _input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
-        Ok(Box::new(Identity))
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        Ok(Box::new(Identity(input.iter().product())))
     }
 }

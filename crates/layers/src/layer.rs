@@ -40,8 +40,8 @@ pub trait Layer: Send + Sync {
     /// # Errors
     /// A shape the layer does not take, or weights that are not f32 on the CPU.
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
-        self.describe(input)?;
-        Ok(plain(input, |xs| self.forward(xs, Mode::Inference)))
+        let output = self.describe(input)?.output.iter().product();
+        Ok(plain(input, output, |xs| self.forward(xs, Mode::Inference)))
     }
 }
 

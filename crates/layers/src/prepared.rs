@@ -4,25 +4,40 @@ use candle_core::{Device, Result, Tensor, bail};
 use ops::prepared::Prepared;
 
 /// The plain form of a part of a network as a prepared one: tensors are made for each call of `forward`, on inputs of
-/// the shape `input` (without the batch axis).
+/// the shape `input` (without the batch axis), with results of so many values.
 pub fn plain<'a>(
     input: &[usize],
-    forward: impl FnMut(&Tensor) -> Result<Tensor> + Send + 'a,
+    output: usize,
+    forward: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'a,
 ) -> Box<dyn Prepared + 'a> {
-    Box::new(Plain { input: input.to_vec(), forward })
+    Box::new(Plain { input: input.to_vec(), output, forward })
 }
 
 struct Plain<F> {
     input: Vec<usize>,
+    output: usize,
     forward: F,
 }
 
-impl<F: FnMut(&Tensor) -> Result<Tensor> + Send> Prepared for Plain<F> {
-    fn run(&mut self, batch: usize, x: &[f32], y: &mut Vec<f32>) -> Result<()> {
+impl<F: Fn(&Tensor) -> Result<Tensor> + Send + Sync> Prepared for Plain<F> {
+    fn sizes(&self) -> [usize; 2] {
+        [self.input.iter().product(), self.output]
+    }
+
+    fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+        let batch = y.len() / self.output;
         let shape = [&[batch], &self.input[..]].concat();
-        let ys = (self.forward)(&Tensor::from_slice(x, shape, &Device::Cpu)?)?;
-        *y = ys.flatten_all()?.to_vec1()?;
+        let ys = (self.forward)(&Tensor::from_slice(x, shape, &Device::Cpu)?)?.flatten_all()?.to_vec1()?;
+        if ys.len() != y.len() {
+            bail!("prepared for results of {} values, not for {} of a batch of {batch}", self.output, ys.len())
+        }
+        y.copy_from_slice(&ys);
         Ok(())
+    }
+
+    /// Tensors for each piece cost more than the cache gains.
+    fn takes_few(&self) -> bool {
+        false
     }
 }
 

@@ -1,7 +1,7 @@
 use crate::prepared::volume;
 use crate::{Description, Layer, Mode, Prepared, Sequential, Window};
 use candle_core::{Result, Tensor, bail};
-use ops::prepared::add_relu;
+use ops::prepared::{add_relu, scratch};
 
 /// A residual block (He et al. 2015): `ReLU(body(x) + shortcut(x))`, with the identity where there is no shortcut.
 pub struct Residual {
@@ -42,27 +42,36 @@ impl Layer for Residual {
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         self.describe(input)?;
         let shortcut = self.shortcut.as_ref().map(|shortcut| shortcut.prepare(input)).transpose()?;
-        Ok(Box::new(PreparedResidual { body: self.body.prepare(input)?, shortcut, buffer: Vec::new() }))
+        Ok(Box::new(PreparedResidual { body: self.body.prepare(input)?, shortcut }))
     }
 }
 
 struct PreparedResidual<'a> {
     body: Box<dyn Prepared + 'a>,
     shortcut: Option<Box<dyn Prepared + 'a>>,
-    /// What the shortcut gives.
-    buffer: Vec<f32>,
 }
 
 impl Prepared for PreparedResidual<'_> {
-    fn run(&mut self, batch: usize, x: &[f32], y: &mut Vec<f32>) -> Result<()> {
-        self.body.run(batch, x, y)?;
-        let mut x = x;
-        if let Some(shortcut) = &mut self.shortcut {
-            shortcut.run(batch, x, &mut self.buffer)?;
-            x = &self.buffer;
-        }
-        add_relu(batch, x, y);
-        Ok(())
+    fn sizes(&self) -> [usize; 2] {
+        self.body.sizes()
+    }
+
+    fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+        let output = self.sizes()[1];
+        self.body.run(x, y)?;
+        let Some(shortcut) = &self.shortcut else {
+            add_relu(output, x, y);
+            return Ok(());
+        };
+        scratch(y.len(), |short| {
+            shortcut.run(x, short)?;
+            add_relu(output, short, y);
+            Ok(())
+        })
+    }
+
+    fn footprint(&self) -> usize {
+        self.sizes().iter().sum::<usize>() + self.body.footprint()
     }
 }
 
@@ -110,11 +119,14 @@ struct PreparedIdentity {
 }
 
 impl Prepared for PreparedIdentity {
-    fn run(&mut self, batch: usize, x: &[f32], y: &mut Vec<f32>) -> Result<()> {
+    fn sizes(&self) -> [usize; 2] {
+        [self.input, self.output].map(|shape| shape.iter().product())
+    }
+
+    fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         let Self { stride, input: [channels, height, width], output: [outputs, oh, ow] } = *self;
         let before = (outputs - channels) / 2;
-        y.clear();
-        y.resize(batch * outputs * oh * ow, 0.);
+        y.fill(0.);
         for (y, x) in y.chunks_exact_mut(outputs * oh * ow).zip(x.chunks_exact(channels * height * width)) {
             let planes = y[before * oh * ow..].chunks_exact_mut(oh * ow).zip(x.chunks_exact(height * width));
             for (y, x) in planes {

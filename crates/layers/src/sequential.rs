@@ -1,6 +1,6 @@
 use crate::{Description, Layer, Mode, Prepared};
 use candle_core::{Context, Result, Tensor};
-use ops::prepared::Chain;
+use ops::prepared::{Chain, Identity};
 
 /// Layers one after the other, as `torch.nn.Sequential`. Made by a [`crate::Stack`].
 pub struct Sequential {
@@ -43,7 +43,8 @@ impl Layer for Sequential {
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         let mut shape = input.to_vec();
-        let mut steps = Vec::new();
+        // Dropped, unless there is nothing else.
+        let mut steps: Vec<Box<dyn Prepared>> = vec![Box::new(Identity(input.iter().product()))];
         for Entry { path, layer, absorbed } in &self.entries {
             if !absorbed {
                 steps.push(layer.prepare(&shape).with_context(|| format!("layer {path}"))?);

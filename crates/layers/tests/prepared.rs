@@ -12,11 +12,12 @@ fn builder(dtype: DType) -> VarBuilder<'static> {
 }
 
 fn assert_prepared_is_plain(what: &str, layer: &dyn Layer, input: &[usize]) -> Result<()> {
-    let (mut prepared, mut values) = (layer.prepare(input)?, Vec::new());
+    let prepared = layer.prepare(input)?;
     for batch in [1, 3, 20] {
         let xs = Tensor::randn(0f32, 1., [&[batch], input].concat(), &Device::Cpu)?;
         let plain = layer.forward(&xs, Mode::Inference)?;
-        prepared.run(batch, &xs.flatten_all()?.to_vec1()?, &mut values)?;
+        let mut values = vec![f32::NAN; plain.elem_count()];
+        prepared.run(&xs.flatten_all()?.to_vec1()?, &mut values)?;
         let values = Tensor::from_slice(&values, plain.shape(), &Device::Cpu)?;
         assert!((values - plain)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-5, "{what}, batch {batch}");
     }
@@ -71,7 +72,7 @@ fn what_cannot_be_prepared_is_an_error() -> Result<()> {
     let stack = Stack::new(&[1, 8, 8], builder(DType::F32)).conv(4, 3).relu().conv(4, 3).build()?;
     let error = stack.prepare(&[1, 4, 4]).err().expect("2x2 is too small for a 3x3 kernel").to_string();
     assert!(error.contains("layer 2"), "{error}");
-    let error = stack.prepare(&[1, 8, 8])?.run(2, &[0.; 64], &mut Vec::new()).unwrap_err().to_string();
-    assert!(error.contains("64 values"), "{error}");
+    let error = stack.prepare(&[1, 8, 8])?.run(&[0.; 65], &mut [0.; 64]).unwrap_err().to_string();
+    assert!(error.contains("65 values"), "{error}");
     Ok(())
 }

@@ -19,7 +19,7 @@ pub mod parallel;
 pub mod pool;
 pub mod reduce;
 pub mod relu;
-mod scratch;
+pub mod scratch;
 mod storage;
 pub mod tile;
 

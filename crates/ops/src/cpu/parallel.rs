@@ -2,6 +2,7 @@
 //! way, whatever the number of threads.
 
 use rayon::prelude::*;
+use std::cell::Cell;
 use std::mem::MaybeUninit;
 
 /// Below this many floating-point operations handing work to other threads costs more than it saves.
@@ -23,10 +24,33 @@ pub fn chunks2<A: Send, B: Send>(
     f: impl Fn(usize, &mut [A], &mut [B]) + Sync + Send,
 ) {
     assert_eq!(a.len().div_ceil(len_a), b.len().div_ceil(len_b));
-    if a.len() <= len_a || work < WORTH_A_THREAD || rayon::current_num_threads() == 1 {
+    if a.len() <= len_a || work < WORTH_A_THREAD || rayon::current_num_threads() == 1 || IS_PIECE.get() {
         a.chunks_mut(len_a).zip(b.chunks_mut(len_b)).enumerate().for_each(|(i, (a, b))| f(i, a, b));
     } else {
-        a.par_chunks_mut(len_a).zip(b.par_chunks_mut(len_b)).enumerate().for_each(|(i, (a, b))| f(i, a, b));
+        a.par_chunks_mut(len_a).zip(b.par_chunks_mut(len_b)).enumerate().for_each(|(i, (a, b))| {
+            let _piece = Piece::start();
+            f(i, a, b);
+        });
+    }
+}
+
+thread_local! {
+    static IS_PIECE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives its thread does a piece of parallel work and hands nothing over to others: they have their own.
+struct Piece;
+
+impl Piece {
+    fn start() -> Self {
+        IS_PIECE.set(true);
+        Self
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        IS_PIECE.set(false);
     }
 }
 

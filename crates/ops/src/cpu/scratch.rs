@@ -9,15 +9,14 @@ thread_local! {
     static BUFFERS: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs `f` on buffers of these lengths; they start at a cache line and hold whatever was there before.
+/// Runs `f` on buffers of these lengths; they start at a cache line and hold whatever was there before. `f` may ask for
+/// more: they are others.
 pub fn with<const N: usize, R>(lens: [usize; N], f: impl FnOnce([&mut [f32]; N]) -> R) -> R {
-    BUFFERS.with_borrow_mut(|buffers| {
-        if buffers.len() < N {
-            buffers.resize_with(N, Vec::new);
-        }
-        let mut buffers = buffers.iter_mut();
-        f(lens.map(|len| aligned(buffers.next().expect("N buffers"), len)))
-    })
+    let mut taken = BUFFERS.with_borrow_mut(|free| [(); N].map(|()| free.pop().unwrap_or_default()));
+    let mut buffers = taken.iter_mut();
+    let result = f(lens.map(|len| aligned(buffers.next().expect("N buffers"), len)));
+    BUFFERS.with_borrow_mut(|free| free.extend(taken.into_iter().rev()));
+    result
 }
 
 fn aligned(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {

@@ -1,39 +1,119 @@
-use super::{Identity, Prepared};
+use super::{Prepared, batch};
+use crate::cpu::{parallel, scratch};
 use candle_core::Result;
+use std::sync::OnceLock;
 
-/// Parts one after the other. What is between them goes back and forth between two buffers.
+/// Bytes that the inputs under way through some parts should take at most, with what the kernels need beside them: half
+/// to three quarters of a core's second-level cache.
+const CACHE: usize = 384 << 10;
+
+/// More inputs at a time gain nothing.
+const MOST: usize = 16;
+
+/// Parts one after the other; what is between them lies in scratch buffers. A batch is cut into pieces that go through
+/// several parts before the next ones do: see [`Prepared::takes_few`].
 pub struct Chain<'a> {
-    steps: Vec<Box<dyn Prepared + 'a>>,
-    buffers: [Vec<f32>; 2],
+    segments: Vec<Segment<'a>>,
 }
 
 impl<'a> Chain<'a> {
-    pub fn new(mut steps: Vec<Box<dyn Prepared + 'a>>) -> Self {
-        steps.retain(|step| !step.is_identity());
-        Self { steps, buffers: Default::default() }
+    /// # Panics
+    /// There are no parts.
+    pub fn new(mut parts: Vec<Box<dyn Prepared + 'a>>) -> Self {
+        if !parts.iter().all(|part| part.is_identity()) {
+            parts.retain(|part| !part.is_identity());
+        }
+        assert!(!parts.is_empty(), "a chain has at least one part");
+        let mut segments: Vec<Segment> = Vec::new();
+        for part in parts {
+            let piece = (CACHE / size_of::<f32>() / part.footprint().max(1)).clamp(1, MOST);
+            let few = part.takes_few();
+            match segments.last_mut() {
+                Some(last) if few && last.fits(piece) => {
+                    last.piece = last.piece.map(|other| other.min(piece));
+                    last.parts.push(part);
+                }
+                _ => segments.push(Segment { parts: vec![part], piece: few.then_some(piece) }),
+            }
+        }
+        Self { segments }
     }
 }
 
 impl Prepared for Chain<'_> {
-    fn run(&mut self, batch: usize, x: &[f32], y: &mut Vec<f32>) -> Result<()> {
-        let [mut from, mut to] = self.buffers.each_mut();
-        match &mut self.steps[..] {
-            [] => Identity.run(batch, x, y)?,
-            [only] => only.run(batch, x, y)?,
-            [first, between @ .., last] => {
-                first.run(batch, x, from)?;
-                for step in between {
-                    step.run(batch, from, to)?;
-                    // The buffers stay where they are: their sizes settle with the first call.
-                    std::mem::swap(&mut from, &mut to);
-                }
-                last.run(batch, from, y)?;
-            }
-        }
-        Ok(())
+    fn sizes(&self) -> [usize; 2] {
+        sizes(&self.segments)
+    }
+
+    fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+        in_turn(&self.segments, batch(self, x, y)?, x, y)
+    }
+
+    /// It cuts them itself.
+    fn takes_few(&self) -> bool {
+        false
+    }
+
+    fn footprint(&self) -> usize {
+        self.segments.iter().flat_map(|segment| &segment.parts).map(|part| part.footprint()).max().unwrap_or(0)
     }
 
     fn is_identity(&self) -> bool {
-        self.steps.is_empty()
+        self.segments.iter().all(|segment| segment.parts.iter().all(|part| part.is_identity()))
     }
+}
+
+/// Parts that a piece of the batch goes through.
+struct Segment<'a> {
+    parts: Vec<Box<dyn Prepared + 'a>>,
+    /// How many inputs that is at most; none if it is all of them.
+    piece: Option<usize>,
+}
+
+impl Segment<'_> {
+    /// Whether another part belongs here that would rather have pieces of this size.
+    fn fits(&self, piece: usize) -> bool {
+        self.piece.is_some_and(|own| own < 4 * piece && piece < 4 * own)
+    }
+}
+
+impl Prepared for Segment<'_> {
+    fn sizes(&self) -> [usize; 2] {
+        sizes(&self.parts)
+    }
+
+    fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+        let ([inputs, outputs], batch) = (self.sizes(), batch(self, x, y)?);
+        // Every thread has something to do.
+        let most = batch.div_ceil(rayon::current_num_threads()).max(1);
+        let piece = self.piece.map_or(batch.max(1), |piece| piece.min(most));
+        let failed = OnceLock::new();
+        parallel::chunks(y, piece * outputs, usize::MAX, |i, y| {
+            let count = y.len() / outputs;
+            let x = &x[i * piece * inputs..][..count * inputs];
+            if let Err(error) = in_turn(&self.parts, count, x, y) {
+                let _ = failed.set(error);
+            }
+        });
+        failed.into_inner().map_or(Ok(()), Err)
+    }
+}
+
+fn sizes(parts: &[impl Prepared]) -> [usize; 2] {
+    [parts[0].sizes()[0], parts[parts.len() - 1].sizes()[1]]
+}
+
+/// Runs parts one after the other on as many inputs.
+fn in_turn(parts: &[impl Prepared], count: usize, x: &[f32], y: &mut [f32]) -> Result<()> {
+    let [first, middle @ .., last] = parts else { return parts[0].run(x, y) };
+    let most = parts.iter().map(|part| count * part.sizes()[0]).max().unwrap_or(0);
+    scratch::with([most; 2], |[mut from, mut to]| {
+        first.run(x, &mut from[..count * first.sizes()[1]])?;
+        for part in middle {
+            let [inputs, outputs] = part.sizes();
+            part.run(&from[..count * inputs], &mut to[..count * outputs])?;
+            std::mem::swap(&mut from, &mut to);
+        }
+        last.run(&from[..count * last.sizes()[0]], y)
+    })
 }

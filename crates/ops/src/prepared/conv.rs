@@ -1,4 +1,4 @@
-use super::{Prepared, fit, values};
+use super::{Prepared, batch, values};
 use crate::conv::check;
 use crate::cpu::{conv, depthwise};
 use crate::{Epilogue, Window};
@@ -9,8 +9,6 @@ pub struct Conv2d {
     shape: conv::Shape,
     packed: conv::Packed,
     bias: Option<Vec<f32>>,
-    /// Nobody asks which values won a pooling: one per image that stays what it is.
-    winners: Vec<u8>,
 }
 
 impl Conv2d {
@@ -27,15 +25,18 @@ impl Conv2d {
     ) -> Result<Self> {
         let shape = check((1, channels, height, width), weight, bias, window, epilogue)?;
         let packed = conv::Packed::new(&shape, &values(weight)?);
-        Ok(Self { shape, packed, bias: bias.map(values).transpose()?, winners: Vec::new() })
+        Ok(Self { shape, packed, bias: bias.map(values).transpose()? })
     }
 }
 
 impl Prepared for Conv2d {
-    fn run(&mut self, batch: usize, x: &[f32], y: &mut Vec<f32>) -> Result<()> {
-        fit(batch, x, self.shape.image(), y, self.shape.results())?;
-        self.winners.resize(batch, 0);
-        self.packed.forward(x, self.bias.as_deref(), y, &mut self.winners);
+    fn sizes(&self) -> [usize; 2] {
+        [self.shape.image(), self.shape.results()]
+    }
+
+    fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+        batch(self, x, y)?;
+        self.packed.forward(x, self.bias.as_deref(), y);
         Ok(())
     }
 }
@@ -65,8 +66,12 @@ impl DepthwiseConv2d {
 }
 
 impl Prepared for DepthwiseConv2d {
-    fn run(&mut self, batch: usize, x: &[f32], y: &mut Vec<f32>) -> Result<()> {
-        fit(batch, x, self.shape.image(), y, self.shape.results())?;
+    fn sizes(&self) -> [usize; 2] {
+        [self.shape.image(), self.shape.results()]
+    }
+
+    fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+        batch(self, x, y)?;
         self.packed.forward(x, y);
         Ok(())
     }

@@ -1,4 +1,4 @@
-use super::{Prepared, fit, values};
+use super::{Prepared, batch, values};
 use crate::cpu::linear;
 use crate::cpu::matvec::MatVec;
 use crate::cpu::tile::dispatch;
@@ -31,9 +31,17 @@ impl Linear {
 }
 
 impl Prepared for Linear {
-    fn run(&mut self, batch: usize, x: &[f32], y: &mut Vec<f32>) -> Result<()> {
+    fn sizes(&self) -> [usize; 2] {
+        [self.inputs, self.bias.len()]
+    }
+
+    fn takes_few(&self) -> bool {
+        false
+    }
+
+    fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+        let batch = batch(self, x, y)?;
         let Self { weight, bias, inputs, relu } = self;
-        fit(batch, x, *inputs, y, bias.len())?;
         if batch <= FEW {
             dispatch(MatVec { x, weight, bias, relu: *relu, y });
         } else {

@@ -1,15 +1,19 @@
-use super::Prepared;
+use super::{Prepared, batch};
 use crate::cpu::parallel;
 use candle_core::Result;
 
-/// The input itself: what dropout and flattening are in inference.
+/// The input itself, of so many values: what dropout and flattening are in inference.
 #[derive(Debug, Clone, Copy)]
-pub struct Identity;
+pub struct Identity(pub usize);
 
 impl Prepared for Identity {
-    fn run(&mut self, _batch: usize, x: &[f32], y: &mut Vec<f32>) -> Result<()> {
-        y.clear();
-        y.extend_from_slice(x);
+    fn sizes(&self) -> [usize; 2] {
+        [self.0; 2]
+    }
+
+    fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+        batch(self, x, y)?;
+        y.copy_from_slice(x);
         Ok(())
     }
 
@@ -18,21 +22,25 @@ impl Prepared for Identity {
     }
 }
 
-/// [`crate::relu`].
+/// [`crate::relu`] of inputs of so many values.
 #[derive(Debug, Clone, Copy)]
-pub struct Relu;
+pub struct Relu(pub usize);
 
 impl Prepared for Relu {
-    fn run(&mut self, batch: usize, x: &[f32], y: &mut Vec<f32>) -> Result<()> {
-        y.resize(x.len(), 0.);
-        each_image(batch, x, y, |y, x| *y = positive(x));
+    fn sizes(&self) -> [usize; 2] {
+        [self.0; 2]
+    }
+
+    fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+        batch(self, x, y)?;
+        each_image(self.0, x, y, |y, x| *y = positive(x));
         Ok(())
     }
 }
 
-/// `y = max(y + x, 0)` over batches of the same size: the end of a residual block.
-pub fn add_relu(batch: usize, x: &[f32], y: &mut [f32]) {
-    each_image(batch, x, y, |y, x| *y = positive(*y + x));
+/// `y = max(y + x, 0)` over inputs of `size` values: the end of a residual block.
+pub fn add_relu(size: usize, x: &[f32], y: &mut [f32]) {
+    each_image(size, x, y, |y, x| *y = positive(*y + x));
 }
 
 /// `max(x, 0)`; NaN stays NaN.
@@ -41,9 +49,8 @@ fn positive(x: f32) -> f32 {
     if x < 0. { 0. } else { x }
 }
 
-fn each_image(batch: usize, x: &[f32], y: &mut [f32], f: impl Fn(&mut f32, f32) + Sync + Send) {
-    let image = x.len() / batch.max(1);
-    parallel::chunks(y, image, x.len(), |i, y| {
-        y.iter_mut().zip(&x[i * image..]).for_each(|(y, &x)| f(y, x));
+fn each_image(size: usize, x: &[f32], y: &mut [f32], f: impl Fn(&mut f32, f32) + Sync + Send) {
+    parallel::chunks(y, size, x.len(), |i, y| {
+        y.iter_mut().zip(&x[i * size..]).for_each(|(y, &x)| f(y, x));
     });
 }

@@ -1,4 +1,4 @@
-use super::{Prepared, fit};
+use super::{Prepared, batch};
 use crate::Window;
 use crate::cpu::pool::{self, Regions};
 use crate::pool::{Kind, local_regions};
@@ -51,9 +51,13 @@ impl Pool {
 }
 
 impl Prepared for Pool {
-    fn run(&mut self, batch: usize, x: &[f32], y: &mut Vec<f32>) -> Result<()> {
+    fn sizes(&self) -> [usize; 2] {
+        [self.regions.plane(), self.regions.output()].map(|values| self.channels * values)
+    }
+
+    fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+        batch(self, x, y)?;
         let Self { channels, regions, kind } = self;
-        fit(batch, x, *channels * regions.plane(), y, *channels * regions.output())?;
         match *kind {
             Kind::Max => pool::max_into(regions, x, y, *channels),
             Kind::Average { divisor } => pool::avg_into(regions, x, divisor, y, *channels),

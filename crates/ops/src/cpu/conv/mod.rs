@@ -67,14 +67,12 @@ impl Packed {
         Self { s: *s, g, method, weight }
     }
 
-    /// `x` is (N, C_in, H, W) with any N, `y` (N, C_out, h, w) with [`Shape::result`]. The winners of a pooling, which of
-    /// its four positions each result is, have the length of `y` where they are wanted, and one value per image otherwise.
-    pub fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: &mut [u8]) {
+    /// `x` is (N, C_in, H, W) with any N, `y` (N, C_out, h, w) with [`Shape::result`].
+    pub fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
         let (s, together) = (&self.s, self.together());
-        let batch = y.len() / s.results();
-        let (of_y, of_winners) = (together * s.results(), winners.len() / batch.max(1) * together);
-        parallel::chunks2((y, of_y), (winners, of_winners), batch * s.work(), |i, y, winners| {
-            self.images(&x[i * together * s.image()..], bias, y, winners);
+        let work = y.len() / s.results() * s.work();
+        parallel::chunks(y, together * s.results(), work, |i, y| {
+            self.images(&x[i * together * s.image()..], bias, y, None);
         });
     }
 
@@ -87,8 +85,8 @@ impl Packed {
         }
     }
 
-    /// As [`Packed::forward`], for so many images at most.
-    fn images(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: &mut [u8]) {
+    /// As [`Packed::forward`], for so many images at most; and if they are wanted the winners of a pooling.
+    fn images(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>) {
         let Self { s, g, method, weight } = self;
         let (tiling, image) = match method {
             Method::Pointwise(steps) => return pointwise::forward(s, steps, x, weight, bias, y),
@@ -96,7 +94,6 @@ impl Packed {
             _ => (None, g.image),
         };
         let images = y.len() / s.results();
-        let winners = (winners.len() == y.len()).then_some(winners);
         let [pixels, products] = tiling.map_or([0, 0], |tiling| [tiling.pixels(), Tiling::SUMS]);
         let sums = if tiling.is_some() { images * g.blocked() } else { g.positions.len() * WIDTH };
         scratch::with([images * image, sums, pixels, products], |[padded, sums, pixels, products]| {
@@ -117,12 +114,14 @@ impl Packed {
 pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, want_winners: bool) -> Output {
     let packed = Packed::new(s, weight);
     let together = packed.together();
-    let winners_len = if want_winners && s.epilogue == Epilogue::ReluMaxPool { s.results() } else { 1 };
+    // Where they are not wanted a dummy value per image keeps the loop one.
+    let wanted = want_winners && s.epilogue == Epilogue::ReluMaxPool;
+    let winners_len = if wanted { s.results() } else { 1 };
     let mut winners = vec![0u8; s.batch * winners_len];
     let of_winners = (&mut winners[..], together * winners_len);
     let of_y = (s.batch * s.results(), together * s.results());
     let y = parallel::filled2(of_y, of_winners, s.batch * s.work(), |i, y, winners| {
-        packed.images(&x[i * together * s.image()..], bias, y.take_all(), winners);
+        packed.images(&x[i * together * s.image()..], bias, y.take_all(), wanted.then_some(winners));
     });
     Output { y, winners }
 }
