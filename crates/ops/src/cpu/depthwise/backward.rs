@@ -4,16 +4,13 @@ use super::super::conv::Saved;
 use super::super::conv_norm::{self, Norm};
 use super::super::tile::{Kernel, WIDTH, dispatch, vectors_mut};
 use super::super::{Gradients, parallel, reduce, scratch};
-use super::grid::{Grid, Tap};
+use super::grid::Grid;
 use super::rows::{Planes, dots, row};
 use super::{Shape, surrounded};
 use pulp::Simd;
 
 /// Into how many parts a batch is cut for the gradient of the weights, whatever the number of threads.
 const GROUPS: usize = 8;
-
-/// Taps whose sums are kept in registers at the same time.
-const TAPS: usize = 3;
 
 /// `dy` is the gradient of the result, or with `norm` that of what the batch normalisation and the epilogue made of it.
 pub fn backward(
@@ -83,7 +80,6 @@ impl Kernel for Backward<'_> {
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { s, grid, x, weight, norm, dy, pixels, sums, outputs, plane, dw, db, mut dx } = self;
         let (size, results, taps) = (s.plane(), dy.len() / s.channels, s.taps());
-        let of_output = Tap { tap: 0, start: grid.margin, mask: grid.inside };
         for channel in 0..s.channels {
             // The gradient of the outputs, and the same on the grid.
             let mut gradient = &dy[channel * results..][..results];
@@ -102,26 +98,20 @@ impl Kernel for Backward<'_> {
             };
 
             let values = grid.pixels(x, channel, pixels);
-            let planes = Planes { values, masks: &grid.masks, places: grid.plane() };
+            let planes = Planes { values, masks: &grid.masks };
+            let outputs = Planes { values: outputs, masks: &grid.masks };
             let dw = vectors_mut::<S, V>(&mut dw[channel * taps * WIDTH..][..taps * WIDTH]);
-            for taps in grid.seen.chunks(TAPS) {
-                match taps.as_chunks().0 {
-                    [taps] => dots::<S, V, TAPS>(simd, dw, taps, planes, (&of_output, outputs)),
-                    _ => taps.iter().for_each(|tap| {
-                        dots::<S, V, 1>(simd, dw, &[*tap], planes, (&of_output, outputs));
-                    }),
-                }
-            }
+            dots::<S, V>(simd, dw, (&grid.seen, planes), (&grid.outputs, outputs), grid.plane());
 
             let Some(dx) = dx.as_deref_mut() else { continue };
             let dx = &mut dx[channel * size..][..size];
-            let (weight, planes) = (&weight[channel * taps..][..taps], Planes { values: outputs, ..planes });
+            let weight = &weight[channel * taps..][..taps];
             if grid.is_input() {
-                row::<S, V>(simd, &grid.classes[0].met_by, weight, planes, 0., None, dx);
+                row::<S, V>(simd, &grid.classes[0].met_by, weight, outputs, 0., None, dx);
                 continue;
             }
             for (class, sums) in grid.classes.iter().zip(sums.chunks_exact_mut(grid.plane())) {
-                row::<S, V>(simd, &class.met_by, weight, planes, 0., None, sums);
+                row::<S, V>(simd, &class.met_by, weight, outputs, 0., None, sums);
             }
             grid.join(sums, dx);
         }

@@ -1,6 +1,7 @@
 //! Where everything lies.
 
 use super::super::tile::WIDTH;
+use super::rows::{Tap, Taps};
 use super::{Shape, interleave, surrounded};
 
 /// The pixels of a plane sorted into classes, by the remainders of their row and column by the stride, and each class,
@@ -14,9 +15,9 @@ pub struct Grid {
     /// By row, then by column.
     pub classes: Vec<Class>,
     /// What the outputs meet of the classes, lying one after the other.
-    pub seen: Vec<Tap>,
-    /// All ones where the place on the grid is one of the output.
-    pub inside: usize,
+    pub seen: Taps,
+    /// The outputs themselves, as if a tap met them.
+    pub outputs: Taps,
     /// For each distance over the grid which places have something there: all ones or all zeros.
     pub masks: Vec<f32>,
     /// What a tap may read before and behind the planes.
@@ -30,18 +31,7 @@ pub struct Class {
     /// How many rows and columns.
     count: [usize; 2],
     /// What has met these pixels.
-    pub met_by: Vec<Tap>,
-}
-
-/// Where a tap of the kernel reads.
-#[derive(Debug, Clone, Copy)]
-pub struct Tap {
-    /// Its number.
-    pub tap: usize,
-    /// Of the first place on the grid, counted from [`Grid::margin`] before the planes.
-    pub start: usize,
-    /// Where its mask starts.
-    pub mask: usize,
+    pub met_by: Taps,
 }
 
 impl Grid {
@@ -58,12 +48,14 @@ impl Grid {
             output: s.output,
             stride,
             classes: Vec::new(),
-            seen: Vec::new(),
-            inside: 0,
+            seen: Taps::new(Vec::new()),
+            outputs: Taps::new(Vec::new()),
             masks: Vec::new(),
             margin,
         };
-        grid.inside = grid.mask([0, 0], s.output, s.output);
+        let mask = grid.mask([0, 0], s.output, s.output);
+        grid.outputs = Taps::new(vec![Tap { tap: 0, start: margin, mask }]);
+        let mut seen = Vec::new();
         for y in 0..stride[0].min(s.input[0]) {
             for x in 0..stride[1].min(s.input[1]) {
                 let (first, plane) = ([y, x], grid.classes.len() * grid.plane());
@@ -79,12 +71,13 @@ impl Grid {
                     let there = [0, 1].map(|axis| distance[axis] / stride[axis] as isize);
                     let back = there.map(|distance| -distance);
                     let mask = grid.mask(there, count, s.output);
-                    grid.seen.push(Tap { tap, start: plane + grid.start(there), mask });
+                    seen.push(Tap { tap, start: plane + grid.start(there), mask });
                     met_by.push(Tap { tap, start: grid.start(back), mask: grid.mask(back, s.output, count) });
                 }
-                grid.classes.push(Class { first, count, met_by });
+                grid.classes.push(Class { first, count, met_by: Taps::new(met_by) });
             }
         }
+        grid.seen = Taps::new(seen);
         grid
     }
 

@@ -58,7 +58,7 @@ impl Kernel for Forward<'_> {
         let channels = y.chunks_exact_mut(s.output[0] * s.output[1]).zip(weight.chunks_exact(s.taps()));
         for (channel, (y, weight)) in channels.enumerate() {
             let values = grid.pixels(x, channel, pixels);
-            let planes = Planes { values, masks: &grid.masks, places: grid.plane() };
+            let planes = Planes { values, masks: &grid.masks };
             let first = bias.as_ref().map_or(0., |bias| bias[channel]);
             if grid.is_output() {
                 row::<S, V>(simd, &grid.seen, weight, planes, first, floor, y);

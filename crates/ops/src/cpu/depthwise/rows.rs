@@ -1,29 +1,65 @@
 //! The two products, over all places of a grid at once.
 
 use super::super::tile::{Row, WIDTH, vectors, vectors_mut};
-use super::grid::Tap;
 use pulp::Simd;
 
-/// What taps read: planes with margins, and the masks of their places.
-#[derive(Clone, Copy)]
-pub struct Planes<'a> {
-    pub values: &'a [f32],
-    pub masks: &'a [f32],
-    /// Of the grid.
-    pub places: usize,
+/// Where a tap of the kernel reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Tap {
+    /// Its number.
+    pub tap: usize,
+    /// Of the first place on the grid, among the values.
+    pub start: usize,
+    /// Of its mask: all ones where the place has a value, all zeros where not.
+    pub mask: usize,
 }
 
-impl<'a> Planes<'a> {
-    /// `B` blocks of a tap's values from place `first` on, and their masks.
+/// Some taps, with the furthest start of a value and of a mask.
+#[derive(Debug)]
+pub struct Taps {
+    taps: Vec<Tap>,
+    reach: [usize; 2],
+}
+
+impl Taps {
+    pub fn new(taps: Vec<Tap>) -> Self {
+        let reach = [0, 1].map(|of| taps.iter().map(|tap| [tap.start, tap.mask][of]).max().unwrap_or(0));
+        Self { taps, reach }
+    }
+
+    /// Whether so many places lie within the planes for all of them.
+    fn fit(&self, planes: Planes, places: usize) -> bool {
+        self.reach[0] + places <= planes.values.len() && self.reach[1] + places <= planes.masks.len()
+    }
+}
+
+/// What taps read.
+#[derive(Clone, Copy)]
+pub struct Planes<'a> {
+    /// With margins.
+    pub values: &'a [f32],
+    pub masks: &'a [f32],
+}
+
+impl Planes<'_> {
+    /// `B` blocks of a tap's values from a place on, 0 where the mask says so.
+    ///
+    /// # Safety
+    /// The taps `tap` is one of [fit](Taps::fit) as many places.
     #[inline(always)]
-    fn blocks<S: Simd, const V: usize, const B: usize>(
+    unsafe fn blocks<S: Simd, const V: usize, const B: usize>(
         self,
+        simd: S,
         tap: &Tap,
-        first: usize,
-    ) -> (&'a [Row<S, V>], &'a [Row<S, V>]) {
-        let values = &self.values[tap.start + first..][..B * WIDTH];
-        let masks = &self.masks[tap.mask + first..][..B * WIDTH];
-        (&vectors::<S, V>(values)[..B], &vectors::<S, V>(masks)[..B])
+        place: usize,
+    ) -> [Row<S, V>; B] {
+        // SAFETY: the caller's promise.
+        let [values, masks] = unsafe {
+            let (value, mask) = (tap.start + place, tap.mask + place);
+            [self.values.get_unchecked(value..value + B * WIDTH), self.masks.get_unchecked(mask..mask + B * WIDTH)]
+        };
+        let (values, masks) = (vectors::<S, V>(values), vectors::<S, V>(masks));
+        std::array::from_fn(|b| std::array::from_fn(|v| simd.and_f32s(values[b][v], masks[b][v])))
     }
 }
 
@@ -35,83 +71,124 @@ struct Block([f32; WIDTH]);
 #[inline(always)]
 pub fn row<S: Simd, const V: usize>(
     simd: S,
-    taps: &[Tap],
+    taps: &Taps,
     weight: &[f32],
     planes: Planes,
     first: f32,
     floor: Option<f32>,
     out: &mut [f32],
 ) {
-    // As many blocks as fit the registers.
-    let mut rest = out;
-    let mut place = 0;
+    assert!(taps.fit(planes, out.len().next_multiple_of(WIDTH)));
+    let sum = Sum { taps: &taps.taps, weight, planes, first, floor };
+    let (mut rest, mut place) = (out, 0);
     while rest.len() >= WIDTH {
-        let done = match rest.len() / WIDTH {
-            1 | 2 => blocks::<S, V, 1>(simd, taps, weight, planes, place, first, floor, rest),
-            3..6 => blocks::<S, V, 3>(simd, taps, weight, planes, place, first, floor, rest),
-            _ => blocks::<S, V, 6>(simd, taps, weight, planes, place, first, floor, rest),
+        // As many blocks as fit the registers.
+        // SAFETY: none of them reaches beyond what is asserted above.
+        let done = unsafe {
+            match rest.len() / WIDTH {
+                1 | 2 => sum.blocks::<S, V, 1>(simd, place, rest),
+                3..6 => sum.blocks::<S, V, 3>(simd, place, rest),
+                _ => sum.blocks::<S, V, 6>(simd, place, rest),
+            }
         };
         rest = &mut rest[done..];
         place += done;
     }
     if !rest.is_empty() {
         let mut block = Block([0.; WIDTH]);
-        blocks::<S, V, 1>(simd, taps, weight, planes, place, first, floor, &mut block.0);
+        // SAFETY: as above.
+        unsafe { sum.blocks::<S, V, 1>(simd, place, &mut block.0) };
         rest.copy_from_slice(&block.0[..rest.len()]);
     }
 }
 
-/// The first `B` blocks of `out`, which starts at `place`; how many values they are.
-#[allow(clippy::too_many_arguments)]
-#[inline(always)]
-fn blocks<S: Simd, const V: usize, const B: usize>(
-    simd: S,
-    taps: &[Tap],
-    weight: &[f32],
-    planes: Planes,
-    place: usize,
+struct Sum<'a> {
+    taps: &'a [Tap],
+    weight: &'a [f32],
+    planes: Planes<'a>,
     first: f32,
     floor: Option<f32>,
-    out: &mut [f32],
-) -> usize {
-    let mut sums = [[simd.splat_f32s(first); V]; B];
-    for tap in taps {
-        let (values, masks) = planes.blocks::<S, V, B>(tap, place);
-        let factor = simd.splat_f32s(weight[tap.tap]);
-        for ((sums, values), masks) in sums.iter_mut().zip(values).zip(masks) {
-            for v in 0..V {
-                sums[v] = simd.mul_add_e_f32s(factor, simd.and_f32s(values[v], masks[v]), sums[v]);
+}
+
+impl Sum<'_> {
+    /// The first `B` blocks of `out`, which starts at `place`; how many values they are.
+    ///
+    /// # Safety
+    /// The taps [fit](Taps::fit) as many places.
+    #[inline(always)]
+    unsafe fn blocks<S: Simd, const V: usize, const B: usize>(&self, simd: S, place: usize, out: &mut [f32]) -> usize {
+        let mut sums = [[simd.splat_f32s(self.first); V]; B];
+        for tap in self.taps {
+            // SAFETY: the caller's promise.
+            let values: [Row<S, V>; B] = unsafe { self.planes.blocks(simd, tap, place) };
+            let factor = simd.splat_f32s(self.weight[tap.tap]);
+            for (sums, values) in sums.iter_mut().zip(values) {
+                for v in 0..V {
+                    sums[v] = simd.mul_add_e_f32s(factor, values[v], sums[v]);
+                }
+            }
+        }
+        if let Some(floor) = self.floor {
+            let floor = simd.splat_f32s(floor);
+            for sum in sums.as_flattened_mut() {
+                *sum = simd.select_f32s(simd.less_than_f32s(*sum, floor), floor, *sum);
+            }
+        }
+        vectors_mut::<S, V>(&mut out[..B * WIDTH])[..B].copy_from_slice(&sums);
+        B * WIDTH
+    }
+}
+
+/// Taps whose sums are kept in registers at the same time.
+const TOGETHER: usize = 3;
+
+/// `sums[tap] += Σ_i values of the tap at place i · those of `other` there`, in lanes, over so many places.
+#[inline(always)]
+pub fn dots<S: Simd, const V: usize>(
+    simd: S,
+    sums: &mut [Row<S, V>],
+    (taps, planes): (&Taps, Planes),
+    (other, others): (&Taps, Planes),
+    places: usize,
+) {
+    let places = places.next_multiple_of(WIDTH);
+    assert!(taps.fit(planes, places) && other.fit(others, places));
+    for taps in taps.taps.chunks(TOGETHER) {
+        // SAFETY: the assertion above.
+        unsafe {
+            match taps.as_chunks().0 {
+                [taps] => few_dots::<S, V, TOGETHER>(simd, sums, taps, planes, &other.taps[0], others, places),
+                _ => taps.iter().for_each(|tap| {
+                    few_dots::<S, V, 1>(simd, sums, &[*tap], planes, &other.taps[0], others, places);
+                }),
             }
         }
     }
-    if let Some(floor) = floor {
-        let floor = simd.splat_f32s(floor);
-        for sum in sums.as_flattened_mut() {
-            *sum = simd.select_f32s(simd.less_than_f32s(*sum, floor), floor, *sum);
-        }
-    }
-    vectors_mut::<S, V>(&mut out[..B * WIDTH])[..B].copy_from_slice(&sums);
-    B * WIDTH
 }
 
-/// `sums[tap] += Σ_i values of the tap at place i · those of `other` there`, in lanes.
+/// [`dots`] of some taps.
+///
+/// # Safety
+/// The taps [fit](Taps::fit) so many places.
 #[inline(always)]
-pub fn dots<S: Simd, const V: usize, const T: usize>(
+unsafe fn few_dots<S: Simd, const V: usize, const T: usize>(
     simd: S,
     sums: &mut [Row<S, V>],
     taps: &[Tap; T],
     planes: Planes,
-    (other, others): (&Tap, &[f32]),
+    other: &Tap,
+    others: Planes,
+    places: usize,
 ) {
     let mut totals = taps.map(|tap| sums[tap.tap]);
-    let others = Planes { values: others, ..planes };
-    for place in (0..planes.places).step_by(WIDTH) {
-        let (other, other_masks) = others.blocks::<S, V, 1>(other, place);
+    for place in (0..places).step_by(WIDTH) {
+        // SAFETY: the caller's promise.
+        let [other] = unsafe { others.blocks::<S, V, 1>(simd, other, place) };
         for (total, tap) in totals.iter_mut().zip(taps) {
-            let (values, masks) = planes.blocks::<S, V, 1>(tap, place);
+            // SAFETY: the caller's promise.
+            let [values] = unsafe { planes.blocks::<S, V, 1>(simd, tap, place) };
             for v in 0..V {
-                let other = simd.and_f32s(other[0][v], other_masks[0][v]);
-                total[v] = simd.mul_add_e_f32s(simd.and_f32s(values[0][v], masks[0][v]), other, total[v]);
+                total[v] = simd.mul_add_e_f32s(values[v], other[v], total[v]);
             }
         }
     }
