@@ -22,11 +22,11 @@ impl Default for BatchNormConfig {
 /// in training, which the running ones follow; by the running ones otherwise.
 #[derive(Debug, Clone)]
 pub struct BatchNorm {
-    weight: Tensor,
-    bias: Tensor,
+    pub(crate) weight: Tensor,
+    pub(crate) bias: Tensor,
     running_mean: Var,
     running_var: Var,
-    config: BatchNormConfig,
+    pub(crate) config: BatchNormConfig,
     pub(crate) relu: bool,
 }
 
@@ -45,16 +45,13 @@ impl BatchNorm {
         })
     }
 
-    /// Applies a function of (weight, bias, ε) that normalises by a batch's own statistics, which the running ones
-    /// follow.
-    pub(crate) fn train(
-        &self,
-        normalise: impl FnOnce(&Tensor, &Tensor, f64) -> Result<(Tensor, BatchStatistics)>,
-    ) -> Result<Tensor> {
-        let (ys, statistics) = normalise(&self.weight, &self.bias, self.config.eps)?;
-        self.follow(&self.running_mean, &statistics.mean)?;
-        self.follow(&self.running_var, &statistics.var)?;
-        Ok(ys)
+    /// The running statistics follow those of a batch.
+    pub(crate) fn follow(&self, batch: &BatchStatistics) -> Result<()> {
+        let momentum = self.config.momentum;
+        for (running, batch) in [(&self.running_mean, &batch.mean), (&self.running_var, &batch.var)] {
+            running.set(&(running.as_detached_tensor().affine(1. - momentum, 0.)? + batch.affine(momentum, 0.)?)?)?;
+        }
+        Ok(())
     }
 
     /// The weights (C, …) and bias of a convolution before this layer, with what this one does in inference worked in.
@@ -67,18 +64,15 @@ impl BatchNorm {
         let centre = if let Some(bias) = bias { (bias - mean)? } else { mean.neg()? };
         Ok((weight.broadcast_mul(&scale.reshape(shape)?)?, ((centre * scale)? + self.bias.detach())?))
     }
-
-    fn follow(&self, running: &Var, batch: &Tensor) -> Result<()> {
-        let momentum = self.config.momentum;
-        running.set(&(running.as_detached_tensor().affine(1. - momentum, 0.)? + batch.affine(momentum, 0.)?)?)
-    }
 }
 
 impl Layer for BatchNorm {
     /// (N, C), (N, C, L) or (N, C, H, W) → the same
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
         if let Mode::Train { .. } = mode {
-            self.train(|weight, bias, eps| ops::batch_norm_train(xs, weight, bias, eps, self.relu))
+            let (ys, statistics) = ops::batch_norm_train(xs, &self.weight, &self.bias, self.config.eps, self.relu)?;
+            self.follow(&statistics)?;
+            Ok(ys)
         } else {
             let (weight, bias) = (mode.parameter(&self.weight), mode.parameter(&self.bias));
             let (mean, var) = (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor());

@@ -1,6 +1,6 @@
 use crate::linear::uniform;
 use crate::prepared::volume;
-use crate::{BatchNorm, Description, Layer, Mode, Prepared, ReceptiveField, Window};
+use crate::{BatchNorm, Description, Layer, Mode, Normalised, Prepared, ReceptiveField, Window};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use ops::{Epilogue, prepared};
@@ -94,9 +94,7 @@ impl Layer for Conv2d {
         let (bias, window) = (bias.as_ref(), &self.config.window);
         let Some(norm) = &self.norm else { return convolve(xs, &weight, bias, window, self.epilogue) };
         match mode {
-            Mode::Train { .. } => norm.train(|gamma, beta, eps| {
-                ops::conv2d_batch_norm_train(xs, &weight, bias, window, gamma, beta, eps, self.epilogue)
-            }),
+            Mode::Train { .. } => Normalised::train(xs, self.normalised().as_slice()),
             Mode::Inference => {
                 let (weight, bias) = folded(&weight, bias, Some(norm))?;
                 convolve(xs, &weight, bias.as_ref(), window, self.epilogue)
@@ -127,6 +125,11 @@ impl Layer for Conv2d {
                 .with_params(self.weight.elem_count() + self.bias.as_ref().map_or(0, |_| outputs))
                 .with_macs((self.weight.elem_count() * oh * ow) as u64)
         })
+    }
+
+    fn normalised(&self) -> Option<Normalised<'_>> {
+        let norm = self.norm.as_ref()?;
+        Some(Normalised::new(&self.weight, self.bias.as_ref(), self.config.window, false, norm, self.epilogue))
     }
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {

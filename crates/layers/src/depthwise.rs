@@ -1,7 +1,7 @@
 use crate::conv::folded;
 use crate::linear::uniform;
 use crate::prepared::volume;
-use crate::{BatchNorm, Conv2dConfig, Description, Layer, Mode, Prepared, ReceptiveField};
+use crate::{BatchNorm, Conv2dConfig, Description, Layer, Mode, Normalised, Prepared, ReceptiveField};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use ops::{Epilogue, prepared};
@@ -37,10 +37,7 @@ impl Layer for DepthwiseConv2d {
         let convolve = if self.relu { ops::depthwise_conv2d_relu } else { ops::depthwise_conv2d };
         let Some(norm) = &self.norm else { return convolve(xs, &weight, bias.as_ref(), window) };
         match mode {
-            Mode::Train { .. } => norm.train(|gamma, beta, eps| {
-                let epilogue = if self.relu { Epilogue::Relu } else { Epilogue::None };
-                ops::depthwise_conv2d_batch_norm_train(xs, &weight, bias.as_ref(), window, gamma, beta, eps, epilogue)
-            }),
+            Mode::Train { .. } => Normalised::train(xs, self.normalised().as_slice()),
             Mode::Inference => {
                 let (weight, bias) = folded(&weight, bias.as_ref(), Some(norm))?;
                 convolve(xs, &weight, bias.as_ref(), window)
@@ -69,6 +66,11 @@ impl Layer for DepthwiseConv2d {
                 .with_params(self.weight.elem_count() + self.bias.as_ref().map_or(0, |_| channels))
                 .with_macs((self.weight.elem_count() * oh * ow) as u64)
         })
+    }
+
+    fn normalised(&self) -> Option<Normalised<'_>> {
+        let (norm, epilogue) = (self.norm.as_ref()?, if self.relu { Epilogue::Relu } else { Epilogue::None });
+        Some(Normalised::new(&self.weight, self.bias.as_ref(), self.config.window, true, norm, epilogue))
     }
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {

@@ -1,5 +1,5 @@
 use crate::prepared::plain;
-use crate::{Description, Prepared};
+use crate::{Description, Normalised, Prepared};
 use candle_core::{Result, Tensor};
 
 /// What a forward pass is for. "Not training" is two things: evaluation that gradients may flow through (class maps,
@@ -32,6 +32,12 @@ pub trait Layer: Send + Sync {
     /// A shape the layer does not take.
     fn describe(&self, input: &[usize]) -> Result<Description>;
 
+    /// What the layer computes in training, if that is a convolution with batch normalisation: several of them in a row
+    /// are one operator.
+    fn normalised(&self) -> Option<Normalised<'_>> {
+        None
+    }
+
     /// The layer made ready for inference on inputs of this shape (without the batch axis), f32 on the CPU: the same
     /// function as [`Mode::Inference`], faster for small batches. Weights are taken now: prepare again after training.
     ///
@@ -52,6 +58,10 @@ impl<L: Layer + ?Sized> Layer for Box<L> {
 
     fn describe(&self, input: &[usize]) -> Result<Description> {
         (**self).describe(input)
+    }
+
+    fn normalised(&self) -> Option<Normalised<'_>> {
+        (**self).normalised()
     }
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {

@@ -1,4 +1,4 @@
-use crate::{Description, Layer, Mode, Prepared};
+use crate::{Description, Layer, Mode, Normalised, Prepared};
 use candle_core::{Context, Result, Tensor};
 use ops::prepared::{Chain, Identity};
 
@@ -28,8 +28,17 @@ impl Sequential {
 
 impl Layer for Sequential {
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
-        let mut active = self.entries.iter().filter(|entry| !entry.absorbed);
-        active.try_fold(xs.clone(), |xs, entry| entry.layer.forward(&xs, mode))
+        let active: Vec<&Entry> = self.entries.iter().filter(|entry| !entry.absorbed).collect();
+        let (mut xs, mut rest) = (xs.clone(), &active[..]);
+        while let [first, ..] = rest {
+            let row: Vec<Normalised> = match mode {
+                Mode::Train { .. } => rest.iter().map_while(|entry| entry.layer.normalised()).collect(),
+                _ => Vec::new(),
+            };
+            xs = if row.is_empty() { first.layer.forward(&xs, mode)? } else { Normalised::train(&xs, &row)? };
+            rest = &rest[row.len().max(1)..];
+        }
+        Ok(xs)
     }
 
     fn describe(&self, input: &[usize]) -> Result<Description> {

@@ -1,211 +1,209 @@
-use crate::batch_norm::{BatchStatistics, batch_norm_train, input_coefficients};
+mod step;
+
+use crate::batch_norm::{BatchStatistics, batch_norm_train};
 use crate::conv::{check, conv2d};
-use crate::cpu::{self, Gradients, batch_norm, conv, conv_norm, fast};
+use crate::cpu::{Gradients, conv, fast};
 use crate::depthwise::{self, depthwise_conv2d};
 use crate::weighted::{Call, Weighted, apply};
 use crate::{Epilogue, Window, max_pool2d};
-use candle_core::{Result, Shape, Tensor, bail};
+use candle_core::{Context, Result, Shape, Tensor, bail};
 use std::sync::{Arc, OnceLock};
+use step::{Inner, Saved, Step};
 
-/// `batch_norm_train(conv2d(…))`, ReLU and 2×2 max pooling in one operator: fewer passes over the feature maps, and
-/// none of candle's own between them.
+/// A convolution, the batch normalisation behind it and what follows that: a layer of [`conv_batch_norm_train`].
+#[derive(Debug, Clone, Copy)]
+pub struct ConvBatchNorm<'a> {
+    /// (C_out, C_in, kh, kw), or (C, 1, kh, kw) of a depthwise convolution.
+    pub weight: &'a Tensor,
+    /// (C_out)
+    pub bias: Option<&'a Tensor>,
+    pub window: Window,
+    pub depthwise: bool,
+    /// (C_out)
+    pub gamma: &'a Tensor,
+    /// (C_out)
+    pub beta: &'a Tensor,
+    pub eps: f64,
+    pub epilogue: Epilogue,
+}
+
+/// `batch_norm_train(conv2d(…))` or `batch_norm_train(depthwise_conv2d(…))`, ReLU and 2×2 max pooling, one layer after
+/// the other, in one operator: fewer passes over the feature maps, and none of candle's own between them.
 ///
 /// # Shapes
-/// As [`conv2d`] and [`batch_norm_train`]; `gamma` and `beta` (C_out).
+/// As [`conv2d`], [`depthwise_conv2d`] and [`batch_norm_train`]; the statistics of each layer.
 ///
 /// # Errors
 /// As theirs.
-#[allow(clippy::too_many_arguments)] // Those of the two operators.
-pub fn conv2d_batch_norm_train(
-    xs: &Tensor,
-    weight: &Tensor,
-    bias: Option<&Tensor>,
-    window: &Window,
-    gamma: &Tensor,
-    beta: &Tensor,
-    eps: f64,
-    epilogue: Epilogue,
-) -> Result<(Tensor, BatchStatistics)> {
-    let shape = conv::Shape { epilogue: Epilogue::None, ..check(xs.dims4()?, weight, bias, window, epilogue)? };
-    fused(xs, weight, bias, gamma, beta, eps, epilogue, shape, || conv2d(xs, weight, bias, window))
-}
-
-/// `batch_norm_train(depthwise_conv2d(…))`, ReLU and 2×2 max pooling in one operator, as [`conv2d_batch_norm_train`].
 ///
-/// # Shapes
-/// As [`depthwise_conv2d`] and [`batch_norm_train`]; `gamma` and `beta` (C).
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use ops::{ConvBatchNorm, Epilogue, Window, conv_batch_norm_train};
 ///
-/// # Errors
-/// As theirs.
-#[allow(clippy::too_many_arguments)] // Those of the two operators.
-pub fn depthwise_conv2d_batch_norm_train(
-    xs: &Tensor,
-    weight: &Tensor,
-    bias: Option<&Tensor>,
-    window: &Window,
-    gamma: &Tensor,
-    beta: &Tensor,
-    eps: f64,
-    epilogue: Epilogue,
-) -> Result<(Tensor, BatchStatistics)> {
-    let shape = depthwise::check(xs.dims4()?, weight, bias, window)?;
-    if epilogue == Epilogue::ReluMaxPool && shape.output.iter().any(|&size| size < 2) {
-        bail!("depthwise_conv2d_batch_norm_train: an output of {:?} is too small for 2x2 pooling", shape.output)
+/// # fn main() -> candle_core::Result<()> {
+/// let image = Tensor::randn(0f32, 1., (2, 3, 8, 8), &Device::Cpu)?;
+/// let [each, across] = [(3, 1, 3, 3), (5, 3, 1, 1)].map(|shape| Tensor::randn(0f32, 1., shape, &Device::Cpu));
+/// let [ones, zeros] = [Tensor::ones(5, DType::F32, &Device::Cpu)?, Tensor::zeros(5, DType::F32, &Device::Cpu)?];
+/// let (three_ones, three_zeros) = (ones.narrow(0, 0, 3)?, zeros.narrow(0, 0, 3)?);
+///
+/// // The pair of a depthwise and a pointwise convolution of a MobileNet.
+/// let depthwise = ConvBatchNorm {
+///     weight: &each?,
+///     bias: None,
+///     window: Window::square(3).stride(1).padding(1),
+///     depthwise: true,
+///     gamma: &three_ones,
+///     beta: &three_zeros,
+///     eps: 1e-5,
+///     epilogue: Epilogue::Relu,
+/// };
+/// let window = Window::square(1);
+/// let pointwise = ConvBatchNorm { weight: &across?, window, depthwise: false, gamma: &ones, beta: &zeros, ..depthwise };
+/// let (features, statistics) = conv_batch_norm_train(&image, &[depthwise, pointwise])?;
+/// assert_eq!(features.dims(), [2, 5, 8, 8]);
+/// assert_eq!(statistics[1].mean.dims(), [5]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn conv_batch_norm_train(xs: &Tensor, layers: &[ConvBatchNorm]) -> Result<(Tensor, Vec<BatchStatistics>)> {
+    let (mut dims, mut steps) = (xs.dims4()?, Vec::new());
+    for layer in layers {
+        let inner = layer.inner(dims)?;
+        let [n, c, h, w] = inner.dims();
+        let [oh, ow] = layer.epilogue.result([h, w]);
+        dims = (n, c, oh, ow);
+        steps.push(Step { inner, eps: layer.eps, epilogue: layer.epilogue, saved: OnceLock::new() });
     }
-    fused(xs, weight, bias, gamma, beta, eps, epilogue, shape, || depthwise_conv2d(xs, weight, bias, window))
+    let tensors =
+        layers.iter().flat_map(|layer| [layer.weight, layer.gamma, layer.beta, layer.bias.unwrap_or(layer.beta)]);
+    if steps.is_empty() || !fast(&tensors.chain([xs]).collect::<Vec<_>>()) {
+        return composed(xs, layers);
+    }
+    // An operator has three arguments at most.
+    let weights = layers.iter().map(|layer| layer.weight.flatten_all()).collect::<Result<Vec<_>>>()?;
+    let parameters: Vec<&Tensor> = layers.iter().flat_map(ConvBatchNorm::parameters).collect();
+    let parameters_of = |layer: &ConvBatchNorm| layer.parameters().map(|parameter| parameter.elem_count()).sum();
+    let lens = layers.iter().map(|layer| [layer.weight.elem_count(), parameters_of(layer)]).collect();
+    let steps = Arc::new(steps);
+    let chain = Chain { steps: steps.clone(), lens, between: OnceLock::new(), result: dims };
+    let weights = if let [weights] = &weights[..] { weights.clone() } else { Tensor::cat(&weights, 0)? };
+    let ys = apply(xs, &weights, Some(&Tensor::cat(&parameters, 0)?), chain)?;
+    let statistics =
+        layers.iter().zip(steps.iter()).map(|(layer, step)| layer.statistics(step)).collect::<Result<_>>()?;
+    Ok((ys, statistics))
 }
 
-/// Runs the operator, or where there is no kernel for the tensors its parts; `convolve` is the first of them.
-#[allow(clippy::too_many_arguments)]
-fn fused(
-    xs: &Tensor,
-    weight: &Tensor,
-    bias: Option<&Tensor>,
-    gamma: &Tensor,
-    beta: &Tensor,
-    eps: f64,
-    epilogue: Epilogue,
-    inner: impl Inner + 'static,
-    convolve: impl Fn() -> Result<Tensor>,
-) -> Result<(Tensor, BatchStatistics)> {
-    let [batch, channels, height, width] = inner.dims();
-    if gamma.dims() != [channels] || beta.dims() != gamma.dims() {
-        bail!("batch_norm: {:?} and {:?} do not fit {channels} channels", gamma.dims(), beta.dims())
+/// The parts one by one, where there is no kernel for the tensors.
+fn composed(xs: &Tensor, layers: &[ConvBatchNorm]) -> Result<(Tensor, Vec<BatchStatistics>)> {
+    let (mut xs, mut all) = (xs.clone(), Vec::new());
+    for layer in layers {
+        let ConvBatchNorm { weight, bias, window, gamma, beta, eps, epilogue, .. } = *layer;
+        let convolve = if layer.depthwise { depthwise_conv2d } else { conv2d };
+        let (ys, statistics) =
+            batch_norm_train(&convolve(&xs, weight, bias, &window)?, gamma, beta, eps, epilogue != Epilogue::None)?;
+        xs = if epilogue == Epilogue::ReluMaxPool { max_pool2d(&ys, &Window::square(2))? } else { ys };
+        all.push(statistics);
     }
-    if !fast(&[xs, weight, gamma, beta, bias.unwrap_or(weight)]) {
-        let (ys, statistics) = batch_norm_train(&convolve()?, gamma, beta, eps, epilogue != Epilogue::None)?;
-        let pooled = epilogue == Epilogue::ReluMaxPool;
-        return Ok((if pooled { max_pool2d(&ys, &Window::square(2))? } else { ys }, statistics));
-    }
-    let count = batch * height * width;
-    if count < 2 {
-        bail!("batch_norm: a batch needs more than one value per channel to have a variance, not {:?}", xs.dims())
-    }
-    // An operator has three arguments at most. A bias moves the mean and nothing else: its gradient is 0.
-    let mut parameters = vec![gamma, beta];
-    parameters.extend(bias);
-    let saved = Arc::new(OnceLock::new());
-    let op = ConvNorm { inner, eps, epilogue, saved: saved.clone() };
-    let ys = apply(xs, weight, Some(&Tensor::stack(&parameters, 0)?), op)?;
-    let Some(Forward { mean, var, .. }) = saved.get() else { bail!("internal: the operator has not run") };
-    let unbias = count as f64 / (count - 1) as f64;
-    let unbiased: Vec<f32> = var.iter().map(|v| (*v as f64 * unbias) as f32).collect();
-    let mean = Tensor::from_slice(mean, channels, xs.device())?;
-    let mean = if let Some(bias) = bias { (mean + bias.detach())? } else { mean };
-    Ok((ys, BatchStatistics { mean, var: Tensor::from_vec(unbiased, channels, xs.device())? }))
+    Ok((xs, all))
 }
 
-/// The convolution that is normalised; any bias is the caller's.
-trait Inner: Send + Sync {
-    const NAME: &'static str;
-
-    /// Of its results.
-    fn dims(&self) -> conv_norm::Dims;
-
-    fn forward(&self, x: &[f32], weight: &[f32]) -> Vec<f32>;
-
-    /// `call.dy` is the gradient of what the normalisation and the epilogue made of the results.
-    fn backward(&self, call: &Call, norm: &conv_norm::Norm, saved: conv::Saved) -> Gradients;
-}
-
-impl Inner for conv::Shape {
-    const NAME: &'static str = "conv2d-batch-norm";
-
-    fn dims(&self) -> conv_norm::Dims {
-        [self.batch, self.out_channels, self.output[0], self.output[1]]
+impl ConvBatchNorm<'_> {
+    /// The convolution of an input of these sizes, if all of the layer fits it.
+    fn inner(&self, dims: (usize, usize, usize, usize)) -> Result<Box<dyn Inner>> {
+        let Self { weight, bias, window, gamma, beta, epilogue, .. } = *self;
+        let inner: Box<dyn Inner> = if self.depthwise {
+            Box::new(depthwise::check(dims, weight, bias, &window)?)
+        } else {
+            let shape = check(dims, weight, bias, &window, epilogue)?;
+            Box::new(conv::Shape { epilogue: Epilogue::None, ..shape })
+        };
+        let [batch, channels, height, width] = inner.dims();
+        if epilogue == Epilogue::ReluMaxPool && (height < 2 || width < 2) {
+            bail!("conv_batch_norm: a feature map of {height}x{width} is too small for 2x2 pooling")
+        }
+        if gamma.dims() != [channels] || beta.dims() != gamma.dims() {
+            bail!("batch_norm: {:?} and {:?} do not fit {channels} channels", gamma.dims(), beta.dims())
+        }
+        if batch * height * width < 2 {
+            bail!("batch_norm: a batch needs more than one value per channel to have a variance, not {dims:?}")
+        }
+        Ok(inner)
     }
 
-    fn forward(&self, x: &[f32], weight: &[f32]) -> Vec<f32> {
-        conv::forward(self, x, weight, None, false).y
+    fn parameters(&self) -> impl Iterator<Item = &Tensor> {
+        [self.gamma, self.beta].into_iter().chain(self.bias)
     }
 
-    fn backward(&self, call: &Call, norm: &conv_norm::Norm, saved: conv::Saved) -> Gradients {
-        conv::backward(self, call.x, call.weight, saved, Some(norm), call.dy, call.want_dx)
-    }
-}
-
-impl Inner for cpu::depthwise::Shape {
-    const NAME: &'static str = "depthwise-conv2d-batch-norm";
-
-    fn dims(&self) -> conv_norm::Dims {
-        [self.batch, self.channels, self.output[0], self.output[1]]
-    }
-
-    fn forward(&self, x: &[f32], weight: &[f32]) -> Vec<f32> {
-        cpu::depthwise::forward(self, x, weight, None, false)
-    }
-
-    fn backward(&self, call: &Call, norm: &conv_norm::Norm, saved: conv::Saved) -> Gradients {
-        cpu::depthwise::backward(self, call.x, call.weight, Some((norm, saved)), call.dy, call.want_dx)
-    }
-}
-
-struct ConvNorm<I> {
-    inner: I,
-    eps: f64,
-    epilogue: Epilogue,
-    saved: Arc<OnceLock<Forward>>,
-}
-
-/// What the forward pass found out.
-struct Forward {
-    /// The convolution's results.
-    sums: Vec<f32>,
-    mean: Vec<f32>,
-    var: Vec<f32>,
-    /// See [`conv_norm::Norm`].
-    affine: Vec<[f32; 2]>,
-    winners: Vec<u8>,
-}
-
-impl<I: Inner> ConvNorm<I> {
-    /// 1 / √(var + ε)
-    fn inverse_std(&self, var: &[f32]) -> Vec<f32> {
-        var.iter().map(|v| (1. / (*v as f64 + self.eps).sqrt()) as f32).collect()
+    fn statistics(&self, step: &Step) -> Result<BatchStatistics> {
+        let Saved { mean, var, .. } = step.saved.get().context("internal: the operator has not run")?;
+        let ([batch, channels, height, width], device) = (step.inner.dims(), self.gamma.device());
+        let count = (batch * height * width) as f64;
+        let unbiased: Vec<f32> = var.iter().map(|v| (*v as f64 * (count / (count - 1.))) as f32).collect();
+        let mean = Tensor::from_slice(mean, channels, device)?;
+        // A bias moves the mean and nothing else: its gradient is 0.
+        let mean = if let Some(bias) = self.bias { (mean + bias.detach())? } else { mean };
+        Ok(BatchStatistics { mean, var: Tensor::from_vec(unbiased, channels, device)? })
     }
 }
 
-impl<I: Inner> Weighted for ConvNorm<I> {
-    const NAME: &'static str = I::NAME;
+struct Chain {
+    steps: Arc<Vec<Step>>,
+    /// Of the weights and the parameters of each.
+    lens: Vec<[usize; 2]>,
+    /// The results of all steps but the last.
+    between: OnceLock<Vec<Vec<f32>>>,
+    /// The sizes of the last result.
+    result: (usize, usize, usize, usize),
+}
 
-    /// `parameters`: gamma, beta and what a bias there is, one after the other.
+impl Chain {
+    /// The weights and the parameters of each step.
+    fn split<'a>(&self, mut all: [&'a [f32]; 2]) -> Vec<[&'a [f32]; 2]> {
+        let parts = self.lens.iter().map(|lens| {
+            let parts = [0, 1].map(|i| all[i].split_at(lens[i]));
+            all = parts.map(|(_, rest)| rest);
+            parts.map(|(part, _)| part)
+        });
+        parts.collect()
+    }
+}
+
+impl Weighted for Chain {
+    const NAME: &'static str = "conv-batch-norm";
+
     fn forward(&self, x: &[f32], weight: &[f32], parameters: Option<&[f32]>) -> (Vec<f32>, Shape) {
-        let [n, c, h, w] = self.inner.dims();
         let parameters = parameters.expect("gamma and beta are always given");
-        let (gamma, beta) = (&parameters[..c], &parameters[c..2 * c]);
-        let sums = self.inner.forward(x, weight);
-        let (mean, var) = batch_norm::statistics(&sums, [n, c, h * w]);
-        let scale: Vec<f32> = gamma.iter().zip(self.inverse_std(&var)).map(|(g, s)| g * s).collect();
-        let shift: Vec<f32> = beta.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
-        let (y, winners) = conv_norm::forward(&sums, self.inner.dims(), &scale, &shift, self.epilogue);
-        let affine = scale.into_iter().zip(shift).map(|(scale, shift)| [scale, shift]).collect();
+        let mut results: Vec<Vec<f32>> = Vec::new();
+        for (step, [weight, parameters]) in self.steps.iter().zip(self.split([weight, parameters])) {
+            results.push(step.forward(results.last().map_or(x, |x| x), weight, parameters));
+        }
+        let y = results.pop().expect("at least one step");
         // An operator is made for one call: nothing is there yet.
-        let _ = self.saved.set(Forward { sums, mean, var, affine, winners });
-        let [height, width] = self.epilogue.result([h, w]);
-        (y, Shape::from((n, c, height, width)))
+        let _ = self.between.set(results);
+        (y, Shape::from(self.result))
     }
 
     /// `call.bias`: the parameters.
     fn backward(&self, call: Call) -> Result<Gradients> {
-        let (Some(Forward { sums, mean, var, affine, winners }), Some(parameters)) = (self.saved.get(), call.bias)
-        else {
+        let (Some(between), Some(parameters)) = (self.between.get(), call.bias) else {
             bail!("internal: a backward pass without a forward pass")
         };
-        let [n, c, h, w] = self.inner.dims();
-        let epilogue = match self.epilogue {
-            Epilogue::None => conv::Saved::Nothing,
-            Epilogue::Relu => conv::Saved::Result(call.y),
-            Epilogue::ReluMaxPool => conv::Saved::Winners(winners),
-        };
-        let (sum, centred) = conv_norm::backward_sums(sums, self.inner.dims(), &epilogue, call.dy, mean, affine);
-        let inverse_std = self.inverse_std(var);
-        let coefficients = input_coefficients(&parameters[..c], mean, &inverse_std, &sum, &centred, n * h * w);
-        let norm = conv_norm::Norm { x: sums, dims: self.inner.dims(), affine, coefficients: &coefficients };
-        let conv = self.inner.backward(&call, &norm, epilogue);
-        // In the order of the parameters: gamma, beta, bias.
-        let mut gradients: Vec<f32> = centred.iter().zip(&inverse_std).map(|(s, i)| s * i).collect();
-        gradients.extend(&sum);
-        gradients.resize(parameters.len(), 0.);
-        Ok(Gradients { x: conv.x, weight: conv.weight, bias: gradients })
+        let parts = self.split([call.weight, parameters]);
+        let (mut dx, mut weights, mut biases) = (None, Vec::new(), Vec::new());
+        for (i, (step, [weight, parameters])) in self.steps.iter().zip(parts).enumerate().rev() {
+            let gradients = step.backward(Call {
+                x: if i == 0 { call.x } else { &between[i - 1] },
+                weight,
+                bias: Some(parameters),
+                y: between.get(i).map_or(call.y, |y| y),
+                dy: dx.as_deref().unwrap_or(call.dy),
+                want_dx: i > 0 || call.want_dx,
+            })?;
+            dx = gradients.x;
+            weights.push(gradients.weight);
+            biases.push(gradients.bias);
+        }
+        let [weight, bias] = [weights, biases].map(|parts| parts.into_iter().rev().flatten().collect());
+        Ok(Gradients { x: dx, weight, bias })
     }
 }

@@ -4,7 +4,7 @@ mod common;
 
 use candle_core::{DType, Result, Tensor};
 use common::{close, distinct, evaluate, integers};
-use ops::Window;
+use ops::{ConvBatchNorm, Epilogue, Window};
 
 /// A small network with one operator of each kind, on one f32 image after the other.
 fn network(x: &Tensor, weight: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<Tensor> {
@@ -39,4 +39,37 @@ fn the_gradient_of_the_weights_does_not_depend_on_whether_the_input_has_one() ->
     let alone = common::gradient(&weight, |weight| ops::linear(&x, weight, None))?;
     let (_, both) = evaluate(&[x.clone(), weight], |y| y.ones_like(), |t| ops::linear(&t[0], &t[1], None))?;
     close("linear", &alone, &both[1], 0.)
+}
+
+#[test]
+fn normalised_convolutions_in_a_row_are_the_same_as_one_after_the_other() -> Result<()> {
+    let shapes: [&[usize]; 11] =
+        [&[9, 2, 11, 13], &[5, 2, 3, 3], &[5], &[5], &[5], &[5, 1, 3, 3], &[5], &[5], &[17, 5, 1, 1], &[17], &[17]];
+    let inputs = shapes.iter().zip(1..).map(|(shape, seed)| distinct(shape, seed)?.to_dtype(DType::F32));
+    let inputs = inputs.collect::<Result<Vec<_>>>()?;
+    let layers = |t: &[Tensor], f: &dyn Fn(&[ConvBatchNorm]) -> Result<Tensor>| {
+        let window = Window::square(3).stride(1).padding(1);
+        let (weight, bias, gamma, beta) = (&t[1], Some(&t[4]), &t[2], &t[3]);
+        let epilogue = Epilogue::ReluMaxPool;
+        let first = ConvBatchNorm { weight, bias, window, depthwise: false, gamma, beta, eps: 1e-5, epilogue };
+        let (weight, gamma, beta, epilogue) = (&t[5], &t[6], &t[7], Epilogue::Relu);
+        let second = ConvBatchNorm { weight, bias: None, depthwise: true, gamma, beta, epilogue, ..first };
+        let (weight, gamma, beta, window, epilogue) = (&t[8], &t[9], &t[10], Window::square(1), Epilogue::None);
+        f(&[first, second, ConvBatchNorm { weight, window, depthwise: false, gamma, beta, epilogue, ..second }])
+    };
+    let in_a_row = |t: &[Tensor]| layers(t, &|layers| Ok(ops::conv_batch_norm_train(&t[0], layers)?.0));
+    let one_by_one = |t: &[Tensor]| {
+        layers(t, &|layers| {
+            let next = |xs, layer: &ConvBatchNorm| Ok(ops::conv_batch_norm_train(&xs, &[*layer])?.0);
+            layers.iter().try_fold(t[0].clone(), next)
+        })
+    };
+    let upstream = |y: &Tensor| integers(y.dims(), 12);
+    let (y, gradients) = evaluate(&inputs, upstream, in_a_row)?;
+    let (expected, expected_gradients) = evaluate(&inputs, upstream, one_by_one)?;
+    close("result", &y, &expected, 0.)?;
+    for ((gradient, expected), shape) in gradients.iter().zip(&expected_gradients).zip(shapes) {
+        close(&format!("gradient of {shape:?}"), gradient, expected, 0.)?;
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ mod common;
 
 use candle_core::{DType, Result, Tensor};
 use common::{distinct, evaluate};
-use ops::{BatchStatistics, Epilogue, Window};
+use ops::{BatchStatistics, ConvBatchNorm, Epilogue, Window};
 
 /// Result and gradients of `f` as bits, computed in a rayon pool of its own.
 fn bits(threads: usize, inputs: &[Tensor], f: &(dyn Fn(&[Tensor]) -> Result<Tensor> + Sync)) -> Result<Vec<Vec<u32>>> {
@@ -48,7 +48,10 @@ fn a_normalised_convolution_has_the_same_bits_on_any_number_of_threads() -> Resu
     let shapes: [&[usize]; 4] = [&[19, 8, 20, 20], &[16, 8, 3, 3], &[16], &[16]];
     for epilogue in [Epilogue::None, Epilogue::Relu, Epilogue::ReluMaxPool] {
         same_on_any_number_of_threads(&shapes, |t| {
-            Ok(ops::conv2d_batch_norm_train(&t[0], &t[1], None, &window, &t[2], &t[3], 1e-5, epilogue)?.0)
+            let (weight, gamma, beta) = (&t[1], &t[2], &t[3]);
+            let layer =
+                ConvBatchNorm { weight, bias: None, window, depthwise: false, gamma, beta, eps: 1e-5, epilogue };
+            Ok(ops::conv_batch_norm_train(&t[0], &[layer])?.0)
         })?;
     }
     Ok(())

@@ -47,8 +47,10 @@ fn convolutions_refuse_what_does_not_fit() {
         must_fail("a single column to pool over", dtype, narrow);
 
         let normalised = |gamma: &Tensor, window: &Window| {
-            let (x, epilogue) = (zeros([1, 3, 3, 3], dtype), ops::Epilogue::Relu);
-            ops::conv2d_batch_norm_train(&x, &weight(), None, window, gamma, gamma, 1e-5, epilogue).map(|(ys, _)| ys)
+            let (weight, window, beta, epilogue) = (&weight(), *window, gamma, ops::Epilogue::Relu);
+            let layer =
+                ops::ConvBatchNorm { weight, bias: None, window, depthwise: false, gamma, beta, eps: 1e-5, epilogue };
+            ops::conv_batch_norm_train(&zeros([1, 3, 3, 3], dtype), &[layer]).map(|(ys, _)| ys)
         };
         must_fail("a single value to normalise", dtype, normalised(&zeros([4], dtype), &window));
         must_fail("a normalisation of other channels", dtype, normalised(&zeros([3], dtype), &window.padding(1)));

@@ -7,7 +7,7 @@ mod common;
 
 use candle_core::{DType, Device, Result, Tensor};
 use common::{close, distinct, evaluate, integers};
-use ops::{BatchStatistics, Epilogue, Window};
+use ops::{BatchStatistics, ConvBatchNorm, Epilogue, Window};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
@@ -284,15 +284,16 @@ proptest! {
         let [h, w] = [h + window.stride[0], w + window.stride[1]];
         let (c_out, per_output) = if depthwise { (c_in, 1) } else { (c_out, c_in) };
         let shapes = [&[batch, c_in, h, w][..], &[c_out, per_output, kh, kw], &[c_out], &[c_out], &[c_out]];
-        let normalised =
-            if depthwise { ops::depthwise_conv2d_batch_norm_train } else { ops::conv2d_batch_norm_train };
         let convolve = if depthwise { ops::depthwise_conv2d } else { ops::conv2d };
         let inputs = shapes[..4 + usize::from(bias)].iter().zip(seed..);
         let inputs: Vec<Tensor> =
             inputs.map(|(shape, seed)| distinct(shape, seed)?.to_dtype(DType::F32)).collect::<Result<_>>()?;
-        let fused = |t: &[Tensor]| {
+        let fused = |t: &[Tensor]| -> Result<(Tensor, BatchStatistics)> {
             let epilogue = [Epilogue::None, Epilogue::Relu, Epilogue::ReluMaxPool][epilogue];
-            normalised(&t[0], &t[1], t.get(4), &window, &t[2], &t[3], 1e-5, epilogue)
+            let (weight, bias, gamma, beta) = (&t[1], t.get(4), &t[2], &t[3]);
+            let layer = ConvBatchNorm { weight, bias, window, depthwise, gamma, beta, eps: 1e-5, epilogue };
+            let (ys, mut statistics) = ops::conv_batch_norm_train(&t[0], &[layer])?;
+            Ok((ys, statistics.remove(0)))
         };
         let parts = |t: &[Tensor]| -> Result<(Tensor, BatchStatistics)> {
             let (ys, statistics) =

@@ -2,9 +2,9 @@
 
 use super::super::tile::{Kernel, dispatch};
 use super::super::{parallel, scratch};
+use super::Shape;
 use super::grid::Grid;
 use super::rows::{Planes, row};
-use super::Shape;
 use pulp::Simd;
 
 /// A depthwise convolution made ready for inputs of one size, with ReLU on top if asked for.
