@@ -39,7 +39,10 @@ pub fn batch_norm_train(
         return Ok((ys, BatchStatistics { mean: mean.detach().reshape(c)?, var }));
     }
     let xs = xs.contiguous()?;
-    let (mean, var) = kernel::statistics(&read(&xs)?, dims);
+    let (mean, var) = {
+        let x = read(&xs)?;
+        kernel::statistics(&x, dims, &kernel::plane_sums(&x, dims))
+    };
     let unbiased: Vec<f32> = var.iter().map(|v| (*v as f64 * unbias) as f32).collect();
     let statistics = BatchStatistics {
         mean: Tensor::from_slice(&mean, c, xs.device())?,

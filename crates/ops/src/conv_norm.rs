@@ -2,6 +2,7 @@ mod step;
 
 use crate::batch_norm::{BatchStatistics, batch_norm_train};
 use crate::conv::{check, conv2d};
+use crate::cpu::tally::Tally;
 use crate::cpu::{Gradients, conv, fast};
 use crate::depthwise::{self, depthwise_conv2d};
 use crate::weighted::{Call, Weighted, apply};
@@ -189,17 +190,21 @@ impl Weighted for Chain {
             bail!("internal: a backward pass without a forward pass")
         };
         let parts = self.split([call.weight, parameters]);
-        let (mut dx, mut weights, mut biases) = (None, Vec::new(), Vec::new());
+        let (mut dx, mut sums, mut weights, mut biases) = (None, None, Vec::new(), Vec::new());
         for (i, (step, [weight, parameters])) in self.steps.iter().zip(parts).enumerate().rev() {
-            let gradients = step.backward(Call {
+            let call = Call {
                 x: if i == 0 { call.x } else { &between[i - 1] },
                 weight,
                 bias: Some(parameters),
-                y: between.get(i).map_or(call.y, |y| y),
+                y: call.y,
                 dy: dx.as_deref().unwrap_or(call.dy),
                 want_dx: i > 0 || call.want_dx,
-            })?;
-            dx = gradients.x;
+            };
+            let (gradients, tallies) = match i.checked_sub(1) {
+                Some(before) => self.steps[before].with_tally(|tally| step.backward(call, sums, tally))?,
+                None => step.backward(call, sums, Tally::NONE),
+            }?;
+            (dx, sums) = (gradients.x, Some(tallies));
             weights.push(gradients.weight);
             biases.push(gradients.bias);
         }

@@ -10,20 +10,37 @@ fn planes(x: &[f32], [_, c, l]: Dims, channel: usize) -> impl Iterator<Item = &[
     x.chunks_exact(c * l).map(move |image| &image[channel * l..][..l])
 }
 
-/// Mean and biased variance of each channel: sums per plane in f32, over planes in f64, the variance around the mean.
-pub fn statistics(x: &[f32], dims: Dims) -> (Vec<f32>, Vec<f32>) {
+/// The sum of each plane.
+pub fn plane_sums(x: &[f32], [n, c, l]: Dims) -> Vec<f32> {
+    let mut sums = vec![0f32; n * c];
+    parallel::chunks(&mut sums, c, x.len(), |i, sums| sums_of_planes(&x[i * c * l..][..c * l], sums));
+    sums
+}
+
+vectorised! {
+/// Those of some planes.
+pub fn sums_of_planes<'a>(planes: &'a [f32], sums: &'a mut [f32]) {
+    let len = planes.len() / sums.len();
+    sums.iter_mut().zip(planes.chunks_exact(len)).for_each(|(sum, plane)| *sum = reduce::sum(plane, |v| v));
+}
+}
+
+/// Mean and biased variance of each channel, given the sum of each plane: these in f32, over planes in f64, the variance
+/// around the mean.
+pub fn statistics(x: &[f32], dims: Dims, sums: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let mut mean_var = vec![0f32; 2 * dims[1]];
-    parallel::chunks(&mut mean_var, 2, 4 * x.len(), |channel, out| out.copy_from_slice(&of_channel(x, dims, channel)));
+    parallel::chunks(&mut mean_var, 2, 3 * x.len(), |channel, out| {
+        out.copy_from_slice(&of_channel(x, dims, sums, channel));
+    });
     unzip(&mean_var)
 }
 
 vectorised! {
-fn of_channel<'a>(x: &'a [f32], dims: Dims, channel: usize) -> [f32; 2] {
+fn of_channel<'a>(x: &'a [f32], dims: Dims, sums: &'a [f32], channel: usize) -> [f32; 2] {
     let count = (dims[0] * dims[2]) as f64;
-    let planes = planes(x, dims, channel);
-    let mean = planes.clone().map(|p| reduce::sum(p, |v| v) as f64).sum::<f64>() / count;
+    let mean = sums[channel..].iter().step_by(dims[1]).map(|&sum| sum as f64).sum::<f64>() / count;
     let centre = mean as f32;
-    let squares = planes.map(|p| reduce::sum(p, |v| (v - centre) * (v - centre)) as f64).sum::<f64>();
+    let squares = planes(x, dims, channel).map(|p| reduce::sum(p, |v| (v - centre) * (v - centre)) as f64).sum::<f64>();
     [centre, (squares / count) as f32]
 }
 }
@@ -68,8 +85,8 @@ fn sums_of_channel<'a>(x: &'a [f32], dy: &'a [f32], dims: Dims, channel: usize, 
     let (mut plain, mut centred) = (0f64, 0f64);
     for (x, dy) in planes(x, dims, channel).zip(planes(dy, dims, channel)) {
         let [a, b] = sums_of_plane(x, dy, mean);
-        plain += a;
-        centred += b;
+        plain += a as f64;
+        centred += b as f64;
     }
     [plain as f32, centred as f32]
 }
@@ -77,8 +94,8 @@ fn sums_of_channel<'a>(x: &'a [f32], dy: &'a [f32], dims: Dims, channel: usize, 
 
 /// `(Σ dy, Σ dy·(x − mean))` of one plane.
 #[inline(always)]
-pub fn sums_of_plane(x: &[f32], dy: &[f32], mean: f32) -> [f64; 2] {
-    [reduce::sum(dy, |dy| dy), reduce::sum_of([x, dy], |[x, dy]| (x - mean) * dy)].map(f64::from)
+pub fn sums_of_plane(x: &[f32], dy: &[f32], mean: f32) -> [f32; 2] {
+    [reduce::sum(dy, |dy| dy), reduce::sum_of([x, dy], |[x, dy]| (x - mean) * dy)]
 }
 
 /// `dx = dy·a + (x − mean)·b + c` with one (a, mean, b, c) per channel: what every form of the gradient comes down to.

@@ -108,31 +108,43 @@ fn before_epilogue(
     }
 }
 
-/// `(Σ g, Σ g·(x − mean))` of each channel, with g the gradient of the normalised values.
-pub fn backward_sums(
-    x: &[f32],
-    dims: Dims,
-    epilogue: &Saved,
-    dy: &[f32],
-    mean: &[f32],
-    affine: &[[f32; 2]],
-) -> (Vec<f32>, Vec<f32>) {
-    let [n, c, h, w] = dims;
-    let len = dy.len() / (n * c);
-    let mut sums = vec![0f32; 2 * c];
-    parallel::chunks(&mut sums, 2, 6 * x.len(), |channel, out| {
+impl Norm<'_> {
+    /// For each plane of image `n` `Σ g` and `Σ g·(x − mean)`, with g the gradient of the normalised values and `dy` that
+    /// of the image with epilogue. (The coefficients follow from their sums over the images, so they aren't known yet.)
+    pub fn sums_of_image(&self, epilogue: &Saved, mean: &[f32], n: usize, dy: &[f32], sums: &mut [f32]) {
+        let [_, c, h, w] = self.dims;
         scratch::with([h * w], |[g]| {
-            let planes = (0..n).map(|image| image * c + channel);
-            let sums = planes.map(|plane| {
-                let x = &x[plane * h * w..][..h * w];
-                let dy = &dy[plane * len..][..len];
-                sums_before_epilogue(epilogue, plane, x, dy, w, mean[channel], affine[channel], g)
-            });
-            let [plain, centred] = sums.fold([0., 0.], |[a, b], [c, d]| [a + c, b + d]);
-            out.copy_from_slice(&[plain as f32, centred as f32]);
+            let channels = dy.chunks_exact(dy.len() / c).zip(sums.chunks_exact_mut(2));
+            for (channel, (dy, sums)) in channels.enumerate() {
+                let plane = n * c + channel;
+                let (x, affine) = (&self.x[plane * h * w..][..h * w], self.affine[channel]);
+                sums.copy_from_slice(&sums_before_epilogue(epilogue, plane, x, dy, w, mean[channel], affine, g));
+            }
         });
-    });
-    batch_norm::unzip(&sums)
+    }
+
+    /// [`Norm::sums_of_image`] of all images.
+    pub fn sums(&self, epilogue: &Saved, mean: &[f32], dy: &[f32]) -> Vec<f32> {
+        let [n, c, ..] = self.dims;
+        let mut sums = vec![0f32; n * 2 * c];
+        parallel::chunks(&mut sums, 2 * c, 6 * self.x.len(), |i, sums| {
+            let len = dy.len() / n;
+            self.sums_of_image(epilogue, mean, i, &dy[i * len..][..len], sums);
+        });
+        sums
+    }
+}
+
+/// For each channel `(Σ g, Σ g·(x − mean))` over the batch, from those of each plane.
+pub fn over_images(sums: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
+    let mut totals = vec![[0f64; 2]; channels];
+    for image in sums.chunks_exact(2 * channels) {
+        for (total, &[plain, centred]) in totals.iter_mut().zip(image.as_chunks().0) {
+            total[0] += plain as f64;
+            total[1] += centred as f64;
+        }
+    }
+    totals.iter().map(|&[plain, centred]| (plain as f32, centred as f32)).unzip()
 }
 
 vectorised! {
@@ -146,7 +158,7 @@ fn sums_before_epilogue<'a>(
     mean: f32,
     affine: [f32; 2],
     g: &'a mut [f32],
-) -> [f64; 2] {
+) -> [f32; 2] {
     before_epilogue(epilogue, plane, x, affine, dy, width, g);
     batch_norm::sums_of_plane(x, g, mean)
 }

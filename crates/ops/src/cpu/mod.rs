@@ -21,6 +21,7 @@ pub mod reduce;
 pub mod relu;
 pub mod scratch;
 mod storage;
+pub mod tally;
 pub mod tile;
 
 /// Of an operator with weights.

@@ -26,6 +26,7 @@ pub use epilogue::Saved;
 pub use geometry::{Epilogue, Shape};
 
 use super::conv_norm::Norm;
+use super::tally::{Tally, added_up};
 use super::tile::{Steps, WIDTH, dispatch};
 use super::{Gradients, parallel, scratch};
 use epilogue::Target;
@@ -126,6 +127,25 @@ pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, want_
     Output { y, winners }
 }
 
+/// [`forward`] without bias and winners, and a tally of its results.
+pub fn forward_tallied(s: &Shape, x: &[f32], weight: &[f32], tally: Tally) -> (Vec<f32>, Vec<f32>) {
+    let packed = Packed::new(s, weight);
+    let together = packed.together();
+    let mut tallies = vec![0f32; s.batch * tally.len];
+    let of_tallies = (&mut tallies[..], together * tally.len);
+    let y = parallel::filled2(
+        (s.batch * s.results(), together * s.results()),
+        of_tallies,
+        s.batch * s.work(),
+        |i, y, tallies| {
+            let (y, x) = (y.take_all(), &x[i * together * s.image()..]);
+            packed.images(x, None, y, None);
+            tally.take(i * together, y.len() / s.results(), y, tallies);
+        },
+    );
+    (y, tallies)
+}
+
 thread_local! {
     static TERMS: RefCell<sparse::Terms> = RefCell::default();
 }
@@ -167,6 +187,8 @@ impl Method {
 }
 
 /// `dy` is the gradient of the result, or with `norm` that of what the batch normalisation and the epilogue made of it.
+/// With it comes a tally of dx.
+#[allow(clippy::too_many_arguments)]
 pub fn backward(
     s: &Shape,
     x: &[f32],
@@ -175,7 +197,8 @@ pub fn backward(
     norm: Option<&Norm>,
     dy: &[f32],
     want_dx: bool,
-) -> Gradients {
+    tally: Tally,
+) -> (Gradients, Vec<f32>) {
     let (method, g) = Method::backward(s);
     let (dw_order, dx_order) = method.orders();
     let (weight, channels) = match &method {
@@ -191,18 +214,22 @@ pub fn backward(
     let per_group = s.batch.div_ceil(GROUPS).max(1);
     let groups = s.batch.div_ceil(per_group);
 
-    // Each group has its own sums: dW, then db. Where dx is not wanted a dummy value per group keeps the loop one.
+    // Each group has its own sums: dW, then db, then tallies. Where dx is not wanted a dummy value per group keeps the
+    // loop one.
     let (image, len) = (s.image(), dy.len() / s.batch.max(1));
-    let mut partial = vec![0f32; groups * (dw_len + s.out_channels)];
+    let sums_len = dw_len + s.out_channels;
+    let group_len = sums_len + per_group * tally.len;
+    let mut partial = vec![0f32; groups * group_len];
     let dx_lens = if want_dx { (s.batch * image, per_group * image) } else { (groups, 1) };
-    let of_sums = (&mut partial[..], dw_len + s.out_channels);
+    let of_sums = (&mut partial[..], group_len);
     let dx = parallel::filled2(dx_lens, of_sums, 2 * s.batch * s.work(), |group, mut dx, sums| {
-        let (dw, db) = sums.split_at_mut(dw_len);
+        let (dw, sums) = sums.split_at_mut(dw_len);
+        let (db, tallies) = sums.split_at_mut(s.out_channels);
         let of_group = group * per_group..((group + 1) * per_group).min(s.batch);
         if let Method::Pointwise(_) = method {
             let (weight, channels) = (&weight, &channels);
             let backward = pointwise::Backward { s, g: &g, x, weight, channels, saved, norm, dy };
-            return backward.run(of_group, dw, db, want_dx.then_some(dx));
+            return backward.run(of_group, dw, db, want_dx.then_some(dx), tally, tallies);
         }
         for first in of_group.clone().step_by(together) {
             let images = first..(first + together).min(of_group.end);
@@ -241,20 +268,20 @@ pub fn backward(
                     }
                 }
                 if want_dx {
-                    let dx = dx.take(images.len() * image).chunks_exact_mut(image);
-                    padded_dx.chunks_exact(padded_len).zip(dx).for_each(|(padded, dx)| pack::unpad(s, &g, padded, dx));
+                    let dx = dx.take(images.len() * image);
+                    let planes = padded_dx.chunks_exact(padded_len).zip(dx.chunks_exact_mut(image));
+                    planes.for_each(|(padded, dx)| pack::unpad(s, &g, padded, dx));
+                    let tallies = &mut tallies[(first - of_group.start) * tally.len..];
+                    tally.take(first, images.len(), dx, tallies);
                 }
             });
         }
     });
 
-    let mut sums = vec![0f32; dw_len + s.out_channels];
-    for group in partial.chunks_exact(dw_len + s.out_channels) {
-        sums.iter_mut().zip(group).for_each(|(sum, part)| *sum += part);
-    }
+    let (mut sums, tallies) = added_up(&partial, group_len, sums_len);
     let weight = match &method {
         Method::Winograd(tiling) => tiling.weight_gradient(s, &sums[..dw_len]),
         _ => dw_order.unpack(s, &g, &sums[..dw_len]),
     };
-    Gradients { x: want_dx.then_some(dx), weight, bias: sums.split_off(dw_len) }
+    (Gradients { x: want_dx.then_some(dx), weight, bias: sums.split_off(dw_len) }, tallies)
 }

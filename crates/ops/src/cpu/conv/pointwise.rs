@@ -6,6 +6,7 @@
 //! several images, so that small planes leave no block half empty.
 
 use super::super::conv_norm::Norm;
+use super::super::tally::Tally;
 use super::super::tile::{Kernel, ROWS, Steps, WIDTH, dispatch, product, vectors_mut};
 use super::super::{parallel::Fresh, scratch};
 use super::epilogue::{self, Saved};
@@ -62,9 +63,17 @@ pub struct Backward<'a> {
 }
 
 impl Backward<'_> {
-    /// Those of some images: `dw`, in the order [`super::Order::OutputsLast`], and `db` are added to, `dx` is
-    /// theirs alone.
-    pub fn run(&self, images: Range<usize>, dw: &mut [f32], db: &mut [f32], mut dx: Option<Fresh>) {
+    /// Those of some images: `dw`, in the order [`super::Order::OutputsLast`], and `db` are added to, `dx` and the
+    /// tallies of it are theirs alone.
+    pub fn run(
+        &self,
+        images: Range<usize>,
+        dw: &mut [f32],
+        db: &mut [f32],
+        mut dx: Option<Fresh>,
+        tally: Tally,
+        tallies: &mut [f32],
+    ) {
         let Self { s, g, x, weight, channels, saved, norm, dy } = *self;
         let (positions, len) = (s.output[0] * s.output[1], s.out_channels * s.output[0] * s.output[1]);
         let results = dy.len() / s.batch;
@@ -88,7 +97,9 @@ impl Backward<'_> {
                 if let Some(dx) = &mut dx {
                     let y = dx.take(part.len() * s.image());
                     let (x, steps, bias, relu) = (planes, channels, None, false);
-                    dispatch(Product { positions, steps, weight, x, bias, relu, block, y });
+                    dispatch(Product { positions, steps, weight, x, bias, relu, block, y: &mut *y });
+                    let tallies = &mut tallies[(first - images.start) * tally.len..];
+                    tally.take(first, part.len(), y, tallies);
                 }
             });
         }

@@ -2,6 +2,7 @@
 
 use super::super::conv::Saved;
 use super::super::conv_norm::{self, Norm};
+use super::super::tally::{Tally, added_up};
 use super::super::tile::{Kernel, WIDTH, dispatch, vectors_mut};
 use super::super::{Gradients, parallel, reduce, scratch};
 use super::grid::Grid;
@@ -13,6 +14,7 @@ use pulp::Simd;
 const GROUPS: usize = 8;
 
 /// `dy` is the gradient of the result, or with `norm` that of what the batch normalisation and the epilogue made of it.
+/// With it comes a tally of dx.
 pub fn backward(
     s: &Shape,
     x: &[f32],
@@ -20,35 +22,39 @@ pub fn backward(
     norm: Option<(&Norm, Saved)>,
     dy: &[f32],
     want_dx: bool,
-) -> Gradients {
+    tally: Tally,
+) -> (Gradients, Vec<f32>) {
     let (image, output) = (s.image(), dy.len() / s.batch.max(1));
     let per_group = s.batch.div_ceil(GROUPS).max(1);
     let (groups, grid) = (s.batch.div_ceil(per_group), Grid::new(s));
     let (dw_len, sums_len) = (weight.len() * WIDTH, weight.len() * WIDTH + s.channels);
-    // Each group has its own sums: dW, in lanes that are added up at the end, then db. Where dx is not wanted a dummy
-    // value per group keeps the loop one.
-    let mut partial = vec![0f32; groups * sums_len];
+    // Each group has its own sums: dW, in lanes that are added up at the end, then db, then tallies. Where dx is not
+    // wanted a dummy value per group keeps the loop one.
+    let group_len = sums_len + per_group * tally.len;
+    let mut partial = vec![0f32; groups * group_len];
     let dx_lens = if want_dx { (s.batch * image, per_group * image) } else { (groups, 1) };
-    let dx = parallel::filled2(dx_lens, (&mut partial, sums_len), 2 * s.batch * s.work(), |group, mut dx, sums| {
-        let (dw, db) = sums.split_at_mut(dw_len);
-        for n in (group * per_group..s.batch).take(per_group) {
-            let dx = want_dx.then(|| dx.take(image));
+    let dx = parallel::filled2(dx_lens, (&mut partial, group_len), 2 * s.batch * s.work(), |group, mut dx, sums| {
+        let (dw, sums) = sums.split_at_mut(dw_len);
+        let (db, tallies) = sums.split_at_mut(s.channels);
+        for (i, n) in (group * per_group..s.batch).take(per_group).enumerate() {
+            let mut dx = want_dx.then(|| dx.take(image));
             let (x, dy) = (&x[n * image..][..image], &dy[n * output..][..output]);
             let pixels = grid.with_margins(grid.classes.len());
             let lens = [pixels, pixels, grid.with_margins(1), s.output[0] * s.output[1]];
             scratch::with(lens, |[pixels, sums, outputs, plane]| {
                 let (grid, norm) = (&grid, norm.map(|(norm, saved)| (norm, saved, n)));
+                let dx = dx.as_deref_mut();
                 dispatch(Backward { s, grid, x, weight, norm, dy, pixels, sums, outputs, plane, dw, db, dx });
             });
+            if let Some(dx) = dx {
+                tally.take(n, 1, dx, &mut tallies[i * tally.len..]);
+            }
         }
     });
-    let mut sums = vec![0f32; sums_len];
-    for group in partial.chunks_exact(sums_len) {
-        sums.iter_mut().zip(group).for_each(|(sum, part)| *sum += part);
-    }
+    let (mut sums, tallies) = added_up(&partial, group_len, sums_len);
     let bias = sums.split_off(dw_len);
     let weight = sums.as_chunks::<WIDTH>().0.iter().map(|lanes| reduce::sum(lanes, |v| v)).collect();
-    Gradients { x: want_dx.then_some(dx), weight, bias }
+    (Gradients { x: want_dx.then_some(dx), weight, bias }, tallies)
 }
 
 /// One image's part of dW and db, and its dx.

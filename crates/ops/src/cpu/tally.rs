@@ -1,0 +1,32 @@
+/// Sums over what a kernel writes for each image, taken right after it: later it would have to come from memory again.
+#[derive(Clone, Copy)]
+pub struct Tally<'a> {
+    /// How many for an image.
+    pub len: usize,
+    /// Those of image `n`, from what was written for it.
+    pub of_image: &'a (dyn Fn(usize, &[f32], &mut [f32]) + Sync),
+}
+
+impl Tally<'_> {
+    pub const NONE: Self = Tally { len: 0, of_image: &|_, _, _| () };
+
+    /// Those of some images from number `first` on, `tallies` is theirs.
+    pub fn take(&self, first: usize, images: usize, values: &[f32], tallies: &mut [f32]) {
+        if self.len > 0 {
+            let images = values.chunks_exact(values.len() / images).zip(tallies.chunks_exact_mut(self.len));
+            (first..).zip(images).for_each(|(n, (values, tallies))| (self.of_image)(n, values, tallies));
+        }
+    }
+}
+
+/// Of what groups of images have, `group` values each, of which the first `len` are sums and the rest tallies: the sums
+/// added up, and the tallies one after the other.
+pub fn added_up(partial: &[f32], group: usize, len: usize) -> (Vec<f32>, Vec<f32>) {
+    let (mut sums, mut tallies) = (vec![0f32; len], Vec::new());
+    for group in partial.chunks_exact(group) {
+        let (of_group, rest) = group.split_at(len);
+        sums.iter_mut().zip(of_group).for_each(|(sum, part)| *sum += part);
+        tallies.extend_from_slice(rest);
+    }
+    (sums, tallies)
+}
