@@ -161,7 +161,8 @@ impl CustomOp3 for BatchNorm {
         let (gamma, beta) = (cpu::storage(gamma, lg)?, cpu::storage(beta, lb)?);
         let scale: Vec<f32> = gamma.iter().zip(&self.inverse_std).map(|(g, s)| g * s).collect();
         let shift: Vec<f32> = beta.iter().zip(&self.mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
-        let y = kernel::forward(cpu::storage(x, lx)?, self.dims, &scale, &shift, self.relu);
+        let affine: Vec<[f32; 2]> = scale.into_iter().zip(shift).map(|(scale, shift)| [scale, shift]).collect();
+        let y = kernel::forward(cpu::storage(x, lx)?, self.dims, &affine, self.relu);
         Ok((CpuStorage::F32(y), lx.shape().clone()))
     }
 

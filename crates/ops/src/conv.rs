@@ -1,3 +1,4 @@
+use crate::cpu::source::Source;
 use crate::cpu::tally::Tally;
 use crate::cpu::{Gradients, conv, fast};
 use crate::weighted::{Call, Weighted, apply};
@@ -120,6 +121,16 @@ impl Weighted for Conv2d {
                 bail!("internal: a backward pass through an operator that kept nothing for it")
             }
         };
-        Ok(conv::backward(&self.shape, call.x, call.weight, saved, None, call.dy, call.want_dx, Tally::NONE).0)
+        Ok(conv::backward(
+            &self.shape,
+            Source::Images(call.x),
+            call.weight,
+            saved,
+            None,
+            call.dy,
+            call.want_dx,
+            Tally::NONE,
+        )
+        .0)
     }
 }

@@ -2,6 +2,7 @@ mod step;
 
 use crate::batch_norm::{BatchStatistics, batch_norm_train};
 use crate::conv::{check, conv2d};
+use crate::cpu::source::Source;
 use crate::cpu::tally::Tally;
 use crate::cpu::{Gradients, conv, fast};
 use crate::depthwise::{self, depthwise_conv2d};
@@ -9,7 +10,7 @@ use crate::weighted::{Call, Weighted, apply};
 use crate::{Epilogue, Window, max_pool2d};
 use candle_core::{Context, Result, Shape, Tensor, bail};
 use std::sync::{Arc, OnceLock};
-use step::{Inner, Saved, Step};
+use step::{Inner, Pass, Saved, Step};
 
 /// A convolution, the batch normalisation behind it and what follows that: a layer of [`conv_batch_norm_train`].
 #[derive(Debug, Clone, Copy)]
@@ -86,7 +87,7 @@ pub fn conv_batch_norm_train(xs: &Tensor, layers: &[ConvBatchNorm]) -> Result<(T
     let parameters_of = |layer: &ConvBatchNorm| layer.parameters().map(|parameter| parameter.elem_count()).sum();
     let lens = layers.iter().map(|layer| [layer.weight.elem_count(), parameters_of(layer)]).collect();
     let steps = Arc::new(steps);
-    let chain = Chain { steps: steps.clone(), lens, between: OnceLock::new(), result: dims };
+    let chain = Chain { steps: steps.clone(), lens, result: dims };
     let weights = if let [weights] = &weights[..] { weights.clone() } else { Tensor::cat(&weights, 0)? };
     let ys = apply(xs, &weights, Some(&Tensor::cat(&parameters, 0)?), chain)?;
     let statistics =
@@ -151,8 +152,6 @@ struct Chain {
     steps: Arc<Vec<Step>>,
     /// Of the weights and the parameters of each.
     lens: Vec<[usize; 2]>,
-    /// The results of all steps but the last.
-    between: OnceLock<Vec<Vec<f32>>>,
     /// The sizes of the last result.
     result: (usize, usize, usize, usize),
 }
@@ -174,35 +173,30 @@ impl Weighted for Chain {
 
     fn forward(&self, x: &[f32], weight: &[f32], parameters: Option<&[f32]>) -> (Vec<f32>, Shape) {
         let parameters = parameters.expect("gamma and beta are always given");
-        let mut results: Vec<Vec<f32>> = Vec::new();
-        for (step, [weight, parameters]) in self.steps.iter().zip(self.split([weight, parameters])) {
-            results.push(step.forward(results.last().map_or(x, |x| x), weight, parameters));
+        let (mut x, mut y) = (Source::Images(x), None);
+        for (i, (step, [weight, parameters])) in self.steps.iter().zip(self.split([weight, parameters])).enumerate() {
+            y = step.forward(x, weight, parameters, i + 1 == self.steps.len());
+            x = step.output().expect("it has run");
         }
-        let y = results.pop().expect("at least one step");
-        // An operator is made for one call: nothing is there yet.
-        let _ = self.between.set(results);
-        (y, Shape::from(self.result))
+        (y.expect("at least one step"), Shape::from(self.result))
     }
 
     /// `call.bias`: the parameters.
     fn backward(&self, call: Call) -> Result<Gradients> {
-        let (Some(between), Some(parameters)) = (self.between.get(), call.bias) else {
-            bail!("internal: a backward pass without a forward pass")
-        };
-        let parts = self.split([call.weight, parameters]);
+        let parts = self.split([call.weight, call.bias.unwrap_or_default()]);
         let (mut dx, mut sums, mut weights, mut biases) = (None, None, Vec::new(), Vec::new());
         for (i, (step, [weight, parameters])) in self.steps.iter().zip(parts).enumerate().rev() {
-            let call = Call {
-                x: if i == 0 { call.x } else { &between[i - 1] },
-                weight,
-                bias: Some(parameters),
-                y: call.y,
-                dy: dx.as_deref().unwrap_or(call.dy),
-                want_dx: i > 0 || call.want_dx,
-            };
-            let (gradients, tallies) = match i.checked_sub(1) {
-                Some(before) => self.steps[before].with_tally(|tally| step.backward(call, sums, tally))?,
-                None => step.backward(call, sums, Tally::NONE),
+            let dy = dx.as_deref().unwrap_or(call.dy);
+            let (x, want_dx) = (Source::Images(call.x), call.want_dx);
+            let pass = Pass { x, weight, dy, want_dx, tally: Tally::NONE };
+            let (gradients, tallies) = match i.checked_sub(1).map(|i| &self.steps[i]) {
+                Some(before) => {
+                    let x = before.output()?;
+                    before.with_tally(|tally| {
+                        step.backward(&Pass { x, want_dx: true, tally, ..pass }, parameters, sums)
+                    })?
+                }
+                None => step.backward(&pass, parameters, sums),
             }?;
             (dx, sums) = (gradients.x, Some(tallies));
             weights.push(gradients.weight);

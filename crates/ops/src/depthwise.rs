@@ -1,3 +1,4 @@
+use crate::cpu::source::Source;
 use crate::cpu::tally::Tally;
 use crate::cpu::{self, Gradients, depthwise, fast};
 use crate::weighted::{Call, Weighted, apply};
@@ -66,6 +67,6 @@ impl Weighted for Depthwise {
     fn backward(&self, call: Call) -> Result<Gradients> {
         let masked = self.relu.then(|| cpu::relu::backward(call.y, call.dy));
         let dy = masked.as_deref().unwrap_or(call.dy);
-        Ok(depthwise::backward(&self.shape, call.x, call.weight, None, dy, call.want_dx, Tally::NONE).0)
+        Ok(depthwise::backward(&self.shape, Source::Images(call.x), call.weight, None, dy, call.want_dx, Tally::NONE).0)
     }
 }

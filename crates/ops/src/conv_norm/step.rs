@@ -1,11 +1,22 @@
 use crate::Epilogue;
 use crate::batch_norm::input_coefficients;
 use crate::cpu::conv_norm::{self, Norm};
+use crate::cpu::source::Source;
 use crate::cpu::tally::Tally;
-use crate::cpu::{self, Gradients, batch_norm, conv};
-use crate::weighted::Call;
+use crate::cpu::{Gradients, batch_norm, conv, depthwise};
 use candle_core::{Context, Result};
 use std::sync::OnceLock;
+
+/// What a backward pass starts from.
+pub struct Pass<'a> {
+    pub x: Source<'a>,
+    pub weight: &'a [f32],
+    pub dy: &'a [f32],
+    /// Whether the input has a gradient.
+    pub want_dx: bool,
+    /// Of dx.
+    pub tally: Tally<'a>,
+}
 
 /// The convolution that is normalised; any bias is the caller's.
 pub trait Inner: Send + Sync {
@@ -13,11 +24,10 @@ pub trait Inner: Send + Sync {
     fn dims(&self) -> conv_norm::Dims;
 
     /// The results, and a tally of them.
-    fn forward(&self, x: &[f32], weight: &[f32], tally: Tally) -> (Vec<f32>, Vec<f32>);
+    fn forward(&self, x: Source, weight: &[f32], tally: Tally) -> (Vec<f32>, Vec<f32>);
 
-    /// `call.dy` is the gradient of what the normalisation and the epilogue made of the results. With it comes a tally of
-    /// dx.
-    fn backward(&self, call: &Call, norm: &Norm, saved: conv::Saved, tally: Tally) -> (Gradients, Vec<f32>);
+    /// `pass.dy` is the gradient of what the normalisation and the epilogue made of the results. With it comes the tally.
+    fn backward(&self, pass: &Pass, norm: &Norm, epilogue: conv::Saved) -> (Gradients, Vec<f32>);
 }
 
 impl Inner for conv::Shape {
@@ -25,26 +35,28 @@ impl Inner for conv::Shape {
         [self.batch, self.out_channels, self.output[0], self.output[1]]
     }
 
-    fn forward(&self, x: &[f32], weight: &[f32], tally: Tally) -> (Vec<f32>, Vec<f32>) {
+    fn forward(&self, x: Source, weight: &[f32], tally: Tally) -> (Vec<f32>, Vec<f32>) {
         conv::forward_tallied(self, x, weight, tally)
     }
 
-    fn backward(&self, call: &Call, norm: &Norm, saved: conv::Saved, tally: Tally) -> (Gradients, Vec<f32>) {
-        conv::backward(self, call.x, call.weight, saved, Some(norm), call.dy, call.want_dx, tally)
+    fn backward(&self, pass: &Pass, norm: &Norm, epilogue: conv::Saved) -> (Gradients, Vec<f32>) {
+        let &Pass { x, weight, dy, want_dx, tally } = pass;
+        conv::backward(self, x, weight, epilogue, Some(norm), dy, want_dx, tally)
     }
 }
 
-impl Inner for cpu::depthwise::Shape {
+impl Inner for depthwise::Shape {
     fn dims(&self) -> conv_norm::Dims {
         [self.batch, self.channels, self.output[0], self.output[1]]
     }
 
-    fn forward(&self, x: &[f32], weight: &[f32], tally: Tally) -> (Vec<f32>, Vec<f32>) {
-        cpu::depthwise::forward_tallied(self, x, weight, tally)
+    fn forward(&self, x: Source, weight: &[f32], tally: Tally) -> (Vec<f32>, Vec<f32>) {
+        depthwise::forward_tallied(self, x, weight, tally)
     }
 
-    fn backward(&self, call: &Call, norm: &Norm, saved: conv::Saved, tally: Tally) -> (Gradients, Vec<f32>) {
-        cpu::depthwise::backward(self, call.x, call.weight, Some((norm, saved)), call.dy, call.want_dx, tally)
+    fn backward(&self, pass: &Pass, norm: &Norm, epilogue: conv::Saved) -> (Gradients, Vec<f32>) {
+        let &Pass { x, weight, dy, want_dx, tally } = pass;
+        depthwise::backward(self, x, weight, Some((norm, epilogue)), dy, want_dx, tally)
     }
 }
 
@@ -63,9 +75,11 @@ pub struct Saved {
     pub mean: Vec<f32>,
     /// Biased.
     pub var: Vec<f32>,
-    /// See [`conv_norm::Norm`].
+    /// See [`Norm`].
     affine: Vec<[f32; 2]>,
     winners: Vec<u8>,
+    /// What the next step reads, if that is not worked out from `sums` as it goes.
+    result: Option<Vec<f32>>,
 }
 
 impl Step {
@@ -74,56 +88,70 @@ impl Step {
         var.iter().map(|v| (1. / (*v as f64 + self.eps).sqrt()) as f32).collect()
     }
 
-    /// `parameters`: gamma, beta and what bias there is, one after the other.
-    pub fn forward(&self, x: &[f32], weight: &[f32], parameters: &[f32]) -> Vec<f32> {
-        let [n, c, h, w] = self.inner.dims();
+    /// `parameters`: gamma, beta and what bias there is, one after the other. The result of the last step is returned,
+    /// that of the others is for [`Step::output`].
+    pub fn forward(&self, x: Source, weight: &[f32], parameters: &[f32], is_last: bool) -> Option<Vec<f32>> {
+        let dims = self.inner.dims();
+        let [n, c, h, w] = dims;
         let (gamma, beta) = (&parameters[..c], &parameters[c..2 * c]);
         let plane_sums = |_, results: &[f32], sums: &mut [f32]| batch_norm::sums_of_planes(results, sums);
         let (sums, plane_sums) = self.inner.forward(x, weight, Tally { len: c, of_image: &plane_sums });
         let (mean, var) = batch_norm::statistics(&sums, [n, c, h * w], &plane_sums);
-        let scale: Vec<f32> = gamma.iter().zip(self.inverse_std(&var)).map(|(g, s)| g * s).collect();
-        let shift: Vec<f32> = beta.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
-        let (y, winners) = conv_norm::forward(&sums, self.inner.dims(), &scale, &shift, self.epilogue);
-        let affine = scale.into_iter().zip(shift).map(|(scale, shift)| [scale, shift]).collect();
+        let scale = gamma.iter().zip(self.inverse_std(&var)).map(|(g, s)| g * s);
+        let affine: Vec<[f32; 2]> = scale.zip(beta.iter().zip(&mean)).map(|(s, (b, m))| [s, b - m * s]).collect();
+        let (mut result, mut winners) = (None, Vec::new());
+        if is_last || self.epilogue == Epilogue::ReluMaxPool {
+            let (y, places) = conv_norm::forward(&sums, dims, &affine, self.epilogue);
+            (result, winners) = (Some(y), places);
+        }
+        let last = if is_last { result.take() } else { None };
         // A step is made for one call: nothing is there yet.
-        let _ = self.saved.set(Saved { sums, mean, var, affine, winners });
-        y
+        let _ = self.saved.set(Saved { sums, mean, var, affine, winners, result });
+        last
     }
 
     fn saved(&self) -> Result<&Saved> {
         self.saved.get().context("internal: a backward pass without a forward pass")
     }
 
-    /// Sums of the gradient of what [`Step::forward`] gave, which [`Step::backward`] wants: a tally for those who write it.
-    pub fn with_tally<R>(&self, f: impl FnOnce(Tally) -> R) -> Result<R> {
-        let (saved, epilogue) = (self.saved()?, self.epilogue()?);
+    /// What the next step reads.
+    pub fn output(&self) -> Result<Source<'_>> {
+        let Saved { sums, affine, result, .. } = self.saved()?;
+        let normalised = Source::Normalised { x: sums, affine, relu: self.epilogue == Epilogue::Relu };
+        Ok(result.as_ref().map_or(normalised, |result| Source::Images(result)))
+    }
+
+    fn norm<'a>(&'a self, saved: &'a Saved) -> (Norm<'a>, conv::Saved<'a>) {
+        let epilogue = match self.epilogue {
+            Epilogue::None => conv::Saved::Nothing,
+            // What it let pass is worked out again.
+            Epilogue::Relu => conv::Saved::Result(&[]),
+            Epilogue::ReluMaxPool => conv::Saved::Winners(&saved.winners),
+        };
         let norm = Norm { x: &saved.sums, dims: self.inner.dims(), affine: &saved.affine, coefficients: &[] };
+        (norm, epilogue)
+    }
+
+    /// Sums of the gradient of the output, which [`Step::backward`] wants: a tally for those who write it.
+    pub fn with_tally<R>(&self, f: impl FnOnce(Tally) -> R) -> Result<R> {
+        let saved = self.saved()?;
+        let (norm, epilogue) = self.norm(saved);
         let of_image = |n, dy: &[f32], sums: &mut [f32]| norm.sums_of_image(&epilogue, &saved.mean, n, dy, sums);
         Ok(f(Tally { len: 2 * norm.dims[1], of_image: &of_image }))
     }
 
-    /// With pooling the winners. Where ReLU let a value pass is computed anew.
-    fn epilogue(&self) -> Result<conv::Saved<'_>> {
-        Ok(match self.epilogue {
-            Epilogue::None => conv::Saved::Nothing,
-            Epilogue::Relu => conv::Saved::Result(&[]),
-            Epilogue::ReluMaxPool => conv::Saved::Winners(&self.saved()?.winners),
-        })
-    }
-
-    /// `call.bias`: the parameters. `sums` is what [`Step::with_tally`] makes of `call.dy`, if that has been done; with the
-    /// gradients comes a tally of dx.
-    pub fn backward(&self, call: Call, sums: Option<Vec<f32>>, tally: Tally) -> Result<(Gradients, Vec<f32>)> {
-        let (saved, epilogue, parameters) = (self.saved()?, self.epilogue()?, call.bias.unwrap_or_default());
-        let (mean, dims) = (&saved.mean, self.inner.dims());
-        let [n, c, h, w] = dims;
-        let norm = Norm { x: &saved.sums, dims, affine: &saved.affine, coefficients: &[] };
-        let sums = sums.unwrap_or_else(|| norm.sums(&epilogue, mean, call.dy));
+    /// `sums` is what [`Step::with_tally`] makes of `pass.dy`, if that has been done; with the gradients comes the tally
+    /// of the pass.
+    pub fn backward(&self, pass: &Pass, parameters: &[f32], sums: Option<Vec<f32>>) -> Result<(Gradients, Vec<f32>)> {
+        let saved = self.saved()?;
+        let ((norm, epilogue), mean) = (self.norm(saved), &saved.mean);
+        let [n, c, h, w] = norm.dims;
+        let sums = sums.unwrap_or_else(|| norm.sums(&epilogue, mean, pass.dy));
         let (sum, centred) = conv_norm::over_images(&sums, c);
         let inverse_std = self.inverse_std(&saved.var);
         let coefficients = input_coefficients(&parameters[..c], mean, &inverse_std, &sum, &centred, n * h * w);
         let norm = Norm { coefficients: &coefficients, ..norm };
-        let (conv, tallies) = self.inner.backward(&call, &norm, epilogue, tally);
+        let (conv, tallies) = self.inner.backward(pass, &norm, epilogue);
         // In the order of the parameters: gamma, beta, bias.
         let mut gradients: Vec<f32> = centred.iter().zip(&inverse_std).map(|(s, i)| s * i).collect();
         gradients.extend(&sum);

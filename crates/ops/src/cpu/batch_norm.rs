@@ -50,19 +50,18 @@ pub fn unzip(pairs: &[f32]) -> (Vec<f32>, Vec<f32>) {
     (pairs.iter().step_by(2).copied().collect(), pairs.iter().skip(1).step_by(2).copied().collect())
 }
 
-/// `y = x·scale + shift` per channel; ReLU on top if asked for.
-pub fn forward(x: &[f32], [n, c, l]: Dims, scale: &[f32], shift: &[f32], relu: bool) -> Vec<f32> {
-    let floor = if relu { 0. } else { f32::NEG_INFINITY };
+/// `y = x·scale + shift` with these two for each channel; ReLU on top if asked for.
+pub fn forward(x: &[f32], [n, c, l]: Dims, affine: &[[f32; 2]], relu: bool) -> Vec<f32> {
     parallel::filled(n * c * l, c * l, 2 * x.len(), |i, y| {
-        scaled(&x[i * c * l..][..c * l], scale, shift, floor, y.take_all());
+        scaled(&x[i * c * l..][..c * l], affine, relu, y.take_all());
     })
 }
 
 vectorised! {
-fn scaled<'a>(x: &'a [f32], scale: &'a [f32], shift: &'a [f32], floor: f32, y: &'a mut [f32]) {
-    let l = x.len() / scale.len();
-    for (channel, (y, x)) in y.chunks_exact_mut(l).zip(x.chunks_exact(l)).enumerate() {
-        let (scale, shift) = (scale[channel], shift[channel]);
+/// [`forward`] of one image.
+pub fn scaled<'a>(x: &'a [f32], affine: &'a [[f32; 2]], relu: bool, y: &'a mut [f32]) {
+    let (l, floor) = (x.len() / affine.len(), if relu { 0. } else { f32::NEG_INFINITY });
+    for ((y, x), &[scale, shift]) in y.chunks_exact_mut(l).zip(x.chunks_exact(l)).zip(affine) {
         for (y, &x) in y.iter_mut().zip(x) {
             let v = x * scale + shift;
             *y = if v < floor { floor } else { v };

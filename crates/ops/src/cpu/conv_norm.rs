@@ -8,18 +8,18 @@ use super::{batch_norm, parallel, scratch};
 /// Batch, channels, height and width of the convolution's results.
 pub type Dims = [usize; 4];
 
-/// `x·scale + shift` per channel, with the epilogue; and with pooling, which of its four positions each result is.
-pub fn forward(x: &[f32], dims: Dims, scale: &[f32], shift: &[f32], epilogue: Epilogue) -> (Vec<f32>, Vec<u8>) {
+/// `x·scale + shift` with these two for each channel, and the epilogue; and with pooling, which of its four positions each result is.
+pub fn forward(x: &[f32], dims: Dims, affine: &[[f32; 2]], epilogue: Epilogue) -> (Vec<f32>, Vec<u8>) {
     let [n, c, h, w] = dims;
     if epilogue != Epilogue::ReluMaxPool {
-        return (batch_norm::forward(x, [n, c, h * w], scale, shift, epilogue == Epilogue::Relu), Vec::new());
+        return (batch_norm::forward(x, [n, c, h * w], affine, epilogue == Epilogue::Relu), Vec::new());
     }
     let pooled = (h / 2) * (w / 2);
     let (len, mut winners) = (c * pooled, vec![0u8; n * c * pooled]);
     let y = parallel::filled2((n * len, len), (&mut winners, len), 4 * x.len(), |i, y, winners| {
         let planes = y.take_all().chunks_exact_mut(pooled).zip(winners.chunks_exact_mut(pooled));
         for (channel, ((y, winners), x)) in planes.zip(x[i * c * h * w..].chunks_exact(h * w)).enumerate() {
-            pool(x, w, scale[channel], shift[channel], y, winners);
+            pool(x, w, affine[channel], y, winners);
         }
     });
     (y, winners)
@@ -27,7 +27,8 @@ pub fn forward(x: &[f32], dims: Dims, scale: &[f32], shift: &[f32], epilogue: Ep
 
 vectorised! {
 /// ReLU of the maximum of `x·scale + shift` over 2×2 windows of a plane; the first of equal ones wins, and NaN.
-fn pool<'a>(x: &'a [f32], width: usize, scale: f32, shift: f32, y: &'a mut [f32], winners: &'a mut [u8]) {
+fn pool<'a>(x: &'a [f32], width: usize, affine: [f32; 2], y: &'a mut [f32], winners: &'a mut [u8]) {
+    let [scale, shift] = affine;
     let rows = y.chunks_exact_mut(width / 2).zip(winners.chunks_exact_mut(width / 2));
     for ((y, winners), x) in rows.zip(x.chunks_exact(2 * width)) {
         let (top, bottom) = x.split_at(width);

@@ -14,6 +14,7 @@ pub use backward::backward;
 pub use packed::Packed;
 
 use super::parallel;
+use super::source::Source;
 use super::tally::Tally;
 use crate::Window;
 
@@ -55,16 +56,18 @@ impl Shape {
 /// `x` is (N, C, H, W), `weight` (C, 1, kh, kw), the result (N, C, oh, ow); ReLU on top if asked for.
 pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, relu: bool) -> Vec<f32> {
     let packed = Packed::new(s, weight, bias, relu);
-    parallel::filled(s.batch * s.results(), s.results(), s.batch * s.work(), |n, y| packed.image(x, n, y.take_all()))
+    parallel::filled(s.batch * s.results(), s.results(), s.batch * s.work(), |n, y| {
+        packed.image(&x[n * s.image()..][..s.image()], y.take_all());
+    })
 }
 
 /// [`forward`] without a bias, and a tally of its results.
-pub fn forward_tallied(s: &Shape, x: &[f32], weight: &[f32], tally: Tally) -> (Vec<f32>, Vec<f32>) {
+pub fn forward_tallied(s: &Shape, x: Source, weight: &[f32], tally: Tally) -> (Vec<f32>, Vec<f32>) {
     let (packed, mut tallies) = (Packed::new(s, weight, None, false), vec![0f32; s.batch * tally.len]);
     let (of_y, of_tallies) = ((s.batch * s.results(), s.results()), (&mut tallies[..], tally.len));
     let y = parallel::filled2(of_y, of_tallies, s.batch * s.work(), |n, y, tallies| {
         let y = y.take_all();
-        packed.image(x, n, y);
+        x.with(n, 1, s.image(), |x| packed.image(x, y));
         tally.take(n, 1, y, tallies);
     });
     (y, tallies)

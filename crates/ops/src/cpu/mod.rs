@@ -20,6 +20,7 @@ pub mod pool;
 pub mod reduce;
 pub mod relu;
 pub mod scratch;
+pub mod source;
 mod storage;
 pub mod tally;
 pub mod tile;

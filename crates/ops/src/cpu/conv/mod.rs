@@ -26,6 +26,7 @@ pub use epilogue::Saved;
 pub use geometry::{Epilogue, Shape};
 
 use super::conv_norm::Norm;
+use super::source::Source;
 use super::tally::{Tally, added_up};
 use super::tile::{Steps, WIDTH, dispatch};
 use super::{Gradients, parallel, scratch};
@@ -128,7 +129,7 @@ pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, want_
 }
 
 /// [`forward`] without bias and winners, and a tally of its results.
-pub fn forward_tallied(s: &Shape, x: &[f32], weight: &[f32], tally: Tally) -> (Vec<f32>, Vec<f32>) {
+pub fn forward_tallied(s: &Shape, x: Source, weight: &[f32], tally: Tally) -> (Vec<f32>, Vec<f32>) {
     let packed = Packed::new(s, weight);
     let together = packed.together();
     let mut tallies = vec![0f32; s.batch * tally.len];
@@ -138,9 +139,10 @@ pub fn forward_tallied(s: &Shape, x: &[f32], weight: &[f32], tally: Tally) -> (V
         of_tallies,
         s.batch * s.work(),
         |i, y, tallies| {
-            let (y, x) = (y.take_all(), &x[i * together * s.image()..]);
-            packed.images(x, None, y, None);
-            tally.take(i * together, y.len() / s.results(), y, tallies);
+            let (y, first) = (y.take_all(), i * together);
+            let images = y.len() / s.results();
+            x.with(first, images, s.image(), |x| packed.images(x, None, y, None));
+            tally.take(first, images, y, tallies);
         },
     );
     (y, tallies)
@@ -191,7 +193,7 @@ impl Method {
 #[allow(clippy::too_many_arguments)]
 pub fn backward(
     s: &Shape,
-    x: &[f32],
+    x: Source,
     weight: &[f32],
     saved: Saved,
     norm: Option<&Norm>,
@@ -242,9 +244,10 @@ pub fn backward(
             let planes = WIDTH * g.outputs.len();
             let lens = [images.len() * padded_len, padded_dx, images.len() * dy_len, planes, pixels, dm, dv];
             scratch::with(lens, |[padded, padded_dx, dy_rows, planes, pixels, dm, dv]| {
-                for (n, padded) in images.clone().zip(padded.chunks_exact_mut(padded_len)) {
-                    pack::image(s, &g, &x[n * image..][..image], padded);
-                }
+                x.with(first, images.len(), image, |x| {
+                    let planes = x.chunks_exact(image).zip(padded.chunks_exact_mut(padded_len));
+                    planes.for_each(|(x, padded)| pack::image(s, &g, x, padded));
+                });
                 for (n, rows) in images.clone().zip(dy_rows.chunks_exact_mut(dy_len.max(1))) {
                     epilogue::gradient_of_sums(s, &g, saved, norm, n, &dy[n * len..][..len], planes, rows);
                 }

@@ -6,6 +6,7 @@
 //! several images, so that small planes leave no block half empty.
 
 use super::super::conv_norm::Norm;
+use super::super::source::Source;
 use super::super::tally::Tally;
 use super::super::tile::{Kernel, ROWS, Steps, WIDTH, dispatch, product, vectors_mut};
 use super::super::{parallel::Fresh, scratch};
@@ -53,7 +54,7 @@ pub fn transposed(s: &Shape, weight: &[f32]) -> (Vec<f32>, Steps) {
 pub struct Backward<'a> {
     pub s: &'a Shape,
     pub g: &'a Geometry,
-    pub x: &'a [f32],
+    pub x: Source<'a>,
     /// As [`transposed`] gives them.
     pub weight: &'a [f32],
     pub channels: &'a Steps,
@@ -86,14 +87,14 @@ impl Backward<'_> {
                 if !s.out_channels.is_multiple_of(WIDTH) {
                     rows.fill(0.);
                 }
-                for (n, planes) in part.clone().zip(planes.chunks_exact(len)) {
-                    let blocks = rows.chunks_exact_mut(g.positions.len() * WIDTH);
-                    blocks
-                        .zip(planes.chunks(WIDTH * positions))
-                        .for_each(|(rows, planes)| to_rows(planes, positions, rows));
-                    let image = &x[n * s.image()..][..s.image()];
-                    dispatch(dense::Backward { s, g, image, dy: rows, dw, db, dx: None });
-                }
+                x.with(first, part.len(), s.image(), |x| {
+                    for (image, planes) in x.chunks_exact(s.image()).zip(planes.chunks_exact(len)) {
+                        let blocks = rows.chunks_exact_mut(g.positions.len() * WIDTH);
+                        let planes = planes.chunks(WIDTH * positions);
+                        blocks.zip(planes).for_each(|(rows, planes)| to_rows(planes, positions, rows));
+                        dispatch(dense::Backward { s, g, image, dy: rows, dw, db, dx: None });
+                    }
+                });
                 if let Some(dx) = &mut dx {
                     let y = dx.take(part.len() * s.image());
                     let (x, steps, bias, relu) = (planes, channels, None, false);

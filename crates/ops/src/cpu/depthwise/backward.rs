@@ -2,6 +2,7 @@
 
 use super::super::conv::Saved;
 use super::super::conv_norm::{self, Norm};
+use super::super::source::Source;
 use super::super::tally::{Tally, added_up};
 use super::super::tile::{Kernel, WIDTH, dispatch, vectors_mut};
 use super::super::{Gradients, parallel, reduce, scratch};
@@ -17,7 +18,7 @@ const GROUPS: usize = 8;
 /// With it comes a tally of dx.
 pub fn backward(
     s: &Shape,
-    x: &[f32],
+    x: Source,
     weight: &[f32],
     norm: Option<(&Norm, Saved)>,
     dy: &[f32],
@@ -38,13 +39,15 @@ pub fn backward(
         let (db, tallies) = sums.split_at_mut(s.channels);
         for (i, n) in (group * per_group..s.batch).take(per_group).enumerate() {
             let mut dx = want_dx.then(|| dx.take(image));
-            let (x, dy) = (&x[n * image..][..image], &dy[n * output..][..output]);
+            let dy = &dy[n * output..][..output];
             let pixels = grid.with_margins(grid.classes.len());
             let lens = [pixels, pixels, grid.with_margins(1), s.output[0] * s.output[1]];
             scratch::with(lens, |[pixels, sums, outputs, plane]| {
                 let (grid, norm) = (&grid, norm.map(|(norm, saved)| (norm, saved, n)));
                 let dx = dx.as_deref_mut();
-                dispatch(Backward { s, grid, x, weight, norm, dy, pixels, sums, outputs, plane, dw, db, dx });
+                x.with(n, 1, image, |x| {
+                    dispatch(Backward { s, grid, x, weight, norm, dy, pixels, sums, outputs, plane, dw, db, dx });
+                });
             });
             if let Some(dx) = dx {
                 tally.take(n, 1, dx, &mut tallies[i * tally.len..]);

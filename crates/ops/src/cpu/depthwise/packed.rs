@@ -27,14 +27,15 @@ impl Packed {
     pub fn forward(&self, x: &[f32], y: &mut [f32]) {
         let results = self.s.results();
         let work = y.len() / results.max(1) * self.s.work();
-        parallel::chunks(y, results, work, |n, y| self.image(x, n, y));
+        let image = self.s.image();
+        parallel::chunks(y, results, work, |n, y| self.image(&x[n * image..][..image], y));
     }
 
-    /// Image `n` of a batch `x`.
-    pub fn image(&self, x: &[f32], n: usize, y: &mut [f32]) {
-        let (image, grid) = (self.s.image(), &self.grid);
+    /// One image.
+    pub fn image(&self, x: &[f32], y: &mut [f32]) {
+        let grid = &self.grid;
         scratch::with([grid.with_margins(grid.classes.len()), grid.plane()], |[pixels, sums]| {
-            dispatch(Forward { packed: self, x: &x[n * image..][..image], pixels, sums, y });
+            dispatch(Forward { packed: self, x, pixels, sums, y });
         });
     }
 }
