@@ -16,6 +16,7 @@ pub mod linear;
 pub mod matmul;
 pub mod matvec;
 pub mod parallel;
+pub mod planes;
 pub mod pool;
 pub mod reduce;
 pub mod relu;

@@ -1,6 +1,6 @@
 use super::{Prepared, batch, values};
 use crate::conv::check;
-use crate::cpu::{conv, depthwise};
+use crate::cpu::{conv, depthwise, parallel, planes};
 use crate::{Epilogue, Window};
 use candle_core::{Result, Tensor};
 
@@ -44,7 +44,8 @@ impl Prepared for Conv2d {
 /// [`crate::depthwise_conv2d`], with ReLU on top if asked for.
 pub struct DepthwiseConv2d {
     shape: depthwise::Shape,
-    packed: depthwise::Packed,
+    packed: planes::Packed,
+    bias: Option<Vec<f32>>,
 }
 
 impl DepthwiseConv2d {
@@ -60,8 +61,8 @@ impl DepthwiseConv2d {
         [channels, height, width]: [usize; 3],
     ) -> Result<Self> {
         let shape = crate::depthwise::check((1, channels, height, width), weight, bias, window)?;
-        let (weight, bias) = (values(weight)?, bias.map(values).transpose()?);
-        Ok(Self { shape, packed: depthwise::Packed::new(&shape, &weight, bias.as_deref(), relu) })
+        let packed = shape.packed(&values(weight)?, relu);
+        Ok(Self { shape, packed, bias: bias.map(values).transpose()? })
     }
 }
 
@@ -71,8 +72,11 @@ impl Prepared for DepthwiseConv2d {
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
-        batch(self, x, y)?;
-        self.packed.forward(x, y);
+        let work = batch(self, x, y)? * self.shape.work();
+        let [image, results] = self.sizes();
+        parallel::chunks(y, results, work, |n, y| {
+            self.packed.image(&x[n * image..][..image], self.bias.as_deref(), y);
+        });
         Ok(())
     }
 }

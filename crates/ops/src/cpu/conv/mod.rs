@@ -29,7 +29,7 @@ use super::conv_norm::Norm;
 use super::source::Source;
 use super::tally::{Tally, added_up};
 use super::tile::{Steps, WIDTH, dispatch};
-use super::{Gradients, parallel, scratch};
+use super::{Gradients, parallel, planes, scratch};
 use epilogue::Target;
 use geometry::Geometry;
 use pack::Order;
@@ -60,8 +60,13 @@ pub struct Packed {
 impl Packed {
     /// `weight` is (C_out, C_in, kh, kw).
     pub fn new(s: &Shape, weight: &[f32]) -> Self {
-        let (method, g) = Method::forward(s);
+        let (mut method, g) = Method::forward(s);
+        if few_channels(s) {
+            let (channels, relu) = ([1, s.in_channels, s.out_channels], s.epilogue == Epilogue::Relu);
+            method = Method::Planes(planes::Packed::new(&s.window, s.input, s.output, channels, weight, relu));
+        }
         let weight = match &method {
+            Method::Planes(_) => Vec::new(),
             Method::Pointwise(_) => weight.to_vec(),
             Method::Winograd(tiling) => tiling.transform(s, &g, weight),
             _ => Order::OutputsLast.pack(s, &g, weight),
@@ -91,6 +96,10 @@ impl Packed {
     fn images(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>) {
         let Self { s, g, method, weight } = self;
         let (tiling, image) = match method {
+            Method::Planes(planes) => {
+                let images = x.chunks_exact(s.image()).zip(y.chunks_exact_mut(s.results()));
+                return images.for_each(|(x, y)| planes.image(x, bias, y));
+            }
             Method::Pointwise(steps) => return pointwise::forward(s, steps, x, weight, bias, y),
             Method::Winograd(tiling) => (Some(tiling), tiling.image),
             _ => (None, g.image),
@@ -152,9 +161,17 @@ thread_local! {
     static TERMS: RefCell<sparse::Terms> = RefCell::default();
 }
 
+/// Whether the forward pass goes plane by plane: half of a block of output channels would be empty, and turning the image
+/// over would take as long as the products.
+fn few_channels(s: &Shape) -> bool {
+    s.in_channels <= 4 && s.out_channels <= WIDTH / 2 && s.epilogue != Epilogue::ReluMaxPool && !pointwise::fits(s)
+}
+
 /// How a convolution is computed.
 enum Method {
     Direct,
+    /// Forward only.
+    Planes(planes::Packed),
     /// With 0 to C_in.
     Pointwise(Steps),
     Winograd(Tiling),

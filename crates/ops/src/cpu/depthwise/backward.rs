@@ -2,13 +2,12 @@
 
 use super::super::conv::Saved;
 use super::super::conv_norm::{self, Norm};
+use super::super::planes::{Grid, Planes, dots, row, surrounded};
 use super::super::source::Source;
 use super::super::tally::{Tally, added_up};
 use super::super::tile::{Kernel, WIDTH, dispatch, vectors_mut};
 use super::super::{Gradients, parallel, reduce, scratch};
-use super::grid::Grid;
-use super::rows::{Planes, dots, row};
-use super::{Shape, surrounded};
+use super::Shape;
 use pulp::Simd;
 
 /// Into how many parts a batch is cut for the gradient of the weights, whatever the number of threads.
@@ -27,7 +26,7 @@ pub fn backward(
 ) -> (Gradients, Vec<f32>) {
     let (image, output) = (s.image(), dy.len() / s.batch.max(1));
     let per_group = s.batch.div_ceil(GROUPS).max(1);
-    let (groups, grid) = (s.batch.div_ceil(per_group), Grid::new(s));
+    let (groups, grid) = (s.batch.div_ceil(per_group), Grid::new(&s.window, s.input, s.output));
     let (dw_len, sums_len) = (weight.len() * WIDTH, weight.len() * WIDTH + s.channels);
     // Each group has its own sums: dW, in lanes that are added up at the end, then db, then tallies. Where dx is not
     // wanted a dummy value per group keeps the loop one.
@@ -106,7 +105,7 @@ impl Kernel for Backward<'_> {
                 surrounded(dy, channel * results, results, grid.margin, outputs)
             };
 
-            let values = grid.pixels(x, channel, pixels);
+            let values = grid.pixels(x, channel..channel + 1, pixels);
             let planes = Planes { values, masks: &grid.masks };
             let outputs = Planes { values: outputs, masks: &grid.masks };
             let dw = vectors_mut::<S, V>(&mut dw[channel * taps * WIDTH..][..taps * WIDTH]);
@@ -116,11 +115,11 @@ impl Kernel for Backward<'_> {
             let dx = &mut dx[channel * size..][..size];
             let weight = &weight[channel * taps..][..taps];
             if grid.is_input() {
-                row::<S, V>(simd, &grid.classes[0].met_by, weight, outputs, 0., None, dx);
+                row::<S, V>(simd, &grid.classes[0].met_by, weight, outputs, None, None, dx);
                 continue;
             }
             for (class, sums) in grid.classes.iter().zip(sums.chunks_exact_mut(grid.plane())) {
-                row::<S, V>(simd, &class.met_by, weight, outputs, 0., None, sums);
+                row::<S, V>(simd, &class.met_by, weight, outputs, None, None, sums);
             }
             grid.join(sums, dx);
         }

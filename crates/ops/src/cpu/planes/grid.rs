@@ -2,7 +2,9 @@
 
 use super::super::tile::WIDTH;
 use super::rows::{Tap, Taps};
-use super::{Shape, interleave, surrounded};
+use super::{interleave, surrounded};
+use crate::Window;
+use std::ops::Range;
 
 /// The pixels of a plane sorted into classes, by the remainders of their row and column by the stride, and each class,
 /// like the output, laid on a grid of the same size: so every tap of the kernel finds what it meets at one distance from
@@ -35,17 +37,17 @@ pub struct Class {
 }
 
 impl Grid {
-    pub fn new(s: &Shape) -> Self {
-        let (stride, padding) = (s.window.stride, s.window.padding);
-        let counts = [0, 1].map(|axis| s.input[axis].div_ceil(stride[axis]));
-        let size = [0, 1].map(|axis| s.output[axis].max(counts[axis]));
+    pub fn new(window: &Window, input: [usize; 2], output: [usize; 2]) -> Self {
+        let Window { kernel, stride, padding } = *window;
+        let counts = [0, 1].map(|axis| input[axis].div_ceil(stride[axis]));
+        let size = [0, 1].map(|axis| output[axis].max(counts[axis]));
         // No output is further from a pixel than this.
-        let reach = [0, 1].map(|axis| s.window.kernel[axis].max(padding[axis]).div_ceil(stride[axis]));
+        let reach = [0, 1].map(|axis| kernel[axis].max(padding[axis]).div_ceil(stride[axis]));
         let margin = reach[0] * size[1] + reach[1] + WIDTH;
         let mut grid = Self {
             size,
-            input: s.input,
-            output: s.output,
+            input,
+            output,
             stride,
             classes: Vec::new(),
             seen: Taps::new(Vec::new()),
@@ -53,16 +55,16 @@ impl Grid {
             masks: Vec::new(),
             margin,
         };
-        let mask = grid.mask([0, 0], s.output, s.output);
+        let mask = grid.mask([0, 0], output, output);
         grid.outputs = Taps::new(vec![Tap { tap: 0, start: margin, mask }]);
         let mut seen = Vec::new();
-        for y in 0..stride[0].min(s.input[0]) {
-            for x in 0..stride[1].min(s.input[1]) {
+        for y in 0..stride[0].min(input[0]) {
+            for x in 0..stride[1].min(input[1]) {
                 let (first, plane) = ([y, x], grid.classes.len() * grid.plane());
-                let count = [0, 1].map(|axis| (s.input[axis] - first[axis]).div_ceil(stride[axis]));
+                let count = [0, 1].map(|axis| (input[axis] - first[axis]).div_ceil(stride[axis]));
                 let mut met_by = Vec::new();
-                for tap in 0..s.taps() {
-                    let k = [tap / s.window.kernel[1], tap % s.window.kernel[1]];
+                for tap in 0..kernel[0] * kernel[1] {
+                    let k = [tap / kernel[1], tap % kernel[1]];
                     // Output `o` meets pixel `o·stride + k − padding`, which is `i·stride + first` for one class.
                     let distance = [0, 1].map(|axis| k[axis] as isize - (padding[axis] + first[axis]) as isize);
                     if [0, 1].iter().any(|&axis| distance[axis] % stride[axis] as isize != 0) {
@@ -70,9 +72,9 @@ impl Grid {
                     }
                     let there = [0, 1].map(|axis| distance[axis] / stride[axis] as isize);
                     let back = there.map(|distance| -distance);
-                    let mask = grid.mask(there, count, s.output);
+                    let mask = grid.mask(there, count, output);
                     seen.push(Tap { tap, start: plane + grid.start(there), mask });
-                    met_by.push(Tap { tap, start: grid.start(back), mask: grid.mask(back, s.output, count) });
+                    met_by.push(Tap { tap, start: grid.start(back), mask: grid.mask(back, output, count) });
                 }
                 grid.classes.push(Class { first, count, met_by: Taps::new(met_by) });
             }
@@ -84,6 +86,11 @@ impl Grid {
     /// Places of the grid.
     pub fn plane(&self) -> usize {
         self.size[0] * self.size[1]
+    }
+
+    /// Values of a plane of the output.
+    pub fn output_len(&self) -> usize {
+        self.output[0] * self.output[1]
     }
 
     /// Values of a buffer for so many planes with margins.
@@ -152,14 +159,17 @@ impl Grid {
         })
     }
 
-    /// The pixels of a channel of `x` on the grid, class after class, with margins: where they are or in `places`.
+    /// The pixels of some channels of `x` on the grid, class after class, with margins: where they are or in `places`.
     #[inline(always)]
-    pub fn pixels<'a>(&self, x: &'a [f32], channel: usize, places: &'a mut [f32]) -> &'a [f32] {
+    pub fn pixels<'a>(&self, x: &'a [f32], channels: Range<usize>, places: &'a mut [f32]) -> &'a [f32] {
         let plane = self.input[0] * self.input[1];
         if self.is_input() {
-            return surrounded(x, channel * plane, plane, self.margin, places);
+            return surrounded(x, channels.start * plane, channels.len() * plane, self.margin, places);
         }
-        self.split(&x[channel * plane..][..plane], &mut places[self.margin..]);
+        let planes = x[channels.start * plane..channels.end * plane].chunks_exact(plane);
+        for (plane, places) in planes.zip(places[self.margin..].chunks_mut(self.classes.len() * self.plane())) {
+            self.split(plane, places);
+        }
         places
     }
 

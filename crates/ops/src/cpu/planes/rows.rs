@@ -27,6 +27,17 @@ impl Taps {
         Self { taps, reach }
     }
 
+    /// The same for several planes with so many taps each and a `distance` of so many values between them.
+    pub fn of_planes(&self, planes: usize, taps_of_plane: usize, distance: usize) -> Self {
+        let mut taps = Vec::new();
+        for plane in 0..planes {
+            for &Tap { tap, start, mask } in &self.taps {
+                taps.push(Tap { tap: plane * taps_of_plane + tap, start: plane * distance + start, mask });
+            }
+        }
+        Self::new(taps)
+    }
+
     /// Whether so many places lie within the planes for all of them.
     fn fit(&self, planes: Planes, places: usize) -> bool {
         self.reach[0] + places <= planes.values.len() && self.reach[1] + places <= planes.masks.len()
@@ -67,19 +78,19 @@ impl Planes<'_> {
 #[repr(align(64))]
 struct Block([f32; WIDTH]);
 
-/// `out[i] = max(first + Σ_taps weight · values at place i, floor)`; NaN stays NaN.
+/// `out[i] = max(Σ_taps weight · values at place i + bias, floor)`; NaN stays NaN.
 #[inline(always)]
 pub fn row<S: Simd, const V: usize>(
     simd: S,
     taps: &Taps,
     weight: &[f32],
     planes: Planes,
-    first: f32,
+    bias: Option<f32>,
     floor: Option<f32>,
     out: &mut [f32],
 ) {
     assert!(taps.fit(planes, out.len().next_multiple_of(WIDTH)));
-    let sum = Sum { taps: &taps.taps, weight, planes, first, floor };
+    let sum = Sum { taps: &taps.taps, weight, planes, bias, floor };
     let (mut rest, mut place) = (out, 0);
     while rest.len() >= WIDTH {
         // As many blocks as fit the registers.
@@ -106,7 +117,7 @@ struct Sum<'a> {
     taps: &'a [Tap],
     weight: &'a [f32],
     planes: Planes<'a>,
-    first: f32,
+    bias: Option<f32>,
     floor: Option<f32>,
 }
 
@@ -117,7 +128,7 @@ impl Sum<'_> {
     /// The taps [fit](Taps::fit) as many places.
     #[inline(always)]
     unsafe fn blocks<S: Simd, const V: usize, const B: usize>(&self, simd: S, place: usize, out: &mut [f32]) -> usize {
-        let mut sums = [[simd.splat_f32s(self.first); V]; B];
+        let mut sums = [[simd.splat_f32s(0.); V]; B];
         for tap in self.taps {
             // SAFETY: the caller's promise.
             let values: [Row<S, V>; B] = unsafe { self.planes.blocks(simd, tap, place) };
@@ -127,6 +138,10 @@ impl Sum<'_> {
                     sums[v] = simd.mul_add_e_f32s(factor, values[v], sums[v]);
                 }
             }
+        }
+        if let Some(bias) = self.bias {
+            let bias = simd.splat_f32s(bias);
+            sums.as_flattened_mut().iter_mut().for_each(|sum| *sum = simd.add_f32s(*sum, bias));
         }
         if let Some(floor) = self.floor {
             let floor = simd.splat_f32s(floor);
