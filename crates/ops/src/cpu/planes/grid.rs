@@ -55,8 +55,8 @@ impl Grid {
             masks: Vec::new(),
             margin,
         };
-        let mask = grid.mask([0, 0], output, output);
-        grid.outputs = Taps::new(vec![Tap { tap: 0, start: margin, mask }]);
+        let outputs = grid.tap(0, 0, [0, 0], output, output);
+        grid.outputs = Taps::new(vec![outputs]);
         let mut seen = Vec::new();
         for y in 0..stride[0].min(input[0]) {
             for x in 0..stride[1].min(input[1]) {
@@ -72,9 +72,8 @@ impl Grid {
                     }
                     let there = [0, 1].map(|axis| distance[axis] / stride[axis] as isize);
                     let back = there.map(|distance| -distance);
-                    let mask = grid.mask(there, count, output);
-                    seen.push(Tap { tap, start: plane + grid.start(there), mask });
-                    met_by.push(Tap { tap, start: grid.start(back), mask: grid.mask(back, output, count) });
+                    seen.push(grid.tap(tap, plane, there, count, output));
+                    met_by.push(grid.tap(tap, 0, back, output, count));
                 }
                 grid.classes.push(Class { first, count, met_by: Taps::new(met_by) });
             }
@@ -112,12 +111,13 @@ impl Grid {
         self.margin.strict_add_signed(rows * self.size[1] as isize + columns)
     }
 
-    /// Where the mask starts of the places within `to` that have one within `from` at this distance; made if need be.
-    fn mask(&mut self, distance: [isize; 2], from: [usize; 2], to: [usize; 2]) -> usize {
-        let within = |place: usize, axis: usize| {
-            let there = place.checked_add_signed(distance[axis]).is_some_and(|there| there < from[axis]);
-            place < to[axis] && there
+    /// A tap whose values lie at this distance from the places within `to`, if they are within `from`; its mask is made if
+    /// need be.
+    fn tap(&mut self, tap: usize, plane: usize, distance: [isize; 2], from: [usize; 2], to: [usize; 2]) -> Tap {
+        let is_there = |place: usize, axis: usize| {
+            place.checked_add_signed(distance[axis]).is_some_and(|there| there < from[axis])
         };
+        let within = |place: usize, axis: usize| place < to[axis] && is_there(place, axis);
         let len = self.plane().next_multiple_of(WIDTH);
         let mut mask = vec![0f32; len];
         for (i, value) in mask[..self.plane()].iter_mut().enumerate() {
@@ -131,7 +131,8 @@ impl Grid {
         if known.is_none() {
             self.masks.extend(mask);
         }
-        number * len
+        let everywhere = [0, 1].iter().all(|&axis| (0..to[axis]).all(|place| is_there(place, axis)));
+        Tap { tap, start: plane + self.start(distance), mask: number * len, everywhere }
     }
 
     /// Lays the output of a plane on the grid.
@@ -151,11 +152,12 @@ impl Grid {
     }
 
     /// Rows of the input with the classes of their pixels and where those lie on the grid, one row for each class.
+    #[inline(always)]
     fn rows(&self) -> impl Iterator<Item = (usize, &[Class], usize)> {
         let across = self.stride[1].min(self.input[1]);
-        (0..self.input[0]).map(move |y| {
-            let first = y % self.stride[0] * across;
-            (y, &self.classes[first..first + across], first * self.plane() + y / self.stride[0] * self.size[1])
+        self.classes.chunks(across).enumerate().flat_map(move |(first, classes)| {
+            let start = first * across * self.plane();
+            (0..classes[0].count[0]).map(move |i| (first + i * self.stride[0], classes, start + i * self.size[1]))
         })
     }
 

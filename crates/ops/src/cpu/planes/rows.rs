@@ -12,6 +12,8 @@ pub struct Tap {
     pub start: usize,
     /// Of its mask: all ones where the place has a value, all zeros where not.
     pub mask: usize,
+    /// Whether all places that count have a value.
+    pub everywhere: bool,
 }
 
 /// Some taps, with the furthest start of a value and of a mask.
@@ -31,8 +33,9 @@ impl Taps {
     pub fn of_planes(&self, planes: usize, taps_of_plane: usize, distance: usize) -> Self {
         let mut taps = Vec::new();
         for plane in 0..planes {
-            for &Tap { tap, start, mask } in &self.taps {
-                taps.push(Tap { tap: plane * taps_of_plane + tap, start: plane * distance + start, mask });
+            for tap in &self.taps {
+                let (number, start) = (plane * taps_of_plane + tap.tap, plane * distance + tap.start);
+                taps.push(Tap { tap: number, start, ..*tap });
             }
         }
         Self::new(taps)
@@ -52,25 +55,18 @@ pub struct Planes<'a> {
     pub masks: &'a [f32],
 }
 
-impl Planes<'_> {
-    /// `B` blocks of a tap's values from a place on, 0 where the mask says so.
+impl<'a> Planes<'a> {
+    /// `B` blocks of a tap's values from a place on, and of its mask.
     ///
     /// # Safety
     /// The taps `tap` is one of [fit](Taps::fit) as many places.
     #[inline(always)]
-    unsafe fn blocks<S: Simd, const V: usize, const B: usize>(
-        self,
-        simd: S,
-        tap: &Tap,
-        place: usize,
-    ) -> [Row<S, V>; B] {
-        // SAFETY: the caller's promise.
-        let [values, masks] = unsafe {
-            let (value, mask) = (tap.start + place, tap.mask + place);
-            [self.values.get_unchecked(value..value + B * WIDTH), self.masks.get_unchecked(mask..mask + B * WIDTH)]
-        };
-        let (values, masks) = (vectors::<S, V>(values), vectors::<S, V>(masks));
-        std::array::from_fn(|b| std::array::from_fn(|v| simd.and_f32s(values[b][v], masks[b][v])))
+    unsafe fn blocks<S: Simd, const V: usize, const B: usize>(self, tap: &Tap, place: usize) -> [&'a [Row<S, V>]; 2] {
+        [(self.values, tap.start), (self.masks, tap.mask)].map(|(values, start)| {
+            // SAFETY: the caller's promise.
+            let blocks = unsafe { values.get_unchecked(start + place..start + place + B * WIDTH) };
+            &vectors::<S, V>(blocks)[..B]
+        })
     }
 }
 
@@ -131,11 +127,13 @@ impl Sum<'_> {
         let mut sums = [[simd.splat_f32s(0.); V]; B];
         for tap in self.taps {
             // SAFETY: the caller's promise.
-            let values: [Row<S, V>; B] = unsafe { self.planes.blocks(simd, tap, place) };
+            let [values, masks] = unsafe { self.planes.blocks::<S, V, B>(tap, place) };
             let factor = simd.splat_f32s(self.weight[tap.tap]);
-            for (sums, values) in sums.iter_mut().zip(values) {
+            for (b, sums) in sums.iter_mut().enumerate() {
                 for v in 0..V {
-                    sums[v] = simd.mul_add_e_f32s(factor, values[v], sums[v]);
+                    let value = values[b][v];
+                    let value = if tap.everywhere { value } else { simd.and_f32s(value, masks[b][v]) };
+                    sums[v] = simd.mul_add_e_f32s(factor, value, sums[v]);
                 }
             }
         }
@@ -198,12 +196,14 @@ unsafe fn few_dots<S: Simd, const V: usize, const T: usize>(
     let mut totals = taps.map(|tap| sums[tap.tap]);
     for place in (0..places).step_by(WIDTH) {
         // SAFETY: the caller's promise.
-        let [other] = unsafe { others.blocks::<S, V, 1>(simd, other, place) };
+        let [others, other_masks] = unsafe { others.blocks::<S, V, 1>(other, place) };
         for (total, tap) in totals.iter_mut().zip(taps) {
             // SAFETY: the caller's promise.
-            let [values] = unsafe { planes.blocks::<S, V, 1>(simd, tap, place) };
+            let [values, masks] = unsafe { planes.blocks::<S, V, 1>(tap, place) };
             for v in 0..V {
-                total[v] = simd.mul_add_e_f32s(values[v], other[v], total[v]);
+                let (value, other) =
+                    (simd.and_f32s(values[0][v], masks[0][v]), simd.and_f32s(others[0][v], other_masks[0][v]));
+                total[v] = simd.mul_add_e_f32s(value, other, total[v]);
             }
         }
     }
