@@ -1,10 +1,12 @@
+/// From the number of an image and what was written for it to its tallies.
+pub type OfImage<'a> = dyn Fn(usize, &[f32], &mut [f32]) + Sync + 'a;
+
 /// Sums over what a kernel writes for each image, taken right after it: later it would have to come from memory again.
 #[derive(Clone, Copy)]
 pub struct Tally<'a> {
     /// How many for an image.
     pub len: usize,
-    /// Those of image `n`, from what was written for it.
-    pub of_image: &'a (dyn Fn(usize, &[f32], &mut [f32]) + Sync),
+    pub of_image: &'a OfImage<'a>,
 }
 
 impl Tally<'_> {

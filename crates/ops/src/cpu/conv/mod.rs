@@ -11,11 +11,13 @@
 //!
 //! Behind ReLU and 2×2 max pooling at most one of four positions of a channel has a gradient: there the last two are
 //! products with sparse rows instead ([`sparse`]). 3×3 kernels of stride 1 with enough channels take Winograd's form
-//! ([`winograd`]), and those of 1×1 take the planes as they are ([`pointwise`]).
+//! ([`winograd`]), those of 1×1 take the planes as they are ([`pointwise`]), and so does the forward pass of few channels
+//! ([`super::planes`]).
 
 mod dense;
 mod epilogue;
 mod geometry;
+mod method;
 mod pack;
 mod pointwise;
 mod sparse;
@@ -32,6 +34,7 @@ use super::tile::{Steps, WIDTH, dispatch};
 use super::{Gradients, parallel, planes, scratch};
 use epilogue::Target;
 use geometry::Geometry;
+use method::{Method, few_channels};
 use pack::Order;
 use std::cell::RefCell;
 use tiling::Tiling;
@@ -92,6 +95,17 @@ impl Packed {
         }
     }
 
+    /// New results, written by `f` from an image on, along with a buffer of so many values per image.
+    fn fresh<B: Send>(
+        &self,
+        (beside, len): (&mut [B], usize),
+        f: impl Fn(usize, &mut [f32], &mut [B]) + Sync + Send,
+    ) -> Vec<f32> {
+        let (s, together) = (&self.s, self.together());
+        let (of_y, beside) = ((s.batch * s.results(), together * s.results()), (beside, together * len));
+        parallel::filled2(of_y, beside, s.batch * s.work(), |i, y, beside| f(i * together, y.take_all(), beside))
+    }
+
     /// As [`Packed::forward`], for so many images at most; and if they are wanted the winners of a pooling.
     fn images(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>) {
         let Self { s, g, method, weight } = self;
@@ -124,15 +138,12 @@ impl Packed {
 /// `x` is (N, C_in, H, W), `weight` (C_out, C_in, kh, kw). The winners are wanted where there will be a backward pass.
 pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, want_winners: bool) -> Output {
     let packed = Packed::new(s, weight);
-    let together = packed.together();
     // Where they are not wanted a dummy value per image keeps the loop one.
     let wanted = want_winners && s.epilogue == Epilogue::ReluMaxPool;
     let winners_len = if wanted { s.results() } else { 1 };
     let mut winners = vec![0u8; s.batch * winners_len];
-    let of_winners = (&mut winners[..], together * winners_len);
-    let of_y = (s.batch * s.results(), together * s.results());
-    let y = parallel::filled2(of_y, of_winners, s.batch * s.work(), |i, y, winners| {
-        packed.images(&x[i * together * s.image()..], bias, y.take_all(), wanted.then_some(winners));
+    let y = packed.fresh((&mut winners, winners_len), |first, y, winners| {
+        packed.images(&x[first * s.image()..], bias, y, wanted.then_some(winners));
     });
     Output { y, winners }
 }
@@ -140,69 +151,17 @@ pub fn forward(s: &Shape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, want_
 /// [`forward`] without bias and winners, and a tally of its results.
 pub fn forward_tallied(s: &Shape, x: Source, weight: &[f32], tally: Tally) -> (Vec<f32>, Vec<f32>) {
     let packed = Packed::new(s, weight);
-    let together = packed.together();
     let mut tallies = vec![0f32; s.batch * tally.len];
-    let of_tallies = (&mut tallies[..], together * tally.len);
-    let y = parallel::filled2(
-        (s.batch * s.results(), together * s.results()),
-        of_tallies,
-        s.batch * s.work(),
-        |i, y, tallies| {
-            let (y, first) = (y.take_all(), i * together);
-            let images = y.len() / s.results();
-            x.with(first, images, s.image(), |x| packed.images(x, None, y, None));
-            tally.take(first, images, y, tallies);
-        },
-    );
+    let y = packed.fresh((&mut tallies, tally.len), |first, y, tallies| {
+        let images = y.len() / s.results();
+        x.with(first, images, s.image(), |x| packed.images(x, None, y, None));
+        tally.take(first, images, y, tallies);
+    });
     (y, tallies)
 }
 
 thread_local! {
     static TERMS: RefCell<sparse::Terms> = RefCell::default();
-}
-
-/// Whether the forward pass goes plane by plane: half of a block of output channels would be empty, and turning the image
-/// over would take as long as the products.
-fn few_channels(s: &Shape) -> bool {
-    s.in_channels <= 4 && s.out_channels <= WIDTH / 2 && s.epilogue != Epilogue::ReluMaxPool && !pointwise::fits(s)
-}
-
-/// How a convolution is computed.
-enum Method {
-    Direct,
-    /// Forward only.
-    Planes(planes::Packed),
-    /// With 0 to C_in.
-    Pointwise(Steps),
-    Winograd(Tiling),
-    /// Gradients behind ReLU and pooling.
-    Sparse,
-}
-
-impl Method {
-    fn forward(s: &Shape) -> (Self, Geometry) {
-        if pointwise::fits(s) {
-            return (Method::Pointwise(Steps::new((0..s.in_channels).collect())), Geometry::of_planes(s));
-        }
-        let g = Geometry::new(s);
-        (Tiling::new(s, &g).map_or(Method::Direct, Method::Winograd), g)
-    }
-
-    fn backward(s: &Shape) -> (Self, Geometry) {
-        // Rows of a few values, as those of the first layer, are no work for the sparse products.
-        if s.epilogue == Epilogue::ReluMaxPool && s.window.kernel[1] * s.in_channels >= WIDTH {
-            return (Method::Sparse, Geometry::new(s));
-        }
-        Self::forward(s)
-    }
-
-    /// The orders of the weights and their gradient, where they are not transformed.
-    fn orders(&self) -> (Order, Order) {
-        match self {
-            Method::Sparse => (Order::OutputsFirst, Order::OutputsFirst),
-            _ => (Order::OutputsLast, Order::Pieces),
-        }
-    }
 }
 
 /// `dy` is the gradient of the result, or with `norm` that of what the batch normalisation and the epilogue made of it.

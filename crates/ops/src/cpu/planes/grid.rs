@@ -108,7 +108,8 @@ impl Grid {
     }
 
     fn start(&self, [rows, columns]: [isize; 2]) -> usize {
-        self.margin.strict_add_signed(rows * self.size[1] as isize + columns)
+        let distance = rows * self.size[1] as isize + columns;
+        self.margin.checked_add_signed(distance).expect("no tap reaches further than the margin")
     }
 
     /// A tap whose values lie at this distance from the places within `to`, if they are within `from`; its mask is made if
