@@ -121,9 +121,11 @@ impl Grid {
         let within = |place: usize, axis: usize| place < to[axis] && is_there(place, axis);
         let len = self.plane().next_multiple_of(WIDTH);
         let mut mask = vec![0f32; len];
-        for (i, value) in mask[..self.plane()].iter_mut().enumerate() {
-            if within(i / self.size[1], 0) && within(i % self.size[1], 1) {
-                *value = f32::from_bits(u32::MAX);
+        let bits = |column| f32::from_bits(if within(column, 1) { u32::MAX } else { 0 });
+        let columns: Vec<f32> = (0..self.size[1]).map(bits).collect();
+        for (row, values) in mask.chunks_exact_mut(self.size[1]).enumerate() {
+            if within(row, 0) {
+                values.copy_from_slice(&columns);
             }
         }
         let same = |known: &[f32]| known.iter().zip(&mask).all(|(a, b)| a.to_bits() == b.to_bits());
