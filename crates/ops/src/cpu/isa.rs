@@ -9,7 +9,8 @@ pub fn arch() -> Arch {
     *ARCH.get_or_init(|| {
         let Some(wanted) = std::env::var_os("OPS_ISA") else { return Arch::new() };
         named(&wanted.to_string_lossy()).unwrap_or_else(|| {
-            eprintln!("OPS_ISA={}: not known or not at hand here; there are portable and avx2", wanted.display());
+            let avx2 = if cfg!(any(target_arch = "x86", target_arch = "x86_64")) { " and avx2" } else { "" };
+            eprintln!("OPS_ISA={}: not known or not at hand here; there is portable{avx2}", wanted.display());
             Arch::new()
         })
     })
