@@ -59,7 +59,7 @@ impl<'a> Planes<'a> {
     /// `B` blocks of a tap's values from a place on, and of its mask.
     ///
     /// # Safety
-    /// The taps `tap` is one of [fit](Taps::fit) as many places.
+    /// The taps that `tap` is one of [fit](Taps::fit) so many places.
     #[inline(always)]
     unsafe fn blocks<S: Simd, const V: usize, const B: usize>(self, tap: &Tap, place: usize) -> [&'a [Row<S, V>]; 2] {
         [(self.values, tap.start), (self.masks, tap.mask)].map(|(values, start)| {
@@ -121,7 +121,7 @@ impl Sum<'_> {
     /// The first `B` blocks of `out`, which starts at `place`; how many values they are.
     ///
     /// # Safety
-    /// The taps [fit](Taps::fit) as many places.
+    /// The taps [fit](Taps::fit) so many places.
     #[inline(always)]
     unsafe fn blocks<S: Simd, const V: usize, const B: usize>(&self, simd: S, place: usize, out: &mut [f32]) -> usize {
         let mut sums = [[simd.splat_f32s(0.); V]; B];
