@@ -16,6 +16,16 @@ pub fn arch() -> Arch {
     })
 }
 
+/// AVX, if it is in use.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub fn avx() -> Option<pulp::core_arch::x86::Avx> {
+    match arch() {
+        Arch::V3(simd) => Some(simd.avx),
+        _ => None,
+    }
+}
+
 /// The instruction set of this name, if this machine has it.
 fn named(name: &str) -> Option<Arch> {
     match name {

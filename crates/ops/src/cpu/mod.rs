@@ -25,6 +25,7 @@ pub mod source;
 mod storage;
 pub mod tally;
 pub mod tile;
+mod transpose;
 
 /// Of an operator with weights.
 pub struct Gradients {

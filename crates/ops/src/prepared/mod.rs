@@ -80,7 +80,7 @@ pub trait Prepared: Send + Sync {
 /// How many inputs and results these are.
 fn batch(part: &impl Prepared, x: &[f32], y: &[f32]) -> Result<usize> {
     let [inputs, outputs] = part.sizes();
-    let batch = x.len() / inputs;
+    let batch = x.len() / inputs.max(1);
     if x.len() != batch * inputs || y.len() != batch * outputs {
         let (x, y) = (x.len(), y.len());
         bail!("prepared for inputs of {inputs} values and results of {outputs}, not for {x} values and {y}")

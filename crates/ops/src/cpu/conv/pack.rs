@@ -2,6 +2,7 @@
 
 use super::super::isa::vectorised;
 use super::super::tile::{ROWS, WIDTH};
+use super::super::transpose::{BLOCK, transposed};
 use super::geometry::{Geometry, Shape};
 
 vectorised! {
@@ -52,10 +53,6 @@ pub fn to_rows<'a>(planes: &'a [f32], len: usize, rows: &'a mut [f32]) {
 }
 }
 
-/// How many values are moved at a time, and how many rows are read at once: as many as lie side by side in the
-/// first-level cache also where they are a multiple of 4 KiB apart.
-const BLOCK: usize = 8;
-
 /// A transposition: `to[j·to_row + i] = from[i·from_row + j]` for i and j below `size`.
 #[inline(always)]
 fn turn(from: &[f32], from_row: usize, to: &mut [f32], to_row: usize, [rows, columns]: [usize; 2]) {
@@ -74,12 +71,21 @@ fn turn(from: &[f32], from_row: usize, to: &mut [f32], to_row: usize, [rows, col
         for (i, line) in lines.iter_mut().enumerate() {
             *line = &from[(first + i) * from_row..][..columns];
         }
-        for (j, to) in to.enumerate() {
-            let mut values = [0f32; BLOCK];
-            for i in 0..BLOCK {
-                values[i] = lines[i][j];
+        let mut to = to;
+        let whole = columns / BLOCK * BLOCK;
+        for j in (0..whole).step_by(BLOCK) {
+            let mut block = [[0f32; BLOCK]; BLOCK];
+            for (row, line) in block.iter_mut().zip(lines) {
+                row.copy_from_slice(&line[j..j + BLOCK]);
             }
-            to[..BLOCK].copy_from_slice(&values);
+            for (row, to) in transposed(&block).iter().zip(to.by_ref()) {
+                to[..BLOCK].copy_from_slice(row);
+            }
+        }
+        for (j, to) in (whole..).zip(to) {
+            for (to, line) in to[..BLOCK].iter_mut().zip(lines) {
+                *to = line[j];
+            }
         }
     }
 }
