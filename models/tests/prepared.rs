@@ -119,6 +119,24 @@ fn what_is_trained_afterwards_does_not_change_a_prepared_network() -> Result<()>
     )
 }
 
+/// Into which pieces a batch is cut depends on the threads; what is computed for an image does not.
+#[test]
+fn a_prepared_network_gives_the_same_bits_on_any_number_of_threads() -> Result<()> {
+    for model in ["two-conv", "resnet8", "mobilenet-v1@0.25"] {
+        let (net, config, _) = build(model, |config| config)?;
+        let images = images(37, config.input)?;
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| net.prepare(&config.input)?.forward(&images)?.to_vec2::<f32>())
+        };
+        let one = on(1)?;
+        for threads in [2, 5] {
+            assert_eq!(on(threads)?, one, "{model} on {threads} threads");
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn images_of_another_size_are_an_error() -> Result<()> {
     let (net, config, _) = build("two-conv", |config| config)?;

@@ -25,7 +25,7 @@ impl<F: Fn(&Tensor) -> Result<Tensor> + Send + Sync> Prepared for Plain<F> {
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
-        let batch = y.len() / self.output;
+        let batch = self.batch(x, y)?;
         let shape = [&[batch], &self.input[..]].concat();
         let ys = (self.forward)(&Tensor::from_slice(x, shape, &Device::Cpu)?)?.flatten_all()?.to_vec1()?;
         if ys.len() != y.len() {

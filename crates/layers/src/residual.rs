@@ -57,6 +57,7 @@ impl Prepared for PreparedResidual<'_> {
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+        self.batch(x, y)?;
         let output = self.sizes()[1];
         self.body.run(x, y)?;
         let Some(shortcut) = &self.shortcut else {
@@ -124,6 +125,7 @@ impl Prepared for PreparedIdentity {
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+        self.batch(x, y)?;
         let Self { stride, input: [channels, height, width], output: [outputs, oh, ow] } = *self;
         let before = (outputs - channels) / 2;
         y.fill(0.);

@@ -21,6 +21,11 @@ fn assert_prepared_is_plain(what: &str, layer: &dyn Layer, input: &[usize]) -> R
         let values = Tensor::from_slice(&values, plain.shape(), &Device::Cpu)?;
         assert!((values - plain)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-5, "{what}, batch {batch}");
     }
+    let [inputs, outputs] = prepared.sizes();
+    for (x, y) in [(inputs + 1, outputs), (2 * inputs, outputs), (inputs, outputs + 1)] {
+        let error = prepared.run(&vec![0.; x], &mut vec![0.; y]).expect_err(what).to_string();
+        assert!(error.contains("values"), "{what}: {error}");
+    }
     Ok(())
 }
 

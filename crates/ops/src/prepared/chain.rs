@@ -1,4 +1,4 @@
-use super::{Prepared, batch};
+use super::Prepared;
 use crate::cpu::{parallel, scratch};
 use candle_core::Result;
 use std::sync::OnceLock;
@@ -46,7 +46,7 @@ impl Prepared for Chain<'_> {
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
-        in_turn(&self.segments, batch(self, x, y)?, x, y)
+        in_turn(&self.segments, self.batch(x, y)?, x, y)
     }
 
     /// It cuts them itself.
@@ -83,7 +83,7 @@ impl Prepared for Segment<'_> {
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
-        let ([inputs, outputs], batch) = (self.sizes(), batch(self, x, y)?);
+        let ([inputs, outputs], batch) = (self.sizes(), self.batch(x, y)?);
         // Every thread has something to do.
         let most = batch.div_ceil(rayon::current_num_threads()).max(1);
         let piece = self.piece.map_or(batch.max(1), |piece| piece.min(most));

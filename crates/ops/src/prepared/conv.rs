@@ -1,4 +1,4 @@
-use super::{Prepared, batch, values};
+use super::{Prepared, values};
 use crate::conv::check;
 use crate::cpu::{conv, depthwise, parallel, planes};
 use crate::{Epilogue, Window};
@@ -35,7 +35,7 @@ impl Prepared for Conv2d {
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
-        batch(self, x, y)?;
+        self.batch(x, y)?;
         self.packed.forward(x, self.bias.as_deref(), y);
         Ok(())
     }
@@ -72,7 +72,7 @@ impl Prepared for DepthwiseConv2d {
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
-        let work = batch(self, x, y)? * self.shape.work();
+        let work = self.batch(x, y)? * self.shape.work();
         let [image, results] = self.sizes();
         parallel::chunks(y, results, work, |n, y| {
             self.packed.image(&x[n * image..][..image], self.bias.as_deref(), y);

@@ -1,4 +1,4 @@
-use super::{Prepared, batch, values};
+use super::{Prepared, values};
 use crate::cpu::linear;
 use crate::cpu::matvec::MatVec;
 use crate::cpu::tile::dispatch;
@@ -40,7 +40,7 @@ impl Prepared for Linear {
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
-        let batch = batch(self, x, y)?;
+        let batch = self.batch(x, y)?;
         let Self { weight, bias, inputs, relu } = self;
         if batch <= FEW {
             dispatch(MatVec { x, weight, bias, relu: *relu, y });

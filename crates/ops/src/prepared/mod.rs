@@ -60,6 +60,20 @@ pub trait Prepared: Send + Sync {
     /// Lengths that are not those of as many inputs and results.
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()>;
 
+    /// How many inputs and results these are.
+    ///
+    /// # Errors
+    /// Lengths that are not those of as many inputs and results.
+    fn batch(&self, x: &[f32], y: &[f32]) -> Result<usize> {
+        let [inputs, outputs] = self.sizes();
+        let batch = x.len() / inputs.max(1);
+        if x.len() != batch * inputs || y.len() != batch * outputs {
+            let (x, y) = (x.len(), y.len());
+            bail!("prepared for inputs of {inputs} values and results of {outputs}, not for {x} values and {y}")
+        }
+        Ok(batch)
+    }
+
     /// Whether a few inputs at a time take no longer than many at once. It would for a matrix product, which needs its
     /// weights from memory each time.
     fn takes_few(&self) -> bool {
@@ -75,17 +89,6 @@ pub trait Prepared: Send + Sync {
     fn is_identity(&self) -> bool {
         false
     }
-}
-
-/// How many inputs and results these are.
-fn batch(part: &impl Prepared, x: &[f32], y: &[f32]) -> Result<usize> {
-    let [inputs, outputs] = part.sizes();
-    let batch = x.len() / inputs.max(1);
-    if x.len() != batch * inputs || y.len() != batch * outputs {
-        let (x, y) = (x.len(), y.len());
-        bail!("prepared for inputs of {inputs} values and results of {outputs}, not for {x} values and {y}")
-    }
-    Ok(batch)
 }
 
 impl<P: Prepared + ?Sized> Prepared for Box<P> {

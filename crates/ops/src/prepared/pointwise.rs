@@ -1,4 +1,4 @@
-use super::{Prepared, batch};
+use super::Prepared;
 use crate::cpu::parallel;
 use candle_core::Result;
 
@@ -12,7 +12,7 @@ impl Prepared for Identity {
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
-        batch(self, x, y)?;
+        self.batch(x, y)?;
         y.copy_from_slice(x);
         Ok(())
     }
@@ -32,7 +32,7 @@ impl Prepared for Relu {
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
-        batch(self, x, y)?;
+        self.batch(x, y)?;
         each_image(self.0, x, y, |y, x| *y = positive(x));
         Ok(())
     }

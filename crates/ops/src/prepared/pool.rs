@@ -1,4 +1,4 @@
-use super::{Prepared, batch};
+use super::Prepared;
 use crate::Window;
 use crate::cpu::pool::{self, Regions};
 use crate::pool::{Kind, local_regions};
@@ -56,7 +56,7 @@ impl Prepared for Pool {
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
-        batch(self, x, y)?;
+        self.batch(x, y)?;
         let Self { channels, regions, kind } = self;
         match *kind {
             Kind::Max => pool::max_into(regions, x, y, *channels),

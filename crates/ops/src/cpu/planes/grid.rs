@@ -211,3 +211,29 @@ impl Grid {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::rows::Planes;
+    use super::*;
+
+    #[test]
+    fn no_tap_reaches_further_than_the_margin() {
+        let sizes = |count: usize, from: usize| {
+            (0..count.pow(3)).map(move |i| [i, i / count, i / count / count].map(|i| i % count + from))
+        };
+        for [kernel, stride, input] in sizes(4, 1) {
+            for padding in 0..6 {
+                let window = Window { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2] };
+                let Ok(output) = window.output_size([input, input]) else { continue };
+                let grid = Grid::new(&window, [input, input], output);
+                let places = grid.plane().next_multiple_of(WIDTH);
+                let values = vec![0.; grid.with_margins(grid.classes.len())];
+                let planes = Planes { values: &values, masks: &grid.masks };
+                assert!(grid.seen.fit(planes, places), "{window:?} on {input}");
+                let outputs = Planes { values: &values[..grid.with_margins(1)], ..planes };
+                assert!(grid.classes.iter().all(|class| class.met_by.fit(outputs, places)), "{window:?} on {input}");
+            }
+        }
+    }
+}

@@ -42,7 +42,7 @@ impl Taps {
     }
 
     /// Whether so many places lie within the planes for all of them.
-    fn fit(&self, planes: Planes, places: usize) -> bool {
+    pub fn fit(&self, planes: Planes, places: usize) -> bool {
         self.reach[0] + places <= planes.values.len() && self.reach[1] + places <= planes.masks.len()
     }
 }
