@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cpu {
     pub model: String,
+    /// That the kernels use.
     pub instruction_set: String,
     /// Of the data caches, level 1 upwards, in KiB; empty where it is not known.
     pub cache_kib: Vec<u64>,
@@ -41,13 +42,6 @@ impl Cpu {
         use raw_cpuid::{CacheType, CpuId};
         let cpuid = CpuId::new();
         let model = cpuid.get_processor_brand_string().map(|brand| brand.as_str().trim().to_string());
-        let instruction_set = if is_x86_feature_detected!("avx512f") {
-            "avx512f"
-        } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            "avx2+fma"
-        } else {
-            "baseline"
-        };
         let mut caches: Vec<(u8, u64)> = cpuid
             .get_cache_parameters()
             .into_iter()
@@ -61,7 +55,7 @@ impl Cpu {
         caches.sort_unstable();
         Self {
             model: model.unwrap_or_else(|| "unknown x86".into()),
-            instruction_set: instruction_set.into(),
+            instruction_set: ops::instruction_set().into(),
             cache_kib: caches.into_iter().map(|(_, size)| size).collect(),
         }
     }
@@ -70,7 +64,10 @@ impl Cpu {
 #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
 impl Cpu {
     pub fn current() -> Self {
-        let architecture = std::env::consts::ARCH;
-        Self { model: architecture.into(), instruction_set: architecture.into(), cache_kib: Vec::new() }
+        Self {
+            model: std::env::consts::ARCH.into(),
+            instruction_set: ops::instruction_set().into(),
+            cache_kib: Vec::new(),
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! Which instruction set the kernels use: the best at hand, or what the environment variable `OPS_ISA` says
-//! (`portable`, `avx2`), so that all of them can be tested on one machine.
+//! (`portable`, `avx2`, `avx512`), so that all of them can be tested on one machine.
 
 use pulp::Arch;
 use std::sync::OnceLock;
@@ -9,11 +9,26 @@ pub fn arch() -> Arch {
     *ARCH.get_or_init(|| {
         let Some(wanted) = std::env::var_os("OPS_ISA") else { return Arch::new() };
         named(&wanted.to_string_lossy()).unwrap_or_else(|| {
-            let avx2 = if cfg!(any(target_arch = "x86", target_arch = "x86_64")) { " and avx2" } else { "" };
-            eprintln!("OPS_ISA={}: not known or not at hand here; there is portable{avx2}", wanted.display());
+            let others = if cfg!(any(target_arch = "x86", target_arch = "x86_64")) { ", avx2 and avx512" } else { "" };
+            eprintln!("OPS_ISA={}: not known or not at hand here; there is portable{others}", wanted.display());
             Arch::new()
         })
     })
+}
+
+/// The name of the instruction set that the kernels use: `avx512f`, `avx2+fma`, `neon` or `portable`.
+///
+/// It is the best at hand, unless the environment variable `OPS_ISA` names another (`portable`, `avx2`, `avx512`).
+pub fn instruction_set() -> &'static str {
+    match arch() {
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Arch::V4(_) => "avx512f",
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Arch::V3(_) => "avx2+fma",
+        #[cfg(target_arch = "aarch64")]
+        Arch::Neon(_) => "neon",
+        _ => "portable",
+    }
 }
 
 /// AVX, if it is in use.
@@ -22,6 +37,7 @@ pub fn arch() -> Arch {
 pub fn avx() -> Option<pulp::core_arch::x86::Avx> {
     match arch() {
         Arch::V3(simd) => Some(simd.avx),
+        Arch::V4(simd) => Some(simd.avx),
         _ => None,
     }
 }
@@ -32,6 +48,8 @@ fn named(name: &str) -> Option<Arch> {
         "portable" => Some(Arch::Scalar),
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         "avx2" => pulp::x86::V3::try_new().map(Arch::V3),
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        "avx512" => pulp::x86::V4::try_new().map(Arch::V4),
         _ => None,
     }
 }
@@ -73,6 +91,9 @@ mod tests {
         assert!(matches!(named("portable"), Some(Arch::Scalar)));
         assert!(named("Portable").is_none() && named("").is_none());
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        assert_eq!(named("avx2").is_some(), is_x86_feature_detected!("avx2"));
+        {
+            assert_eq!(named("avx2").is_some(), is_x86_feature_detected!("avx2"));
+            assert_eq!(named("avx512").is_some(), is_x86_feature_detected!("avx512f"));
+        }
     }
 }

@@ -35,4 +35,5 @@ pub struct Gradients {
     pub bias: Vec<f32>,
 }
 
+pub use isa::instruction_set;
 pub use storage::{fast, read, storage};

@@ -1,7 +1,7 @@
 //! The micro-kernels: small blocks of a matrix product, kept in registers, on any instruction set `pulp` knows.
 //!
 //! A block is [`WIDTH`] values wide on every instruction set, so that the layouts of the buffers do not depend on it:
-//! `V` vectors with `V · lanes = WIDTH` (two on AVX2, four on NEON). [`dispatch`] picks `V`.
+//! `V` vectors with `V · lanes = WIDTH` (one on AVX-512, two on AVX2, four on NEON). [`dispatch`] picks `V`.
 
 use super::isa::arch;
 use pulp::Simd;
@@ -62,16 +62,48 @@ pub fn product<S: Simd, const V: usize>(
     assert!(furthest < a.len());
     let rows = rows.map(|start| &a[start..]);
     let mut block = [[simd.splat_f32s(0.); V]; ROWS];
-    for (&step, b) in steps.offsets.iter().zip(vectors::<S, V>(b)) {
-        for (row, a) in block.iter_mut().zip(rows) {
+    let (mut steps, mut b) = (steps.offsets, vectors::<S, V>(b));
+    if V == 1 {
+        // Six sums are too few to hide how long an addition takes: every other step has sums of its own.
+        let mut odd = block;
+        while let ([first, second, next @ ..], [b_first, b_second, b_next @ ..]) = (steps, b) {
             // SAFETY: start + step ≤ furthest, which the assertion above has compared with the length.
-            let a = simd.splat_f32s(unsafe { *a.get_unchecked(step) });
-            for (sum, &b) in row.iter_mut().zip(b) {
-                *sum = simd.mul_add_e_f32s(a, b, *sum);
+            unsafe {
+                add_product(simd, &mut block, &rows, *first, b_first);
+                add_product(simd, &mut odd, &rows, *second, b_second);
             }
+            (steps, b) = (next, b_next);
+        }
+        for (sum, odd) in block.as_flattened_mut().iter_mut().zip(odd.as_flattened()) {
+            *sum = simd.add_f32s(*sum, *odd);
         }
     }
+    for (&step, b) in steps.iter().zip(b) {
+        // SAFETY: as above.
+        unsafe { add_product(simd, &mut block, &rows, step, b) };
+    }
     block
+}
+
+/// `block[r] += rows[r][step] · b`.
+///
+/// # Safety
+/// Each row is longer than `step`.
+#[inline(always)]
+unsafe fn add_product<S: Simd, const V: usize>(
+    simd: S,
+    block: &mut [Row<S, V>; ROWS],
+    rows: &[&[f32]; ROWS],
+    step: usize,
+    b: &Row<S, V>,
+) {
+    for (row, a) in block.iter_mut().zip(rows) {
+        // SAFETY: the caller's promise.
+        let a = simd.splat_f32s(unsafe { *a.get_unchecked(step) });
+        for (sum, &b) in row.iter_mut().zip(b) {
+            *sum = simd.mul_add_e_f32s(a, b, *sum);
+        }
+    }
 }
 
 /// A factor and where the values it multiplies start.

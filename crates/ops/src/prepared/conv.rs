@@ -24,7 +24,7 @@ impl Conv2d {
         [channels, height, width]: [usize; 3],
     ) -> Result<Self> {
         let shape = check((1, channels, height, width), weight, bias, window, epilogue)?;
-        let packed = conv::Packed::new(&shape, &values(weight)?);
+        let packed = conv::Packed::for_inference(&shape, &values(weight)?);
         Ok(Self { shape, packed, bias: bias.map(values).transpose()? })
     }
 }

@@ -3,7 +3,7 @@ use super::super::tile::{Steps, WIDTH};
 use super::geometry::{Epilogue, Geometry, Shape};
 use super::pack::Order;
 use super::pointwise;
-use super::tiling::Tiling;
+use super::winograd::Tiling;
 
 /// Whether the forward pass goes plane by plane: half of a block of output channels would be empty, and turning the image
 /// over would take as long as the products.
@@ -18,7 +18,9 @@ pub enum Method {
     Planes(planes::Packed),
     /// With 0 to C_in.
     Pointwise(Steps),
-    Winograd(Tiling),
+    Winograd(Tiling<2>),
+    /// Inference only: F(4×4, 3×3) has fewer multiplications, but not the same rounding.
+    Winograd4(Tiling<4>),
     /// Gradients behind ReLU and pooling.
     Sparse,
 }
@@ -30,6 +32,17 @@ impl Method {
         }
         let g = Geometry::new(s);
         (Tiling::new(s, &g).map_or(Method::Direct, Method::Winograd), g)
+    }
+
+    /// The forward pass where there will be no backward pass.
+    pub fn inference(s: &Shape) -> (Self, Geometry) {
+        let (method, g) = Self::forward(s);
+        match (method, Tiling::<4>::new(s, &g)) {
+            (Method::Winograd(small), Some(large)) if large.multiplications() < small.multiplications() => {
+                (Method::Winograd4(large), g)
+            }
+            (method, _) => (method, g),
+        }
     }
 
     pub fn backward(s: &Shape) -> (Self, Geometry) {

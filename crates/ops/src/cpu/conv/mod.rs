@@ -21,7 +21,6 @@ mod method;
 mod pack;
 mod pointwise;
 mod sparse;
-mod tiling;
 mod winograd;
 
 pub use epilogue::Saved;
@@ -37,7 +36,7 @@ use geometry::Geometry;
 use method::{Method, few_channels};
 use pack::Order;
 use std::cell::RefCell;
-use tiling::Tiling;
+use winograd::{F2, F4, Tiling};
 
 /// Into how many parts a batch is cut for the gradient of the weights, whatever the number of threads.
 const GROUPS: usize = 8;
@@ -63,7 +62,15 @@ pub struct Packed {
 impl Packed {
     /// `weight` is (C_out, C_in, kh, kw).
     pub fn new(s: &Shape, weight: &[f32]) -> Self {
-        let (mut method, g) = Method::forward(s);
+        Self::with(s, Method::forward(s), weight)
+    }
+
+    /// The same where there will be no backward pass.
+    pub fn for_inference(s: &Shape, weight: &[f32]) -> Self {
+        Self::with(s, Method::inference(s), weight)
+    }
+
+    fn with(s: &Shape, (mut method, g): (Method, Geometry), weight: &[f32]) -> Self {
         if few_channels(s) {
             let (channels, relu) = ([1, s.in_channels, s.out_channels], s.epilogue == Epilogue::Relu);
             method = Method::Planes(planes::Packed::new(&s.window, s.input, s.output, channels, weight, relu));
@@ -71,7 +78,8 @@ impl Packed {
         let weight = match &method {
             Method::Planes(_) => Vec::new(),
             Method::Pointwise(_) => weight.to_vec(),
-            Method::Winograd(tiling) => tiling.transform(s, &g, weight),
+            Method::Winograd(tiling) => tiling.transform::<F2, 4>(s, &g, weight),
+            Method::Winograd4(tiling) => tiling.transform::<F4, 6>(s, &g, weight),
             _ => Order::OutputsLast.pack(s, &g, weight),
         };
         Self { s: *s, g, method, weight }
@@ -91,6 +99,7 @@ impl Packed {
         match &self.method {
             Method::Pointwise(_) => pointwise::together(&self.s),
             Method::Winograd(tiling) => tiling.images,
+            Method::Winograd4(tiling) => tiling.images,
             _ => 1,
         }
     }
@@ -109,29 +118,22 @@ impl Packed {
     /// As [`Packed::forward`], for so many images at most; and if they are wanted the winners of a pooling.
     fn images(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>) {
         let Self { s, g, method, weight } = self;
-        let (tiling, image) = match method {
+        match method {
             Method::Planes(planes) => {
                 let images = x.chunks_exact(s.image()).zip(y.chunks_exact_mut(s.results()));
-                return images.for_each(|(x, y)| planes.image(x, bias, y));
+                images.for_each(|(x, y)| planes.image(x, bias, y));
             }
-            Method::Pointwise(steps) => return pointwise::forward(s, steps, x, weight, bias, y),
-            Method::Winograd(tiling) => (Some(tiling), tiling.image),
-            _ => (None, g.image),
-        };
-        let images = y.len() / s.results();
-        let [pixels, products] = tiling.map_or([0, 0], |tiling| [tiling.pixels(), Tiling::SUMS]);
-        let sums = if tiling.is_some() { images * g.blocked() } else { g.positions.len() * WIDTH };
-        scratch::with([images * image, sums, pixels, products], |[padded, sums, pixels, products]| {
-            let planes = x.chunks_exact(s.image()).zip(padded.chunks_exact_mut(image));
-            planes.for_each(|(x, padded)| pack::image(s, g, x, padded));
-            if let Some(t) = tiling {
-                let scratch = [pixels, products];
-                dispatch(winograd::Forward { s, g, t, images: padded, weight, scratch, sums, bias, y, winners });
-            } else {
-                let target = Target { y, winners };
-                dispatch(dense::Forward { s, g, image: padded, weight, bias, sums, target });
+            Method::Pointwise(steps) => pointwise::forward(s, steps, x, weight, bias, y),
+            Method::Winograd(t) => winograd::images::<F2, 2, 4>(s, g, t, x, weight, bias, y, winners),
+            Method::Winograd4(t) => winograd::images::<F4, 4, 6>(s, g, t, x, weight, bias, y, winners),
+            Method::Direct | Method::Sparse => {
+                scratch::with([g.image, g.positions.len() * WIDTH], |[image, sums]| {
+                    pack::image(s, g, &x[..s.image()], image);
+                    let target = Target { y, winners };
+                    dispatch(dense::Forward { s, g, image, weight, bias, sums, target });
+                });
             }
-        });
+        }
     }
 }
 
@@ -213,7 +215,7 @@ pub fn backward(
             let images = first..(first + together).min(of_group.end);
             let padded_dx = if want_dx { images.len() * padded_len } else { 0 };
             let (dy_len, [pixels, dm, dv]) = match &method {
-                Method::Winograd(t) => (g.blocked(), [t.pixels(), g.blocks * Tiling::SUMS, Tiling::SUMS]),
+                Method::Winograd(t) => (g.blocked(), [t.pixels(), g.blocks * Tiling::<2>::SUMS, Tiling::<2>::SUMS]),
                 Method::Sparse => (0, [0; 3]),
                 _ => (g.blocked(), [0; 3]),
             };
