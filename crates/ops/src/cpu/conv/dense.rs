@@ -5,6 +5,10 @@ use super::epilogue::Target;
 use super::geometry::{Geometry, Shape};
 use pulp::Simd;
 
+/// Positions that the forward pass goes through at a time, so that their sums are in the first-level cache when they are
+/// written; a multiple of [`ROWS`] and of the four that a pooling makes one of.
+pub const AT_ONCE: usize = 16 * ROWS;
+
 /// One image's `y`, with bias and epilogue.
 pub struct Forward<'a> {
     pub s: &'a Shape,
@@ -14,7 +18,7 @@ pub struct Forward<'a> {
     /// In the order [`super::Order::OutputsLast`].
     pub weight: &'a [f32],
     pub bias: Option<&'a [f32]>,
-    /// Scratch for one block of output channels: positions × [`WIDTH`].
+    /// Scratch for [`AT_ONCE`] positions of one block of output channels, a row of [`WIDTH`] for each.
     pub sums: &'a mut [f32],
     pub target: Target<'a>,
 }
@@ -25,11 +29,14 @@ impl Kernel for Forward<'_> {
         let Self { s, g, image, weight, bias, sums, mut target } = self;
         for (block, weight) in weight.chunks_exact(weight.len() / g.blocks).enumerate() {
             let weight = &weight[..s.patch() * WIDTH];
-            let rows = vectors_mut::<S, V>(sums).as_chunks_mut().0;
-            for (rows, starts) in rows.iter_mut().zip(g.positions.as_chunks().0) {
-                *rows = product(simd, image, starts, g.taps.all(), weight);
+            for (i, positions) in g.positions.chunks(AT_ONCE).enumerate() {
+                let sums = &mut sums[..positions.len() * WIDTH];
+                let rows = vectors_mut::<S, V>(sums).as_chunks_mut().0;
+                for (rows, starts) in rows.iter_mut().zip(positions.as_chunks().0) {
+                    *rows = product(simd, image, starts, g.taps.all(), weight);
+                }
+                target.write::<S, V>(simd, s, block, bias, i * AT_ONCE, sums);
             }
-            target.write::<S, V>(simd, s, block, bias, sums);
         }
     }
 }

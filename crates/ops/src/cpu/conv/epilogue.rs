@@ -17,8 +17,8 @@ pub struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Adds the bias to the sums of a block of output channels, a row for each position, and writes what the epilogue
-    /// makes of them.
+    /// Adds the bias to the sums of a block of output channels, a row for each position from `first` on, and writes what
+    /// the epilogue makes of them.
     #[inline(always)]
     pub fn write<S: Simd, const V: usize>(
         &mut self,
@@ -26,40 +26,47 @@ impl Target<'_> {
         s: &Shape,
         block: usize,
         bias: Option<&[f32]>,
+        first: usize,
         sums: &mut [f32],
     ) {
         let planes = s.result().iter().product::<usize>();
-        let first = block * WIDTH;
-        let channels = first..(first + WIDTH).min(s.out_channels);
+        let channels = block * WIDTH..((block + 1) * WIDTH).min(s.out_channels);
+        // What changes no sum, not even -0.
+        let mut shift = [-0f32; WIDTH];
         if let Some(bias) = bias {
-            let mut shift = [0f32; WIDTH];
             shift[..channels.len()].copy_from_slice(&bias[channels.clone()]);
-            let shift = vectors::<S, V>(&shift)[0];
-            for row in vectors_mut::<S, V>(sums) {
-                *row = std::array::from_fn(|v| simd.add_f32s(row[v], shift[v]));
-            }
         }
-        let y = &mut self.y[channels.start * planes..channels.end * planes];
+        let (shift, rows) = (vectors::<S, V>(&shift)[0], vectors_mut::<S, V>(sums));
         match s.epilogue {
-            Epilogue::None => to_planes(sums, WIDTH, y, planes),
+            Epilogue::None if bias.is_none() => {}
+            Epilogue::None => {
+                for row in rows {
+                    *row = add(simd, *row, shift);
+                }
+            }
             Epilogue::Relu => {
-                for row in vectors_mut::<S, V>(sums) {
-                    *row = relu(simd, *row);
-                }
-                to_planes(sums, WIDTH, y, planes);
-            }
-            Epilogue::ReluMaxPool => {
-                max_of_four::<S, V>(simd, vectors_mut::<S, V>(sums));
-                to_planes(sums, 4 * WIDTH, y, planes);
-                let Some(winners) = &mut self.winners else { return };
-                let of_block = &mut winners[channels.start * planes..channels.end * planes];
-                for (c, plane) in of_block.chunks_mut(planes).enumerate() {
-                    let found = sums[WIDTH + c..].iter().step_by(4 * WIDTH);
-                    plane.iter_mut().zip(found).for_each(|(winner, &v)| *winner = v as u8);
+                for row in rows {
+                    *row = relu(simd, add(simd, *row, shift));
                 }
             }
+            Epilogue::ReluMaxPool => max_of_four::<S, V>(simd, rows, shift),
+        }
+        let of_result = if s.epilogue == Epilogue::ReluMaxPool { 4 } else { 1 };
+        let results = first / of_result..planes.min((first + sums.len() / WIDTH) / of_result);
+        let y = &mut self.y[channels.start * planes..channels.end * planes];
+        to_planes(sums, of_result * WIDTH, y, planes, results.clone());
+        let Some(winners) = &mut self.winners else { return };
+        let of_block = &mut winners[channels.start * planes..channels.end * planes];
+        for (c, plane) in of_block.chunks_mut(planes).enumerate() {
+            let found = sums[WIDTH + c..].iter().step_by(4 * WIDTH);
+            plane[results.clone()].iter_mut().zip(found).for_each(|(winner, &v)| *winner = v as u8);
         }
     }
+}
+
+#[inline(always)]
+fn add<S: Simd, const V: usize>(simd: S, a: Row<S, V>, b: Row<S, V>) -> Row<S, V> {
+    std::array::from_fn(|v| simd.add_f32s(a[v], b[v]))
 }
 
 /// `max(x, 0)`; NaN stays NaN.
@@ -69,15 +76,15 @@ pub fn relu<S: Simd, const V: usize>(simd: S, row: Row<S, V>) -> Row<S, V> {
     row.map(|x| simd.select_f32s(simd.less_than_f32s(x, zero), zero, x))
 }
 
-/// Replaces the first of every four rows by ReLU of the maximum, the second by which of them it was (the first in
-/// order; NaN wins).
+/// Replaces the first of every four rows by ReLU of the maximum after a shift, the second by which of them it was (the
+/// first in order; NaN wins).
 #[inline(always)]
-fn max_of_four<S: Simd, const V: usize>(simd: S, rows: &mut [Row<S, V>]) {
+fn max_of_four<S: Simd, const V: usize>(simd: S, rows: &mut [Row<S, V>], shift: Row<S, V>) {
     for four in rows.as_chunks_mut::<4>().0 {
         for v in 0..V {
-            let (mut best, mut winner) = (four[0][v], simd.splat_f32s(0.));
+            let (mut best, mut winner) = (simd.add_f32s(four[0][v], shift[v]), simd.splat_f32s(0.));
             for (i, row) in four.iter().enumerate().skip(1) {
-                let x = row[v];
+                let x = simd.add_f32s(row[v], shift[v]);
                 let is_nan = simd.not_m32s(simd.equal_f32s(x, x));
                 let wins = simd.or_m32s(simd.greater_than_f32s(x, best), is_nan);
                 best = simd.select_f32s(wins, x, best);

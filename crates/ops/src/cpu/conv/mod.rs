@@ -127,7 +127,7 @@ impl Packed {
             Method::Winograd(t) => winograd::images::<F2, 2, 4>(s, g, t, x, weight, bias, y, winners),
             Method::Winograd4(t) => winograd::images::<F4, 4, 6>(s, g, t, x, weight, bias, y, winners),
             Method::Direct | Method::Sparse => {
-                scratch::with([g.image, g.positions.len() * WIDTH], |[image, sums]| {
+                scratch::with([g.image, dense::AT_ONCE * WIDTH], |[image, sums]| {
                     pack::image(s, g, &x[..s.image()], image);
                     let target = Target { y, winners };
                     dispatch(dense::Forward { s, g, image, weight, bias, sums, target });

@@ -4,6 +4,7 @@ use super::super::isa::vectorised;
 use super::super::tile::{ROWS, WIDTH};
 use super::super::transpose::{BLOCK, transposed};
 use super::geometry::{Geometry, Shape};
+use std::ops::Range;
 
 vectorised! {
 /// An image (C_in, H, W) into the middle of a padded one (H + 2p, W + 2p, C_in) whose border is zero.
@@ -40,10 +41,11 @@ pub fn unpad<'a>(s: &'a Shape, g: &'a Geometry, padded: &'a [f32], x: &'a mut [f
 }
 }
 
-/// Rows of [`WIDTH`] channels, `distance` values apart, to planes of `len` values.
+/// Rows of [`WIDTH`] channels, `distance` values apart, to these positions of planes of `len` values.
 #[inline(always)]
-pub fn to_planes(rows: &[f32], distance: usize, planes: &mut [f32], len: usize) {
-    turn(rows, distance, planes, len, [len, planes.len() / len]);
+pub fn to_planes(rows: &[f32], distance: usize, planes: &mut [f32], len: usize, positions: Range<usize>) {
+    let channels = planes.len() / len;
+    turn(rows, distance, &mut planes[positions.start..], len, [positions.len(), channels]);
 }
 
 vectorised! {

@@ -80,7 +80,7 @@ impl<F: Form<OUT, IN>, const OUT: usize, const IN: usize> Kernel for Forward<'_,
             let winners = winners.as_deref_mut().map(|winners| &mut winners[i * len..][..len]);
             let mut target = Target { y, winners };
             for (block, sums) in sums.chunks_exact_mut(of_image / g.blocks).enumerate() {
-                target.write::<S, V>(simd, s, block, bias, sums);
+                target.write::<S, V>(simd, s, block, bias, 0, sums);
             }
         }
     }
