@@ -4,7 +4,7 @@ use super::super::super::tile::{Kernel, ROWS, Row, Steps, WIDTH, product, vector
 use super::super::geometry::{Geometry, Shape};
 use super::form::both;
 use super::tiling::{Tile, visit};
-use super::{F2, Tiling, load, multiply, transform_pixels};
+use super::{F2, Tiling, multiply, transform_pixels};
 use pulp::Simd;
 
 const CHUNK: usize = Tiling::<2>::CHUNK;
@@ -34,10 +34,9 @@ impl Tiling<2> {
             (0..s.out_channels).flat_map(|output| (0..s.in_channels).map(move |input| (output, input)))
         {
             let at = |place| packed[((output / WIDTH * PLACES + place) * depth + input) * WIDTH + output % WIDTH];
-            let du: [[f32; 4]; 4] = std::array::from_fn(|y| std::array::from_fn(|x| at(4 * y + x)));
-            let dg = both!([4 => 3], 0., du, |[a, b, c, d]| {
-            [a + 0.5 * (b + c), 0.5 * (b - c), 0.5 * (b + c) + d]
-            });
+            let line = |[a, b, c, d]: [f32; 4]| [a + 0.5 * (b + c), 0.5 * (b - c), 0.5 * (b + c) + d];
+            let mut dg = [[0.; 3]; 3];
+            both!([4 => 3], 0., |y, x| at(4 * y + x), |du| line(du), |y, x, value| dg[y][x] = value);
             gradient.extend_from_slice(dg.as_flattened());
         }
         gradient
@@ -104,18 +103,20 @@ impl Kernel for Backward<'_> {
                 for (i, tile) in tiles.iter().enumerate() {
                     let dv = vectors::<S, V>(&dv[i * WIDTH..]);
                     for v in 0..V {
-                        let dv = load::<S, V, 4>(simd, dv, CHUNK, v);
-                        let dd = both!([4 => 4], simd.splat_f32s(0.), dv, |[a, b, c, d]| {
-                            let inner = simd.sub_f32s(b, c);
-                            [a, simd.add_f32s(inner, d), simd.sub_f32s(simd.add_f32s(b, c), a), simd.neg_f32s(d)]
-                        });
-                        for (y, dd) in dd.iter().enumerate() {
-                            let line = &mut dx[tile.start + y * g.row + piece * WIDTH..][..3 * pixel + WIDTH];
-                            for (x, &dd) in dd.iter().enumerate() {
+                        both!(
+                            [4 => 4],
+                            simd.splat_f32s(0.),
+                            |y, x| dv[(4 * y + x) * CHUNK][v],
+                            |[a, b, c, d]| {
+                                let (inner, third) = (simd.sub_f32s(b, c), simd.sub_f32s(simd.add_f32s(b, c), a));
+                                [a, simd.add_f32s(inner, d), third, simd.neg_f32s(d)]
+                            },
+                            |y, x, dd| {
+                                let line = &mut dx[tile.start + y * g.row + piece * WIDTH..][..3 * pixel + WIDTH];
                                 let dx = &mut vectors_mut::<S, V>(&mut line[x * pixel..][..WIDTH])[0][v];
                                 *dx = simd.add_f32s(*dx, dd);
                             }
-                        }
+                        );
                     }
                 }
             }
@@ -148,11 +149,13 @@ fn transform_gradient<S: Simd, const V: usize>(
                     total[v] = simd.add_f32s(total[v], dy[place][v]);
                 }
             }
-            let transformed =
-                both!([2 => 4], zero, square, |[a, b]| [a, simd.add_f32s(a, b), simd.sub_f32s(a, b), simd.neg_f32s(b)]);
-            for (place, &value) in transformed.as_flattened().iter().enumerate() {
-                dm[place * CHUNK][v] = value;
-            }
+            both!(
+                [2 => 4],
+                zero,
+                |y, x| square[y][x],
+                |[a, b]| [a, simd.add_f32s(a, b), simd.sub_f32s(a, b), simd.neg_f32s(b)],
+                |y, x, value| dm[(4 * y + x) * CHUNK][v] = value
+            );
         }
     }
     let mut sums = [0f32; WIDTH];

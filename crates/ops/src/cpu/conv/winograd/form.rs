@@ -3,29 +3,30 @@
 use pulp::Simd;
 
 /// A transformation of one dimension, from lines of `I` values to lines of `O`, applied to the columns of a square and then
-/// to its rows. (A function that takes it as a closure would not do: where that is not inlined it is compiled without
-/// vector instructions. For the same reason there are loops here and no `map`.)
+/// to its rows; the square is given value by value, and so is the result taken. (A function that takes closures would
+/// not do: where one is not inlined it is compiled without vector instructions. For the same reason there are loops here
+/// and no `map`.)
 macro_rules! both {
-    ([$I:expr => $O:expr], $zero:expr, $square:expr, |$line:pat_param| $transformed:expr) => {{
-        let (zero, square) = ($zero, $square);
+    ([$I:expr => $O:expr], $zero:expr, |$y:ident, $x:ident| $from:expr, |$line:pat_param| $transformed:expr, |$to_y:ident, $to_x:ident, $value:ident| $to:expr) => {{
+        let zero = $zero;
         let mut rows = [[zero; $I]; $O];
-        for x in 0..$I {
+        for $x in 0..$I {
             let mut column = [zero; $I];
-            for y in 0..$I {
-                column[y] = square[y][x];
+            for $y in 0..$I {
+                column[$y] = $from;
             }
             let $line = column;
             let column = $transformed;
             for y in 0..$O {
-                rows[y][x] = column[y];
+                rows[y][$x] = column[y];
             }
         }
-        let mut out = [[zero; $O]; $O];
-        for y in 0..$O {
-            let $line = rows[y];
-            out[y] = $transformed;
+        for $to_y in 0..$O {
+            let $line = rows[$to_y];
+            for ($to_x, $value) in $transformed.into_iter().enumerate() {
+                $to;
+            }
         }
-        out
     }};
 }
 pub(super) use both;
@@ -57,7 +58,10 @@ impl Form<2, 4> for F2 {
     }
 
     fn weights(g: [[f32; 3]; 3]) -> [[f32; 4]; 4] {
-        both!([3 => 4], 0., g, |[a, b, c]| [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c])
+        let mut transformed = [[0.; 4]; 4];
+        let line = |[a, b, c]: [f32; 3]| [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c];
+        both!([3 => 4], 0., |y, x| g[y][x], |g| line(g), |y, x, value| transformed[y][x] = value);
+        transformed
     }
 }
 
@@ -111,9 +115,11 @@ impl Form<4, 6> for F4 {
         let [p, q] = [P as f64, Q as f64];
         let at = |point: f64, [a, b, c]: [f64; 3]| a + point * (b + point * c);
         let (of_p, of_q) = (2. * p * p * (p * p - q * q), 2. * q * q * (q * q - p * p));
-        let transformed = both!([3 => 6], 0., g.map(|row| row.map(f64::from)), |g| {
+        let line = |g: [f64; 3]| {
             [g[0] / (p * p * q * q), at(p, g) / of_p, at(-p, g) / of_p, at(q, g) / of_q, at(-q, g) / of_q, g[2]]
-        });
-        transformed.map(|row| row.map(|weight| weight as f32))
+        };
+        let mut transformed = [[0.; 6]; 6];
+        both!([3 => 6], 0., |y, x| g[y][x] as f64, |g| line(g), |y, x, value| transformed[y][x] = value as f32);
+        transformed
     }
 }

@@ -6,7 +6,7 @@ use super::super::epilogue::Target;
 use super::super::geometry::{Geometry, Shape};
 use super::super::pack;
 use super::form::{Form, both};
-use super::{Tiling, load, multiply, transform_pixels};
+use super::{Tiling, multiply, transform_pixels};
 use pulp::Simd;
 use std::marker::PhantomData;
 
@@ -64,13 +64,15 @@ impl<F: Form<OUT, IN>, const OUT: usize, const IN: usize> Kernel for Forward<'_,
                     let sums = vectors_mut::<S, V>(sums);
                     let products = vectors::<S, V>(&products[i * WIDTH..]);
                     for v in 0..V {
-                        let m = load::<S, V, IN>(simd, products, Tiling::<OUT>::CHUNK, v);
-                        let y = both!([IN => OUT], simd.splat_f32s(0.), m, |m| F::sums(simd, m));
-                        for (place, &y) in tile.outputs.as_flattened().iter().zip(y.as_flattened()) {
-                            if let Some(place) = *place {
-                                sums[place][v] = y;
+                        both!(
+                            [IN => OUT],
+                            simd.splat_f32s(0.),
+                            |y, x| products[(IN * y + x) * Tiling::<OUT>::CHUNK][v],
+                            |m| F::sums(simd, m),
+                            |y, x, value| if let Some(place) = tile.outputs[y][x] {
+                                sums[place][v] = value;
                             }
-                        }
+                        );
                     }
                 }
             }

@@ -23,7 +23,7 @@ pub use form::{F2, F4};
 pub use forward::images;
 pub use tiling::Tiling;
 
-use super::super::tile::{Part, ROWS, Row, WIDTH, product, vectors, vectors_mut};
+use super::super::tile::{Part, ROWS, WIDTH, product, vectors, vectors_mut};
 use super::geometry::Shape;
 use form::{Form, both};
 use pulp::Simd;
@@ -60,23 +60,6 @@ fn rows_from(first: usize, len: usize) -> [usize; ROWS] {
     rows
 }
 
-/// A transformed tile: rows of `values`, `distance` rows apart.
-#[inline(always)]
-fn load<S: Simd, const V: usize, const IN: usize>(
-    simd: S,
-    rows: &[Row<S, V>],
-    distance: usize,
-    v: usize,
-) -> [[S::f32s; IN]; IN] {
-    let mut d = [[simd.splat_f32s(0.); IN]; IN];
-    for y in 0..IN {
-        for x in 0..IN {
-            d[y][x] = rows[(IN * y + x) * distance][v];
-        }
-    }
-    d
-}
-
 /// `V = Bᵀ d B` of a chunk: (place, tile, channel).
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
@@ -99,16 +82,13 @@ fn transform_pixels<S: Simd, F: Form<OUT, IN>, const V: usize, const OUT: usize,
             }
             let out = &mut out[i * t.depth + piece..][..(IN * IN - 1) * distance + WIDTH];
             for v in 0..V {
-                let mut d = [[zero; IN]; IN];
-                for y in 0..IN {
-                    for x in 0..IN {
-                        d[y][x] = vectors::<S, V>(&lines[y][x * pixel..][..WIDTH])[0][v];
-                    }
-                }
-                let transformed = both!([IN => IN], zero, d, |d| F::pixels(simd, d));
-                for (place, &value) in transformed.as_flattened().iter().enumerate() {
-                    vectors_mut::<S, V>(&mut out[place * distance..][..WIDTH])[0][v] = value;
-                }
+                both!(
+                    [IN => IN],
+                    zero,
+                    |y, x| vectors::<S, V>(&lines[y][x * pixel..][..WIDTH])[0][v],
+                    |d| F::pixels(simd, d),
+                    |y, x, value| vectors_mut::<S, V>(&mut out[(IN * y + x) * distance..][..WIDTH])[0][v] = value
+                );
             }
         }
     }
