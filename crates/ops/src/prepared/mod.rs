@@ -6,7 +6,7 @@
 //!
 //! They work on plain f32 slices on the CPU; a batch lies in them one input after the other. Weights are taken at
 //! construction: what happens to the tensors afterwards changes nothing. Results are those of the functions on tensors
-//! up to the order of summation.
+//! up to rounding (3×3 convolutions of stride 1 use a form with fewer multiplications).
 //!
 //! ```
 //! use candle_core::{DType, Device, Tensor};
