@@ -1,6 +1,6 @@
 use crate::linear::uniform;
 use crate::prepared::volume;
-use crate::{BatchNorm, Description, Layer, Mode, Normalised, Prepared, ReceptiveField, Window};
+use crate::{BatchNorm, Description, Layer, Mode, Normalised, Prepared, Projection, ReceptiveField, Window};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use ops::{Epilogue, prepared};
@@ -130,6 +130,11 @@ impl Layer for Conv2d {
     fn normalised(&self) -> Option<Normalised<'_>> {
         let norm = self.norm.as_ref()?;
         Some(Normalised::new(&self.weight, self.bias.as_ref(), self.config.window, false, norm, self.epilogue))
+    }
+
+    fn projection(&self) -> Option<Projection<'_>> {
+        let alone = self.norm.is_none() && self.epilogue == Epilogue::None;
+        alone.then_some(Projection { weight: &self.weight, bias: self.bias.as_ref(), window: self.config.window })
     }
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {

@@ -1,5 +1,5 @@
 use crate::prepared::plain;
-use crate::{Description, Normalised, Prepared};
+use crate::{Description, Normalised, Prepared, Projection};
 use candle_core::{Result, Tensor};
 
 /// What a forward pass is for. "Not training" is two things: evaluation that gradients may flow through (class maps,
@@ -38,6 +38,12 @@ pub trait Layer: Send + Sync {
         None
     }
 
+    /// What the layer computes, if that is a convolution and nothing else: as the shortcut of a residual block it is part of
+    /// that block's operator.
+    fn projection(&self) -> Option<Projection<'_>> {
+        None
+    }
+
     /// The layer made ready for inference on inputs of this shape (without the batch axis), f32 on the CPU: the same
     /// function as [`Mode::Inference`], faster for small batches. Weights are taken now: prepare again after training.
     ///
@@ -62,6 +68,10 @@ impl<L: Layer + ?Sized> Layer for Box<L> {
 
     fn normalised(&self) -> Option<Normalised<'_>> {
         (**self).normalised()
+    }
+
+    fn projection(&self) -> Option<Projection<'_>> {
+        (**self).projection()
     }
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {

@@ -50,6 +50,7 @@ pub use dropout::Dropout;
 pub use layer::{Layer, Mode};
 pub use linear::{Linear, uniform};
 pub use normalised::Normalised;
+pub use ops::Projection;
 pub use ops::Window;
 pub use ops::prepared::Prepared;
 pub use pool::{AvgPool2d, MaxPool2d};

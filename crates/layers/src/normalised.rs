@@ -1,6 +1,6 @@
 use crate::BatchNorm;
 use candle_core::{Result, Tensor};
-use ops::{ConvBatchNorm, Epilogue, Window};
+use ops::{BatchStatistics, ConvBatchNorm, Epilogue, Projection, Window};
 
 /// A convolution in training with the batch normalisation behind it.
 pub struct Normalised<'a> {
@@ -23,8 +23,19 @@ impl<'a> Normalised<'a> {
 
     /// One after the other in one operator; the running statistics follow those of the batch.
     pub(crate) fn train(xs: &Tensor, layers: &[Self]) -> Result<Tensor> {
-        let convolutions: Vec<ConvBatchNorm> = layers.iter().map(|layer| layer.convolution).collect();
-        let (ys, statistics) = ops::conv_batch_norm_train(xs, &convolutions)?;
+        Self::follow(layers, ops::conv_batch_norm_train(xs, &Self::convolutions(layers))?)
+    }
+
+    /// The same with a shortcut around them and ReLU, a residual block.
+    pub(crate) fn train_residual(xs: &Tensor, layers: &[Self], shortcut: Option<Projection>) -> Result<Tensor> {
+        Self::follow(layers, ops::residual_conv_batch_norm_train(xs, &Self::convolutions(layers), shortcut)?)
+    }
+
+    fn convolutions(layers: &[Self]) -> Vec<ConvBatchNorm<'a>> {
+        layers.iter().map(|layer| layer.convolution).collect()
+    }
+
+    fn follow(layers: &[Self], (ys, statistics): (Tensor, Vec<BatchStatistics>)) -> Result<Tensor> {
         layers.iter().zip(&statistics).try_for_each(|(layer, statistics)| layer.norm.follow(statistics))?;
         Ok(ys)
     }

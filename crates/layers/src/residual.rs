@@ -1,5 +1,5 @@
 use crate::prepared::volume;
-use crate::{Description, Layer, Mode, Prepared, Sequential, Window};
+use crate::{Description, Layer, Mode, Normalised, Prepared, Sequential, Window};
 use candle_core::{Result, Tensor, bail};
 use ops::prepared::{add_relu, scratch};
 
@@ -17,6 +17,14 @@ impl Residual {
 
 impl Layer for Residual {
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
+        if let (Mode::Train { .. }, Some(body)) = (mode, self.body.all_normalised()) {
+            // Of other shortcuts there is no one operator.
+            match self.shortcut.as_ref().map(|shortcut| shortcut.projection()) {
+                None => return Normalised::train_residual(xs, &body, None),
+                Some(Some(projection)) => return Normalised::train_residual(xs, &body, Some(projection)),
+                Some(None) => {}
+            }
+        }
         let shortcut = self.shortcut.as_ref().map_or(Ok(xs.clone()), |s| s.forward(xs, mode))?;
         ops::add_relu(&self.body.forward(xs, mode)?, &shortcut)
     }

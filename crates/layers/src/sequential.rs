@@ -1,4 +1,4 @@
-use crate::{Description, Layer, Mode, Normalised, Prepared};
+use crate::{Description, Layer, Mode, Normalised, Prepared, Projection};
 use candle_core::{Context, Result, Tensor};
 use ops::prepared::{Chain, Identity};
 
@@ -24,18 +24,28 @@ impl Sequential {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
+
+    /// The layers that compute something.
+    fn active(&self) -> impl Iterator<Item = &dyn Layer> {
+        self.entries.iter().filter(|entry| !entry.absorbed).map(|entry| &*entry.layer)
+    }
+
+    /// All that is computed in training, if that is convolutions with batch normalisation.
+    pub(crate) fn all_normalised(&self) -> Option<Vec<Normalised<'_>>> {
+        self.active().map(|layer| layer.normalised()).collect()
+    }
 }
 
 impl Layer for Sequential {
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
-        let active: Vec<&Entry> = self.entries.iter().filter(|entry| !entry.absorbed).collect();
+        let active: Vec<&dyn Layer> = self.active().collect();
         let (mut xs, mut rest) = (xs.clone(), &active[..]);
         while let [first, ..] = rest {
             let row: Vec<Normalised> = match mode {
-                Mode::Train { .. } => rest.iter().map_while(|entry| entry.layer.normalised()).collect(),
+                Mode::Train { .. } => rest.iter().map_while(|layer| layer.normalised()).collect(),
                 _ => Vec::new(),
             };
-            xs = if row.is_empty() { first.layer.forward(&xs, mode)? } else { Normalised::train(&xs, &row)? };
+            xs = if row.is_empty() { first.forward(&xs, mode)? } else { Normalised::train(&xs, &row)? };
             rest = &rest[row.len().max(1)..];
         }
         Ok(xs)
@@ -48,6 +58,12 @@ impl Layer for Sequential {
             children.push(layer.describe(shape).with_context(|| format!("layer {path}"))?.at(path));
         }
         Ok(Description::chain("Sequential", input, children))
+    }
+
+    fn projection(&self) -> Option<Projection<'_>> {
+        let mut layers = self.active();
+        let first = layers.next()?;
+        if layers.next().is_some() { None } else { first.projection() }
     }
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {

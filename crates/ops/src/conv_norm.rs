@@ -1,16 +1,18 @@
+mod chain;
+mod residual;
 mod step;
+
+pub use residual::{Projection, residual_conv_batch_norm_train};
 
 use crate::batch_norm::{BatchStatistics, batch_norm_train};
 use crate::conv::{check, conv2d};
-use crate::cpu::source::Source;
-use crate::cpu::tally::Tally;
-use crate::cpu::{Gradients, conv, fast};
+use crate::cpu::{conv, fast};
 use crate::depthwise::{self, depthwise_conv2d};
-use crate::weighted::{Call, Weighted, apply};
+use crate::weighted::apply;
 use crate::{Epilogue, Window, max_pool2d};
-use candle_core::{Context, Result, Shape, Tensor, bail};
-use std::sync::{Arc, OnceLock};
-use step::{Inner, Pass, Saved, Step};
+use candle_core::{Context, Result, Tensor, bail};
+use chain::Chain;
+use step::{Inner, Saved, Step};
 
 /// A convolution, the batch normalisation behind it and what follows that: a layer of [`conv_batch_norm_train`].
 #[derive(Debug, Clone, Copy)]
@@ -68,31 +70,18 @@ pub struct ConvBatchNorm<'a> {
 /// # }
 /// ```
 pub fn conv_batch_norm_train(xs: &Tensor, layers: &[ConvBatchNorm]) -> Result<(Tensor, Vec<BatchStatistics>)> {
-    let (mut dims, mut steps) = (xs.dims4()?, Vec::new());
-    for layer in layers {
-        let inner = layer.inner(dims)?;
-        let [n, c, h, w] = inner.dims();
-        let [oh, ow] = layer.epilogue.result([h, w]);
-        dims = (n, c, oh, ow);
-        steps.push(Step { inner, eps: layer.eps, epilogue: layer.epilogue, saved: OnceLock::new() });
-    }
-    let tensors =
-        layers.iter().flat_map(|layer| [layer.weight, layer.gamma, layer.beta, layer.bias.unwrap_or(layer.beta)]);
-    if steps.is_empty() || !fast(&tensors.chain([xs]).collect::<Vec<_>>()) {
+    let chain = Chain::new(xs.dims4()?, layers)?;
+    if layers.is_empty() || !fast(&chain::tensors(layers).chain([xs]).collect::<Vec<_>>()) {
         return composed(xs, layers);
     }
-    // An operator has three arguments at most.
-    let weights = layers.iter().map(|layer| layer.weight.flatten_all()).collect::<Result<Vec<_>>>()?;
-    let parameters: Vec<&Tensor> = layers.iter().flat_map(ConvBatchNorm::parameters).collect();
-    let parameters_of = |layer: &ConvBatchNorm| layer.parameters().map(|parameter| parameter.elem_count()).sum();
-    let lens = layers.iter().map(|layer| [layer.weight.elem_count(), parameters_of(layer)]).collect();
-    let steps = Arc::new(steps);
-    let chain = Chain { steps: steps.clone(), lens, result: dims };
-    let weights = if let [weights] = &weights[..] { weights.clone() } else { Tensor::cat(&weights, 0)? };
-    let ys = apply(xs, &weights, Some(&Tensor::cat(&parameters, 0)?), chain)?;
-    let statistics =
-        layers.iter().zip(steps.iter()).map(|(layer, step)| layer.statistics(step)).collect::<Result<_>>()?;
-    Ok((ys, statistics))
+    let ([weights, parameters], steps) = (chain::arguments(layers)?, chain.steps.clone());
+    let ys = apply(xs, &joined(&weights)?, Some(&joined(&parameters)?), chain)?;
+    Ok((ys, chain::statistics(layers, &steps)?))
+}
+
+/// An operator has three arguments at most.
+fn joined(vectors: &[Tensor]) -> Result<Tensor> {
+    if let [vector] = vectors { Ok(vector.clone()) } else { Tensor::cat(vectors, 0) }
 }
 
 /// The parts one by one, where there is no kernel for the tensors.
@@ -145,64 +134,5 @@ impl ConvBatchNorm<'_> {
         // A bias moves the mean and nothing else: its gradient is 0.
         let mean = if let Some(bias) = self.bias { (mean + bias.detach())? } else { mean };
         Ok(BatchStatistics { mean, var: Tensor::from_vec(unbiased, channels, device)? })
-    }
-}
-
-struct Chain {
-    steps: Arc<Vec<Step>>,
-    /// Of the weights and the parameters of each.
-    lens: Vec<[usize; 2]>,
-    /// The sizes of the last result.
-    result: (usize, usize, usize, usize),
-}
-
-impl Chain {
-    /// The weights and the parameters of each step.
-    fn split<'a>(&self, mut all: [&'a [f32]; 2]) -> Vec<[&'a [f32]; 2]> {
-        let parts = self.lens.iter().map(|lens| {
-            let parts = [0, 1].map(|i| all[i].split_at(lens[i]));
-            all = parts.map(|(_, rest)| rest);
-            parts.map(|(part, _)| part)
-        });
-        parts.collect()
-    }
-}
-
-impl Weighted for Chain {
-    const NAME: &'static str = "conv-batch-norm";
-
-    fn forward(&self, x: &[f32], weight: &[f32], parameters: Option<&[f32]>) -> (Vec<f32>, Shape) {
-        let parameters = parameters.expect("gamma and beta are always given");
-        let (mut x, mut y) = (Source::Images(x), None);
-        for (i, (step, [weight, parameters])) in self.steps.iter().zip(self.split([weight, parameters])).enumerate() {
-            y = step.forward(x, weight, parameters, i + 1 == self.steps.len());
-            x = step.output().expect("it has run");
-        }
-        (y.expect("at least one step"), Shape::from(self.result))
-    }
-
-    /// `call.bias`: the parameters.
-    fn backward(&self, call: Call) -> Result<Gradients> {
-        let parts = self.split([call.weight, call.bias.unwrap_or_default()]);
-        let (mut dx, mut sums, mut weights, mut biases) = (None, None, Vec::new(), Vec::new());
-        for (i, (step, [weight, parameters])) in self.steps.iter().zip(parts).enumerate().rev() {
-            let dy = dx.as_deref().unwrap_or(call.dy);
-            let (x, want_dx) = (Source::Images(call.x), call.want_dx);
-            let pass = Pass { x, weight, dy, want_dx, tally: Tally::NONE };
-            let (gradients, tallies) = match i.checked_sub(1).map(|i| &self.steps[i]) {
-                Some(before) => {
-                    let x = before.output()?;
-                    before.with_tally(|tally| {
-                        step.backward(&Pass { x, want_dx: true, tally, ..pass }, parameters, sums)
-                    })?
-                }
-                None => step.backward(&pass, parameters, sums),
-            }?;
-            (dx, sums) = (gradients.x, Some(tallies));
-            weights.push(gradients.weight);
-            biases.push(gradients.bias);
-        }
-        let [weight, bias] = [weights, biases].map(|parts| parts.into_iter().rev().flatten().collect());
-        Ok(Gradients { x: dx, weight, bias })
     }
 }

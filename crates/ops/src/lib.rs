@@ -42,7 +42,7 @@ mod window;
 pub use activation::{add_relu, relu, softmax};
 pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_train};
 pub use conv::{Epilogue, conv1d, conv2d, conv2d_relu, conv2d_relu_max_pool};
-pub use conv_norm::{ConvBatchNorm, conv_batch_norm_train};
+pub use conv_norm::{ConvBatchNorm, Projection, conv_batch_norm_train, residual_conv_batch_norm_train};
 pub use cpu::instruction_set;
 pub use depthwise::{depthwise_conv2d, depthwise_conv2d_relu};
 pub use linear::{linear, linear_relu};

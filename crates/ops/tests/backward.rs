@@ -4,7 +4,7 @@ mod common;
 
 use candle_core::{DType, Result, Tensor};
 use common::{close, distinct, evaluate, integers};
-use ops::{ConvBatchNorm, Epilogue, Window};
+use ops::{ConvBatchNorm, Epilogue, Projection, Window};
 
 /// A small network with one operator of each kind, on one f32 image after the other.
 fn network(x: &Tensor, weight: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<Tensor> {
@@ -70,6 +70,45 @@ fn normalised_convolutions_in_a_row_are_the_same_as_one_after_the_other() -> Res
     close("result", &y, &expected, 0.)?;
     for ((gradient, expected), shape) in gradients.iter().zip(&expected_gradients).zip(shapes) {
         close(&format!("gradient of {shape:?}"), gradient, expected, 0.)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_residual_block_in_one_operator_is_the_same_as_its_parts() -> Result<()> {
+    let body: [&[usize]; 8] = [&[9, 8, 11, 13], &[8, 8, 3, 3], &[8], &[8], &[8], &[8, 8, 3, 3], &[8], &[8]];
+    let (same, strided) = (Window::square(3).stride(1).padding(1), Window::square(3).stride(2).padding(1));
+    // The weights of the projection and its bias, if there are, its window and that of the first layer.
+    let blocks: [(&[&[usize]], Window, Window); 4] = [
+        (&[], same, same),
+        (&[&[8, 8, 1, 1], &[8]], Window::square(1), same),
+        (&[&[8, 8, 1, 1], &[8]], Window::square(1).stride(2), strided),
+        (&[&[8, 8, 3, 3]], strided, strided),
+    ];
+    for (projected, window, first) in blocks {
+        let shapes = [&body, projected].concat();
+        let inputs = shapes.iter().zip(1..).map(|(shape, seed)| distinct(shape, seed)?.to_dtype(DType::F32));
+        let inputs = inputs.collect::<Result<Vec<_>>>()?;
+        let block = |t: &[Tensor], as_one: bool| {
+            let (weight, bias, gamma, beta, epilogue) = (&t[1], Some(&t[4]), &t[2], &t[3], Epilogue::Relu);
+            let first =
+                ConvBatchNorm { weight, bias, window: first, depthwise: false, gamma, beta, eps: 1e-5, epilogue };
+            let (weight, gamma, beta, epilogue) = (&t[5], &t[6], &t[7], Epilogue::None);
+            let layers = [first, ConvBatchNorm { weight, bias: None, window: same, gamma, beta, epilogue, ..first }];
+            let projection = t.get(8).map(|weight| Projection { weight, bias: t.get(9), window });
+            if as_one {
+                return Ok(ops::residual_conv_batch_norm_train(&t[0], &layers, projection)?.0);
+            }
+            let shortcut = projection.map_or(Ok(t[0].clone()), |p| ops::conv2d(&t[0], p.weight, p.bias, &p.window))?;
+            ops::add_relu(&ops::conv_batch_norm_train(&t[0], &layers)?.0, &shortcut)
+        };
+        let upstream = |y: &Tensor| integers(y.dims(), 12);
+        let (y, gradients) = evaluate(&inputs, upstream, |t| block(t, true))?;
+        let (expected, expected_gradients) = evaluate(&inputs, upstream, |t| block(t, false))?;
+        close("result", &y, &expected, 0.)?;
+        for ((gradient, expected), shape) in gradients.iter().zip(&expected_gradients).zip(shapes) {
+            close(&format!("gradient of {shape:?}"), gradient, expected, 0.)?;
+        }
     }
     Ok(())
 }

@@ -50,7 +50,10 @@ fn convolutions_refuse_what_does_not_fit() {
             let (weight, window, beta, epilogue) = (&weight(), *window, gamma, ops::Epilogue::Relu);
             let layer =
                 ops::ConvBatchNorm { weight, bias: None, window, depthwise: false, gamma, beta, eps: 1e-5, epilogue };
-            ops::conv_batch_norm_train(&zeros([1, 3, 3, 3], dtype), &[layer]).map(|(ys, _)| ys)
+            let xs = zeros([1, 3, 3, 3], dtype);
+            let block = ops::residual_conv_batch_norm_train(&xs, &[layer], None).map(|(ys, _)| ys);
+            must_fail("a shortcut of another shape", dtype, block);
+            ops::conv_batch_norm_train(&xs, &[layer]).map(|(ys, _)| ys)
         };
         must_fail("a single value to normalise", dtype, normalised(&zeros([4], dtype), &window));
         must_fail("a normalisation of other channels", dtype, normalised(&zeros([3], dtype), &window.padding(1)));
