@@ -1,3 +1,8 @@
+use super::parallel;
+
+/// Sums that are added up at a time.
+const CHUNK: usize = 1 << 12;
+
 /// From the number of an image and what was written for it to its tallies.
 pub type OfImage<'a> = dyn Fn(usize, &[f32], &mut [f32]) + Sync + 'a;
 
@@ -24,11 +29,13 @@ impl Tally<'_> {
 /// Of what groups of images have, `group` values each, of which the first `len` are sums and the rest tallies: the sums
 /// added up, and the tallies one after the other.
 pub fn added_up(partial: &[f32], group: usize, len: usize) -> (Vec<f32>, Vec<f32>) {
-    let (mut sums, mut tallies) = (vec![0f32; len], Vec::new());
-    for group in partial.chunks_exact(group) {
-        let (of_group, rest) = group.split_at(len);
-        sums.iter_mut().zip(of_group).for_each(|(sum, part)| *sum += part);
-        tallies.extend_from_slice(rest);
-    }
+    let groups = partial.chunks_exact(group);
+    let tallies = groups.clone().flat_map(|group| &group[len..]).copied().collect();
+    let sums = parallel::filled(len, CHUNK, partial.len(), |i, sums| {
+        let sums = sums.take_all();
+        for group in groups.clone() {
+            sums.iter_mut().zip(&group[i * CHUNK..len]).for_each(|(sum, part)| *sum += part);
+        }
+    });
     (sums, tallies)
 }

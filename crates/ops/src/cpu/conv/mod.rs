@@ -199,7 +199,7 @@ pub fn backward(
     let (image, len) = (s.image(), dy.len() / s.batch.max(1));
     let sums_len = dw_len + s.out_channels;
     let group_len = sums_len + per_group * tally.len;
-    let mut partial = vec![0f32; groups * group_len];
+    let mut partial = parallel::filled(groups * group_len, group_len, groups * group_len, |_, _| ());
     let dx_lens = if want_dx { (s.batch * image, per_group * image) } else { (groups, 1) };
     let of_sums = (&mut partial[..], group_len);
     let dx = parallel::filled2(dx_lens, of_sums, 2 * s.batch * s.work(), |group, mut dx, sums| {

@@ -31,7 +31,7 @@ pub fn backward(
     // Each group has its own sums: dW, in lanes that are added up at the end, then db, then tallies. Where dx is not
     // wanted a dummy value per group keeps the loop one.
     let group_len = sums_len + per_group * tally.len;
-    let mut partial = vec![0f32; groups * group_len];
+    let mut partial = parallel::filled(groups * group_len, group_len, groups * group_len, |_, _| ());
     let dx_lens = if want_dx { (s.batch * image, per_group * image) } else { (groups, 1) };
     let dx = parallel::filled2(dx_lens, (&mut partial, group_len), 2 * s.batch * s.work(), |group, mut dx, sums| {
         let (dw, sums) = sums.split_at_mut(dw_len);

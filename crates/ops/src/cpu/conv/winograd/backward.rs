@@ -1,9 +1,10 @@
 //! The backward pass, of F(2×2, 3×3).
 
+use super::super::super::parallel;
 use super::super::super::tile::{Kernel, ROWS, Row, Steps, WIDTH, product, vectors, vectors_mut};
 use super::super::geometry::{Geometry, Shape};
 use super::form::both;
-use super::tiling::{Tile, visit};
+use super::tiling::{Tile, WORK, transformed};
 use super::{F2, Tiling, multiply, transform_pixels};
 use pulp::Simd;
 
@@ -14,11 +15,17 @@ impl Tiling<2> {
     /// Weights (C_out, C_in, 3, 3) as the gradient of the input reads them: (block of inputs, place, output, input of the
     /// block).
     pub fn transform_back(&self, s: &Shape, weight: &[f32]) -> Vec<f32> {
-        let mut packed = vec![0f32; PLACES * self.depth * s.out_channels];
-        visit::<F2, 2, 4>(s, weight, |output, input, place, value| {
-            packed[((input / WIDTH * PLACES + place) * s.out_channels + output) * WIDTH + input % WIDTH] = value;
-        });
-        packed
+        let block = PLACES * s.out_channels * WIDTH;
+        parallel::filled(self.depth / WIDTH * block, block, WORK * weight.len(), |i, packed| {
+            let packed = packed.take_all();
+            for (output, weight) in weight.chunks_exact(s.patch()).enumerate() {
+                for (input, g) in weight.as_chunks().0[i * WIDTH..].iter().take(WIDTH).enumerate() {
+                    for (place, &value) in transformed::<F2, 2, 4>(g).as_flattened().iter().enumerate() {
+                        packed[(place * s.out_channels + output) * WIDTH + input] = value;
+                    }
+                }
+            }
+        })
     }
 
     /// For [`Dx::channels`].
@@ -28,18 +35,21 @@ impl Tiling<2> {
 
     /// The gradient of the weights from that of the transformed ones, in the order of [`Tiling::transform`].
     pub fn weight_gradient(&self, s: &Shape, packed: &[f32]) -> Vec<f32> {
-        let depth = self.channel_rows.len();
-        let mut gradient = Vec::with_capacity(s.out_channels * s.in_channels * 9);
-        for (output, input) in
-            (0..s.out_channels).flat_map(|output| (0..s.in_channels).map(move |input| (output, input)))
-        {
-            let at = |place| packed[((output / WIDTH * PLACES + place) * depth + input) * WIDTH + output % WIDTH];
-            let line = |[a, b, c, d]: [f32; 4]| [a + 0.5 * (b + c), 0.5 * (b - c), 0.5 * (b + c) + d];
-            let mut dg = [[0.; 3]; 3];
-            both!([4 => 3], 0., |y, x| at(4 * y + x), |du| line(du), |y, x, value| dg[y][x] = value);
-            gradient.extend_from_slice(dg.as_flattened());
-        }
-        gradient
+        let (depth, len) = (self.channel_rows.len(), s.out_channels * s.patch());
+        parallel::filled(len, WIDTH * s.patch(), WORK * len, |block, gradient| {
+            let packed = &packed[block * PLACES * depth * WIDTH..];
+            for (i, dg) in gradient.take_all().as_chunks_mut::<9>().0.iter_mut().enumerate() {
+                let (output, input) = (i / s.in_channels, i % s.in_channels);
+                let line = |[a, b, c, d]: [f32; 4]| [a + 0.5 * (b + c), 0.5 * (b - c), 0.5 * (b + c) + d];
+                both!(
+                    [4 => 3],
+                    0.,
+                    |y, x| packed[((4 * y + x) * depth + input) * WIDTH + output],
+                    |du| line(du),
+                    |y, x, value| dg[3 * y + x] = value
+                );
+            }
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! How images are cut into tiles, and the weights.
 
+use super::super::super::parallel;
 use super::super::super::tile::{ROWS, Steps, WIDTH};
 use super::super::geometry::{Epilogue, Geometry, Shape};
 use super::form::Form;
@@ -101,24 +102,25 @@ impl<const OUT: usize> Tiling<OUT> {
 
     /// Weights (C_out, C_in, 3, 3) as the forward product reads them: (block, place, input, output of the block).
     pub fn transform<F: Form<OUT, IN>, const IN: usize>(&self, s: &Shape, g: &Geometry, weight: &[f32]) -> Vec<f32> {
-        let (mut packed, depth) = (vec![0f32; self.weights(g)], self.channel_rows.len());
-        visit::<F, OUT, IN>(s, weight, |output, input, place, value| {
-            packed[((output / WIDTH * Self::PLACES + place) * depth + input) * WIDTH + output % WIDTH] = value;
-        });
-        packed
+        let (depth, patch) = (self.channel_rows.len(), s.patch());
+        let block = Self::PLACES * depth * WIDTH;
+        parallel::filled(g.blocks * block, block, WORK * weight.len(), |i, packed| {
+            let packed = packed.take_all();
+            for (output, weight) in weight[i * WIDTH * patch..].chunks_exact(patch).take(WIDTH).enumerate() {
+                for (input, g) in weight.as_chunks().0.iter().enumerate() {
+                    for (place, &value) in transformed::<F, OUT, IN>(g).as_flattened().iter().enumerate() {
+                        packed[(place * depth + input) * WIDTH + output] = value;
+                    }
+                }
+            }
+        })
     }
 }
 
-/// Every transformed weight: its output channel, its input channel, its place and its value.
-pub fn visit<F: Form<OUT, IN>, const OUT: usize, const IN: usize>(
-    s: &Shape,
-    weight: &[f32],
-    mut visit: impl FnMut(usize, usize, usize, f32),
-) {
-    for (i, g) in weight.as_chunks::<9>().0.iter().enumerate() {
-        let transformed = F::weights([[g[0], g[1], g[2]], [g[3], g[4], g[5]], [g[6], g[7], g[8]]]);
-        for (place, &value) in transformed.as_flattened().iter().enumerate() {
-            visit(i / s.in_channels, i % s.in_channels, place, value);
-        }
-    }
+/// About how many operations the transformation of a weight takes, memory included.
+pub const WORK: usize = 16;
+
+/// The transformed weights of a pair of channels.
+pub fn transformed<F: Form<OUT, IN>, const OUT: usize, const IN: usize>(g: &[f32; 9]) -> [[f32; IN]; IN] {
+    F::weights([[g[0], g[1], g[2]], [g[3], g[4], g[5]], [g[6], g[7], g[8]]])
 }
