@@ -81,6 +81,7 @@ pub struct Dx<'a> {
 
 impl Kernel for Backward<'_> {
     #[inline(always)]
+    #[allow(clippy::needless_range_loop)] // Of each row of several slices it is vector v.
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { s, g, t, images, dy, scratch: [pixels, dm, dv], dw, db, mut dx } = self;
         let pixel = s.in_channels;
