@@ -66,15 +66,14 @@ impl Prepared for PreparedResidual<'_> {
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         self.batch(x, y)?;
-        let output = self.sizes()[1];
         self.body.run(x, y)?;
         let Some(shortcut) = &self.shortcut else {
-            add_relu(output, x, y);
+            add_relu(x, y);
             return Ok(());
         };
         scratch(y.len(), |short| {
             shortcut.run(x, short)?;
-            add_relu(output, short, y);
+            add_relu(short, y);
             Ok(())
         })
     }

@@ -11,7 +11,7 @@ use crate::depthwise::{self, depthwise_conv2d};
 use crate::weighted::apply;
 use crate::{Epilogue, Window, max_pool2d};
 use candle_core::{Context, Result, Tensor, bail};
-use chain::Chain;
+use chain::{Chain, Dims};
 use step::{Inner, Saved, Step};
 
 /// A convolution, the batch normalisation behind it and what follows that: a layer of [`conv_batch_norm_train`].
@@ -100,7 +100,7 @@ fn composed(xs: &Tensor, layers: &[ConvBatchNorm]) -> Result<(Tensor, Vec<BatchS
 
 impl ConvBatchNorm<'_> {
     /// The convolution of an input of these sizes, if all of the layer fits it.
-    fn inner(&self, dims: (usize, usize, usize, usize)) -> Result<Box<dyn Inner>> {
+    fn inner(&self, dims: Dims) -> Result<Box<dyn Inner>> {
         let Self { weight, bias, window, gamma, beta, epilogue, .. } = *self;
         let inner: Box<dyn Inner> = if self.depthwise {
             Box::new(depthwise::check(dims, weight, bias, &window)?)

@@ -14,17 +14,21 @@ pub fn forward(x: &[f32]) -> Vec<f32> {
 
 /// ReLU of `a + b`.
 pub fn forward_sum(a: &[f32], b: &[f32]) -> Vec<f32> {
-    parallel::filled(a.len(), CHUNK, 2 * a.len(), |i, y| sum(&a[i * CHUNK..], &b[i * CHUNK..], y.take_all()))
+    parallel::filled(a.len(), CHUNK, 2 * a.len(), |i, y| {
+        let y = y.take_all();
+        y.copy_from_slice(&a[i * CHUNK..][..y.len()]);
+        sum(y, &b[i * CHUNK..]);
+    })
 }
 
 /// Replaces `a` by ReLU of `a + b`.
 pub fn forward_sum_into(a: &mut [f32], b: &[f32]) {
     let work = 2 * a.len();
-    parallel::chunks(a, CHUNK, work, |i, a| add_relu(a, &b[i * CHUNK..]));
+    parallel::chunks(a, CHUNK, work, |i, a| sum(a, &b[i * CHUNK..]));
 }
 
 vectorised! {
-fn add_relu<'a>(a: &'a mut [f32], b: &'a [f32]) {
+fn sum<'a>(a: &'a mut [f32], b: &'a [f32]) {
     for (a, b) in a.iter_mut().zip(b) {
         let x = *a + b;
         *a = if x < 0. { 0. } else { x };
@@ -36,15 +40,6 @@ fn add_relu<'a>(a: &'a mut [f32], b: &'a [f32]) {
 pub fn add_into(a: &mut [f32], b: &[f32]) {
     let work = a.len();
     parallel::chunks(a, CHUNK, work, |i, a| a.iter_mut().zip(&b[i * CHUNK..]).for_each(|(a, b)| *a += b));
-}
-
-vectorised! {
-fn sum<'a>(a: &'a [f32], b: &'a [f32], y: &'a mut [f32]) {
-    for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
-        let x = a + b;
-        *y = if x < 0. { 0. } else { x };
-    }
-}
 }
 
 /// The gradient behind a ReLU whose result was `y`: 0 where that is 0.

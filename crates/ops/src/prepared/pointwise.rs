@@ -1,5 +1,5 @@
 use super::Prepared;
-use crate::cpu::parallel;
+use crate::cpu::{parallel, relu};
 use candle_core::Result;
 
 /// The input itself, of so many values: what dropout and flattening are in inference.
@@ -33,24 +33,15 @@ impl Prepared for Relu {
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         self.batch(x, y)?;
-        each_image(self.0, x, y, |y, x| *y = positive(x));
+        parallel::chunks(y, self.0, x.len(), |i, y| {
+            // Written so that NaN stays NaN.
+            y.iter_mut().zip(&x[i * self.0..]).for_each(|(y, &x)| *y = if x < 0. { 0. } else { x });
+        });
         Ok(())
     }
 }
 
-/// `y = max(y + x, 0)` over inputs of `size` values: the end of a residual block.
-pub fn add_relu(size: usize, x: &[f32], y: &mut [f32]) {
-    each_image(size, x, y, |y, x| *y = positive(*y + x));
-}
-
-/// `max(x, 0)`; NaN stays NaN.
-#[inline(always)]
-fn positive(x: f32) -> f32 {
-    if x < 0. { 0. } else { x }
-}
-
-fn each_image(size: usize, x: &[f32], y: &mut [f32], f: impl Fn(&mut f32, f32) + Sync + Send) {
-    parallel::chunks(y, size, x.len(), |i, y| {
-        y.iter_mut().zip(&x[i * size..]).for_each(|(y, &x)| f(y, x));
-    });
+/// `y = max(y + x, 0)`: the end of a residual block.
+pub fn add_relu(x: &[f32], y: &mut [f32]) {
+    relu::forward_sum_into(y, x);
 }
