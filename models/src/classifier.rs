@@ -79,7 +79,7 @@ impl Layer for Classifier {
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         let features = self.backbone.feature_shape(input)?;
-        Ok(Box::new(Chain::new(vec![self.backbone.prepare(input)?, self.head.prepare(&features)?])))
+        Ok(Box::new(Chain::new(vec![self.backbone.prepare(input)?, self.head.prepare(&features)?])?))
     }
 }
 

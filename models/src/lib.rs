@@ -27,6 +27,9 @@
 //! # }
 //! ```
 
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
 mod classifier;
 mod name;
 mod prepared;

@@ -35,7 +35,7 @@ const PAIRS: [(usize, usize); 13] = [
 fn layers<'a>(input: &[usize], width: Width, vb: VarBuilder<'a>) -> Result<Sequential> {
     // The batch normalisation's shift stands in for the bias.
     let conv3 = |stride| Conv2dConfig::same(3).stride(stride).without_bias();
-    let pointwise = Conv2dConfig::square(1).without_bias();
+    let pointwise = Conv2dConfig::new(1).without_bias();
     let stem = Stack::new(input, vb).conv_with(width.of(32), conv3(2)).batch_norm().relu();
     let pair = |stack: Stack<'a>, (channels, stride)| {
         let depthwise = stack.depthwise_with(conv3(stride)).batch_norm().relu();

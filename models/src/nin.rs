@@ -17,7 +17,7 @@ pub(crate) const ARCHITECTURE: Architecture = Architecture {
 
 fn layers<'a>(input: &[usize], width: Width, vb: VarBuilder<'a>) -> Result<Sequential> {
     let conv = |stack: Stack<'a>, channels, kernel| stack.conv_same(width.of(channels), kernel).relu();
-    let pool = |stack: Stack<'a>| stack.max_pool_with(Window::square(3).stride(2).padding(1)).dropout(0.5);
+    let pool = |stack: Stack<'a>| stack.max_pool_with(Window::pool(3).stride(2).padding(1)).dropout(0.5);
     let stack = Stack::new(input, vb);
     let stack = pool(conv(conv(conv(stack, 192, 5), 160, 1), 96, 1));
     let stack = pool(conv(conv(conv(stack, 192, 5), 192, 1), 192, 1));

@@ -42,7 +42,7 @@ fn block(input: &[usize], channels: usize, stride: usize, vb: VarBuilder) -> Res
     let shortcut = if stride == 1 {
         None
     } else {
-        let projection = Conv2dConfig::square(1).stride(stride);
+        let projection = Conv2dConfig::new(1).stride(stride);
         let shortcut = Stack::new(input, vb.pp("downsample")).conv_with(channels, projection).build()?;
         Some(Box::new(shortcut) as Box<dyn Layer>)
     };

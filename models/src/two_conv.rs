@@ -67,7 +67,7 @@ fn avg_pool(input: &[usize], width: Width, vb: VarBuilder) -> Result<Sequential>
 }
 
 fn strided(input: &[usize], width: Width, vb: VarBuilder) -> Result<Sequential> {
-    let strided = Conv2dConfig::square(3).stride(2);
+    let strided = Conv2dConfig::new(3).stride(2);
     Stack::new(input, vb).conv_with(width.of(32), strided).relu().conv_with(width.of(64), strided).relu().build()
 }
 

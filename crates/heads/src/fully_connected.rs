@@ -76,7 +76,7 @@ impl Layer for FullyConnected {
         let hidden = self.hidden.as_ref().map(|hidden| hidden.prepare(input)).transpose()?;
         let inputs = self.linear.weight().dim(1)?;
         let linear = self.linear.prepare(&[inputs])?;
-        Ok(Box::new(Chain::new(hidden.into_iter().chain([linear]).collect())))
+        Ok(Box::new(Chain::new(hidden.into_iter().chain([linear]).collect())?))
     }
 }
 

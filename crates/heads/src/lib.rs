@@ -33,6 +33,9 @@
 //! # }
 //! ```
 
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
 mod attention;
 mod config;
 mod evidence;

@@ -93,12 +93,12 @@ impl Layer for Pointwise {
             }
             Global::Maximum => {
                 let weight = weight.reshape((self.classes, self.channels, 1, 1))?;
-                let convolution = Conv2d::new(&weight, Some(bias), &Window::square(1), Epilogue::None, maps)?;
+                let convolution = Conv2d::new(&weight, Some(bias), &Window::conv(1), Epilogue::None, maps)?;
                 maps[0] = self.classes;
                 vec![Box::new(convolution), self.pooling.prepare(&maps)?]
             }
         };
-        Ok(Box::new(Chain::new(steps)))
+        Ok(Box::new(Chain::new(steps)?))
     }
 }
 

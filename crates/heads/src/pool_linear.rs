@@ -69,7 +69,7 @@ impl<P: Pooling> Layer for PoolLinear<P> {
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         check_channels(input, self.channels)?;
         let linear = self.linear.prepare(&[self.pooling.outputs(self.channels)])?;
-        Ok(Box::new(Chain::new(vec![self.pooling.prepare(input)?, linear])))
+        Ok(Box::new(Chain::new(vec![self.pooling.prepare(input)?, linear])?))
     }
 }
 

@@ -13,14 +13,14 @@ pub struct Conv2dConfig {
 }
 
 impl Conv2dConfig {
-    /// A square kernel that moves by one.
-    pub fn square(kernel: usize) -> Self {
-        Self { window: Window::square(kernel).stride(1), bias: true }
+    /// A square kernel with stride 1, without padding and with bias.
+    pub fn new(kernel: usize) -> Self {
+        Self { window: Window::conv(kernel), bias: true }
     }
 
     /// A square kernel of odd size, padded so that the output is as large as the input.
     pub fn same(kernel: usize) -> Self {
-        Self::square(kernel).padding(kernel / 2)
+        Self::new(kernel).padding(kernel / 2)
     }
 
     pub fn stride(self, stride: usize) -> Self {
@@ -104,7 +104,7 @@ impl Layer for Conv2d {
                 let mut norm = norm.clone();
                 norm.relu = self.epilogue != Epilogue::None;
                 let ys = norm.forward(&ops::conv2d(xs, &weight, bias, window)?, mode)?;
-                if self.epilogue == Epilogue::ReluMaxPool { ops::max_pool2d(&ys, &Window::square(2)) } else { Ok(ys) }
+                if self.epilogue == Epilogue::ReluMaxPool { ops::max_pool2d(&ys, &Window::pool(2)) } else { Ok(ys) }
             }
         }
     }

@@ -25,6 +25,9 @@
 //! # }
 //! ```
 
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
 mod activation;
 mod batch_norm;
 mod conv;

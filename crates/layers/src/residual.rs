@@ -94,7 +94,7 @@ pub struct PaddedIdentity {
 impl PaddedIdentity {
     /// A window of one pixel: pooling by it picks every `stride`-th.
     fn window(&self) -> Window {
-        Window::square(1).stride(self.stride)
+        Window::pool(1).stride(self.stride)
     }
 }
 

@@ -76,6 +76,6 @@ impl Layer for Sequential {
             }
             shape = layer.describe(&shape).with_context(|| format!("layer {path}"))?.output;
         }
-        Ok(Box::new(Chain::new(steps)))
+        Ok(Box::new(Chain::new(steps)?))
     }
 }

@@ -55,7 +55,7 @@ impl Module {
             }
             (Module::Conv2d(conv), Module::Relu) if conv.epilogue == Epilogue::None => conv.epilogue = Epilogue::Relu,
             (Module::Conv2d(conv), Module::MaxPool2d(MaxPool2d(window)))
-                if conv.epilogue == Epilogue::Relu && *window == Window::square(2) =>
+                if conv.epilogue == Epilogue::Relu && *window == Window::pool(2) =>
             {
                 conv.epilogue = Epilogue::ReluMaxPool;
             }
@@ -97,7 +97,7 @@ impl<'a> Stack<'a> {
 
     /// A convolution without padding that moves by one.
     pub fn conv(self, channels: usize, kernel: usize) -> Self {
-        self.conv_with(channels, Conv2dConfig::square(kernel))
+        self.conv_with(channels, Conv2dConfig::new(kernel))
     }
 
     /// A convolution padded so that the output is as large as the input.
@@ -124,7 +124,7 @@ impl<'a> Stack<'a> {
 
     /// Maximum over windows side by side.
     pub fn max_pool(self, kernel: usize) -> Self {
-        self.max_pool_with(Window::square(kernel))
+        self.max_pool_with(Window::pool(kernel))
     }
 
     pub fn max_pool_with(self, window: Window) -> Self {
@@ -133,7 +133,7 @@ impl<'a> Stack<'a> {
 
     /// Average over windows side by side.
     pub fn avg_pool(self, kernel: usize) -> Self {
-        self.layer(|_, _| Ok(AvgPool2d(Window::square(kernel))))
+        self.layer(|_, _| Ok(AvgPool2d(Window::pool(kernel))))
     }
 
     pub fn dropout(self, p: f64) -> Self {

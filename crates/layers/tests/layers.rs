@@ -100,7 +100,7 @@ fn convolution_relu_and_pooling_in_one_go_give_what_they_give_one_after_the_othe
     let fused = Stack::new(&shape, builder(&variables)).conv(4, 3).relu().max_pool(2).build()?;
     // The same parameters, with layers that nothing can absorb.
     let plain = Stack::new(&shape, builder(&variables)).conv(4, 3).layer(|_, _| Ok(Relu));
-    let plain = plain.layer(|_, _| Ok(MaxPool2d(Window::square(2)))).build()?;
+    let plain = plain.layer(|_, _| Ok(MaxPool2d(Window::pool(2)))).build()?;
     let description = fused.describe(&shape)?;
     assert_eq!(description, plain.describe(&shape)?);
     let kinds: Vec<&str> = description.children.iter().map(|child| child.kind.as_str()).collect();
@@ -137,8 +137,8 @@ fn a_depthwise_convolution_takes_on_batch_normalisation_and_relu() -> Result<()>
 #[test]
 fn pooling_tells_its_padding() -> Result<()> {
     let kind = |window| Ok::<_, candle_core::Error>(MaxPool2d(window).describe(&[2, 9, 9])?.kind);
-    assert_eq!(kind(Window::square(2))?, "MaxPool2d(2x2, stride 2)");
-    assert_eq!(kind(Window::square(3).stride(2).padding(1))?, "MaxPool2d(3x3, stride 2, padding 1)");
+    assert_eq!(kind(Window::pool(2))?, "MaxPool2d(2x2, stride 2)");
+    assert_eq!(kind(Window::pool(3).stride(2).padding(1))?, "MaxPool2d(3x3, stride 2, padding 1)");
     Ok(())
 }
 
@@ -152,7 +152,7 @@ fn the_first_error_of_a_stack_names_its_layer_and_shape() {
 #[test]
 fn receptive_fields_compose_with_size_jump_and_start() -> Result<()> {
     let stack = Stack::new(&[1, 32, 32], builder(&VarMap::new()));
-    let net = stack.conv_same(2, 3).max_pool(2).conv_with(2, Conv2dConfig::square(5).stride(2)).build()?;
+    let net = stack.conv_same(2, 3).max_pool(2).conv_with(2, Conv2dConfig::new(5).stride(2)).build()?;
     let field = net.describe(&[1, 32, 32])?.receptive_field.expect("convolutions keep positions")[1];
     // 3 → 3 + 1 → 4 + 4·2; the first position is centred on 0 + 0.5 + 2·2.
     assert_eq!((field.size, field.jump, field.start), (12, 4, 4.5));
@@ -163,8 +163,7 @@ fn receptive_fields_compose_with_size_jump_and_start() -> Result<()> {
 #[test]
 fn descriptions_tell_the_shape_that_comes_out() -> Result<()> {
     let stack = Stack::new(&[3, 17, 23], builder(&VarMap::new()));
-    let stack =
-        stack.conv_with(4, Conv2dConfig::same(5).stride(2)).max_pool_with(Window::square(3).stride(2).padding(1));
+    let stack = stack.conv_with(4, Conv2dConfig::same(5).stride(2)).max_pool_with(Window::pool(3).stride(2).padding(1));
     let net = stack.avg_pool(2).dropout(0.5).build()?;
     let ys = net.forward(&input(&[2, 3, 17, 23]), Mode::Inference)?;
     assert_eq!(ys.dims()[1..], net.describe(&[3, 17, 23])?.output);

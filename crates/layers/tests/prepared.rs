@@ -45,7 +45,7 @@ impl Layer for Halved {
 #[test]
 fn every_layer_computes_the_same_when_prepared() -> Result<()> {
     let vb = || builder(DType::F32);
-    let overlapping = Window::square(3).stride(2).padding(1);
+    let overlapping = Window::pool(3).stride(2).padding(1);
     let body = Stack::new(&[3, 9, 7], vb()).conv_with(5, Conv2dConfig::same(3).stride(2)).batch_norm().build()?;
     let of_volumes: [(&str, Box<dyn Layer>); 10] = [
         ("depthwise", Box::new(DepthwiseConv2d::new(3, Conv2dConfig::same(3).stride(2).without_bias(), vb())?)),

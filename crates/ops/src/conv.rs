@@ -25,7 +25,7 @@ pub fn conv2d_relu(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: 
     convolve(xs, weight, bias, window, Epilogue::Relu)
 }
 
-/// `max_pool2d(relu(conv2d(…)), Window::square(2))` in one operator. The feature map before the pooling is never
+/// `max_pool2d(relu(conv2d(…)), Window::pool(2))` in one operator. The feature map before the pooling is never
 /// written, and the backward pass goes through the maxima alone.
 ///
 /// # Shapes
@@ -62,7 +62,7 @@ fn convolve(
         return match epilogue {
             Epilogue::None => Ok(ys),
             Epilogue::Relu => composed::relu(&ys),
-            Epilogue::ReluMaxPool => composed::max_pool2d(&composed::relu(&ys)?, &Window::square(2)),
+            Epilogue::ReluMaxPool => composed::max_pool2d(&composed::relu(&ys)?, &Window::pool(2)),
         };
     }
     let has_gradient = [Some(xs), Some(weight), bias].into_iter().flatten().any(|t| t.track_op());
@@ -88,7 +88,7 @@ pub(crate) fn check(
     let input = [height, width];
     let output = window.output_size(input)?;
     if epilogue == Epilogue::ReluMaxPool {
-        Window::square(2).output_size(output)?;
+        Window::pool(2).output_size(output)?;
     }
     Ok(conv::Shape { batch, in_channels, out_channels, input, output, window: *window, epilogue })
 }

@@ -54,14 +54,14 @@ pub struct ConvBatchNorm<'a> {
 /// let depthwise = ConvBatchNorm {
 ///     weight: &each?,
 ///     bias: None,
-///     window: Window::square(3).stride(1).padding(1),
+///     window: Window::conv(3).padding(1),
 ///     depthwise: true,
 ///     gamma: &three_ones,
 ///     beta: &three_zeros,
 ///     eps: 1e-5,
 ///     epilogue: Epilogue::Relu,
 /// };
-/// let window = Window::square(1);
+/// let window = Window::conv(1);
 /// let pointwise = ConvBatchNorm { weight: &across?, window, depthwise: false, gamma: &ones, beta: &zeros, ..depthwise };
 /// let (features, statistics) = conv_batch_norm_train(&image, &[depthwise, pointwise])?;
 /// assert_eq!(features.dims(), [2, 5, 8, 8]);
@@ -92,7 +92,7 @@ fn composed(xs: &Tensor, layers: &[ConvBatchNorm]) -> Result<(Tensor, Vec<BatchS
         let convolve = if layer.depthwise { depthwise_conv2d } else { conv2d };
         let (ys, statistics) =
             batch_norm_train(&convolve(&xs, weight, bias, &window)?, gamma, beta, eps, epilogue != Epilogue::None)?;
-        xs = if epilogue == Epilogue::ReluMaxPool { max_pool2d(&ys, &Window::square(2))? } else { ys };
+        xs = if epilogue == Epilogue::ReluMaxPool { max_pool2d(&ys, &Window::pool(2))? } else { ys };
         all.push(statistics);
     }
     Ok((xs, all))

@@ -15,7 +15,7 @@
 //!
 //! # fn main() -> candle_core::Result<()> {
 //! let x = Var::from_tensor(&Tensor::arange(0f32, 121., &Device::Cpu)?.reshape((1, 1, 11, 11))?)?;
-//! let y = ops::max_pool2d(&x, &Window::square(2))?;
+//! let y = ops::max_pool2d(&x, &Window::pool(2))?;
 //! assert_eq!(y.dims(), [1, 1, 5, 5]);
 //! // One gradient of 1 for each of the 25 windows, odd size or not.
 //! let dx = y.sum_all()?.backward()?.remove(&x).unwrap();
@@ -23,6 +23,8 @@
 //! # Ok(())
 //! # }
 //! ```
+
+#![warn(missing_docs)]
 
 mod activation;
 mod batch_norm;

@@ -10,9 +10,14 @@ pub struct Window {
 }
 
 impl Window {
-    /// A square window that moves by its own size: the usual pooling.
-    pub fn square(kernel: usize) -> Self {
-        Self { kernel: [kernel; 2], stride: [kernel; 2], padding: [0; 2] }
+    /// The usual window of a convolution: a square kernel with stride 1 and without padding.
+    pub fn conv(kernel: usize) -> Self {
+        Self { kernel: [kernel; 2], stride: [1; 2], padding: [0; 2] }
+    }
+
+    /// The usual window of a pooling: a square kernel whose stride is its own size, without padding.
+    pub fn pool(kernel: usize) -> Self {
+        Self { stride: [kernel; 2], ..Self::conv(kernel) }
     }
 
     /// A window over one axis of length L, seen as an image of height 1.

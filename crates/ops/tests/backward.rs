@@ -8,9 +8,9 @@ use ops::{ConvBatchNorm, Epilogue, Projection, Window};
 
 /// A small network with one operator of each kind, on one f32 image after the other.
 fn network(x: &Tensor, weight: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<Tensor> {
-    let x = ops::conv2d(x, weight, None, &Window::square(3).stride(1).padding(1))?;
+    let x = ops::conv2d(x, weight, None, &Window::conv(3).padding(1))?;
     let (x, _) = ops::batch_norm_train(&x, gamma, beta, 1e-5, true)?;
-    let x = ops::avg_pool2d(&ops::max_pool2d(&x, &Window::square(2))?, &Window::square(2).stride(1))?;
+    let x = ops::avg_pool2d(&ops::max_pool2d(&x, &Window::pool(2))?, &Window::pool(2).stride(1))?;
     ops::linear_relu(&ops::global_max_pool(&x)?, gamma.unsqueeze(0)?.as_ref(), None)?.sum_all()
 }
 
@@ -29,7 +29,7 @@ fn a_second_backward_pass_gives_the_same_gradients() -> Result<()> {
 #[test]
 fn the_gradient_of_the_weights_does_not_depend_on_whether_the_input_has_one() -> Result<()> {
     let [x, weight] = [integers(&[9, 3, 7, 7], 1)?, integers(&[4, 3, 3, 3], 2)?];
-    let window = Window::square(3).stride(2).padding(1);
+    let window = Window::conv(3).stride(2).padding(1);
     let alone = common::gradient(&weight, |weight| ops::conv2d_relu(&x, weight, None, &window))?;
     let inputs = [x.clone(), weight];
     let (_, both) = evaluate(&inputs, |y| y.ones_like(), |t| ops::conv2d_relu(&t[0], &t[1], None, &window))?;
@@ -48,13 +48,13 @@ fn normalised_convolutions_in_a_row_are_the_same_as_one_after_the_other() -> Res
     let inputs = shapes.iter().zip(1..).map(|(shape, seed)| distinct(shape, seed)?.to_dtype(DType::F32));
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
     let layers = |t: &[Tensor], f: &dyn Fn(&[ConvBatchNorm]) -> Result<Tensor>| {
-        let window = Window::square(3).stride(1).padding(1);
+        let window = Window::conv(3).padding(1);
         let (weight, bias, gamma, beta) = (&t[1], Some(&t[4]), &t[2], &t[3]);
         let epilogue = Epilogue::ReluMaxPool;
         let first = ConvBatchNorm { weight, bias, window, depthwise: false, gamma, beta, eps: 1e-5, epilogue };
         let (weight, gamma, beta, epilogue) = (&t[5], &t[6], &t[7], Epilogue::Relu);
         let second = ConvBatchNorm { weight, bias: None, depthwise: true, gamma, beta, epilogue, ..first };
-        let (weight, gamma, beta, window, epilogue) = (&t[8], &t[9], &t[10], Window::square(1), Epilogue::None);
+        let (weight, gamma, beta, window, epilogue) = (&t[8], &t[9], &t[10], Window::conv(1), Epilogue::None);
         f(&[first, second, ConvBatchNorm { weight, window, depthwise: false, gamma, beta, epilogue, ..second }])
     };
     let in_a_row = |t: &[Tensor]| layers(t, &|layers| Ok(ops::conv_batch_norm_train(&t[0], layers)?.0));
@@ -77,12 +77,12 @@ fn normalised_convolutions_in_a_row_are_the_same_as_one_after_the_other() -> Res
 #[test]
 fn a_residual_block_in_one_operator_is_the_same_as_its_parts() -> Result<()> {
     let body: [&[usize]; 8] = [&[9, 8, 11, 13], &[8, 8, 3, 3], &[8], &[8], &[8], &[8, 8, 3, 3], &[8], &[8]];
-    let (same, strided) = (Window::square(3).stride(1).padding(1), Window::square(3).stride(2).padding(1));
+    let (same, strided) = (Window::conv(3).padding(1), Window::conv(3).stride(2).padding(1));
     // The weights of the projection and its bias, if there are, its window and that of the first layer.
     let blocks: [(&[&[usize]], Window, Window); 4] = [
         (&[], same, same),
-        (&[&[8, 8, 1, 1], &[8]], Window::square(1), same),
-        (&[&[8, 8, 1, 1], &[8]], Window::square(1).stride(2), strided),
+        (&[&[8, 8, 1, 1], &[8]], Window::conv(1), same),
+        (&[&[8, 8, 1, 1], &[8]], Window::conv(1).stride(2), strided),
         (&[&[8, 8, 3, 3]], strided, strided),
     ];
     for (projected, window, first) in blocks {

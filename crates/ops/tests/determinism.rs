@@ -33,18 +33,18 @@ fn same_on_any_number_of_threads(shapes: &[&[usize]], f: impl Fn(&[Tensor]) -> R
 
 #[test]
 fn convolutions_have_the_same_bits_on_any_number_of_threads() -> Result<()> {
-    let window = Window::square(3).stride(1).padding(1);
+    let window = Window::conv(3).padding(1);
     let shapes: [&[usize]; 3] = [&[19, 8, 20, 20], &[16, 8, 3, 3], &[16]];
     same_on_any_number_of_threads(&shapes, |t| ops::conv2d_relu(&t[0], &t[1], Some(&t[2]), &window))?;
     same_on_any_number_of_threads(&shapes, |t| ops::conv2d_relu_max_pool(&t[0], &t[1], Some(&t[2]), &window))?;
     same_on_any_number_of_threads(&shapes[..2], |t| ops::conv2d(&t[0], &t[1], None, &window.stride(2)))?;
     let shapes: [&[usize]; 2] = [&[19, 16, 20, 20], &[16, 16, 1, 1]];
-    same_on_any_number_of_threads(&shapes, |t| ops::conv2d(&t[0], &t[1], None, &Window::square(1)))
+    same_on_any_number_of_threads(&shapes, |t| ops::conv2d(&t[0], &t[1], None, &Window::conv(1)))
 }
 
 #[test]
 fn a_normalised_convolution_has_the_same_bits_on_any_number_of_threads() -> Result<()> {
-    let window = Window::square(3).stride(1).padding(1);
+    let window = Window::conv(3).padding(1);
     let shapes: [&[usize]; 4] = [&[19, 8, 20, 20], &[16, 8, 3, 3], &[16], &[16]];
     for epilogue in [Epilogue::None, Epilogue::Relu, Epilogue::ReluMaxPool] {
         same_on_any_number_of_threads(&shapes, |t| {
@@ -61,7 +61,7 @@ fn a_normalised_convolution_has_the_same_bits_on_any_number_of_threads() -> Resu
 fn depthwise_convolutions_have_the_same_bits_on_any_number_of_threads() -> Result<()> {
     let shapes: [&[usize]; 3] = [&[19, 24, 20, 20], &[24, 1, 3, 3], &[24]];
     for stride in [1, 2] {
-        let window = Window::square(3).stride(stride).padding(1);
+        let window = Window::conv(3).stride(stride).padding(1);
         same_on_any_number_of_threads(&shapes, |t| ops::depthwise_conv2d(&t[0], &t[1], Some(&t[2]), &window))?;
     }
     Ok(())
@@ -77,8 +77,8 @@ fn linear_layers_have_the_same_bits_on_any_number_of_threads() -> Result<()> {
 #[test]
 fn pooling_and_relu_have_the_same_bits_on_any_number_of_threads() -> Result<()> {
     let x: [&[usize]; 1] = [&[8, 33, 33, 33]];
-    let overlapping = Window::square(3).stride(2).padding(1);
-    same_on_any_number_of_threads(&x, |t| ops::max_pool2d(&t[0], &Window::square(2)))?;
+    let overlapping = Window::pool(3).stride(2).padding(1);
+    same_on_any_number_of_threads(&x, |t| ops::max_pool2d(&t[0], &Window::pool(2)))?;
     same_on_any_number_of_threads(&x, |t| ops::max_pool2d(&t[0], &overlapping))?;
     same_on_any_number_of_threads(&x, |t| ops::avg_pool2d(&t[0], &overlapping))?;
     same_on_any_number_of_threads(&x, |t| ops::adaptive_max_pool2d(&t[0], [4, 4]))?;

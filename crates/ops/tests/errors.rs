@@ -27,7 +27,7 @@ fn convolutions_refuse_what_does_not_fit() {
             must_fail(what, dtype, ops::conv2d_relu_max_pool(&x, &weight, bias.as_ref(), &window));
         };
         let (x, weight) = (|| zeros([2, 3, 5, 5], dtype), || zeros([4, 3, 3, 3], dtype));
-        let window = Window::square(3).stride(1);
+        let window = Window::conv(3);
         fails("an input smaller than the kernel", zeros([2, 3, 2, 5], dtype), weight(), None, window);
         fails("a kernel other than the window's", x(), zeros([4, 3, 3, 2], dtype), None, window);
         fails("other channels", zeros([2, 2, 5, 5], dtype), weight(), None, window);
@@ -36,7 +36,7 @@ fn convolutions_refuse_what_does_not_fit() {
         fails("an image without a batch", zeros([3, 5, 5], dtype), weight(), None, window);
         fails("weights of rank 1", x(), zeros([4], dtype), None, window);
         fails("a stride of zero", x(), weight(), None, window.stride(0));
-        fails("a kernel of zero", x(), zeros([4, 3, 0, 0], dtype), None, Window::square(0).stride(1));
+        fails("a kernel of zero", x(), zeros([4, 3, 0, 0], dtype), None, Window::conv(0));
         fails("no input channels", zeros([2, 0, 5, 5], dtype), zeros([4, 0, 3, 3], dtype), None, window);
         fails("no output channels", x(), zeros([0, 3, 3, 3], dtype), None, window);
         fails("an image without rows", zeros([2, 3, 0, 5], dtype), weight(), None, window.padding(2));
@@ -83,13 +83,13 @@ fn pooling_refuses_what_does_not_fit() {
             must_fail(what, dtype, ops::avg_pool2d(&x, &window));
         };
         let x = || zeros([2, 3, 5, 5], dtype);
-        fails("an input smaller than the kernel", x(), Window::square(6));
-        fails("a padding of more than half the kernel", x(), Window::square(3).padding(2));
-        fails("a padding without a kernel", x(), Window::square(1).padding(1));
-        fails("a stride of zero", x(), Window::square(2).stride(0));
-        fails("a kernel of zero", x(), Window::square(0).stride(1));
-        fails("an image without a batch", zeros([3, 5, 5], dtype), Window::square(2));
-        fails("an image without rows", zeros([2, 3, 0, 5], dtype), Window::square(2).padding(1));
+        fails("an input smaller than the kernel", x(), Window::pool(6));
+        fails("a padding of more than half the kernel", x(), Window::pool(3).padding(2));
+        fails("a padding without a kernel", x(), Window::pool(1).padding(1));
+        fails("a stride of zero", x(), Window::pool(2).stride(0));
+        fails("a kernel of zero", x(), Window::pool(0).stride(1));
+        fails("an image without a batch", zeros([3, 5, 5], dtype), Window::pool(2));
+        fails("an image without rows", zeros([2, 3, 0, 5], dtype), Window::pool(2).padding(1));
 
         let row = zeros([2, 3, 5], dtype);
         must_fail("1-d, too small", dtype, ops::max_pool1d(&row, 6, 1, 0));
@@ -179,8 +179,8 @@ fn is_empty(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Resul
 #[test]
 fn an_empty_batch_gives_an_empty_result() -> Result<()> {
     let image = [zeros([0, 3, 5, 5], DType::F32)];
-    let window = Window::square(3).stride(1);
-    is_empty(&image, |t| ops::max_pool2d(&t[0], &Window::square(2)))?;
+    let window = Window::conv(3);
+    is_empty(&image, |t| ops::max_pool2d(&t[0], &Window::pool(2)))?;
     is_empty(&image, |t| ops::avg_pool2d(&t[0], &window))?;
     is_empty(&image, |t| ops::adaptive_max_pool2d(&t[0], [2, 2]))?;
     is_empty(&image, |t| ops::relu(&t[0]))?;

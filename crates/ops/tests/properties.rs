@@ -152,7 +152,7 @@ proptest! {
         if bias {
             inputs.push(integers(&[c_out], seed + 2)?);
         }
-        holds(same(&inputs, memory, 0., |t| convolve(&t[0], &t[1], t.get(2), &Window::square(1).stride(1))))?;
+        holds(same(&inputs, memory, 0., |t| convolve(&t[0], &t[1], t.get(2), &Window::conv(1))))?;
     }
 
     #[test]
@@ -273,7 +273,7 @@ proptest! {
     fn a_normalised_convolution_equals_its_parts(
         batch in 2usize..=18,
         channels in [1usize..=5, 1usize..=18],
-        window in prop_oneof![3 => window(1), 1 => Just(Window::square(1).stride(1))],
+        window in prop_oneof![3 => window(1), 1 => Just(Window::conv(1))],
         more in [2usize..=7, 2usize..=7],
         bias: bool,
         depthwise: bool,
@@ -298,7 +298,7 @@ proptest! {
         let parts = |t: &[Tensor]| -> Result<(Tensor, BatchStatistics)> {
             let (ys, statistics) =
                 ops::batch_norm_train(&convolve(&t[0], &t[1], t.get(4), &window)?, &t[2], &t[3], 1e-5, epilogue > 0)?;
-            Ok((if epilogue == 2 { ops::max_pool2d(&ys, &Window::square(2))? } else { ys }, statistics))
+            Ok((if epilogue == 2 { ops::max_pool2d(&ys, &Window::pool(2))? } else { ys }, statistics))
         };
         // Where there is a bias, it is rounded into what the parts normalise, and its gradient is noise around 0.
         let tolerance = if bias { 1e-3 } else { 0. };

@@ -22,7 +22,7 @@ fn vector(values: &[f32]) -> Result<Tensor> {
 
 #[test]
 fn max_pooling_hands_on_the_whole_gradient_of_every_window() -> Result<()> {
-    let dx = gradient(&ramp(4, 4)?, |x| ops::max_pool2d(x, &Window::square(2)))?;
+    let dx = gradient(&ramp(4, 4)?, |x| ops::max_pool2d(x, &Window::pool(2)))?;
     let winners = [0., 0., 0., 0., 0., 1., 0., 1., 0., 0., 0., 0., 0., 1., 0., 1.];
     assert_eq!(values(&dx)?, winners);
     Ok(())
@@ -31,7 +31,7 @@ fn max_pooling_hands_on_the_whole_gradient_of_every_window() -> Result<()> {
 #[test]
 fn max_pooling_gives_tied_maxima_one_winner_the_first() -> Result<()> {
     let dx = gradient(&Tensor::zeros((1, 1, 2, 2), candle_core::DType::F32, &Device::Cpu)?, |x| {
-        ops::max_pool2d(x, &Window::square(2))
+        ops::max_pool2d(x, &Window::pool(2))
     })?;
     assert_eq!(values(&dx)?, [1., 0., 0., 0.]);
     Ok(())
@@ -41,8 +41,8 @@ fn max_pooling_gives_tied_maxima_one_winner_the_first() -> Result<()> {
 fn pooling_gradients_are_right_where_the_stride_does_not_divide_the_size() -> Result<()> {
     let x = ramp(11, 11)?;
     for dx in [
-        gradient(&x, |x| ops::max_pool2d(x, &Window::square(2)))?,
-        gradient(&x, |x| ops::avg_pool2d(x, &Window::square(2)))?,
+        gradient(&x, |x| ops::max_pool2d(x, &Window::pool(2)))?,
+        gradient(&x, |x| ops::avg_pool2d(x, &Window::pool(2)))?,
     ] {
         assert_eq!(sum(&dx)?, 25.);
         assert_eq!(sum(&dx.narrow(2, 10, 1)?)?, 0., "no window sees the last row");
@@ -54,9 +54,9 @@ fn pooling_gradients_are_right_where_the_stride_does_not_divide_the_size() -> Re
 #[test]
 fn pooling_has_gradients_for_overlapping_padded_one_dimensional_and_global_windows() -> Result<()> {
     let x = ramp(7, 7)?;
-    let padded = Window::square(3).stride(2).padding(1);
+    let padded = Window::pool(3).stride(2).padding(1);
     assert_eq!(sum(&gradient(&x, |x| ops::max_pool2d(x, &padded))?)?, 16.);
-    assert_eq!(sum(&gradient(&x, |x| ops::max_pool2d(x, &Window::square(3).stride(1)))?)?, 25.);
+    assert_eq!(sum(&gradient(&x, |x| ops::max_pool2d(x, &Window::pool(3).stride(1)))?)?, 25.);
     assert_eq!(sum(&gradient(&x, |x| ops::adaptive_max_pool2d(x, [2, 2]))?)?, 4.);
     assert_eq!(sum(&gradient(&x.squeeze(1)?, |x| ops::max_pool1d(x, 3, 1, 1))?)?, 49.);
     assert!((sum(&gradient(&x, ops::global_avg_pool)?)? - 1.).abs() < 1e-6);
@@ -75,10 +75,10 @@ fn relu_has_gradient_zero_at_zero() -> Result<()> {
     let x = vector(&[-1., 0., 1.])?;
     assert_eq!(values(&gradient(&x, ops::relu)?)?, [0., 0., 1.]);
     let identity = vector(&[1.])?.reshape((1, 1, 1, 1))?;
-    let fused = |x: &Tensor| ops::conv2d_relu(&x.reshape((1, 1, 1, 3))?, &identity, None, &Window::square(1));
+    let fused = |x: &Tensor| ops::conv2d_relu(&x.reshape((1, 1, 1, 3))?, &identity, None, &Window::conv(1));
     assert_eq!(values(&gradient(&x, fused)?)?, [0., 0., 1.]);
     let pooled = vector(&[0.; 4])?.reshape((1, 1, 2, 2))?;
-    let fused = |x: &Tensor| ops::conv2d_relu_max_pool(x, &identity, None, &Window::square(1));
+    let fused = |x: &Tensor| ops::conv2d_relu_max_pool(x, &identity, None, &Window::conv(1));
     assert_eq!(values(&gradient(&pooled, fused)?)?, [0.; 4]);
     let fused = |x: &Tensor| ops::linear_relu(&x.unsqueeze(1)?, &identity.reshape((1, 1))?, None);
     assert_eq!(values(&gradient(&x, fused)?)?, [0., 0., 1.]);
@@ -182,7 +182,7 @@ mod candle_still {
     fn cannot_differentiate_a_strided_convolution_of_an_image_that_is_not_square() -> Result<()> {
         let weight = Tensor::ones((1, 1, 3, 3), candle_core::DType::F32, &Device::Cpu)?;
         assert!(gradient(&ramp(7, 8)?, |x| x.conv2d(&weight, 0, 2, 1, 1)).is_err());
-        assert!(gradient(&ramp(7, 8)?, |x| ops::conv2d(x, &weight, None, &Window::square(3).stride(2))).is_ok());
+        assert!(gradient(&ramp(7, 8)?, |x| ops::conv2d(x, &weight, None, &Window::conv(3).stride(2))).is_ok());
         Ok(())
     }
 }

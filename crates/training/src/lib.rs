@@ -40,6 +40,9 @@
 //! # }
 //! ```
 
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
 mod evaluate;
 mod fit;
 mod init;

@@ -38,14 +38,14 @@ pub struct Projection<'a> {
 /// let layer = ConvBatchNorm {
 ///     weight: &weight?,
 ///     bias: None,
-///     window: Window::square(3).stride(2).padding(1),
+///     window: Window::conv(3).stride(2).padding(1),
 ///     depthwise: false,
 ///     gamma: &gamma,
 ///     beta: &beta,
 ///     eps: 1e-5,
 ///     epilogue: Epilogue::None,
 /// };
-/// let projection = Projection { weight: &across?, bias: None, window: Window::square(1).stride(2) };
+/// let projection = Projection { weight: &across?, bias: None, window: Window::conv(1).stride(2) };
 /// let (features, statistics) = residual_conv_batch_norm_train(&image, &[layer], Some(projection))?;
 /// assert_eq!(features.dims(), [2, 5, 4, 4]);
 /// assert_eq!(statistics.len(), 1);

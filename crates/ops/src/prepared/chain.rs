@@ -1,6 +1,6 @@
 use super::Prepared;
 use crate::cpu::{parallel, scratch};
-use candle_core::Result;
+use candle_core::{Result, bail};
 use std::sync::OnceLock;
 
 /// Bytes that the inputs under way through some parts should take at most, with what the kernels need beside them: half
@@ -17,13 +17,23 @@ pub struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    /// # Panics
-    /// There are no parts.
-    pub fn new(mut parts: Vec<Box<dyn Prepared + 'a>>) -> Self {
+    /// Chains `parts`, each taking what the one before it gives.
+    ///
+    /// # Errors
+    /// No parts, or a part whose input is not as long as the output before it.
+    pub fn new(mut parts: Vec<Box<dyn Prepared + 'a>>) -> Result<Self> {
         if !parts.iter().all(|part| part.is_identity()) {
             parts.retain(|part| !part.is_identity());
         }
-        assert!(!parts.is_empty(), "a chain has at least one part");
+        if parts.is_empty() {
+            bail!("a chain needs at least one part")
+        }
+        for (i, pair) in parts.windows(2).enumerate() {
+            let ([_, given], [taken, _]) = (pair[0].sizes(), pair[1].sizes());
+            if given != taken {
+                bail!("part {i} of the chain gives {given} values, the next part takes {taken}")
+            }
+        }
         let mut segments: Vec<Segment> = Vec::new();
         for part in parts {
             let piece = (CACHE / size_of::<f32>() / part.footprint().max(1)).clamp(1, MOST);
@@ -36,7 +46,7 @@ impl<'a> Chain<'a> {
                 _ => segments.push(Segment { parts: vec![part], piece: few.then_some(piece) }),
             }
         }
-        Self { segments }
+        Ok(Self { segments })
     }
 }
 

@@ -16,12 +16,12 @@
 //! # fn main() -> candle_core::Result<()> {
 //! let kernels = Tensor::randn(0f32, 1., (8, 1, 3, 3), &Device::Cpu)?;
 //! let classes = Tensor::randn(0f32, 1., (10, 8), &Device::Cpu)?;
-//! let window = Window::square(3).stride(1);
+//! let window = Window::conv(3);
 //! let net = Chain::new(vec![
 //!     Box::new(Conv2d::new(&kernels, None, &window, Epilogue::Relu, [1, 28, 28])?),
 //!     Box::new(Pool::global_avg([8, 26, 26])?),
 //!     Box::new(Linear::new(&classes, None, false)?),
-//! ]);
+//! ])?;
 //!
 //! let images = Tensor::randn(0f32, 1., (2, 1, 28, 28), &Device::Cpu)?;
 //! let mut logits = [0.; 2 * 10];
