@@ -1,4 +1,12 @@
-//! Tables, figures and verdicts as one document, written to the terminal, CSV, Markdown and SVG.
-
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+pub mod document;
+mod error;
+mod export;
+mod number;
+
+pub use document::{Block, Cell, Column, ColumnKind, Document, Figure, Image, Span, Table, Text};
+pub use error::{Error, Result};
+pub use export::{csv, markdown, terminal};
