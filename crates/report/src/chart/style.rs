@@ -1,0 +1,59 @@
+//! Colours and markers: what tells the series of a chart apart.
+
+use std::f64::consts::TAU;
+
+use plotters::prelude::*;
+
+/// Colours that stand out on white and differ in lightness too: the first seven are Okabe and Ito's without their
+/// yellow, readable with any colour vision.
+const COLOURS: [RGBColor; 14] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(0, 0, 0),
+    RGBColor(128, 64, 0),
+    RGBColor(110, 60, 170),
+    RGBColor(150, 150, 150),
+    RGBColor(120, 140, 20),
+    RGBColor(170, 20, 60),
+    RGBColor(0, 90, 90),
+    RGBColor(235, 130, 130),
+];
+
+/// Markers as regular polygons or stars: the number of outer corners, by how much of a turn the first is turned from the
+/// top, and the radius of the corners between them relative to that of the outer ones.
+const MARKERS: [(usize, f64, f64); 9] = [
+    (12, 0., 0.97),
+    (4, 0.125, 0.71),
+    (3, 0., 0.5),
+    (4, 0., 0.71),
+    (4, 0.125, 0.3),
+    (3, 0.5, 0.5),
+    (5, 0., 0.4),
+    (4, 0., 0.3),
+    (6, 0., 0.86),
+];
+
+pub const INK: RGBColor = RGBColor(51, 51, 51);
+pub const GREY: RGBColor = RGBColor(100, 100, 100);
+pub const FAINT: RGBColor = RGBColor(226, 226, 226);
+
+/// The colour of a series; no two of the first fourteen share one.
+pub fn colour(series: usize) -> RGBColor {
+    COLOURS[series % COLOURS.len()]
+}
+
+/// The marker of a series around this pixel.
+pub fn marker(series: usize, (x, y): (i32, i32)) -> Polygon<(i32, i32)> {
+    const RADIUS: f64 = 6.;
+    let (corners, turned, inner) = MARKERS[series % MARKERS.len()];
+    let corner = |i: usize| {
+        let (sin, cos) = ((i as f64 / (2 * corners) as f64 + turned) * TAU).sin_cos();
+        let radius = if i % 2 == 1 { inner * RADIUS } else { RADIUS };
+        (x + (radius * sin).round() as i32, y - (radius * cos).round() as i32)
+    };
+    Polygon::new((0..2 * corners).map(corner).collect::<Vec<_>>(), colour(series).filled())
+}

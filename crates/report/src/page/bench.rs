@@ -1,0 +1,194 @@
+//! Tables of `bench`: the speed of networks here, and compared with other programs.
+
+use crate::{
+    document::{Cell, Column, Document, Table},
+    number::{NONE, fixed, whole},
+};
+
+/// One network doing one thing, here and in other programs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ComparedSpeed {
+    /// The model, its head and its input, as `two-conv fc:128 1×28×28`.
+    pub network: String,
+    /// What it did, and with how many images at once.
+    pub task: Task,
+    /// Images per second, the median over rounds.
+    pub samples_per_sec: f64,
+    /// Floating-point operations per second, in 10⁹.
+    pub gflops: f64,
+    /// Those operations relative to what a matrix product reached in the same rounds.
+    pub efficiency: f64,
+    /// How many times as fast as on a single thread; `None` if that was not measured.
+    pub one_thread: Option<Ratio>,
+    /// How many times as fast as each peer; `None` where a peer cannot do it.
+    pub peers: Vec<Option<Ratio>>,
+}
+
+/// What was timed, with its batch size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Training steps with this many images each.
+    Training(usize),
+    /// Inference on this many images at once.
+    Inference(usize),
+    /// Inference on a single image, shown as a time.
+    Latency,
+}
+
+/// Ratios of speeds over rounds in which both took turns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ratio {
+    /// The median.
+    pub median: f64,
+    /// The smallest.
+    pub least: f64,
+    /// The largest.
+    pub most: f64,
+}
+
+/// What else the page of a comparison says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Conditions {
+    /// The CPU and its instruction set.
+    pub cpu: String,
+    /// How many threads each program had.
+    pub threads: usize,
+    /// How many rounds were timed.
+    pub rounds: usize,
+    /// The version of this program.
+    pub version: String,
+}
+
+/// The speed of one network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Speed {
+    /// The model and its head.
+    pub network: String,
+    /// Channels, height and width of the input.
+    pub input: [usize; 3],
+    /// Images per second in training.
+    pub train_samples_per_sec: f64,
+    /// Images per second in inference.
+    pub infer_samples_per_sec: f64,
+    /// The median time of one image in microseconds.
+    pub latency_us: f64,
+    /// The time of one image in microseconds that 95 of 100 do not exceed.
+    pub latency_p95_us: f64,
+    /// The largest memory of a training step in megabytes; `None` where the system does not tell.
+    pub peak_rss_mb: Option<f64>,
+}
+
+/// The page of a comparison with the named peers.
+pub fn comparison_page(speeds: &[ComparedSpeed], peers: &[String], conditions: &Conditions) -> Document {
+    let Conditions { cpu, threads, rounds, version } = conditions;
+    let mut page = Document::new("bench");
+    page.paragraph("How fast do the networks train and infer, compared with the same networks in other programs?");
+    page.table(comparison_table(speeds, peers));
+    page.paragraph(format!(
+        "`× X` is how many times as fast as X: the median of {rounds} rounds, in which all programs took turns, and the \
+         range. The other numbers are medians too; on a shared machine only the ratios are reliable. A training step \
+         counts 6 operations for each multiply-accumulate, inference 2, those of the network as it is defined; inference \
+         runs its prepared form (`Classifier::prepare`). The percentage is relative to what a product of two 512×512 \
+         matrices reached in the same rounds."
+    ));
+    let machine = format!("{cpu}, {threads} threads; `× one thread` compares with a single thread");
+    page.list([machine, format!("experiments {version}")].into_iter().chain(peers.iter().cloned()));
+    page.paragraph("How to run it: `experiments/peers/README.md`.");
+    page
+}
+
+/// The table of that page.
+pub fn comparison_table(speeds: &[ComparedSpeed], peers: &[String]) -> Table {
+    let numbers = ["here", "GFLOP/s (% of a matrix product's)", "× one thread"].map(String::from);
+    let peers = peers.iter().map(|peer| format!("× {peer}"));
+    let columns = [Column::key("network"), Column::key("task, batch size")];
+    let mut table = Table::new(columns.into_iter().chain(numbers.into_iter().chain(peers).map(Column::number)));
+    for speed in speeds {
+        let (task, here) = match speed.task {
+            Task::Training(batch) => (format!("training, {batch}"), rate(speed.samples_per_sec)),
+            Task::Inference(batch) => (format!("inference, {batch}"), rate(speed.samples_per_sec)),
+            Task::Latency => ("latency, 1".into(), format!("{} µs", whole(1e6 / speed.samples_per_sec))),
+        };
+        let efficiency = format!("{} ({} %)", whole(speed.gflops), whole(100. * speed.efficiency));
+        let cells = [
+            Cell::from(speed.network.as_str()),
+            Cell::from(task),
+            Cell::number(here, speed.samples_per_sec),
+            Cell::number(efficiency, speed.gflops),
+            ratio(speed.one_thread),
+        ];
+        table.push(cells.into_iter().chain(speed.peers.iter().map(|&peer| ratio(peer))));
+    }
+    table
+}
+
+/// A table of speeds without a comparison.
+pub fn speed_table(speeds: &[Speed]) -> Table {
+    let numbers =
+        ["training (images/s)", "inference (images/s)", "latency (µs)", "95th percentile (µs)", "peak memory (MB)"];
+    let columns = [Column::key("network"), Column::text("input")];
+    let mut table = Table::new(columns.into_iter().chain(numbers.map(Column::number)));
+    for speed in speeds {
+        let [c, h, w] = speed.input;
+        let number = |value: f64| Cell::number(whole(value), value);
+        table.push([
+            Cell::from(speed.network.as_str()),
+            Cell::from(format!("{c}×{h}×{w}")),
+            number(speed.train_samples_per_sec),
+            number(speed.infer_samples_per_sec),
+            number(speed.latency_us),
+            number(speed.latency_p95_us),
+            speed.peak_rss_mb.map_or_else(|| NONE.into(), number),
+        ]);
+    }
+    table
+}
+
+fn rate(samples_per_sec: f64) -> String {
+    format!("{} images/s", whole(samples_per_sec))
+}
+
+fn ratio(ratio: Option<Ratio>) -> Cell {
+    let Some(Ratio { median, least, most }) = ratio else { return NONE.into() };
+    Cell::number(format!("{} ({}–{})", fixed(median, 2), fixed(least, 2), fixed(most, 2)), median)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comparison_says_how_it_was_made_and_leaves_a_dash_where_a_peer_cannot_do_it() {
+        let ratio = Ratio { median: 3.402, least: 2.934, most: 3.81 };
+        let speed = |task, samples_per_sec| ComparedSpeed {
+            network: "two-conv fc:128 1×28×28".into(),
+            task,
+            samples_per_sec,
+            gflops: 118.2,
+            efficiency: 0.97,
+            one_thread: Some(ratio),
+            peers: vec![Some(ratio), None],
+        };
+        let conditions = Conditions { cpu: "A CPU (avx2+fma)".into(), threads: 2, rounds: 7, version: "0.1.0".into() };
+        let speeds =
+            [speed(Task::Training(64), 7459.), speed(Task::Inference(256), 29_242.), speed(Task::Latency, 16_666.)];
+        let page = comparison_page(&speeds, &["PyTorch 2.15".into(), "candle 0.11".into()], &conditions);
+        insta::assert_snapshot!(crate::markdown(&page));
+        insta::assert_snapshot!(crate::terminal(&page, 80));
+    }
+
+    #[test]
+    fn speeds_alone_fit_into_80_columns() {
+        let speed = Speed {
+            network: "mobilenet-v1@0.25 gap-fc".into(),
+            input: [3, 96, 96],
+            train_samples_per_sec: 677.,
+            infer_samples_per_sec: 3515.,
+            latency_us: 557.,
+            latency_p95_us: 612.,
+            peak_rss_mb: None,
+        };
+        let document = Document { title: String::new(), blocks: vec![crate::Block::Table(speed_table(&[speed]))] };
+        insta::assert_snapshot!(crate::terminal(&document, 80));
+    }
+}

@@ -1,0 +1,3 @@
+//! Builders of documents: what the pages say, and in which words.
+
+pub mod bench;
