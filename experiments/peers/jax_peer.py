@@ -1,4 +1,4 @@
-"""JAX's side of `experiments bench`: the same networks, compiled by XLA, channels last. See README.md."""
+"""Times the networks of `experiments bench` in JAX: compiled by XLA, channels last. README.md describes the protocol."""
 
 import json
 import sys
@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-SECONDS = 0.4
+SECONDS = 0.4  # how long a task is repeated for one answer
 random = np.random.default_rng(0)
 
 
 class Network:
-    """Layers as functions of (parameters, activations, training); each draws its parameters when it is added."""
+    """A sequence of layers, each a function of (parameters, activations, training). A layer's parameters are drawn when it is
+    added."""
 
     def __init__(self, shape):
         self.shape, self.parameters, self.layers = shape, [], []
@@ -81,7 +82,7 @@ class Network:
 
         return self.add({"inner": inner.parameters, "shortcut": shortcut.parameters}, layer, inner.shape)
 
-    def globally(self, reduce):
+    def global_pool(self, reduce):
         return self.add({}, lambda p, x, training: reduce(x, (1, 2)), self.shape[-1:])
 
     def flatten(self):
@@ -105,47 +106,47 @@ def uniform(bound, *shape):
 def network(request):
     name, _, width = request["model"].partition("@")
     factor = float(width or 1)
-    of = lambda channels: max(round(channels * factor), 1)
+    scaled = lambda channels: max(round(channels * factor), 1)
     channels, height, columns = request["input"]
     net = Network((height, columns, channels))
     if name == "two-conv":
-        net.conv(of(32), 3).relu().pool().conv(of(64), 3).relu().pool()
+        net.conv(scaled(32), 3).relu().pool().conv(scaled(64), 3).relu().pool()
     elif name == "lenet5":
-        net.conv(of(6), 5, padding=2).relu().pool().conv(of(16), 5).relu().pool()
+        net.conv(scaled(6), 5, padding=2).relu().pool().conv(scaled(16), 5).relu().pool()
     elif name == "vgg-small":
-        for i, outputs in enumerate(map(of, (32, 64, 128))):
+        for i, outputs in enumerate(map(scaled, (32, 64, 128))):
             for _ in range(2):
                 net.conv(outputs, 3, padding=1, bias=False).norm().relu()
             if i < 2:
                 net.pool()
     elif name == "resnet8":
-        net.conv(of(16), 3, padding=1).norm().relu().residual(of(16), 1).residual(of(32), 2).residual(of(64), 2)
+        net.conv(scaled(16), 3, padding=1).norm().relu().residual(scaled(16), 1).residual(scaled(32), 2).residual(scaled(64), 2)
     elif name == "mobilenet-v1":
-        net.conv(of(32), 3, 2, 1, bias=False).norm().relu()
+        net.conv(scaled(32), 3, 2, 1, bias=False).norm().relu()
         strides = [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1]
         for outputs, stride in zip([64, 128, 128, 256, 256] + [512] * 6 + [1024] * 2, strides):
             current = net.shape[-1]
             net.conv(current, 3, stride, 1, groups=current, bias=False).norm().relu()
-            net.conv(of(outputs), 1, bias=False).norm().relu()
+            net.conv(scaled(outputs), 1, bias=False).norm().relu()
     else:
-        raise ValueError(f"no model {name} here")
+        raise ValueError(f"this peer does not have the model {name}")
 
     kind, _, hidden = request["head"].partition(":")
     pools = {"gap": jnp.mean, "gmp": jnp.max}
     if kind in pools:
-        return net.conv(request["classes"], 1).globally(pools[kind])
+        return net.conv(request["classes"], 1).global_pool(pools[kind])
     if kind.removesuffix("-fc") in pools:
-        return net.globally(pools[kind.removesuffix("-fc")]).linear(request["classes"])
+        return net.global_pool(pools[kind.removesuffix("-fc")]).linear(request["classes"])
     if kind != "fc":
-        raise ValueError(f"no head {kind} here")
+        raise ValueError(f"this peer does not have the head {kind}")
     net.flatten()
     for outputs in map(int, filter(None, hidden.split(","))):
         net.linear(outputs).relu()
     return net.linear(request["classes"])
 
 
-class Subject:
-    """A network with all it needs to be timed."""
+class TimedNetwork:
+    """A network with its optimiser and images."""
 
     def __init__(self, request):
         net, batch = network(request), request["batch"]
@@ -166,7 +167,7 @@ class Subject:
             first = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, first, gradients)
             second = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, second, gradients)
 
-            def update(p, m, v):  # AdamW with a rate of 1e-12: the weights stay what they are
+            def update(p, m, v):  # AdamW with a learning rate of 1e-12, so that the weights do not change
                 ratio = (m / (1 - 0.9**step)) / (jnp.sqrt(v / (1 - 0.999**step)) + 1e-8)
                 return p - 1e-12 * (ratio + 0.01 * p)
 
@@ -175,8 +176,8 @@ class Subject:
         self.train = jax.jit(train, donate_argnums=0)
         self.infer = jax.jit(lambda parameters, images: net.apply(parameters, images, False))
 
-    def step(self, what):
-        if what == "train":
+    def step(self, task):
+        if task == "train":
             self.state = self.train(self.state, self.images, self.labels)
             jax.block_until_ready(self.state)
         else:
@@ -184,19 +185,19 @@ class Subject:
 
 
 def main():
-    subjects = {}
+    networks = {}
     print(json.dumps({"name": "JAX", "version": jax.__version__}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            if line not in subjects:
-                subjects[line] = Subject(request)
+            if line not in networks:
+                networks[line] = TimedNetwork(request)
                 for _ in range(3):
-                    subjects[line].step(request["what"])
+                    networks[line].step(request["what"])
             durations, end = [], time.perf_counter() + SECONDS
             while time.perf_counter() < end or not durations:
                 start = time.perf_counter()
-                subjects[line].step(request["what"])
+                networks[line].step(request["what"])
                 durations.append(time.perf_counter() - start)
             durations.sort()
             answer = {"samples_per_sec": request["batch"] / durations[len(durations) // 2]}

@@ -1,4 +1,4 @@
-"""PyTorch's side of `experiments bench`: the same networks, timed on request. See README.md for the protocol.
+"""Times the networks of `experiments bench` in PyTorch. README.md describes the protocol.
 
     python pytorch.py [eager | channels_last | compile]
 """
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 MODE = sys.argv[1] if len(sys.argv) > 1 else "channels_last"
-SECONDS = 0.4
+SECONDS = 0.4  # how long a task is repeated for one answer
 
 
 def conv(inputs, outputs, kernel, stride=1, padding=0, bias=True):
@@ -46,8 +46,8 @@ def vgg_small(channels, width):
     return nn.Sequential(*layers)
 
 
-class Block(nn.Module):
-    """A residual block as MLPerf Tiny has it: convolutions with bias, a shortcut without batch normalisation."""
+class ResidualBlock(nn.Module):
+    """The residual block of MLPerf Tiny: convolutions with bias, and a shortcut without batch normalisation."""
 
     def __init__(self, inputs, outputs, stride):
         super().__init__()
@@ -63,7 +63,7 @@ class Block(nn.Module):
 def resnet8(channels, width):
     a, b, c = map(width, (16, 32, 64))
     stem = [conv(channels, a, 3, 1, 1), nn.BatchNorm2d(a), nn.ReLU()]
-    return nn.Sequential(*stem, Block(a, a, 1), Block(a, b, 2), Block(b, c, 2))
+    return nn.Sequential(*stem, ResidualBlock(a, a, 1), ResidualBlock(a, b, 2), ResidualBlock(b, c, 2))
 
 
 def mobilenet_v1(channels, width):
@@ -85,7 +85,7 @@ BACKBONES = {
 }
 
 
-class Global(nn.Module):
+class GlobalPool(nn.Module):
     def __init__(self, maximum):
         super().__init__()
         self.maximum = maximum
@@ -97,12 +97,12 @@ class Global(nn.Module):
 def head(name, features, classes):
     channels, height, columns = features
     if name in ("gap", "gmp"):
-        return nn.Sequential(conv(channels, classes, 1), Global(name == "gmp"))
+        return nn.Sequential(conv(channels, classes, 1), GlobalPool(name == "gmp"))
     if name in ("gap-fc", "gmp-fc"):
-        return nn.Sequential(Global(name == "gmp-fc"), nn.Linear(channels, classes))
+        return nn.Sequential(GlobalPool(name == "gmp-fc"), nn.Linear(channels, classes))
     kind, _, hidden = name.partition(":")
     if kind != "fc":
-        raise ValueError(f"no head {name} here")
+        raise ValueError(f"this peer does not have the head {name}")
     layers, inputs = [nn.Flatten()], channels * height * columns
     for outputs in map(int, filter(None, hidden.split(","))):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
@@ -110,13 +110,15 @@ def head(name, features, classes):
     return nn.Sequential(*layers, nn.Linear(inputs, classes))
 
 
-class Subject:
-    """A network with all it needs to be timed."""
+class TimedNetwork:
+    """A network with its optimiser and images."""
 
     def __init__(self, request):
         name, _, width = request["model"].partition("@")
         factor = float(width or 1)
         channels, height, columns = request["input"]
+        if name not in BACKBONES:
+            raise ValueError(f"this peer does not have the model {name}")
         backbone = BACKBONES[name](channels, lambda n: max(round(n * factor), 1))
         with torch.no_grad():
             features = backbone.eval()(torch.zeros(1, channels, height, columns)).shape[1:]
@@ -149,11 +151,11 @@ class Subject:
         with torch.inference_mode():
             self.run(self.batch(size)[0])
 
-    def measure(self, what, size):
-        """Images per second."""
-        step = self.train if what == "train" else self.infer
-        if (what, size) not in self.warm:  # once, and to compile
-            self.warm.add((what, size))
+    def samples_per_sec(self, task, size):
+        """Repeats a task and returns the median of the images per second."""
+        step = self.train if task == "train" else self.infer
+        if (task, size) not in self.warm:  # warms up, and compiles
+            self.warm.add((task, size))
             for _ in range(3):
                 step(size)
         durations, end = [], time.perf_counter() + SECONDS
@@ -166,16 +168,16 @@ class Subject:
 
 
 def main():
-    subjects = {}
+    networks = {}
     print(json.dumps({"name": f"PyTorch {MODE}", "version": torch.__version__}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         torch.set_num_threads(request["threads"])
         key = json.dumps([request[k] for k in ("model", "head", "input", "classes", "threads")])
         try:
-            if key not in subjects:
-                subjects[key] = Subject(request)
-            answer = {"samples_per_sec": subjects[key].measure(request["what"], request["batch"])}
+            if key not in networks:
+                networks[key] = TimedNetwork(request)
+            answer = {"samples_per_sec": networks[key].samples_per_sec(request["what"], request["batch"])}
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)

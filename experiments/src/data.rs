@@ -1,153 +1,188 @@
-//! The data of a sweep: each data set loaded once, the same splits for all runs.
+//! The images of a sweep: each data set is loaded once, and all runs share its splits.
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use datasets::{Canvas, Dataset, DatasetError, DatasetId, Images, LoadOptions, Object, Placed, Standardization};
+use records::hex;
 use sha2::{Digest, Sha256};
 
-use crate::{
-    cli::{RunOptions, Shape},
-    misuse::Misuse,
-    suite::Suite,
-};
+use crate::{misuse::Misuse, shape::Shape};
 
-/// The validation split and the subset to train on never change with a run's seed.
+/// The seed of the validation split and of the training subsets, which are the same for all seeds of a suite.
 const SPLIT_SEED: u64 = 0;
-/// Nor do the canvases of the training, the validation and the test images.
-const CANVAS_SEEDS: [u64; 3] = [0, 1, 2];
 
-/// Loads a data set; where it is not at hand, the error says how to get at it from the command line.
-pub fn load(id: &DatasetId, options: &LoadOptions) -> Result<Dataset> {
+/// The parts of a data set. Each is placed on its canvases with its own seed, the same for all seeds of a suite.
+#[derive(Clone, Copy)]
+enum Split {
+    Train = 0,
+    Validation = 1,
+    Test = 2,
+}
+
+/// The data that a suite's runs need. There is one [`Data`] for every combination of data set, canvas and training size.
+#[derive(Clone, Debug)]
+pub struct DataSpec {
+    pub datasets: Vec<DatasetId>,
+    /// The shape (C, H, W) that the images of a folder are resized to.
+    pub folder_input: [usize; 3],
+    /// The canvases that all images are placed on; `None` leaves the images as they are.
+    pub canvases: Vec<Option<Canvas>>,
+    /// The numbers of training images; `None` uses all that are not held out.
+    pub train_sizes: Vec<Option<usize>>,
+    /// The number of training images that are held out for validation, limited to a tenth of them.
+    pub validation: usize,
+}
+
+/// The images that a run is trained and measured on, as bytes. Batches are standardised when they are drawn.
+#[derive(Clone, Debug)]
+pub struct Data {
+    pub id: DatasetId,
+    /// The data set's name, without the path of a folder.
+    pub name: String,
+    /// The number of classes.
+    pub classes: usize,
+    pub canvas: Option<Canvas>,
+    pub train: Images,
+    /// The images held out of the training images; `None` if the suite holds none out.
+    pub validation: Option<Images>,
+    /// The test images on the canvas; read once, after the last epoch.
+    pub test: Images,
+    /// The test images before they are placed on a canvas.
+    pub plain_test: Images,
+    /// The object on each validation image, where the canvas determines it.
+    pub validation_objects: Option<Vec<Object>>,
+    pub test_objects: Option<Vec<Object>>,
+    /// The statistics of the training images.
+    pub standardization: Standardization,
+    /// A hash of all images and labels of the data set, 16 hexadecimal digits: equal for equal content, whichever files
+    /// it was read from.
+    pub fingerprint: String,
+}
+
+/// Loads a data set.
+///
+/// # Errors
+/// Problems with the files. If there are none, the error names the options of the command line that help.
+pub fn load_dataset(id: &DatasetId, options: &LoadOptions) -> Result<Dataset> {
     datasets::load(id, options).map_err(|error| match error {
-        DatasetError::NotAtHand { .. } => {
-            anyhow!("{error} (that is, `--data-dir DIR`, or `cargo run -p experiments --features hub -- …`)")
-        }
+        DatasetError::NotAtHand { dataset, .. } => anyhow::anyhow!(
+            "no files of {dataset}; name their folder with `--data-dir DIR`, or let the program download them: `cargo run \
+             -p experiments --features hub -- …`"
+        ),
         error => error.into(),
     })
 }
 
-/// What runs are trained and measured on. Images are bytes: they become numbers batch by batch.
-#[derive(Clone, Debug)]
-pub struct Data {
-    pub id: DatasetId,
-    pub name: String,
-    pub classes: usize,
-    /// That the images are on.
-    pub canvas: Option<Canvas>,
-    pub train: Images,
-    /// Held out of the training images; none where the suite holds nothing out.
-    pub validation: Option<Images>,
-    /// Read once, after the last epoch.
-    pub test: Images,
-    /// The test images as the data set has them, on no canvas.
-    pub plain_test: Images,
-    /// Where the object of each validation image is, if the suite's canvas tells.
-    pub validation_objects: Option<Vec<Object>>,
-    pub test_objects: Option<Vec<Object>>,
-    /// Of the images trained on.
-    pub standardization: Standardization,
-    /// Of all images and labels, 16 hexadecimal digits: the same whichever files they came from.
-    pub fingerprint: String,
-}
-
-/// Only the images of a folder are resized.
-///
-/// # Errors
-/// [`Misuse`] where another data set is to be resized.
-pub fn check_input(id: &DatasetId, input: Option<Shape>) -> Result<()> {
+/// Checks that `--input` is given for image folders only, which are resized; other data sets have a fixed size.
+pub fn check_input(id: &DatasetId, input: Option<Shape>) -> Result<(), Misuse> {
     match (id, input) {
         (DatasetId::Folder(_), _) | (_, None) => Ok(()),
-        _ => Err(Misuse::new(format!("--input is for folders of images; {id} has a size of its own")).into()),
+        (_, Some(input)) => Err(Misuse::new(format!(
+            "--input {input} is only for folders of images; the images of {id} have a fixed size"
+        ))),
     }
 }
 
-impl Data {
-    /// All that the suite's runs need: by data set, canvas and number of training images, in the suite's order.
+impl DataSpec {
+    /// Loads all data, ordered by data set, canvas and training size. `data_dir` contains the files of a single data set,
+    /// or a subfolder for each of several.
     ///
     /// # Errors
-    /// [`Misuse`] for splits that are not possible and canvases that do not fit; else what is wrong with the files.
-    pub fn load(suite: &Suite, options: &RunOptions) -> Result<Vec<Arc<Self>>> {
+    /// [`Misuse`] for impossible splits and canvases that do not fit; otherwise, problems with the files.
+    pub fn load(&self, data_dir: Option<&Path>) -> Result<Vec<Arc<Data>>> {
         let mut all = Vec::new();
-        for id in &suite.datasets {
-            check_input(id, options.input)?;
-            let input = Some(suite.input()?);
-            let data_dir = options.data_dir.as_ref().map(|dir| folder_of(id, dir, suite.datasets.len()));
-            let mut loaded = match data_dir {
-                Some(data_dir) if !data_dir.is_dir() && suite.datasets.len() > 1 => {
-                    // It may lie where it is looked for without being told.
-                    load(id, &LoadOptions { data_dir: None, input })
-                        .with_context(|| format!("there is no folder {}", data_dir.display()))?
-                }
-                data_dir => load(id, &LoadOptions { data_dir, input })?,
-            };
-            loaded.name = short_name(id, loaded.name);
-            let fingerprint = fingerprint(&loaded);
-            // Of a small data set no more than a tenth.
-            let (train, validation) = match suite.validation.min(loaded.train.len() / 10) {
-                0 => (loaded.train.clone(), None),
-                held_out => {
-                    let (rest, validation) = loaded.train.stratified_split(held_out, SPLIT_SEED).map_err(misuse)?;
-                    (rest, Some(validation))
-                }
-            };
-            for &canvas in &suite.canvases {
-                let place = |images: &Images, split: usize| match canvas {
-                    Some(canvas) => canvas.apply(images, CANVAS_SEEDS[split]).map_err(misuse),
-                    None => Ok(Placed { images: images.clone(), objects: None }),
-                };
-                let held_out = validation.as_ref().map(|images| place(images, 1)).transpose()?;
-                let (held_out, validation_objects) =
-                    held_out.map_or((None, None), |placed| (Some(placed.images), placed.objects));
-                let test = place(&loaded.test, 2)?;
-                for size in &suite.train_sizes {
-                    let subset = size.map(|size| train.stratified_subset(size, SPLIT_SEED)).transpose();
-                    let train = place(subset.map_err(misuse)?.as_ref().unwrap_or(&train), 0)?.images;
-                    all.push(Arc::new(Self {
-                        id: id.clone(),
-                        name: loaded.name.clone(),
-                        classes: loaded.classes.len(),
-                        canvas,
-                        standardization: Standardization::of(&train),
-                        train,
-                        validation: held_out.clone(),
-                        test: test.images.clone(),
-                        plain_test: loaded.test.clone(),
-                        validation_objects: validation_objects.clone(),
-                        test_objects: test.objects.clone(),
-                        fingerprint: fingerprint.clone(),
-                    }));
-                }
-            }
+        for id in &self.datasets {
+            self.prepare(id, self.find(id, data_dir)?, &mut all)?;
         }
         Ok(all)
     }
 
-    /// The validation images in the place of the test images; none where nothing is held out.
+    fn find(&self, id: &DatasetId, data_dir: Option<&Path>) -> Result<Dataset> {
+        let input = Some(self.folder_input);
+        let several = self.datasets.len() > 1;
+        match data_dir.map(|dir| subfolder(id, dir, several)) {
+            Some(data_dir) if several && !data_dir.is_dir() => {
+                // The data set may be embedded, or in a place where it is found without `--data-dir`.
+                load_dataset(id, &LoadOptions { data_dir: None, input })
+                    .with_context(|| format!("there is no folder {}", data_dir.display()))
+            }
+            data_dir => load_dataset(id, &LoadOptions { data_dir, input }),
+        }
+    }
+
+    /// Splits a data set, places it on the canvases and takes the training subsets.
+    fn prepare(&self, id: &DatasetId, dataset: Dataset, all: &mut Vec<Arc<Data>>) -> Result<()> {
+        let fingerprint = fingerprint(&dataset);
+        let (rest, validation) = match self.validation.min(dataset.train.len() / 10) {
+            0 => (dataset.train, None),
+            held_out => {
+                let (rest, validation) = dataset.train.stratified_split(held_out, SPLIT_SEED).map_err(misuse)?;
+                (rest, Some(validation))
+            }
+        };
+        for &canvas in &self.canvases {
+            let validation = validation.as_ref().map(|images| place(canvas, images, Split::Validation)).transpose()?;
+            let (validation, validation_objects) =
+                validation.map_or((None, None), |placed| (Some(placed.images), placed.objects));
+            let test = place(canvas, &dataset.test, Split::Test)?;
+            for size in &self.train_sizes {
+                let subset = size.map(|size| rest.stratified_subset(size, SPLIT_SEED)).transpose().map_err(misuse)?;
+                let train = place(canvas, subset.as_ref().unwrap_or(&rest), Split::Train)?.images;
+                all.push(Arc::new(Data {
+                    id: id.clone(),
+                    name: short_name(id, &dataset.name),
+                    classes: dataset.classes.len(),
+                    canvas,
+                    standardization: Standardization::of(&train),
+                    train,
+                    validation: validation.clone(),
+                    test: test.images.clone(),
+                    plain_test: dataset.test.clone(),
+                    validation_objects: validation_objects.clone(),
+                    test_objects: test.objects.clone(),
+                    fingerprint: fingerprint.clone(),
+                }));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Data {
+    /// The same data with the validation images in the place of the test images; `None` if none are held out.
     pub fn without_test(&self) -> Option<Self> {
         let test_objects = self.validation_objects.clone();
         Some(Self { test: self.validation.clone()?, test_objects, plain_test: self.train.subset(&[]), ..self.clone() })
     }
 }
 
-/// Of several data sets, whose files have the same names, each has a folder of its name in `dir`; a single one may.
-fn folder_of(id: &DatasetId, dir: &Path, count: usize) -> PathBuf {
-    let own = dir.join(id.to_string());
-    if count > 1 || own.is_dir() { own } else { dir.into() }
-}
-
-/// A folder goes by its own name, wherever it lies: its content is known by the fingerprint.
-fn short_name(id: &DatasetId, name: String) -> String {
-    match (id, Path::new(&name).file_name()) {
-        (DatasetId::Folder(_), Some(last)) => last.to_string_lossy().into_owned(),
-        _ => name,
+fn place(canvas: Option<Canvas>, images: &Images, split: Split) -> Result<Placed> {
+    match canvas {
+        Some(canvas) => canvas.apply(images, split as u64).map_err(misuse),
+        None => Ok(Placed { images: images.clone(), objects: None }),
     }
 }
 
-/// The data are right, what is asked of them is not.
+/// The folder of a data set's files. With several data sets, whose files have the same names, it is a subfolder of `dir`
+/// with the data set's name; with one it may be.
+fn subfolder(id: &DatasetId, dir: &Path, several: bool) -> PathBuf {
+    let own = dir.join(id.to_string());
+    if several || own.is_dir() { own } else { dir.into() }
+}
+
+/// The name of a data set in tables and file names. A folder's path is left out, since the fingerprint identifies it.
+fn short_name(id: &DatasetId, name: &str) -> String {
+    match (id, Path::new(name).file_name()) {
+        (DatasetId::Folder(_), Some(last)) => last.to_string_lossy().into_owned(),
+        _ => name.into(),
+    }
+}
+
+/// A request that the data set cannot fulfil is the user's mistake.
 fn misuse(error: DatasetError) -> anyhow::Error {
     Misuse::from(error).into()
 }
@@ -160,9 +195,4 @@ fn fingerprint(data: &Dataset) -> String {
         images.labels.iter().for_each(|label| hash.update(label.to_le_bytes()));
     }
     hex(&hash.finalize())[..16].into()
-}
-
-/// Bytes in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,25 +1,30 @@
+//! Errors in what the user asked for, as opposed to failures.
+
 use std::fmt;
 
-/// What was asked for makes no sense: exit code 2, where a failure has 1. The message says what is possible.
+/// An impossible request. The program exits with code 2, where a failure exits with 1. The message says what is wrong
+/// with which value and what is possible.
 #[derive(Debug)]
 pub struct Misuse(String);
 
 impl Misuse {
-    /// The error and its causes as one message.
-    pub fn from(error: impl Into<anyhow::Error>) -> Self {
-        let words = |cause: &(dyn std::error::Error + 'static)| {
-            let text = cause.to_string();
-            if cause.is::<candle_core::Error>() { outermost_first(&text) } else { text }
-        };
-        Self(error.into().chain().map(words).collect::<Vec<_>>().join(": "))
-    }
-
+    /// Creates a misuse error from its message.
     pub fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
+
+    /// Joins an error and its causes into one message.
+    pub fn from(error: impl Into<anyhow::Error>) -> Self {
+        let message = |cause: &(dyn std::error::Error + 'static)| {
+            let text = cause.to_string();
+            if cause.is::<candle_core::Error>() { outermost_first(&text) } else { text }
+        };
+        Self(error.into().chain().map(message).collect::<Vec<_>>().join(": "))
+    }
 }
 
-/// Candle writes what an error happened in below it, a line each in quotes, and a backtrace indented.
+/// Brings a candle error into one line. Candle writes an error's contexts below it, one quoted line each, followed by an
+/// indented backtrace.
 fn outermost_first(text: &str) -> String {
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with(char::is_whitespace));
     lines.rev().map(|line| line.trim_matches('"')).collect::<Vec<_>>().join(": ")

@@ -1,18 +1,29 @@
-//! Results, to standard output.
+//! Results on standard output.
 
 use std::io::{self, ErrorKind, Write};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-/// Prints a result. A reader that has seen enough (`… | head`) is no error.
+/// Prints a result with one newline at its end. A closed pipe (`… | head`) is not an error.
 pub fn print(text: &str) -> Result<()> {
     match writeln!(io::stdout(), "{}", text.trim_end()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("standard output"),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write to standard output"),
         _ => Ok(()),
     }
 }
 
+/// Prints a value as indented JSON.
 pub fn print_json(value: &impl Serialize) -> Result<()> {
     print(&serde_json::to_string_pretty(value)?)
+}
+
+/// Prints a document, fitted to the width of the terminal.
+pub fn print_document(document: &report::Document) -> Result<()> {
+    print(&report::terminal(document, terminal_width()))
+}
+
+/// The width of the terminal in columns. Where the output is not a terminal, tables are not limited.
+fn terminal_width() -> usize {
+    indicatif::TermLike::width(&console::Term::stdout()).into()
 }

@@ -1,6 +1,6 @@
-//! The runs of a sweep, each checked before anything trains.
+//! The runs of a sweep. Every network is built and checked before anything trains.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use anyhow::{Result, bail};
 use candle_core::Device;
@@ -8,31 +8,36 @@ use datasets::Canvas;
 use heads::HeadConfig;
 use layers::{Description, Layer};
 use models::{Classifier, ModelConfig, ModelName};
-use serde_json::{Value, json};
+use records::{RunConfig, hex};
 use sha2::{Digest, Sha256};
-use training::{FitConfig, Length, OptimizerConfig, Parameters, Schedule};
+use training::{FitConfig, Length, Optimizer, OptimizerConfig, Parameters, Schedule};
 
 use crate::{
-    bench::{INFER_BATCH, TRAIN_BATCH},
-    cli::{DeviceKind, Shape, Shard},
-    data::{Data, hex},
+    data::Data,
+    device::DeviceKind,
     measures::Measure,
     misuse::Misuse,
-    suite::Suite,
+    shape::Shape,
+    suite::{Suite, Variant},
+    timing::{INFER_BATCH, TRAIN_BATCH},
 };
 
-/// All that decides what one run gives.
+/// The largest number of values in memory for one batch: 8 GiB of f32.
+const MAX_ACTIVATIONS: usize = 1 << 31;
+
+/// A planned run: everything that determines its result.
 #[derive(Clone, Debug)]
-pub struct RunConfig {
+pub struct Run {
     pub data: Arc<Data>,
     pub model: ModelName,
     pub head: HeadConfig,
-    /// See [`Variant`](crate::suite::Variant).
+    /// The label that distinguishes variants with the same model and head.
     pub setting: Option<String>,
+    /// The peak learning rate.
     pub lr: f64,
-    /// The suite brings rates that were chosen, and none for this.
+    /// Whether the suite has tuned learning rates, but none for this variant.
     pub lacks_rate: bool,
-    /// The place in the plan of all that it shares with the runs of other seeds: tables keep this order.
+    /// The variant's position in the plan, which is the order of rows in tables.
     pub order: usize,
     pub seed: u64,
     pub length: Length,
@@ -40,58 +45,61 @@ pub struct RunConfig {
     pub schedule: Schedule,
     pub optimizer: OptimizerConfig,
     pub device: DeviceKind,
-    pub measure: Option<Measure>,
-    /// What of its data other runs of the plan have otherwise, for messages.
-    differs: String,
+    pub measure: Option<&'static Measure>,
+    /// The properties of the data that differ within the plan, for messages.
+    data_label: String,
 }
 
-impl RunConfig {
-    /// As it stands in the record: flat, strings and numbers.
-    pub fn entries(&self) -> BTreeMap<String, Value> {
+/// Part `index` (from 1) of `count` parts of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    pub index: usize,
+    pub count: usize,
+}
+
+/// All runs of a suite.
+pub struct Plan {
+    /// The runs, ordered by seed, so that an interrupted sweep leaves complete comparisons.
+    pub runs: Vec<Run>,
+}
+
+impl Run {
+    /// The configuration as it stands in the record.
+    pub fn config(&self) -> RunConfig {
         let data = &self.data;
-        let length = match self.length {
-            Length::Epochs(epochs) => ("epochs", json!(epochs)),
-            Length::Updates(updates) => ("updates", json!(updates)),
+        let (epochs, updates) = match self.length {
+            Length::Epochs(epochs) => (Some(epochs), None),
+            Length::Updates(updates) => (None, Some(updates)),
         };
-        let entries = [
-            ("dataset", json!(data.name)),
-            ("data_fingerprint", json!(data.fingerprint)),
-            ("model", json!(self.model.to_string())),
-            ("head", json!(self.head.to_string())),
-            ("seed", json!(self.seed)),
-            length,
-            ("batch_size", json!(self.batch_size)),
-            ("lr", json!(self.lr)),
-            ("train_size", json!(data.train.len())),
-            ("validation", json!(data.validation.as_ref().map_or(0, |images| images.len()))),
-            ("schedule", json!(self.schedule.to_string())),
-            ("optimizer", json!(self.optimizer.to_string())),
-            ("device", json!(self.device.to_string())),
-            ("input", json!(Shape(self.input()).to_string())),
-            ("classes", json!(data.classes)),
-        ];
-        // What few suites have is left out by the others.
-        let more = [
-            ("setting", self.setting.clone()),
-            ("canvas", data.canvas.map(words)),
-            ("measure", self.measure.map(|measure| measure.to_string())),
-        ];
-        let more = more.into_iter().filter_map(|(key, value)| Some((key, json!(value?))));
-        entries.into_iter().chain(more).map(|(key, value)| (key.to_string(), value)).collect()
+        RunConfig {
+            dataset: data.name.clone(),
+            data_fingerprint: data.fingerprint.clone(),
+            model: self.model.to_string(),
+            head: self.head.to_string(),
+            seed: self.seed,
+            epochs,
+            updates,
+            batch_size: self.batch_size,
+            lr: self.lr,
+            train_size: data.train.len(),
+            validation: data.validation.as_ref().map_or(0, |images| images.len()),
+            schedule: self.schedule.to_string(),
+            optimizer: self.optimizer.to_string(),
+            device: self.device.to_string(),
+            input: Shape(self.input()).to_string(),
+            classes: data.classes,
+            setting: self.setting.clone(),
+            canvas: data.canvas.map(canvas_text),
+            measure: self.measure.map(|measure| measure.name.to_string()),
+        }
     }
 
-    /// Of everything but the seed.
-    pub fn hash(&self) -> String {
-        let mut entries = self.entries();
-        entries.remove("seed");
-        digest(&json!(entries))
-    }
-
-    /// (C, H, W)
+    /// The shape (C, H, W) of the images.
     pub fn input(&self) -> [usize; 3] {
         self.data.train.shape
     }
 
+    /// Builds the network.
     pub fn build(&self, parameters: &Parameters) -> candle_core::Result<Classifier> {
         let config = ModelConfig {
             input: self.input(),
@@ -99,9 +107,10 @@ impl RunConfig {
             head: self.head.clone(),
             width: self.model.width(),
         };
-        models::build(self.model.architecture().name, &config, parameters.builder())
+        self.model.architecture().build(&config, parameters.builder())
     }
 
+    /// The options of training.
     pub fn fit_config(&self) -> FitConfig {
         FitConfig {
             length: self.length,
@@ -112,125 +121,114 @@ impl RunConfig {
         }
     }
 
-    fn batches(&self) -> u64 {
+    /// The number of optimiser updates.
+    pub fn updates(&self) -> u64 {
+        self.length.updates(self.batches_per_epoch()).unwrap_or(u64::MAX)
+    }
+
+    /// The number of epochs. The last one may be incomplete.
+    pub fn epochs(&self) -> usize {
+        self.updates().div_ceil(self.batches_per_epoch().max(1)) as usize
+    }
+
+    fn batches_per_epoch(&self) -> u64 {
         self.data.train.len().div_ceil(self.batch_size) as u64
     }
 
-    pub fn steps(&self) -> u64 {
-        self.length.updates(self.batches()).unwrap_or(u64::MAX)
-    }
-
-    /// The last one may be cut short.
-    pub fn epochs(&self) -> usize {
-        self.steps().div_ceil(self.batches().max(1)) as usize
-    }
-
-    /// `DATASET.MODEL.HEAD.seedN.HASH`; the beginning of the configuration's hash keeps apart what the rest does not.
+    /// The name of the record's file without its extension: `DATASET.MODEL.HEAD.seedN.HASH`. The hash, which is the start
+    /// of the configuration's, distinguishes runs that differ in something else.
     pub fn file_stem(&self) -> String {
         let Self { model, head, seed, .. } = self;
-        file_name(&format!("{}.{model}.{head}.seed{seed}.{}", self.data.name, &self.hash()[..8]))
+        file_name(&format!("{}.{model}.{head}.seed{seed}.{}", self.data.name, &self.config().hash()[..8]))
     }
 
-    /// All but the seed, as messages name it.
-    pub fn title(&self) -> String {
+    /// The name of the variant in messages: everything but the seed.
+    pub fn variant_title(&self) -> String {
         let setting = self.setting.as_ref().map_or(String::new(), |setting| format!(", {setting}"));
-        format!("{} {} {}{}{setting}", self.data.name, self.model, self.head, self.differs)
+        format!("{} {} {}{}{setting}", self.data.name, self.model, self.head, self.data_label)
     }
 
-    pub fn device(&self) -> Result<Device> {
-        match self.device {
-            DeviceKind::Cpu => Ok(Device::Cpu),
-            DeviceKind::Cuda => Ok(Device::new_cuda(0)?),
-            DeviceKind::Metal => Ok(Device::new_metal(0)?),
+    /// Whether both runs execute the same network, apart from its weights.
+    pub fn has_network_of(&self, other: &Run) -> bool {
+        let network = |run: &Run| (run.model, run.head.clone(), run.input(), run.data.classes, run.device);
+        network(self) == network(other)
+    }
+
+    /// Builds the network and checks that it gives one logit per class and fits into memory.
+    fn check(&self, trains: bool) -> Result<()> {
+        let parameters = Parameters::seeded(self.seed, &Device::Cpu);
+        let description = self.build(&parameters)?.describe(&self.input())?;
+        if description.output != [self.data.classes] {
+            bail!("the network's output has the shape {:?} instead of {} logits", description.output, self.data.classes)
         }
+        Optimizer::new(&self.optimizer, &parameters)?;
+        check_memory(&description, if trains { self.batch_size.min(self.data.train.len()) } else { TRAIN_BATCH })
     }
 }
 
-impl std::fmt::Display for RunConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(f, "{} seed {}", self.title(), self.seed)
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} seed {}", self.variant_title(), self.seed)
     }
-}
-
-fn words(canvas: Canvas) -> String {
-    match canvas {
-        Canvas::Resized { size } => format!("resized(size={size})"),
-        Canvas::Centred { size } => format!("centred(size={size})"),
-        Canvas::Scattered { size, clutter } => format!("scattered(size={size}, clutter={clutter})"),
-    }
-}
-
-pub struct Plan {
-    /// Seed by seed, so that what an interrupted sweep leaves is a comparison already.
-    pub runs: Vec<RunConfig>,
 }
 
 impl Plan {
+    /// Plans every variant on all its data with each seed.
+    ///
     /// # Errors
-    /// [`Misuse`] for what cannot be built: an input too small for a network, a device the program was built without.
-    pub fn new(suite: &Suite, data: &[Arc<Data>]) -> Result<Self> {
-        let (device, built_in) = (suite.device, [cfg!(feature = "cuda"), cfg!(feature = "metal")]);
-        if (device == DeviceKind::Cuda && !built_in[0]) || (device == DeviceKind::Metal && !built_in[1]) {
-            let message = format!("no {device} in this build: cargo run -p experiments --features {device} -- …");
-            return Err(Misuse::new(message).into());
-        }
-        let of_one_seed = runs_of_one_seed(suite, data);
-        if of_one_seed.is_empty() {
+    /// [`Misuse`] for networks that cannot be built, such as for too small an input, and for unsupported devices.
+    pub fn new(suite: &Suite, data: &[Arc<Data>]) -> Result<Self, Misuse> {
+        suite.device.check_support()?;
+        let with_seeds = runs_of_first_seed(suite, data);
+        if with_seeds.is_empty() {
             let names: Vec<String> = suite.datasets.iter().map(ToString::to_string).collect();
-            return Err(Misuse::new(format!("the suite has no variants on {}", names.join(", "))).into());
+            return Err(Misuse::new(format!("the suite has no variants for {}", names.join(", "))));
         }
-        for (run, _) in &of_one_seed {
-            check(run, suite.trains())
-                .map_err(|error| Misuse::from(error.context(format!("{} {}{}", run.model, run.head, run.differs))))?;
+        for (run, _) in &with_seeds {
+            let title = || format!("{} {}{}", run.model, run.head, run.data_label);
+            run.check(suite.trains()).map_err(|error| Misuse::from(error.context(title())))?;
         }
-        let seeds = (0..suite.seeds).flat_map(|seed| {
-            let of_seed = of_one_seed.iter().filter(move |(_, seeds)| seed < *seeds);
-            of_seed.map(move |(run, _)| RunConfig { seed: suite.first_seed + seed as u64, ..run.clone() })
+        let runs = (0..suite.seeds).flat_map(|index| {
+            let of_seed = with_seeds.iter().filter(move |(_, seeds)| index < *seeds);
+            of_seed.map(move |(run, _)| Run { seed: suite.first_seed + index as u64, ..run.clone() })
         });
-        Ok(Self { runs: seeds.collect() })
+        Ok(Self { runs: runs.collect() })
     }
 
-    /// Equal for equal runs by an equal version of the program.
-    pub fn hash(&self) -> String {
-        let entries: Vec<_> = self.runs.iter().map(RunConfig::entries).collect();
-        digest(&json!([env!("CARGO_PKG_VERSION"), entries]))
+    /// A hash that is equal for equal runs by the same version of the program.
+    pub fn hash(&self) -> Result<String> {
+        let configs: Vec<RunConfig> = self.runs.iter().map(Run::config).collect();
+        Ok(hex(&Sha256::digest(serde_json::to_string(&(env!("CARGO_PKG_VERSION"), configs))?))[..16].into())
     }
 
-    /// The runs of this part, or all.
-    pub fn of_shard(&self, shard: Option<Shard>) -> impl Iterator<Item = &RunConfig> {
+    /// The runs of a shard, or all runs.
+    pub fn shard(&self, shard: Option<Shard>) -> impl Iterator<Item = &Run> {
         let shard = shard.unwrap_or(Shard { index: 1, count: 1 });
         self.runs.iter().skip(shard.index - 1).step_by(shard.count)
     }
 
-    /// Those of the first seed, which all variants have.
-    pub fn variants(&self) -> impl Iterator<Item = &RunConfig> {
+    /// One run of each variant: that of the first seed, which all variants have.
+    pub fn variants(&self) -> impl Iterator<Item = &Run> {
         let first = self.runs.first().map(|run| run.seed);
         self.runs.iter().filter(move |run| Some(run.seed) == first)
     }
 }
 
-/// Every variant on all its data, each with its number of seeds.
-fn runs_of_one_seed(suite: &Suite, data: &[Arc<Data>]) -> Vec<(RunConfig, usize)> {
-    let several = |of: fn(&Data) -> String| data.iter().any(|other| of(other) != of(&data[0]));
-    let sizes: [fn(&Data) -> String; 2] =
-        [|data| Shape(data.train.shape).to_string(), |data| format!("{} images", data.train.len())];
-    // Data sets have sizes of their own, and go by their names.
-    let sizes = sizes.into_iter().filter(|&of| several(of) && !several(|data| data.name.clone()));
-    let sizes: Vec<fn(&Data) -> String> = sizes.collect();
+/// The first run of every variant on all its data, each with its number of seeds.
+fn runs_of_first_seed(suite: &Suite, data: &[Arc<Data>]) -> Vec<(Run, usize)> {
+    let labels = differing_properties(data);
     let mut runs = Vec::new();
     for data in data {
-        let differs: String = sizes.iter().map(|of| format!(", {}", of(data))).collect();
+        let data_label: String = labels.iter().map(|label| format!(", {}", label(data))).collect();
         for variant in suite.variants.iter().filter(|variant| variant.is_for(&data.id)) {
-            let (model, head) = (variant.model.to_string(), variant.head.to_string());
-            let input = Shape(data.train.shape).to_string();
-            let chosen = suite.rates.find(&data.name, &model, &head, &input, data.train.len());
-            let run = RunConfig {
+            let rate = tuned_rate(suite, variant, data);
+            let run = Run {
                 data: data.clone(),
                 model: variant.model,
                 head: variant.head.clone(),
                 setting: variant.setting.clone(),
-                lr: chosen.filter(|_| !variant.fixed_lr).unwrap_or(variant.lr),
-                lacks_rate: chosen.is_none() && !variant.fixed_lr && !suite.rates.is_empty(),
+                lr: rate.unwrap_or(variant.lr),
+                lacks_rate: rate.is_none() && !variant.fixed_lr && !suite.rates.is_empty(),
                 order: runs.len(),
                 seed: suite.first_seed,
                 length: suite.length,
@@ -239,7 +237,7 @@ fn runs_of_one_seed(suite: &Suite, data: &[Arc<Data>]) -> Vec<(RunConfig, usize)
                 optimizer: suite.optimizer.clone(),
                 device: suite.device,
                 measure: suite.measure,
-                differs: differs.clone(),
+                data_label: data_label.clone(),
             };
             runs.push((run, variant.seeds.map_or(suite.seeds, |seeds| seeds.min(suite.seeds))));
         }
@@ -247,39 +245,53 @@ fn runs_of_one_seed(suite: &Suite, data: &[Arc<Data>]) -> Vec<(RunConfig, usize)
     runs
 }
 
-fn check(run: &RunConfig, trains: bool) -> Result<()> {
-    let parameters = Parameters::seeded(run.seed, &Device::Cpu);
-    let description = run.build(&parameters)?.describe(&run.input())?;
-    if description.output != [run.data.classes] {
-        bail!("the network gives {:?}, not {} logits", description.output, run.data.classes)
+fn tuned_rate(suite: &Suite, variant: &Variant, data: &Data) -> Option<f64> {
+    if variant.fixed_lr {
+        return None;
     }
-    training::Optimizer::new(&run.optimizer, &parameters)?;
-    check_memory(&description, if trains { run.batch_size.min(run.data.train.len()) } else { TRAIN_BATCH })
+    let (model, head, input) =
+        (variant.model.to_string(), variant.head.to_string(), Shape(data.train.shape).to_string());
+    suite.rates.find(&data.name, &model, &head, &input, data.train.len())
 }
 
-/// Of one batch: 8 GiB of f32.
-const MOST_ACTIVATIONS: usize = 1 << 31;
+/// The properties that differ within the data of one data set. Several data sets differ in them anyway and are told apart
+/// by their names.
+fn differing_properties(data: &[Arc<Data>]) -> Vec<fn(&Data) -> String> {
+    let differs = |of: fn(&Data) -> String| data.iter().any(|other| of(other) != of(&data[0]));
+    if differs(|data| data.name.clone()) {
+        return Vec::new();
+    }
+    let properties: [fn(&Data) -> String; 2] =
+        [|data| Shape(data.train.shape).to_string(), |data| format!("{} images", data.train.len())];
+    properties.into_iter().filter(|&of| differs(of)).collect()
+}
 
-/// Whether training on so many images at once, and inference on [`INFER_BATCH`], can be thought to fit into memory.
+/// A canvas as it stands in records.
+fn canvas_text(canvas: Canvas) -> String {
+    match canvas {
+        Canvas::Resized { size } => format!("resized(size={size})"),
+        Canvas::Centred { size } => format!("centred(size={size})"),
+        Canvas::Scattered { size, clutter } => format!("scattered(size={size}, clutter={clutter})"),
+    }
+}
+
+/// Checks that training on `train_batch` images and inference on [`INFER_BATCH`] images fit into memory.
 pub fn check_memory(network: &Description, train_batch: usize) -> Result<()> {
     let activations = network.activations();
     let largest = activations.iter().max().copied().unwrap_or_default();
-    // In inference a layer's output lives until the next one's is there.
+    // In inference, a layer's output is freed after the next layer.
     let values = train_batch.saturating_mul(activations.iter().sum()).max(INFER_BATCH * 2 * largest);
-    if values > MOST_ACTIVATIONS {
+    if values > MAX_ACTIVATIONS {
         bail!(
-            "a batch would need {values} values in memory, more than {MOST_ACTIVATIONS}: smaller batches, images or widths"
+            "a batch needs {values} values in memory, but at most {MAX_ACTIVATIONS} are possible; use smaller batches, \
+             images or widths"
         )
     }
     Ok(())
 }
 
-/// Of characters that every file system takes.
+/// A file name in which all characters that some file system does not accept are replaced.
 pub fn file_name(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-._@+".contains(c);
     name.trim_start_matches(['.', '/']).chars().map(|c| if allowed(c) { c } else { '_' }).collect()
-}
-
-fn digest(value: &Value) -> String {
-    hex(&Sha256::digest(value.to_string()))[..16].into()
 }

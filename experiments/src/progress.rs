@@ -1,8 +1,9 @@
-//! Bars on standard error: one per run with its loss, one for the whole sweep with the time left. Nothing where nobody
-//! watches.
+//! Progress bars on standard error: one per run with its loss, and one for the whole sweep with the time left. Nothing
+//! is drawn where standard error is not a terminal.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+/// The progress of a sweep.
 pub struct Progress {
     bars: MultiProgress,
     sweep: ProgressBar,
@@ -10,50 +11,54 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// For a sweep of `steps` training steps in all. Bars are drawn on a terminal only, and not if `quiet`.
+    /// Starts the bar of a sweep of `steps` training steps. With `quiet`, no bar is drawn and no note printed.
     pub fn new(steps: u64, quiet: bool) -> Self {
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bars = MultiProgress::with_draw_target(target);
         let sweep = bars.add(ProgressBar::new(steps));
-        sweep.set_style(style("{msg:<40} {wide_bar} {percent:>3} %  {elapsed} gone, {eta} left"));
+        sweep.set_style(style("{msg:<40} {wide_bar} {percent:>3} %  {elapsed} elapsed, {eta} left"));
         Self { bars, sweep, quiet }
     }
 
-    pub fn runs_left(&self, left: usize) {
+    /// Shows how many runs are not finished.
+    pub fn set_runs_left(&self, left: usize) {
         self.sweep.set_message(format!("{left} runs left"));
     }
 
-    /// A run of `steps` begins.
-    pub fn run(&self, title: String, steps: u64) -> RunProgress<'_> {
+    /// Adds the bar of one run of `steps` training steps.
+    pub fn start_run(&self, title: String, steps: u64) -> RunProgress<'_> {
         let bar = self.bars.insert_before(&self.sweep, ProgressBar::new(steps));
         bar.set_style(style("{prefix:<40} {wide_bar} {percent:>3} %  loss {msg}"));
         bar.set_prefix(title);
         RunProgress { bar, sweep: &self.sweep }
     }
 
-    /// Something worth knowing.
+    /// Prints a remark, unless quiet.
     pub fn note(&self, message: &str) {
         if !self.quiet {
-            self.bars.suspend(|| eprintln!("{message}"));
+            self.warn(message);
         }
     }
 
-    /// Something that went wrong: also said if `quiet`.
+    /// Prints a problem, even if quiet.
     pub fn warn(&self, message: &str) {
         self.bars.suspend(|| eprintln!("{message}"));
     }
 
+    /// Removes the bars.
     pub fn finish(&self) {
         self.sweep.finish_and_clear();
     }
 }
 
+/// The bar of one run.
 pub struct RunProgress<'a> {
     bar: ProgressBar,
     sweep: &'a ProgressBar,
 }
 
 impl RunProgress<'_> {
+    /// Counts a training step and shows its loss.
     pub fn step(&self, loss: f32) {
         self.bar.inc(1);
         self.bar.set_message(format!("{loss:.3}"));
@@ -62,7 +67,7 @@ impl RunProgress<'_> {
 }
 
 impl Drop for RunProgress<'_> {
-    /// A run that broke off leaves steps that nobody will take.
+    /// Counts the steps that a failed or diverged run did not take, so that the sweep's bar reaches its end.
     fn drop(&mut self) {
         let left = self.bar.length().unwrap_or_default().saturating_sub(self.bar.position());
         self.sweep.inc(left);

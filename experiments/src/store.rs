@@ -1,4 +1,4 @@
-//! A suite's folder of results: its records, and the marker of a sweep that is not finished.
+//! A suite's folder of results: its records, and the marker of an unfinished sweep.
 
 use std::{
     fs,
@@ -7,18 +7,21 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use image::ImageFormat;
+use image::{ImageFormat, RgbImage};
+use records::Record;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     measures::Maps,
-    plan::{RunConfig, file_name},
-    record::Record,
+    plan::{Run, file_name},
 };
 
-/// The suite, in the folder of its results.
+/// The suite's file in the folder of its results.
 const SUITE_FILE: &str = "suite.toml";
+/// The subfolder of class maps.
+const MAPS: &str = "maps";
 
+/// The folder of one suite's results.
 pub struct Store {
     folder: PathBuf,
 }
@@ -29,6 +32,7 @@ struct Marker {
 }
 
 impl Store {
+    /// Refers to a folder, which need not exist.
     pub fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
@@ -49,94 +53,72 @@ impl Store {
         self.folder.join(".unfinished.json")
     }
 
-    /// Lays the suite's file beside its records, so that these tell all by themselves.
+    /// Copies the suite's file into the folder, which then can be rendered without it.
     pub fn keep_suite(&self, text: &str) -> Result<()> {
-        fs::create_dir_all(&self.folder).with_context(|| self.folder.display().to_string())?;
+        create_folder(&self.folder)?;
         write(&self.folder.join(SUITE_FILE), text)
     }
 
-    /// Whether a sweep of this plan was interrupted here.
+    /// Whether a sweep of this plan was interrupted.
     pub fn is_unfinished(&self, plan_hash: &str) -> bool {
         let marker = fs::read(self.marker()).ok().and_then(|text| serde_json::from_slice::<Marker>(&text).ok());
         marker.is_some_and(|marker| marker.plan_hash == plan_hash)
     }
 
-    /// Moves the records of an earlier sweep out of the way. What an interrupted sweep left is not worth keeping, what
-    /// lay here before it is.
+    /// Moves the records of an earlier sweep out of the way until this one is complete. Records of an interrupted sweep
+    /// are deleted instead if those of a complete one have been moved away.
     pub fn set_aside(&self) -> Result<()> {
-        if self.runs().exists() {
-            if self.previous().exists() {
-                remove(&self.runs())?;
-            } else {
-                fs::rename(self.runs(), self.previous()).with_context(|| self.runs().display().to_string())?;
-            }
+        if !self.runs().exists() {
+            Ok(())
+        } else if self.previous().exists() {
+            remove_folder(&self.runs())
+        } else {
+            fs::rename(self.runs(), self.previous()).with_context(|| self.runs().display().to_string())
         }
-        Ok(())
     }
 
     /// Marks a sweep of this plan as begun.
     pub fn begin(&self, plan_hash: &str) -> Result<()> {
-        fs::create_dir_all(self.runs()).with_context(|| self.runs().display().to_string())?;
-        write(&self.marker(), &serde_json::to_string(&Marker { plan_hash: plan_hash.into() })?)
+        create_folder(&self.runs())?;
+        write(&self.marker(), serde_json::to_string(&Marker { plan_hash: plan_hash.into() })?)
     }
 
-    /// All records of the plan are there.
+    /// Marks the sweep as complete and deletes the records that were set aside.
     pub fn complete(&self) -> Result<()> {
         fs::remove_file(self.marker()).with_context(|| self.marker().display().to_string())?;
-        if self.previous().exists() { remove(&self.previous()) } else { Ok(()) }
+        if self.previous().exists() { remove_folder(&self.previous()) } else { Ok(()) }
     }
 
-    /// The record of this run, if it is there and of the same configuration.
-    pub fn find(&self, run: &RunConfig) -> Option<Record> {
+    /// Deletes the folder.
+    pub fn clear(&self) -> Result<()> {
+        if self.folder.exists() { remove_folder(&self.folder) } else { Ok(()) }
+    }
+
+    /// The record of a run, if it is readable and its configuration is that of the run.
+    pub fn find(&self, run: &Run) -> Option<Record> {
         let record = serde_json::from_slice::<Record>(&fs::read(self.path(run)).ok()?).ok()?;
-        (record.config == run.entries()).then_some(record)
+        (record.config == run.config()).then_some(record)
     }
 
-    pub fn save(&self, run: &RunConfig, record: &Record) -> Result<()> {
-        write(&self.path(run), &(serde_json::to_string_pretty(record)? + "\n"))
+    /// Writes the record of a run, as one line of JSON.
+    pub fn save(&self, run: &Run, record: &Record) -> Result<()> {
+        write(&self.path(run), serde_json::to_string(record)? + "\n")
     }
 
-    /// What there is to look at of this run: `maps/DATASET.MODEL.HEAD.png`, below `maps/DATASET.png`, the images alone.
-    pub fn save_maps(&self, run: &RunConfig, maps: &Maps) -> Result<()> {
-        let folder = self.folder.join(MAPS);
-        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-        let factors = [&run.data.name, &run.model.to_string(), &run.head.to_string()];
-        for (path, picture) in [(&factors[..1], &maps.images), (&factors[..], &maps.maps)] {
-            let mut png = Cursor::new(Vec::new());
-            picture.write_to(&mut png, ImageFormat::Png)?;
-            write(&folder.join(maps_file(path)), png.into_inner())?;
-        }
-        Ok(())
+    /// Writes the pictures of a run: `maps/DATASET.png` with the images, `maps/DATASET.MODEL.HEAD.png` with the class maps.
+    pub fn save_maps(&self, run: &Run, maps: &Maps) -> Result<()> {
+        create_folder(&self.folder.join(MAPS))?;
+        let (dataset, model, head) = (&run.data.name, run.model.to_string(), run.head.to_string());
+        save_png(&map_path(&self.folder, &[dataset]), &maps.images)?;
+        save_png(&map_path(&self.folder, &[dataset, &model, &head]), &maps.maps)
     }
 
-    fn path(&self, run: &RunConfig) -> PathBuf {
+    fn path(&self, run: &Run) -> PathBuf {
         self.runs().join(run.file_stem() + ".json")
     }
 }
 
-fn remove(folder: &Path) -> Result<()> {
-    fs::remove_dir_all(folder).with_context(|| folder.display().to_string())
-}
-
-/// The records in `folder/runs`, and for each file that is none what is wrong with it.
-pub fn read_records(folder: &Path) -> Result<(Vec<Record>, Vec<String>)> {
-    let (runs, mut records, mut unreadable) = (folder.join("runs"), Vec::new(), Vec::new());
-    let entries = fs::read_dir(&runs).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
-    let mut paths: Vec<PathBuf> =
-        entries.with_context(|| runs.display().to_string())?.into_iter().map(|entry| entry.path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    paths.sort();
-    for path in paths {
-        let text = fs::read(&path).with_context(|| path.display().to_string())?;
-        match serde_json::from_slice(&text) {
-            Ok(record) => records.push(record),
-            Err(error) => unreadable.push(format!("{}: not a record ({error})", path.display())),
-        }
-    }
-    Ok((records, unreadable))
-}
-
-/// The suite's file as it was kept in `folder`, if it was.
+/// The text of the suite's file in a folder of results; `None` if it is not there.
 pub fn read_suite(folder: &Path) -> Result<Option<String>> {
     let path = folder.join(SUITE_FILE);
     match fs::read_to_string(&path) {
@@ -145,17 +127,36 @@ pub fn read_suite(folder: &Path) -> Result<Option<String>> {
     }
 }
 
-/// The folder of pictures.
-pub const MAPS: &str = "maps";
-
-/// The name of a picture of these factors.
-pub fn maps_file(factors: &[impl AsRef<str>]) -> String {
-    file_name(&factors.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(".")) + ".png"
+/// The class maps of a data set, model and head, or the images of a data set, from the first folder that has them.
+pub fn read_maps(folders: &[&Path], factors: &[&str]) -> Result<Option<RgbImage>> {
+    let mut paths = folders.iter().map(|folder| map_path(folder, factors));
+    let Some(path) = paths.find(|path| path.is_file()) else { return Ok(None) };
+    Ok(Some(image::open(&path).with_context(|| path.display().to_string())?.to_rgb8()))
 }
 
-/// Writes a file as a whole or not at all.
+fn map_path(folder: &Path, factors: &[&str]) -> PathBuf {
+    folder.join(MAPS).join(file_name(&factors.join(".")) + ".png")
+}
+
+/// Writes a picture as PNG.
+pub fn save_png(path: &Path, picture: &RgbImage) -> Result<()> {
+    let mut png = Cursor::new(Vec::new());
+    picture.write_to(&mut png, ImageFormat::Png)?;
+    write(path, png.into_inner())
+}
+
+/// Writes a file completely or not at all.
 pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(format!(".{}.partial", std::process::id()));
     fs::write(&partial, content).and_then(|()| fs::rename(&partial, path)).with_context(|| path.display().to_string())
+}
+
+/// Creates a folder and those that contain it.
+pub fn create_folder(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())
+}
+
+fn remove_folder(folder: &Path) -> Result<()> {
+    fs::remove_dir_all(folder).with_context(|| folder.display().to_string())
 }

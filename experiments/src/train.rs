@@ -1,48 +1,44 @@
-//! One run: a configuration and data in, a record out.
+//! The training of one run.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use candle_core::Device;
-use datasets::{Images, Order};
+use datasets::Order;
 use layers::Layer;
 use models::Classifier;
-use training::{Diverged, Evaluation, Event, Parameters, evaluate, fit};
+use records::{EpochPoint, Outcome, Record, Status, SuiteInfo, Timings, finite, hex_bits};
+use training::{Diverged, Event, Parameters, fit};
 
 use crate::{
-    bench::INFER_BATCH,
-    data::Data,
-    machine::{Cpu, Versions},
-    measures::{self, Maps},
-    plan::RunConfig,
-    record::{EpochPoint, Outcome, Record, Status, SuiteInfo, Timings, finite, hex_bits},
+    machine,
+    measures::{Maps, TrainedNetwork},
+    plan::Run,
 };
 
-/// Images per batch where nothing is trained: changes no result beyond the last bits.
-const EVALUATION_BATCH: usize = INFER_BATCH;
+/// The largest number of points on a curve. A small training set has hundreds of epochs, and evaluating the validation
+/// images after each would cost more than the training.
+const MAX_POINTS: usize = 10;
 
-/// How many points a curve has, if there are so many epochs: a small training set has epochs by the hundred, and looking
-/// at the validation images after each would cost more than the training.
-const MOST_POINTS: usize = 10;
-
-/// Trains on the current rayon pool; a run of 0 epochs is only described. `on_step` hears of each step's loss. Beside the
-/// record comes what there is to look at.
-pub fn train(run: &RunConfig, suite: SuiteInfo, on_step: impl Fn(f32)) -> Result<(Record, Option<Maps>)> {
-    let device = run.device()?;
+/// Trains on the current rayon pool and returns the record, and a picture if the suite's measure draws one. A run of 0
+/// epochs is only described. `on_step` is called with the loss of each step.
+pub fn train(run: &Run, suite: SuiteInfo, on_step: impl Fn(f32)) -> Result<(Record, Option<Maps>)> {
+    let device = run.device.open()?;
     let parameters = Parameters::seeded(run.seed, &device);
     let model = run.build(&parameters)?;
     let features = model.backbone.describe(&run.input())?;
     let head = model.head.describe(&features.output)?;
-    let network = model.describe(&run.input())?;
+    let description = model.describe(&run.input())?;
 
     let mut trained = Trained::default();
     if run.epochs() > 0 {
-        trained = fit_to(run, &model, &parameters, &device, on_step)?;
+        trained = fit_network(run, &model, &parameters, &device, on_step)?;
     }
     let (mut outcome, mut hits, mut measures, mut maps) = (None, Vec::new(), Vec::new(), None);
     if run.epochs() > 0 && trained.diverged.is_none() {
-        let train = measure(&model, &run.data.train, &run.data, &device)?;
-        let test = measure(&model, &run.data.test, &run.data, &device)?;
+        let network = TrainedNetwork { model: &model, standardization: &run.data.standardization, device: &device };
+        let train = network.evaluate(&run.data.train)?;
+        let test = network.evaluate(&run.data.test)?;
         hits = test.hits;
         outcome = Some(Outcome {
             top1: test.top1,
@@ -50,51 +46,57 @@ pub fn train(run: &RunConfig, suite: SuiteInfo, on_step: impl Fn(f32)) -> Result
             train_top1: train.top1,
             val_top1: trained.curve.last().and_then(|point| point.val_top1),
         });
-        measures = run.measure.map_or(Ok(Vec::new()), |measure| measure.run(&model, &run.data, &device))?;
-        maps = measures::draw(run.measure, &model, &run.data, &device)?;
+        if let Some(measure) = run.measure {
+            measures = (measure.run)(&network, &run.data)?;
+            maps = measure.draw.map(|draw| draw(&network, &run.data)).transpose()?;
+        }
     }
+    let config = run.config();
     let record = Record {
         suite: SuiteInfo { order: run.order, ..suite },
-        config: run.entries(),
-        config_hash: run.hash(),
-        status: trained.diverged.map_or(Status::Ok, Status::Diverged),
+        config_hash: config.hash(),
+        config,
+        status: trained
+            .diverged
+            .map_or(Status::Ok, |at| Status::Diverged(records::Diverged { epoch: at.epoch, step: at.step })),
         curve: trained.curve,
         outcome,
         timings: Timings { train_seconds: trained.seconds },
         speed: None,
-        param_count: network.params,
+        param_count: description.params,
         head_param_count: head.params,
-        macs: network.macs,
-        activations: network.activations().iter().sum(),
+        macs: description.macs,
+        activations: description.activations().iter().sum(),
         features: features.output.clone(),
         measures,
         receptive_field: features.receptive_field.map(|axes| axes.iter().map(|axis| axis.size).collect()),
         weights_sha256: parameters.sha256()?,
         test_hits: hex_bits(&hits),
-        versions: Versions::current(),
-        cpu: Cpu::current(),
+        versions: machine::versions(),
+        cpu: machine::cpu(),
         threads: rayon::current_num_threads(),
     };
     Ok((record, maps))
 }
 
-/// What training left beside the weights.
+/// The outcome of training, apart from the weights.
 #[derive(Default)]
 struct Trained {
     curve: Vec<EpochPoint>,
     diverged: Option<Diverged>,
-    /// Without validation.
+    /// The duration without validation.
     seconds: f64,
 }
 
-fn fit_to(
-    run: &RunConfig,
+fn fit_network(
+    run: &Run,
     model: &Classifier,
     parameters: &Parameters,
     device: &Device,
     on_step: impl Fn(f32),
 ) -> Result<Trained> {
     let data = &*run.data;
+    let network = TrainedNetwork { model, standardization: &data.standardization, device };
     let batches = |epoch| {
         let order = Order::Shuffled { seed: run.seed, epoch };
         data.train.batches(run.batch_size, order, &data.standardization, device)
@@ -106,8 +108,7 @@ fn fit_to(
             Event::Step { loss, .. } => on_step(loss),
             Event::Epoch(report) if is_point(report.epoch, run.epochs()) => {
                 let start = Instant::now();
-                let validation = data.validation.as_ref().map(|images| measure(model, images, data, device));
-                let validation = validation.transpose()?;
+                let validation = data.validation.as_ref().map(|images| network.evaluate(images)).transpose()?;
                 validating += start.elapsed();
                 curve.push(EpochPoint {
                     epoch: report.epoch,
@@ -123,14 +124,10 @@ fn fit_to(
     Ok(Trained { curve, diverged: fitted.diverged, seconds: (start.elapsed() - validating).as_secs_f64() })
 }
 
-/// Evenly spread, the last epoch always among them.
+/// Whether the curve has a point after this epoch. Points are evenly spaced and include the last epoch.
 fn is_point(epoch: usize, epochs: usize) -> bool {
-    let points = MOST_POINTS.min(epochs);
+    let points = MAX_POINTS.min(epochs);
     (epoch + 1) * points / epochs > epoch * points / epochs
-}
-
-fn measure(model: &Classifier, images: &Images, data: &Data, device: &Device) -> candle_core::Result<Evaluation> {
-    evaluate(model, images.batches(EVALUATION_BATCH, Order::Sequential, &data.standardization, device))
 }
 
 #[cfg(test)]

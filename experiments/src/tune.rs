@@ -1,55 +1,53 @@
-//! `--tune`: each variant's learning rate, for each data set, input and size of the training set, chosen on the validation
-//! images before the seeds run.
+//! The choice of learning rates, `--tune`.
 //!
-//! Every variant is trained at every rate of the suite's grid, with the budget of the suite itself and seeds that it
-//! does not use. The test images are not read.
+//! Every variant on all its data is trained at every rate of the suite's grid, for as long as the suite trains, with seeds
+//! that the suite does not use. The rate with the best mean validation accuracy is chosen. The test images are not read.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use records::{SuiteInfo, Trial};
 
 use crate::{
-    cli::{RunOptions, Shape},
     data::Data,
     misuse::Misuse,
-    plan::{Plan, RunConfig},
-    record::SuiteInfo,
-    render,
+    plan::{Plan, Run},
+    shape::Shape,
     store::{Store, write},
-    suite::{Rates, Suite, Trial},
-    sweep::train_missing,
+    suite::{Rates, Suite},
+    sweep::{Existing, SweepOptions, train_missing},
 };
 
+/// The first seed of the trials, beyond those of any suite.
 const FIRST_SEED: u64 = 1_000_000;
 
-/// The rates that are best for the suite's variants; writes down in `folder` how they were found. What an earlier call
-/// has trained there is not trained again.
+/// Chooses the learning rates of the suite's variants and writes all trials into `folder/tuning.csv`. Finished trials of an
+/// earlier call are not trained again.
 ///
 /// # Errors
-/// [`Misuse`] for a suite that has nothing to choose by, from or for.
-pub fn tune(suite: &Suite, data: &[Arc<Data>], folder: &Path, info: &SuiteInfo, options: &RunOptions) -> Result<Rates> {
-    let misuse = |message: &str| Err(Misuse::new(message).into());
-    if !suite.trains() {
-        return misuse("--tune chooses learning rates, and this suite trains nothing");
-    }
+/// [`Misuse`] for a suite without validation images, without a grid, or without learning rates to choose.
+pub fn tune(
+    suite: &Suite,
+    data: &[Arc<Data>],
+    folder: &Path,
+    info: &SuiteInfo,
+    options: &SweepOptions,
+) -> Result<Rates> {
+    check(suite)?;
     let Some(data) = data.iter().map(|data| data.without_test().map(Arc::new)).collect::<Option<Vec<_>>>() else {
-        return misuse("--tune chooses on validation images, and this suite holds none out: set `validation`");
+        return Err(
+            Misuse::new("--tune needs validation images, but the suite holds none out; set `validation`").into()
+        );
     };
-    if suite.lr_grid.is_empty() {
-        return misuse("--tune needs rates to try, and this suite names none: set `lr_grid`");
-    }
-    if suite.variants.iter().all(|variant| variant.fixed_lr) {
-        return misuse("--tune has nothing to choose: the suite gives every variant its `lr`");
-    }
     let trials_folder = folder.join("tuning");
-    if options.fresh && trials_folder.exists() {
-        fs::remove_dir_all(&trials_folder).with_context(|| trials_folder.display().to_string())?;
+    if options.existing == Existing::Discard {
+        Store::new(trials_folder.clone()).clear()?;
     }
+    let options = SweepOptions { existing: Existing::Extend, ..options.clone() };
     let mut plans = Vec::new();
     for &lr in &suite.lr_grid {
         let plan = Plan::new(&at_rate(suite, lr), &data)?;
         let store = Store::new(trials_folder.join(format!("lr-{lr}")));
-        let options = RunOptions { extend: true, fresh: false, ..options.clone() };
         train_missing(&plan, &store, info, &options)?;
         store.complete()?;
         plans.push((lr, plan, store));
@@ -64,16 +62,29 @@ pub fn tune(suite: &Suite, data: &[Arc<Data>], folder: &Path, info: &SuiteInfo, 
         }
         choose(&mut of_variant);
         if !options.quiet {
-            eprintln!("{}", in_words(&of_variant));
+            eprintln!("{}", line(&of_variant));
         }
         trials.extend(of_variant);
     }
-    write(&folder.join("tuning.csv"), &render::trials(&trials)?)?;
+    write(&folder.join("tuning.csv"), report::tuning_csv(&trials)?)?;
     Ok(Rates::new(&trials))
 }
 
-/// `accuracies` are those of the seeds; none if one of them diverged.
-fn trial(suite: &Suite, run: &RunConfig, lr: f64, accuracies: Option<Vec<f64>>) -> Trial {
+fn check(suite: &Suite) -> Result<(), Misuse> {
+    let problem = if !suite.trains() {
+        "--tune chooses learning rates, but the suite trains nothing"
+    } else if suite.lr_grid.is_empty() {
+        "--tune needs learning rates to try, but the suite has none; set `lr_grid`"
+    } else if suite.variants.iter().all(|variant| variant.fixed_lr) {
+        "--tune has nothing to choose, because the learning rate of every variant is given"
+    } else {
+        return Ok(());
+    };
+    Err(Misuse::new(problem))
+}
+
+/// Describes the trial of a variant at one rate. `accuracies` are those of the seeds, `None` if one of them diverged.
+fn trial(suite: &Suite, run: &Run, lr: f64, accuracies: Option<Vec<f64>>) -> Trial {
     Trial {
         dataset: run.data.name.clone(),
         model: run.model.to_string(),
@@ -86,7 +97,7 @@ fn trial(suite: &Suite, run: &RunConfig, lr: f64, accuracies: Option<Vec<f64>>) 
     }
 }
 
-/// Marks the rate of the highest accuracy, of equally good ones the lowest; none if all diverged.
+/// Marks the rate with the highest accuracy, and of several such rates the lowest; none if all diverged.
 fn choose(trials: &mut [Trial]) {
     let better = |a: &Trial, b: &Trial| a.val_top1 > b.val_top1 || (a.val_top1 == b.val_top1 && a.lr < b.lr);
     if let Some(best) = trials.iter_mut().reduce(|a, b| if better(b, a) { b } else { a }) {
@@ -94,8 +105,8 @@ fn choose(trials: &mut [Trial]) {
     }
 }
 
-/// As `two-conv fc: 0.01 97.30 %, *0.03 97.55 %`.
-fn in_words(trials: &[Trial]) -> String {
+/// Summarises the trials of a variant in a line, as in `two-conv fc: 0.01 97.30 %, *0.03 97.55 %`.
+fn line(trials: &[Trial]) -> String {
     let rate = |trial: &Trial| {
         let mark = if trial.chosen { "*" } else { "" };
         let top1 = trial.val_top1.map_or("diverged".into(), |top1| format!("{top1:.2} %"));
@@ -108,7 +119,7 @@ fn in_words(trials: &[Trial]) -> String {
     format!("{} {}{input}{size}: {}", first.model, first.head, rates.join(", "))
 }
 
-/// The runs that try one rate.
+/// The suite that tries one rate.
 fn at_rate(suite: &Suite, lr: f64) -> Suite {
     let mut suite = Suite {
         seeds: suite.tuning_seeds,
@@ -159,6 +170,6 @@ mod tests {
     fn the_trials_are_told_in_a_line() {
         let mut trials = trials([None, Some(95.), Some(90.)]);
         choose(&mut trials);
-        assert_eq!(in_words(&trials), "two-conv fc, 100 images: 0.1 diverged, *0.01 95.00 %, 0.03 90.00 %");
+        assert_eq!(line(&trials), "two-conv fc, 100 images: 0.1 diverged, *0.01 95.00 %, 0.03 90.00 %");
     }
 }

@@ -73,7 +73,7 @@ heads = ["fc"]
     let path = suite(out.path(), "again", &text.replace("[60, 200]", "[60, 300]"));
     let message = stderr(experiments(&["run", &path, "--out"]).arg(out.path()), 0);
     assert!(
-        message.contains("no rate was chosen for these, `--tune` does: mnist-mini two-conv fc, 300 images, tuned\n")
+        message.contains("no learning rate was chosen for these variants, which `--tune` would do: mnist-mini two-conv fc, 300 images, tuned\n")
     );
     let again = read(&out.path().join("again"), "summary.csv");
     assert!(again.lines().nth(2).unwrap().starts_with("mnist-mini,two-conv,fc,60,tuned,1,"));

@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{FC, GAP, brand, experiments, records, stderr, stdout, tiny, weights};
+use common::{FC, GAP, PIXEL, brand, experiments, records, stderr, stdout, tiny, weights};
 use tempfile::TempDir;
 
 #[test]
@@ -54,7 +54,7 @@ fn an_interrupted_sweep_goes_on_and_a_finished_one_is_trained_anew() {
 
     brand(&suite, FC);
     let message = stderr(&mut tiny(out.path(), &["--seeds", "1"]), 0);
-    assert!(message.contains("going on with an interrupted sweep: 1 of 2 runs are there, 1 to train"), "{message}");
+    assert!(message.contains("resuming an interrupted sweep: 1 of 2 runs are finished, 1 to train"), "{message}");
     assert_eq!(records(&suite).len(), 2);
     assert_eq!(records(&suite)[FC]["weights_sha256"], "branded");
     assert!(!suite.join(".unfinished.json").exists());
@@ -154,4 +154,17 @@ fn options_that_change_a_suite_lead_to_a_folder_of_their_own() {
     assert!(plan.lines().next().unwrap().ends_with("into results/heads-custom"), "{plan}");
     let plan = stdout(experiments(&["run", "--dry-run"]).current_dir(here.path()));
     assert!(plan.starts_with("48 runs, into results/heads\n"), "{plan}");
+}
+
+#[test]
+fn another_data_set_gives_the_folder_of_results_its_name() {
+    let here = TempDir::new().unwrap();
+    for class in ["train/a", "train/b", "test/a", "test/b"] {
+        let folder = here.path().join("data/shop").join(class);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("1.png"), PIXEL).unwrap();
+    }
+    let run = ["run", "--dry-run", "--models", "two-conv", "--dataset", "data/shop"];
+    let plan = stdout(experiments(&run).current_dir(here.path()));
+    assert!(plan.lines().next().unwrap().ends_with("into results/heads-shop-custom"), "{plan}");
 }

@@ -1,71 +1,79 @@
-use std::{thread::sleep, time::Duration, time::Instant};
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use report::bench as table;
 use serde::Serialize;
 
-use super::{Contestant, LATENCY_BATCH, Peer, Request, What, here::Here};
-use crate::speed::median_and_spread;
+use super::{
+    own::OwnNetwork,
+    peer::Peer,
+    request::{Contestant, Request, Task},
+};
+use crate::timing::{LATENCY_BATCH, median_and_spread};
 
-/// One network doing one thing, here and elsewhere, in images per second: a value for each round.
+/// A request and the images per second that this program and its peers reached, one value per round.
 #[derive(Serialize)]
 pub struct Measurement {
     pub request: Request,
+    /// Multiply-accumulates for one image.
     pub macs: u64,
     pub here: Vec<f64>,
-    /// Seconds that 95 of 100 batches took at most.
+    /// The 95th percentile of the time of one batch, in seconds.
     pub p95: Vec<f64>,
+    /// This program on a single thread.
     pub one_thread: Vec<f64>,
-    /// GFLOP/s of a product of large matrices: what the machine gave in the same rounds.
+    /// The 10⁹ floating-point operations per second that a product of large matrices reached in the same round.
     pub matmul_gflops: Vec<f64>,
-    /// Empty where a peer can't do it.
+    /// The peers; empty where a peer does not have the network.
     pub peers: Vec<Vec<f64>>,
 }
 
-/// The speed of one network; scripts rely on the names.
-#[derive(Serialize)]
-pub struct Speed {
-    pub model: String,
-    pub head: String,
-    pub input: [usize; 3],
-    pub train_samples_per_sec: f64,
-    pub train_batch_size: usize,
-    pub infer_samples_per_sec: f64,
-    pub infer_batch_size: usize,
-    pub latency_us: f64,
-    pub latency_p95_us: f64,
-    /// Of a training step; null where the system does not tell.
-    pub peak_rss_mb: Option<f64>,
-}
-
 impl Measurement {
+    /// Starts without values.
     pub fn new(request: Request, macs: u64, peers: usize) -> Self {
         let [here, p95, one_thread, matmul_gflops] = [const { Vec::new() }; 4];
         Self { request, macs, here, p95, one_thread, matmul_gflops, peers: vec![Vec::new(); peers] }
     }
 
+    /// The median of the images per second.
     pub fn samples_per_sec(&self) -> f64 {
         median(&self.here)
     }
 
+    /// The median over rounds of the 95th percentile of the time of one batch, in seconds.
     pub fn p95(&self) -> f64 {
         median(&self.p95)
     }
 
-    pub fn is_latency(&self) -> bool {
-        self.request.batch == LATENCY_BATCH
+    /// The row of the comparison.
+    pub fn compared(&self) -> table::ComparedSpeed {
+        let Request { model, head, input: [c, h, w], batch, .. } = &self.request;
+        let gflops = self.gflops();
+        table::ComparedSpeed {
+            network: format!("{model} {head} {c}×{h}×{w}"),
+            task: match self.request.task {
+                Task::Train => table::Task::Training(*batch),
+                Task::Infer if *batch == LATENCY_BATCH => table::Task::Latency,
+                Task::Infer => table::Task::Inference(*batch),
+            },
+            samples_per_sec: self.samples_per_sec(),
+            gflops,
+            efficiency: gflops / median(&self.matmul_gflops),
+            one_thread: ratio(&self.here, &self.one_thread),
+            peers: self.peers.iter().map(|peer| ratio(&self.here, peer)).collect(),
+        }
     }
 
-    /// Two operations for each multiply-accumulate of a forward pass; a training step counts three times that.
-    pub fn gflops(&self) -> f64 {
-        let passes = if self.request.what == What::Train { 3. } else { 1. };
+    /// The 10⁹ operations per second: two for each multiply-accumulate of a forward pass, and three times as many in a
+    /// training step.
+    fn gflops(&self) -> f64 {
+        let passes = if self.request.task == Task::Train { 3. } else { 1. };
         2. * passes * self.macs as f64 * self.samples_per_sec() / 1e9
-    }
-
-    /// That, relative to a matrix product.
-    pub fn efficiency(&self) -> f64 {
-        self.gflops() / median(&self.matmul_gflops)
     }
 }
 
@@ -73,36 +81,44 @@ fn median(values: &[f64]) -> f64 {
     median_and_spread(values.to_vec()).median
 }
 
-/// One more round of each; the peers are asked only if there are any, and so is a single thread.
-pub fn measure(measurements: &mut [Measurement], peers: &mut [Peer]) -> Result<()> {
+/// The ratios of both speeds in each round; `None` without values.
+fn ratio(here: &[f64], there: &[f64]) -> Option<table::Ratio> {
+    let mut ratios: Vec<f64> = here.iter().zip(there).map(|(here, there)| here / there).collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    let (least, most) = (*ratios.first()?, *ratios.last()?);
+    Some(table::Ratio { median: median(&ratios), least, most })
+}
+
+/// Executes every request once here and, if there are peers, in each of them and on a single thread.
+pub fn run_round(measurements: &mut [Measurement], peers: &mut [Peer]) -> Result<()> {
     for measurement in measurements {
         let request = measurement.request.clone();
         let pool = ThreadPoolBuilder::new().num_threads(request.threads).build()?;
-        let mut here = Here::new(&request)?;
-        rest();
-        let timing = here.time(&pool)?;
-        measurement.here.push(request.batch as f64 / timing.median);
-        measurement.p95.push(timing.p95);
+        let mut network = OwnNetwork::new(&request)?;
+        let_threads_sleep();
+        let time = network.time(&pool)?;
+        measurement.here.push(request.batch as f64 / time.median);
+        measurement.p95.push(time.p95);
         for (peer, rates) in peers.iter_mut().zip(&mut measurement.peers) {
-            rest();
+            let_threads_sleep();
             rates.extend(peer.samples_per_sec(&request)?);
         }
         if !peers.is_empty() {
-            rest();
-            let alone = ThreadPoolBuilder::new().num_threads(1).build()?;
-            measurement.one_thread.push(request.batch as f64 / here.time(&alone)?.median);
+            let_threads_sleep();
+            let single = ThreadPoolBuilder::new().num_threads(1).build()?;
+            measurement.one_thread.push(request.batch as f64 / network.time(&single)?.median);
             measurement.matmul_gflops.push(matmul_gflops(&pool)?);
         }
     }
     Ok(())
 }
 
-/// Lets the threads of the one before fall asleep: some wait by spinning.
-fn rest() {
+/// Waits until the threads of the previous contestant sleep. Some of them wait for work by spinning.
+fn let_threads_sleep() {
     sleep(Duration::from_millis(50));
 }
 
-/// The fastest of a few products by the `gemm` crate.
+/// The 10⁹ operations per second of the fastest of a few matrix products by the `gemm` crate.
 fn matmul_gflops(pool: &ThreadPool) -> Result<f64> {
     const SIZE: usize = 512;
     let matrix = Tensor::ones((SIZE, SIZE), DType::F32, &Device::Cpu)?;

@@ -8,17 +8,17 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
-use super::{Contestant, Request};
+use super::request::{Contestant, Request};
 use crate::output::print;
 
-/// Another program, asked line by line; the protocol is described in `experiments/peers/README.md`.
+/// Another program, which answers requests line by line. `experiments/peers/README.md` describes the protocol.
 pub struct Peer {
     command: String,
     name: String,
     child: Child,
     requests: ChildStdin,
     answers: BufReader<ChildStdout>,
-    /// Requests it can't do.
+    /// The requests that the program has declined, as JSON.
     refused: HashSet<String>,
 }
 
@@ -36,13 +36,13 @@ enum Answer {
 }
 
 impl Peer {
-    /// Starts a command line, given to the shell.
+    /// Starts a command line in a shell and waits until the program is ready.
     pub fn start(command: &str) -> Result<Self> {
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = shell.spawn().with_context(|| format!("starting `{command}`"))?;
+        let mut child = shell.spawn().with_context(|| format!("cannot start `{command}`"))?;
         let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
-            bail!("`{command}`: no pipes")
+            bail!("cannot connect to `{command}`")
         };
         let answers = BufReader::new(answers);
         let mut peer =
@@ -58,7 +58,8 @@ impl Peer {
         if line.is_empty() {
             bail!("`{}` ended without an answer", self.command)
         }
-        serde_json::from_str(&line).with_context(|| format!("`{}` answered {}", self.command, line.trim_end()))
+        serde_json::from_str(&line)
+            .with_context(|| format!("`{}` answered `{}`, which is not in the protocol", self.command, line.trim_end()))
     }
 }
 
@@ -72,7 +73,7 @@ impl Contestant for Peer {
         if self.refused.contains(&request) {
             return Ok(None);
         }
-        writeln!(self.requests, "{request}").with_context(|| format!("`{}` takes no requests", self.command))?;
+        writeln!(self.requests, "{request}").with_context(|| format!("`{}` does not accept requests", self.command))?;
         match self.read()? {
             Answer::SamplesPerSec(rate) if rate > 0. => Ok(Some(rate)),
             Answer::SamplesPerSec(rate) => bail!("`{}` answered a rate of {rate}", self.command),
@@ -85,7 +86,7 @@ impl Contestant for Peer {
     }
 }
 
-/// Answers the requests on standard input, as a peer of another bench.
+/// Answers requests on standard input, as a peer of another `bench`.
 pub fn serve(mut contestant: impl Contestant) -> Result<()> {
     let name = contestant.name();
     let (name, version) = name.rsplit_once(' ').unwrap_or((&name, ""));
@@ -93,7 +94,7 @@ pub fn serve(mut contestant: impl Contestant) -> Result<()> {
     for line in std::io::stdin().lines() {
         let answer = match contestant.samples_per_sec(&serde_json::from_str(&line?)?)? {
             Some(rate) => json!({ "samples_per_sec": rate }),
-            None => json!({ "error": "not written down here" }),
+            None => json!({ "error": "this program does not have the network" }),
         };
         print(&answer.to_string())?;
     }
@@ -102,7 +103,7 @@ pub fn serve(mut contestant: impl Contestant) -> Result<()> {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // It may have ended by itself. What a shell has started ends with its standard input.
+        // Both fail only if the shell has already ended. The program that the shell started ends with its standard input.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

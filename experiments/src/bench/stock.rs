@@ -1,39 +1,42 @@
+//! The zoo's networks built from candle's own layers.
+
 use std::time::Instant;
 
 use anyhow::Result;
 use candle_core::{D, DType, Device, Module, ModuleT, Tensor};
 use candle_nn::{AdamW, Conv2dConfig, Optimizer, ParamsAdamW, VarBuilder, VarMap, batch_norm, conv2d, linear};
 
-use super::{Contestant, Request, What, for_a_moment};
-use crate::machine::Versions;
+use super::request::{Contestant, Request, SECONDS_PER_ANSWER, Task};
+use crate::{machine, timing::repeat_for};
 
-/// Candle's own operators and optimiser: how fast they are, not how right. Without depthwise convolutions, which candle
-/// does group by group: a single round of mobilenet-v1 would take minutes.
-pub struct Stock;
+/// The zoo's networks on candle's own operators and optimiser, to compare speed only: their gradients are not all correct.
+/// Depthwise convolutions are left out, since candle computes them group by group: a single round of mobilenet-v1 would
+/// take minutes.
+pub struct StockCandle;
 
 type Layers = Vec<Box<dyn ModuleT>>;
 
-struct Subject {
+struct StockNetwork {
     network: Layers,
     optimizer: AdamW,
     images: Tensor,
     labels: Tensor,
 }
 
-impl Contestant for Stock {
+impl Contestant for StockCandle {
     fn name(&self) -> String {
-        format!("candle {}", Versions::current().candle)
+        format!("candle {}", machine::versions().candle)
     }
 
     fn samples_per_sec(&mut self, request: &Request) -> Result<Option<f64>> {
-        let Some(mut subject) = Subject::new(request)? else { return Ok(None) };
-        subject.step(request.what)?; // to warm up
-        let durations = for_a_moment(|| subject.step(request.what))?;
+        let Some(mut network) = StockNetwork::new(request)? else { return Ok(None) };
+        network.step(request.task)?; // warms up
+        let durations = repeat_for(SECONDS_PER_ANSWER, || network.step(request.task))?;
         Ok(Some(request.batch as f64 / durations[durations.len() / 2]))
     }
 }
 
-impl Subject {
+impl StockNetwork {
     fn new(request: &Request) -> Result<Option<Self>> {
         let variables = VarMap::new();
         let vb = VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu);
@@ -43,10 +46,10 @@ impl Subject {
         Ok(Some(Self { network, optimizer, images, labels }))
     }
 
-    /// Seconds.
-    fn step(&mut self, what: What) -> Result<f64> {
+    /// Executes the task once and returns its duration in seconds.
+    fn step(&mut self, task: Task) -> Result<f64> {
         let start = Instant::now();
-        let train = what == What::Train;
+        let train = task == Task::Train;
         let logits = run(&self.network, &self.images, train)?;
         if train {
             let loss = candle_nn::loss::cross_entropy(&logits, &self.labels)?;
@@ -60,10 +63,10 @@ fn run(layers: &Layers, xs: &Tensor, train: bool) -> candle_core::Result<Tensor>
     layers.iter().try_fold(xs.clone(), |xs, layer| layer.forward_t(&xs, train))
 }
 
-/// The layers, or none for a network that is not written down here.
+/// The layers of the requested network; `None` if this file does not define it.
 fn network(request: &Request, vb: &VarBuilder) -> Result<Option<Layers>> {
     let [channels, height, width] = request.input;
-    let mut stack = Stack { layers: Vec::new(), shape: [channels, height, width], vb: vb.clone() };
+    let mut stack = StockStack { layers: Vec::new(), shape: [channels, height, width], vb: vb.clone() };
     match request.model.as_str() {
         "two-conv" => stack.conv(32, 3, 0)?.relu().pool().conv(64, 3, 0)?.relu().pool(),
         "lenet5" => stack.conv(6, 5, 2)?.relu().pool().conv(16, 5, 0)?.relu().pool(),
@@ -106,53 +109,55 @@ fn network(request: &Request, vb: &VarBuilder) -> Result<Option<Layers>> {
     Ok(Some(stack.layers))
 }
 
-/// `relu(body(x) + shortcut(x))`
-struct Block {
+/// A residual block: `relu(body(x) + shortcut(x))`.
+struct ResidualBlock {
     body: Layers,
     shortcut: Layers,
 }
 
-impl ModuleT for Block {
+impl ModuleT for ResidualBlock {
     fn forward_t(&self, xs: &Tensor, train: bool) -> candle_core::Result<Tensor> {
         (run(&self.body, xs, train)? + run(&self.shortcut, xs, train)?)?.relu()
     }
 }
 
-struct Stack<'a> {
+/// Builds a sequence of layers and tracks the shape (C, H, W) of their output.
+struct StockStack<'a> {
     layers: Layers,
     shape: [usize; 3],
     vb: VarBuilder<'a>,
 }
 
-impl<'a> Stack<'a> {
+impl<'a> StockStack<'a> {
     fn push(&mut self, layer: impl Module + Send + Sync + 'static) -> &mut Self {
         self.layers.push(Box::new(layer));
         self
     }
 
-    fn next(&self) -> VarBuilder<'a> {
+    /// The path of the next layer's parameters.
+    fn next_path(&self) -> VarBuilder<'a> {
         self.vb.pp(self.layers.len())
     }
 
-    /// Stride 1.
+    /// Adds a convolution of stride 1.
     fn conv(&mut self, channels: usize, kernel: usize, padding: usize) -> Result<&mut Self> {
         self.conv_with(channels, kernel, Conv2dConfig { padding, ..Default::default() })
     }
 
     fn conv_with(&mut self, channels: usize, kernel: usize, config: Conv2dConfig) -> Result<&mut Self> {
         let [inputs, height, width] = self.shape;
-        let layer = conv2d(inputs, channels, kernel, config, self.next())?;
+        let layer = conv2d(inputs, channels, kernel, config, self.next_path())?;
         let size = |size| (size + 2 * config.padding - kernel) / config.stride + 1;
         self.shape = [channels, size(height), size(width)];
         Ok(self.push(layer))
     }
 
-    /// Of ResNet-8.
+    /// Adds a block of ResNet-8.
     fn block(&mut self, channels: usize, stride: usize) -> Result<&mut Self> {
-        let [mut body, mut shortcut] = ["body", "shortcut"].map(|branch| Stack {
+        let [mut body, mut shortcut] = ["body", "shortcut"].map(|branch| StockStack {
             layers: Vec::new(),
             shape: self.shape,
-            vb: self.next().pp(branch),
+            vb: self.next_path().pp(branch),
         });
         let config = Conv2dConfig { stride, ..Default::default() };
         body.conv_with(channels, 3, Conv2dConfig { padding: 1, ..config })?.norm()?.relu();
@@ -161,18 +166,18 @@ impl<'a> Stack<'a> {
             shortcut.conv_with(channels, 1, config)?;
         }
         self.shape = body.shape;
-        self.layers.push(Box::new(Block { body: body.layers, shortcut: shortcut.layers }));
+        self.layers.push(Box::new(ResidualBlock { body: body.layers, shortcut: shortcut.layers }));
         Ok(self)
     }
 
     fn norm(&mut self) -> Result<&mut Self> {
-        let layer = batch_norm(self.shape[0], 1e-5, self.next())?;
+        let layer = batch_norm(self.shape[0], 1e-5, self.next_path())?;
         self.layers.push(Box::new(layer));
         Ok(self)
     }
 
     fn linear(&mut self, inputs: usize, outputs: usize) -> Result<&mut Self> {
-        let layer = linear(inputs, outputs, self.next())?;
+        let layer = linear(inputs, outputs, self.next_path())?;
         Ok(self.push(layer))
     }
 

@@ -1,206 +1,286 @@
-//! What can be typed. Everything is parsed into its type here; clap answers misuse with exit code 2.
+//! The command line. Arguments are parsed here, once, into the options that the commands take; nothing else knows clap.
 
+mod typed;
 mod values;
 
-pub use values::{
-    DeviceKind, HeadList, LONGEST_SIDE, MOST_EPOCHS, MOST_IMAGES, MOST_SEEDS, MOST_UPDATES, Shape, Shard,
-};
+use std::{ffi::OsString, path::PathBuf};
 
-use std::path::PathBuf;
-
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use datasets::DatasetId;
 use heads::HeadConfig;
 use models::ModelName;
+use training::Length;
 
-use values::{MOST_CLASSES, MOST_THREADS, positive_number, up_to};
+use crate::{
+    bench::Request,
+    commands::{BenchOptions, Command, DataOptions, Kind, RunOptions, SummaryOptions},
+    device::DeviceKind,
+    limits::{MAX_CLASSES, MAX_EPOCHS, MAX_IMAGES, MAX_SEEDS, MAX_THREADS, MAX_UPDATES},
+    machine::available_cores,
+    plan::Shard,
+    shape::Shape,
+    suite::Changes,
+    sweep::{Existing, SweepOptions},
+    timing::TRAIN_BATCH,
+};
+use values::{HeadList, positive_number, shard, up_to};
 
-/// Compares classifier heads of convolutional networks: trains every combination, tabulates accuracy, size and speed.
+/// The suite that is run if no other is named.
+const DEFAULT_SUITE: &str = "heads";
+
+/// Parses a command line, whose first argument is the name of the program.
 ///
-/// Without a command: `run heads`, on the embedded MNIST sample.
+/// # Errors
+/// A mistake in the command line, or the text of `--help` or `--version`.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let typed = typed::command_line(&arguments);
+    let cli = Cli::try_parse_from(arguments)?;
+    Ok(match cli.command {
+        None => Command::Run(Box::new(RunOptions::new(DEFAULT_SUITE, typed))),
+        Some(Subcommands::Run(arguments)) => Command::Run(Box::new(arguments.options(typed))),
+        Some(Subcommands::List { kind, json }) => Command::List { kind, json },
+        Some(Subcommands::Summary { model, head, input, classes, json }) => {
+            Command::Summary(SummaryOptions { model, head, input, classes, json })
+        }
+        Some(Subcommands::Bench(arguments)) => Command::Bench(arguments.options()),
+        Some(Subcommands::Report { dir }) => Command::Report { dir },
+        Some(Subcommands::Data { dataset, data_dir, input, grid, json }) => {
+            Command::Data(DataOptions { dataset, data_dir, input, grid, json })
+        }
+        Some(Subcommands::StockCandle) => Command::StockCandle,
+        Some(Subcommands::PeakMemory { request }) => Command::PeakMemory(request),
+    })
+}
+
+/// Compares classifier heads of convolutional networks: trains every combination and tabulates accuracy, size and speed.
+///
+/// Without a command, the suite `heads` is run on the embedded MNIST sample.
 #[derive(Parser)]
 #[command(name = "experiments", version)]
-pub struct Cli {
+struct Cli {
     #[command(subcommand)]
-    pub command: Option<Command>,
+    command: Option<Subcommands>,
 }
 
 #[derive(Subcommand)]
-pub enum Command {
-    /// Train all runs of a suite and render the table
-    Run(Box<RunOptions>),
-    /// List what there is
+enum Subcommands {
+    /// Train all runs of a suite and render its tables
+    Run(Box<RunArguments>),
+    /// List the models, heads, data sets and suites
     List {
-        /// Only these
+        /// What to list: models, heads, datasets or suites [default: all of them]
         kind: Option<Kind>,
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Show a network layer by layer: shapes, parameters, multiply-accumulates
     Summary {
-        /// As `two-conv` or `nin@0.25`
+        /// A model, as in `two-conv` or `nin@0.25` (a quarter of the channels)
         model: ModelName,
-        /// The model's own if not given
+        /// The head [default: the model's]
         #[arg(long)]
         head: Option<HeadConfig>,
-        /// CHANNELSxHEIGHTxWIDTH; the model's own if not given
+        /// The shape of the images [default: the model's]
         #[arg(long, value_name = "CxHxW")]
         input: Option<Shape>,
-        /// Number of classes; the model's own if not given
-        #[arg(long, value_name = "K", value_parser = up_to::<MOST_CLASSES>, allow_negative_numbers = true)]
+        /// The number of classes [default: the model's]
+        #[arg(long, value_name = "K", value_parser = up_to::<MAX_CLASSES>, allow_negative_numbers = true)]
         classes: Option<usize>,
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Measure speed only: training and inference throughput, batch-1 latency, memory
-    Bench(BenchOptions),
-    /// Candle's own operators, as a peer of `bench`
+    /// Measure speed only: training and inference throughput, latency of one image, memory
+    Bench(BenchArguments),
+    /// Answer the requests of `bench` with candle's own operators
     #[command(hide = true)]
     StockCandle,
-    /// Runs one request of `bench` and prints the memory it took
+    /// Execute one request of `bench` and print the peak memory of this process
     #[command(hide = true)]
-    PeakMemory { request: String },
-    /// Render again from the records of a suite's folder, or merge those of a folder of such folders
-    Report { dir: PathBuf },
+    PeakMemory {
+        #[arg(value_parser = parse_request)]
+        request: Request,
+    },
+    /// Render the tables again from the records in a folder
+    ///
+    /// The folder is that of one suite, or one that contains suites' folders. Shards of one suite are merged.
+    Report {
+        /// A suite's folder, or a folder of such folders
+        dir: PathBuf,
+    },
     /// Show a data set: counts, class balance, checksums
     Data {
-        /// A name, or a folder with train/CLASS/* and test/CLASS/*
+        /// A name (see `list datasets`), or a folder with train/CLASS/* and test/CLASS/*
         dataset: DatasetId,
-        /// The folder with the data set's files
+        /// The folder of the data set's files
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,
-        /// What the images of a folder are resized to [default: 1x28x28]
+        /// The shape that the images of a folder are resized to [default: 1x28x28]
         #[arg(long, value_name = "CxHxW")]
         input: Option<Shape>,
-        /// Draw the first images of each class
+        /// Draw the first images of each class into a PNG file
         #[arg(long, value_name = "OUT.png")]
         grid: Option<PathBuf>,
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
 }
 
-/// The options of `run`.
-#[derive(Args, Clone)]
-pub struct RunOptions {
-    /// The name of a suite, or a TOML file of one's own
-    #[arg(default_value = "heads", value_name = "SUITE or FILE.toml")]
-    pub suite: String,
-    /// A name (see `list datasets`), or a folder with train/CLASS/* and test/CLASS/*
+#[derive(Args)]
+struct RunArguments {
+    /// The name of a suite (see `list suites`), or a suite's TOML file
+    #[arg(default_value = DEFAULT_SUITE, value_name = "SUITE or FILE.toml")]
+    suite: String,
+    /// A data set's name (see `list datasets`), or a folder with train/CLASS/* and test/CLASS/*
     #[arg(long)]
-    pub dataset: Option<DatasetId>,
-    /// The folder with the data set's files
+    dataset: Option<DatasetId>,
+    /// The folder of the data set's files; with several data sets, of a subfolder DIR/NAME for each
     #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-    /// What the images of a folder are resized to; what the models take by default if not given
+    data_dir: Option<PathBuf>,
+    /// The shape that the images of a folder are resized to [default: the models' input]
     #[arg(long, value_name = "CxHxW")]
-    pub input: Option<Shape>,
-    /// As `two-conv,nin@0.25`
+    input: Option<Shape>,
+    /// The models, as in `two-conv,nin@0.25`
     #[arg(long, value_delimiter = ',')]
-    pub models: Option<Vec<ModelName>>,
-    /// As `fc:120,84,gap`: a list is split at commas that no digit follows
+    models: Option<Vec<ModelName>>,
+    /// The heads, as in `fc:120,84,gap`: a comma followed by a digit belongs to the head
     #[arg(long)]
-    pub heads: Option<HeadList>,
-    /// How many seeds
-    #[arg(long, value_name = "N", value_parser = up_to::<MOST_SEEDS>, allow_negative_numbers = true)]
-    pub seeds: Option<usize>,
+    heads: Option<HeadList>,
+    /// The number of seeds
+    #[arg(long, value_name = "N", value_parser = up_to::<MAX_SEEDS>, allow_negative_numbers = true)]
+    seeds: Option<usize>,
     /// The first seed
     #[arg(long, value_name = "BASE", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=u64::from(u32::MAX)), allow_negative_numbers = true)]
-    pub seed: u64,
-    /// How many times each image is trained on
-    #[arg(long, value_name = "N", value_parser = up_to::<MOST_EPOCHS>, allow_negative_numbers = true)]
-    pub epochs: Option<usize>,
-    /// How many steps are taken, whatever the number of images
-    #[arg(long, value_name = "N", value_parser = up_to::<MOST_UPDATES>, allow_negative_numbers = true, conflicts_with = "epochs")]
-    pub updates: Option<usize>,
-    /// How many images are trained on
-    #[arg(long, value_name = "N", value_parser = up_to::<MOST_IMAGES>, allow_negative_numbers = true)]
-    pub train_size: Option<usize>,
-    /// Images per update
-    #[arg(long, value_name = "N", value_parser = up_to::<MOST_IMAGES>, allow_negative_numbers = true)]
-    pub batch_size: Option<usize>,
+    seed: u64,
+    /// The number of passes over the training images
+    #[arg(long, value_name = "N", value_parser = up_to::<MAX_EPOCHS>, allow_negative_numbers = true)]
+    epochs: Option<usize>,
+    /// The number of optimiser updates, whatever the number of training images
+    #[arg(long, value_name = "N", value_parser = up_to::<MAX_UPDATES>, allow_negative_numbers = true, conflicts_with = "epochs")]
+    updates: Option<usize>,
+    /// The number of training images
+    #[arg(long, value_name = "N", value_parser = up_to::<MAX_IMAGES>, allow_negative_numbers = true)]
+    train_size: Option<usize>,
+    /// The number of images per update
+    #[arg(long, value_name = "N", value_parser = up_to::<MAX_IMAGES>, allow_negative_numbers = true)]
+    batch_size: Option<usize>,
     /// The peak learning rate of all variants
     #[arg(long, value_parser = positive_number, allow_negative_numbers = true)]
-    pub lr: Option<f64>,
-    /// First choose each variant's learning rate on the validation images, from the suite's grid
+    lr: Option<f64>,
+    /// First choose each variant's learning rate from the suite's grid, by validation accuracy
     #[arg(long, conflicts_with_all = ["lr", "shard"])]
-    pub tune: bool,
-    /// Threads in all; training runs share them, one each [default: one per core]
-    #[arg(long, value_name = "N", value_parser = up_to::<MOST_THREADS>, allow_negative_numbers = true)]
-    pub threads: Option<usize>,
-    /// What to train on; the others need a build with `--features cuda` or `metal`
+    tune: bool,
+    /// The number of threads; concurrent runs share them [default: one per core]
+    #[arg(long, value_name = "N", value_parser = up_to::<MAX_THREADS>, allow_negative_numbers = true)]
+    threads: Option<usize>,
+    /// The device to train on: cpu, or with a build that has the feature, cuda or metal
     #[arg(long, default_value = "cpu")]
-    pub device: DeviceKind,
-    /// The folder that holds the suites' folders [default: results]
+    device: DeviceKind,
+    /// The folder that contains the suites' folders [default: results]
     #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
+    out: Option<PathBuf>,
     /// Train only part I of N of the runs
-    #[arg(long, value_name = "I/N")]
-    pub shard: Option<Shard>,
-    /// Keep finished records of the same configuration, train the missing ones
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    shard: Option<Shard>,
+    /// Keep finished records of the same configuration and train the missing ones
     #[arg(long, conflicts_with = "fresh")]
-    pub extend: bool,
-    /// Start an interrupted sweep over
+    extend: bool,
+    /// Discard what an interrupted sweep has finished
     #[arg(long)]
-    pub fresh: bool,
-    /// Show the plan, train nothing
+    fresh: bool,
+    /// Show the plan and train nothing
     #[arg(long)]
-    pub dry_run: bool,
-    /// Print nothing but the table
+    dry_run: bool,
+    /// Print only the tables
     #[arg(long)]
-    pub quiet: bool,
+    quiet: bool,
 }
 
-/// The options of `bench`.
 #[derive(Args)]
-pub struct BenchOptions {
-    /// As `two-conv,nin@0.25` [default, without heads: the networks of results/bench]
+struct BenchArguments {
+    /// The models, as in `two-conv,nin@0.25` [default: the networks of results/bench, or with --heads, two-conv]
     #[arg(long, value_delimiter = ',')]
-    pub models: Option<Vec<ModelName>>,
-    /// As `fc:120,84,gap` [default: each model's own]
+    models: Option<Vec<ModelName>>,
+    /// The heads, as in `fc:120,84,gap` [default: each model's own]
     #[arg(long)]
-    pub heads: Option<HeadList>,
-    /// Of training
-    #[arg(long, value_name = "N", default_value_t = crate::bench::TRAIN_BATCH, value_parser = up_to::<MOST_IMAGES>, allow_negative_numbers = true)]
-    pub batch_size: usize,
-    /// [default: one per core]
-    #[arg(long, value_name = "N", value_parser = up_to::<MOST_THREADS>, allow_negative_numbers = true)]
-    pub threads: Option<usize>,
-    /// The command line of another program to compare with, as often as wanted: see experiments/peers/README.md
+    heads: Option<HeadList>,
+    /// The number of images per training step
+    #[arg(long, value_name = "N", default_value_t = TRAIN_BATCH, value_parser = up_to::<MAX_IMAGES>, allow_negative_numbers = true)]
+    batch_size: usize,
+    /// The number of threads [default: one per core]
+    #[arg(long, value_name = "N", value_parser = up_to::<MAX_THREADS>, allow_negative_numbers = true)]
+    threads: Option<usize>,
+    /// The command line of a program to compare with; may be given several times (see experiments/peers/README.md)
     #[arg(long = "peer", value_name = "COMMAND")]
-    pub peers: Vec<String>,
-    /// How many times all are asked in turn
-    #[arg(long, value_name = "N", default_value_t = 7, value_parser = up_to::<MOST_EPOCHS>, allow_negative_numbers = true)]
-    pub pairs: usize,
+    peers: Vec<String>,
+    /// The number of rounds, in each of which every program is timed once
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = up_to::<MAX_EPOCHS>, allow_negative_numbers = true)]
+    pairs: usize,
     /// Write the comparison into DIR/bench
     #[arg(long, value_name = "DIR", requires = "peers")]
-    pub out: Option<PathBuf>,
+    out: Option<PathBuf>,
+    /// Print JSON
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
-impl BenchOptions {
-    pub fn threads(&self) -> usize {
-        all_cores_unless(self.threads)
+impl RunArguments {
+    fn options(self, typed: String) -> RunOptions {
+        let epochs = self.epochs.map(Length::Epochs);
+        RunOptions {
+            changes: Changes {
+                dataset: self.dataset,
+                input: self.input,
+                models: self.models,
+                heads: self.heads.map(|list| list.0),
+                seeds: self.seeds,
+                first_seed: self.seed,
+                length: epochs.or(self.updates.map(|updates| Length::Updates(updates as u64))),
+                train_size: self.train_size,
+                batch_size: self.batch_size,
+                lr: self.lr,
+                device: self.device,
+            },
+            tune: self.tune,
+            data_dir: self.data_dir,
+            out: self.out,
+            dry_run: self.dry_run,
+            sweep: SweepOptions {
+                threads: self.threads.unwrap_or_else(available_cores),
+                shard: self.shard,
+                existing: match (self.extend, self.fresh) {
+                    (true, _) => Existing::Extend,
+                    (_, true) => Existing::Discard,
+                    _ => Existing::Resume,
+                },
+                quiet: self.quiet,
+            },
+            suite: self.suite,
+            typed,
+        }
     }
 }
 
-impl RunOptions {
-    pub fn threads(&self) -> usize {
-        all_cores_unless(self.threads)
+impl BenchArguments {
+    fn options(self) -> BenchOptions {
+        BenchOptions {
+            models: self.models,
+            heads: self.heads.map(|list| list.0),
+            batch_size: self.batch_size,
+            threads: self.threads.unwrap_or_else(available_cores),
+            peers: self.peers,
+            rounds: self.pairs,
+            out: self.out,
+            json: self.json,
+        }
     }
 }
 
-fn all_cores_unless(threads: Option<usize>) -> usize {
-    threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
-    Models,
-    Heads,
-    Datasets,
-    Suites,
+fn parse_request(json: &str) -> Result<Request, String> {
+    serde_json::from_str(json).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -210,5 +290,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_the_default_suite_is_run_as_it_is() {
+        let [Command::Run(implied), Command::Run(named)] = [&["experiments"][..], &["experiments", "run", "heads"]]
+            .map(|line| parse(line.iter().map(OsString::from)).unwrap())
+        else {
+            panic!("not run")
+        };
+        assert_eq!(implied.typed, "cargo run -p experiments");
+        assert_eq!(RunOptions { typed: named.typed.clone(), ..*implied }, *named);
     }
 }

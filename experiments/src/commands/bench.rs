@@ -1,24 +1,26 @@
-use std::{fs, path::Path};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use candle_core::Device;
+use heads::HeadConfig;
 use layers::Layer;
 use models::{ModelConfig, ModelName};
+use report::bench as table;
+use serde::Serialize;
 use serde_json::{Value, json};
 use training::Parameters;
 
 use crate::{
-    bench::{Contestant, INFER_BATCH, LATENCY_BATCH, Measurement, Peer, Request, Speed, What, measure, peak_memory},
-    cli::BenchOptions,
-    machine::Cpu,
+    bench::{Contestant, Measurement, Peer, Request, Task, peak_memory, run_round},
+    machine,
     misuse::Misuse,
-    output::{print, print_json},
+    output::{print_document, print_json},
     plan::check_memory,
-    render::{comparison_page, comparison_table, speed_table},
-    store::write,
+    store::{create_folder, write},
+    timing::{INFER_BATCH, LATENCY_BATCH},
 };
 
-/// Compared if nothing else is asked for.
+/// The networks that are compared if neither models nor heads are given.
 const NETWORKS: [(&str, &str, [usize; 3]); 6] = [
     ("two-conv", "fc:128", [1, 28, 28]),
     ("two-conv", "gmp", [1, 28, 28]),
@@ -28,38 +30,56 @@ const NETWORKS: [(&str, &str, [usize; 3]); 6] = [
     ("mobilenet-v1@0.25", "gap-fc", [3, 96, 96]),
 ];
 
+/// The options of `bench`.
+#[derive(Debug)]
+pub struct BenchOptions {
+    pub models: Option<Vec<ModelName>>,
+    pub heads: Option<Vec<HeadConfig>>,
+    /// The number of images per training step.
+    pub batch_size: usize,
+    pub threads: usize,
+    /// The command lines of the programs to compare with.
+    pub peers: Vec<String>,
+    pub rounds: usize,
+    /// The folder of results that the comparison is written into.
+    pub out: Option<PathBuf>,
+    pub json: bool,
+}
+
+/// The speed of one network; scripts rely on the names of the fields.
+#[derive(Serialize)]
+struct NetworkSpeed {
+    model: String,
+    head: String,
+    input: [usize; 3],
+    train_samples_per_sec: f64,
+    train_batch_size: usize,
+    infer_samples_per_sec: f64,
+    infer_batch_size: usize,
+    latency_us: f64,
+    latency_p95_us: f64,
+    /// The peak memory of a training step; `None` where the operating system does not report it.
+    peak_rss_mb: Option<f64>,
+}
+
+/// Times networks, and compares them with other programs if there are peers.
 pub fn bench(options: &BenchOptions) -> Result<()> {
     let mut measurements = Vec::new();
     for (model, config) in networks(options)? {
-        let network = model.architecture().build(&config, Parameters::seeded(0, &Device::Cpu).builder());
-        let network = network.map_err(Misuse::from)?;
-        let description = network.describe(&config.input)?;
-        check_memory(&description, options.batch_size).map_err(Misuse::from)?;
-        for (what, batch) in
-            [(What::Train, options.batch_size), (What::Infer, INFER_BATCH), (What::Infer, LATENCY_BATCH)]
-        {
-            let request = Request::new(&model, &config, what, batch, options.threads());
-            measurements.push(Measurement::new(request, description.macs, options.peers.len()));
-        }
+        measurements.extend(requests(&model, &config, options).map_err(Misuse::from)?);
     }
     let mut peers = options.peers.iter().map(|command| Peer::start(command)).collect::<Result<Vec<_>>>()?;
-    for round in 1..=options.pairs {
-        measure(&mut measurements, &mut peers)?;
+    for round in 1..=options.rounds {
+        run_round(&mut measurements, &mut peers)?;
         if !options.json {
-            eprintln!("round {round} of {}", options.pairs);
+            eprintln!("round {round} of {}", options.rounds);
         }
     }
     if peers.is_empty() {
-        let speeds = measurements.chunks_exact(3).map(speed).collect::<Result<Vec<_>>>()?;
-        return if options.json { print_json(&speeds) } else { print(&speed_table(&speeds)) };
+        print_speeds(&measurements, options)
+    } else {
+        print_comparison(&measurements, &peers, options)
     }
-    let names: Vec<String> = peers.iter().map(Contestant::name).collect();
-    let record = json!({ "cpu": Cpu::current(), "experiments": env!("CARGO_PKG_VERSION"), "peers": names,
-        "measurements": measurements });
-    if let Some(out) = &options.out {
-        save(&out.join("bench"), &record, &comparison_page(&measurements, &names, &Cpu::current()))?;
-    }
-    if options.json { print_json(&record) } else { print(&comparison_table(&measurements, &names)) }
 }
 
 fn networks(options: &BenchOptions) -> Result<Vec<(ModelName, ModelConfig)>> {
@@ -74,17 +94,48 @@ fn networks(options: &BenchOptions) -> Result<Vec<(ModelName, ModelConfig)>> {
     let mut networks = Vec::new();
     for model in models {
         let config = model.config()?;
-        let heads = options.heads.as_ref().map_or_else(|| vec![config.head.clone()], |heads| heads.0.clone());
+        let heads = options.heads.clone().unwrap_or_else(|| vec![config.head.clone()]);
         networks.extend(heads.into_iter().map(|head| (model, ModelConfig { head, ..config.clone() })));
     }
     Ok(networks)
 }
 
-/// From a network's training, inference and latency.
-fn speed(of_network: &[Measurement]) -> Result<Speed> {
-    let [train, infer, single] = of_network else { unreachable!("three are made for each network") };
+/// The three measurements of a network: training, inference and latency.
+fn requests(model: &ModelName, config: &ModelConfig, options: &BenchOptions) -> Result<[Measurement; 3]> {
+    let network = model.architecture().build(config, Parameters::seeded(0, &Device::Cpu).builder())?;
+    let description = network.describe(&config.input)?;
+    check_memory(&description, options.batch_size)?;
+    let tasks = [(Task::Train, options.batch_size), (Task::Infer, INFER_BATCH), (Task::Infer, LATENCY_BATCH)];
+    Ok(tasks.map(|(task, batch)| {
+        let request = Request::new(model, config, task, batch, options.threads);
+        Measurement::new(request, description.macs, options.peers.len())
+    }))
+}
+
+fn print_speeds(measurements: &[Measurement], options: &BenchOptions) -> Result<()> {
+    let speeds = measurements.chunks_exact(3).map(network_speed).collect::<Result<Vec<_>>>()?;
+    if options.json {
+        return print_json(&speeds);
+    }
+    let rows: Vec<table::Speed> = speeds
+        .into_iter()
+        .map(|speed| table::Speed {
+            network: format!("{} {}", speed.model, speed.head),
+            input: speed.input,
+            train_samples_per_sec: speed.train_samples_per_sec,
+            infer_samples_per_sec: speed.infer_samples_per_sec,
+            latency_us: speed.latency_us,
+            latency_p95_us: speed.latency_p95_us,
+            peak_rss_mb: speed.peak_rss_mb,
+        })
+        .collect();
+    print_table(table::speed_table(&rows))
+}
+
+fn network_speed(of_network: &[Measurement]) -> Result<NetworkSpeed> {
+    let [train, infer, single] = of_network else { bail!("a network has three measurements") };
     let Request { model, head, input, batch, .. } = train.request.clone();
-    Ok(Speed {
+    Ok(NetworkSpeed {
         model,
         head,
         input,
@@ -98,8 +149,32 @@ fn speed(of_network: &[Measurement]) -> Result<Speed> {
     })
 }
 
+fn print_comparison(measurements: &[Measurement], peers: &[Peer], options: &BenchOptions) -> Result<()> {
+    let (names, cpu) = (peers.iter().map(Contestant::name).collect::<Vec<_>>(), machine::cpu());
+    let record = json!({ "cpu": cpu, "experiments": env!("CARGO_PKG_VERSION"), "peers": names,
+        "measurements": measurements });
+    let rows: Vec<table::ComparedSpeed> = measurements.iter().map(Measurement::compared).collect();
+    if let Some(out) = &options.out {
+        let conditions = table::Conditions {
+            cpu: format!("{} ({})", cpu.model, cpu.instruction_set),
+            threads: options.threads,
+            rounds: options.rounds,
+            version: env!("CARGO_PKG_VERSION").into(),
+        };
+        let page = table::comparison_page(&rows, &names, &conditions);
+        save(&out.join("bench"), &record, &report::markdown(&page))?;
+    }
+    if options.json { print_json(&record) } else { print_table(table::comparison_table(&rows, &names)) }
+}
+
+fn print_table(table: report::Table) -> Result<()> {
+    let mut document = report::Document::default();
+    document.table(table);
+    print_document(&document)
+}
+
 fn save(folder: &Path, record: &Value, page: &str) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    write(&folder.join("bench.json"), &(serde_json::to_string_pretty(record)? + "\n"))?;
+    create_folder(folder)?;
+    write(&folder.join("bench.json"), serde_json::to_string_pretty(record)? + "\n")?;
     write(&folder.join("README.md"), page)
 }

@@ -1,35 +1,44 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use datasets::{DatasetId, Images, LoadOptions, Standardization};
 use serde_json::json;
 
 use crate::{
-    cli::Shape,
-    data::{check_input, load},
+    data::{check_input, load_dataset},
     output::{print, print_json},
+    shape::Shape,
 };
 
-/// Columns of the picture that `--grid` draws.
-const PER_CLASS: usize = 10;
+/// The number of columns of the picture that `--grid` draws.
+const GRID_COLUMNS: usize = 10;
 
-pub fn data(
-    id: &DatasetId,
-    data_dir: Option<PathBuf>,
-    input: Option<Shape>,
-    grid: Option<&Path>,
-    json: bool,
-) -> Result<()> {
-    check_input(id, input)?;
-    let data = load(id, &LoadOptions { data_dir, input: input.map(|shape| shape.0) })?;
+/// The options of `data`.
+#[derive(Debug)]
+pub struct DataOptions {
+    pub dataset: DatasetId,
+    /// The folder of the data set's files.
+    pub data_dir: Option<PathBuf>,
+    /// The shape that the images of a folder are resized to.
+    pub input: Option<Shape>,
+    /// The PNG file that the first images of each class are drawn into.
+    pub grid: Option<PathBuf>,
+    pub json: bool,
+}
+
+/// Prints the classes, counts and checksums of a data set.
+pub fn data(options: &DataOptions) -> Result<()> {
+    check_input(&options.dataset, options.input)?;
+    let input = options.input.map(|shape| shape.0);
+    let data = load_dataset(&options.dataset, &LoadOptions { data_dir: options.data_dir.clone(), input })?;
     let classes = data.classes.len();
-    if let Some(path) = grid {
-        datasets::save_grid(&data.train, classes, PER_CLASS, path)?;
+    if let Some(path) = &options.grid {
+        datasets::save_grid(&data.train, classes, GRID_COLUMNS, path)?;
     }
     let Standardization { mean, std } = Standardization::of(&data.train);
     let shape = Shape(data.train.shape).to_string();
     let (train, test) = (data.train.class_counts(classes), data.test.class_counts(classes));
-    if json {
+    if options.json {
         let split = |images: &Images, counts: &[usize]| json!({"images": images.len(), "class_counts": counts});
         let file = |file: &datasets::SourceFile| json!({"path": file.path, "sha256": file.sha256, "bytes": file.bytes});
         return print_json(&json!({
@@ -50,7 +59,7 @@ pub fn data(
         text += &format!("{class:width$}  {train:>7}  {test:>7}\n");
     }
     text += &format!("{:width$}  {:>7}  {:>7}\n\n", "all", data.train.len(), data.test.len());
-    text += &format!("training images, pixels as 0..1: mean {mean:.4?}, standard deviation {std:.4?}\n\n");
+    text += &format!("training images, with pixels from 0 to 1: mean {mean:.4?}, standard deviation {std:.4?}\n\n");
     for file in &data.files {
         text += &format!("sha256 {}  {} bytes  {}\n", file.sha256, file.bytes, file.path.display());
     }

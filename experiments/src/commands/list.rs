@@ -1,52 +1,79 @@
+use std::str::FromStr;
+
 use anyhow::Result;
 use datasets::DatasetId;
 use heads::HeadConfig;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
-    cli::Kind,
     output::{print, print_json},
     suite,
 };
 
-/// What there is of one kind, or of all; as JSON a list, or an object of lists.
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Models,
+    Heads,
+    Datasets,
+    Suites,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Models, Self::Heads, Self::Datasets, Self::Suites];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Models => "models",
+            Self::Heads => "heads",
+            Self::Datasets => "datasets",
+            Self::Suites => "suites",
+        }
+    }
+
+    /// The names of this kind with their descriptions.
+    fn items(self) -> Result<Vec<(String, String)>> {
+        let owned = |name: &dyn ToString, description: &str| (name.to_string(), description.to_string());
+        Ok(match self {
+            Self::Models => models::list().iter().map(|model| owned(&model.name, model.description)).collect(),
+            Self::Heads => HeadConfig::examples().iter().map(|(head, description)| owned(head, description)).collect(),
+            Self::Datasets => DatasetId::builtin().iter().map(|(name, description)| owned(name, description)).collect(),
+            Self::Suites => suite::all()?.iter().map(|suite| owned(&suite.name, &suite.question)).collect(),
+        })
+    }
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|kind| kind.name() == text);
+        found.ok_or_else(|| format!("there are {}", Self::ALL.map(Self::name).join(", ")))
+    }
+}
+
+/// Prints what there is of one kind, or of all of them. JSON is an array, or an object of arrays.
 pub fn list(kind: Option<Kind>, json: bool) -> Result<()> {
-    let kinds =
-        [(Kind::Models, "models"), (Kind::Heads, "heads"), (Kind::Datasets, "datasets"), (Kind::Suites, "suites")];
-    let mut lists = Vec::new();
-    for (_, name) in kinds.iter().filter(|(each, _)| kind.is_none_or(|kind| kind == *each)) {
-        lists.push((*name, entries(name)?));
-    }
+    let kinds = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
     if !json {
-        return print(&lists.iter().map(|(name, entries)| as_text(name, entries)).collect::<Vec<_>>().join("\n"));
+        let texts = kinds.into_iter().map(|kind| Ok(as_text(kind, &kind.items()?))).collect::<Result<Vec<_>>>()?;
+        return print(&texts.join("\n"));
     }
-    let objects = |entries: &[(String, String)]| -> Value {
-        entries.iter().map(|(name, description)| json!({"name": name, "description": description})).collect()
-    };
-    match (kind, lists.as_slice()) {
-        (Some(_), [(_, entries)]) => print_json(&objects(entries)),
-        (_, lists) => print_json(
-            &lists
-                .iter()
-                .map(|(name, entries)| (name.to_string(), objects(entries)))
-                .collect::<serde_json::Map<_, _>>(),
-        ),
+    match kind {
+        Some(kind) => print_json(&as_json(&kind.items()?)),
+        None => {
+            let lists = kinds.into_iter().map(|kind| Ok((kind.name().to_string(), as_json(&kind.items()?))));
+            print_json(&lists.collect::<Result<Map<_, _>>>()?)
+        }
     }
 }
 
-/// Names and descriptions.
-fn entries(kind: &str) -> Result<Vec<(String, String)>> {
-    let owned = |name: &dyn ToString, description: &str| (name.to_string(), description.to_string());
-    Ok(match kind {
-        "models" => models::list().iter().map(|model| owned(&model.name, model.description)).collect(),
-        "heads" => HeadConfig::examples().iter().map(|(head, description)| owned(head, description)).collect(),
-        "datasets" => DatasetId::builtin().iter().map(|(name, description)| owned(name, description)).collect(),
-        _ => suite::embedded()?.iter().map(|suite| owned(&suite.name, &suite.question)).collect(),
-    })
+fn as_json(items: &[(String, String)]) -> Value {
+    items.iter().map(|(name, description)| json!({"name": name, "description": description})).collect()
 }
 
-fn as_text(kind: &str, entries: &[(String, String)]) -> String {
-    let width = entries.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    let lines = entries.iter().map(|(name, description)| format!("  {name:width$}  {description}\n"));
-    format!("{kind}\n{}", lines.collect::<String>())
+fn as_text(kind: Kind, items: &[(String, String)]) -> String {
+    let width = items.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let lines = items.iter().map(|(name, description)| format!("  {name:width$}  {description}\n"));
+    format!("{}\n{}", kind.name(), lines.collect::<String>())
 }

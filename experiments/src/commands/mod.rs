@@ -1,32 +1,49 @@
-//! One file per command.
+//! The commands, one file each.
 
 mod bench;
 mod data;
-mod index;
 mod list;
 mod report;
 mod run;
 mod summary;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
-use clap::Parser;
 
-use crate::cli::{Cli, Command};
+pub use bench::BenchOptions;
+pub use data::DataOptions;
+pub use list::Kind;
+pub use run::RunOptions;
+pub use summary::SummaryOptions;
 
-pub fn execute(cli: Cli) -> Result<()> {
-    match cli.command {
-        None => execute(Cli::parse_from(["experiments", "run", "heads"])),
-        Some(Command::Run(options)) => run::run(&options),
-        Some(Command::List { kind, json }) => list::list(kind, json),
-        Some(Command::Summary { model, head, input, classes, json }) => {
-            summary::summary(&model, head, input, classes, json)
-        }
-        Some(Command::Bench(options)) => bench::bench(&options),
-        Some(Command::StockCandle) => crate::bench::serve(crate::bench::Stock),
-        Some(Command::PeakMemory { request }) => crate::bench::print_peak_memory(&serde_json::from_str(&request)?),
-        Some(Command::Report { dir }) => report::report(&dir),
-        Some(Command::Data { dataset, data_dir, input, grid, json }) => {
-            data::data(&dataset, data_dir, input, grid.as_deref(), json)
+use crate::bench::{Request, StockCandle, print_peak_memory, serve};
+
+/// A command with its options.
+#[derive(Debug)]
+pub enum Command {
+    Run(Box<RunOptions>),
+    List { kind: Option<Kind>, json: bool },
+    Summary(SummaryOptions),
+    Bench(BenchOptions),
+    Report { dir: PathBuf },
+    Data(DataOptions),
+    StockCandle,
+    PeakMemory(Request),
+}
+
+impl Command {
+    /// Executes the command. Results go to standard output.
+    pub fn execute(&self) -> Result<()> {
+        match self {
+            Command::Run(options) => run::run(options),
+            Command::List { kind, json } => list::list(*kind, *json),
+            Command::Summary(options) => summary::summary(options),
+            Command::Bench(options) => bench::bench(options),
+            Command::Report { dir } => report::report(dir),
+            Command::Data(options) => data::data(options),
+            Command::StockCandle => serve(StockCandle),
+            Command::PeakMemory(request) => print_peak_memory(request),
         }
     }
 }

@@ -1,89 +1,131 @@
 use std::{
     io::IsTerminal,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::Result;
+use records::SuiteInfo;
 
-use super::{index::write_index, report::render};
 use crate::{
-    cli::{RunOptions, Shape},
-    data::Data,
+    data::{Data, check_input},
+    index::write_index,
     output::print,
-    plan::{Plan, RunConfig},
-    record::SuiteInfo,
+    plan::{Plan, Run, file_name},
+    render::render,
+    shape::Shape,
     store::Store,
-    suite::{self, Suite},
-    sweep::sweep,
+    suite::{self, Changes, Suite},
+    sweep::{SweepOptions, sweep},
     tune::tune,
 };
 
+/// The options of `run`.
+#[derive(Debug, PartialEq)]
+pub struct RunOptions {
+    /// The name of a suite, or the path of a suite's file.
+    pub suite: String,
+    /// What the options change in the suite.
+    pub changes: Changes,
+    /// Whether learning rates are chosen first.
+    pub tune: bool,
+    /// The folder of the data sets' files.
+    pub data_dir: Option<PathBuf>,
+    /// The folder that contains the suites' folders.
+    pub out: Option<PathBuf>,
+    /// Whether the plan is only shown.
+    pub dry_run: bool,
+    pub sweep: SweepOptions,
+    /// The command line, for the page.
+    pub typed: String,
+}
+
+impl RunOptions {
+    /// Runs a suite as it is.
+    pub fn new(suite: &str, typed: String) -> Self {
+        Self {
+            suite: suite.into(),
+            changes: Changes::default(),
+            tune: false,
+            data_dir: None,
+            out: None,
+            dry_run: false,
+            sweep: SweepOptions::default(),
+            typed,
+        }
+    }
+}
+
+/// Trains all runs of a suite and renders its tables.
 pub fn run(options: &RunOptions) -> Result<()> {
     let original = suite::find(&options.suite)?;
-    let mut suite = original.with(options);
+    let mut suite = original.with(&options.changes);
+    suite.datasets.iter().try_for_each(|id| check_input(id, options.changes.input))?;
+    let data = suite.data_spec()?.load(options.data_dir.as_deref())?;
     if (suite != original || options.tune) && options.out.is_none() {
-        suite.name += "-custom";
+        suite.name = changed_name(&original, &data);
     }
-    let data = Data::load(&suite, options)?;
     let mut plan = Plan::new(&suite, &data)?;
     let results = options.out.clone().unwrap_or_else(|| PathBuf::from("results"));
-    let folder = results.join(&suite.name);
+    let store = Store::new(results.join(&suite.name));
     if options.dry_run {
-        return print(&describe(&plan, &folder, options));
+        return print(&describe(&plan, store.folder(), &options.sweep));
     }
+    let info = SuiteInfo {
+        name: suite.name.clone(),
+        question: suite.question.clone(),
+        command: options.typed.clone(),
+        order: 0,
+    };
     if options.tune {
-        suite.rates = tune(&suite, &data, &folder, &info(&suite), options)?;
-        plan = Plan::new(&suite, &data)?;
+        plan = tuned(&mut suite, &data, &store, &info, &options.sweep)?;
     }
-    let lacking: Vec<String> = plan.variants().filter(|run| run.lacks_rate).map(|run| run.title()).collect();
-    if !options.quiet && !lacking.is_empty() {
-        eprintln!("no rate was chosen for these, `--tune` does: {}", lacking.join("; "));
+    if !options.sweep.quiet {
+        announce(&plan, &store, &options.sweep);
     }
-    let store = Store::new(folder);
     store.keep_suite(&suite.text)?;
-    if !options.quiet && std::io::stderr().is_terminal() {
-        eprintln!("{} runs, into {}", plan.of_shard(options.shard).count(), store.folder().display());
-    }
-    let swept = sweep(&plan, &store, &info(&suite), options);
-    // What has been trained is shown also where something failed.
-    let rendered = render(store.folder(), &[store.folder()], &plan.variants().map(RunConfig::hash).collect::<Vec<_>>());
+    let swept = sweep(&plan, &store, &info, &options.sweep);
+    // What has been trained is shown even if something failed.
+    let hashes: Vec<String> = plan.variants().map(|run| run.config().hash()).collect();
+    let rendered = render(store.folder(), &[store.folder()], &hashes);
     swept.and(rendered).and_then(|()| write_index(&results))
 }
 
-fn info(suite: &Suite) -> SuiteInfo {
-    let arguments: Vec<String> = typed(std::env::args().skip(1)).map(|argument| quoted(&argument)).collect();
-    let command = match arguments.as_slice() {
-        [] => "cargo run -p experiments".into(),
-        arguments => format!("cargo run -p experiments -- {}", arguments.join(" ")),
-    };
-    SuiteInfo { name: suite.name.clone(), question: suite.question.clone(), command, order: 0 }
-}
-
-/// Without what says only where files lie and how the work is done.
-fn typed(arguments: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
-    const WITH_VALUE: [&str; 3] = ["--out", "--data-dir", "--threads"];
-    const ALONE: [&str; 3] = ["--quiet", "--fresh", "--extend"];
-    let mut skip_value = false;
-    arguments.filter(move |argument| {
-        let (name, value) =
-            argument.split_once('=').map_or((argument.as_str(), None), |(name, value)| (name, Some(value)));
-        let is_value = std::mem::replace(&mut skip_value, WITH_VALUE.contains(&name) && value.is_none());
-        !is_value && !WITH_VALUE.contains(&name) && !ALONE.contains(&name)
-    })
-}
-
-/// As a shell would want it typed.
-fn quoted(argument: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_=./,:@+".contains(c);
-    if !argument.is_empty() && argument.chars().all(plain) {
-        argument.into()
-    } else {
-        format!("'{}'", argument.replace('\'', r"'\''"))
+/// The name of a suite that options have changed. It contains the data set's name if the suite's file has another one. Git
+/// ignores folders of results whose names end in `-custom`.
+fn changed_name(original: &Suite, data: &[Arc<Data>]) -> String {
+    let other = data.iter().find(|data| !original.datasets.contains(&data.id)).map(|data| file_name(&data.name));
+    match other {
+        Some(dataset) if !dataset.is_empty() => format!("{}-{dataset}-custom", original.name),
+        _ => format!("{}-custom", original.name),
     }
 }
 
-fn describe(plan: &Plan, folder: &Path, options: &RunOptions) -> String {
-    let runs: Vec<&RunConfig> = plan.of_shard(options.shard).collect();
+/// Chooses the suite's learning rates and plans its runs again.
+fn tuned(
+    suite: &mut Suite,
+    data: &[Arc<Data>],
+    store: &Store,
+    info: &SuiteInfo,
+    options: &SweepOptions,
+) -> Result<Plan> {
+    suite.rates = tune(suite, data, store.folder(), info, options)?;
+    Ok(Plan::new(suite, data)?)
+}
+
+fn announce(plan: &Plan, store: &Store, options: &SweepOptions) {
+    let lacking: Vec<String> = plan.variants().filter(|run| run.lacks_rate).map(Run::variant_title).collect();
+    if !lacking.is_empty() {
+        eprintln!("no learning rate was chosen for these variants, which `--tune` would do: {}", lacking.join("; "));
+    }
+    if std::io::stderr().is_terminal() {
+        eprintln!("{} runs, into {}", plan.shard(options.shard).count(), store.folder().display());
+    }
+}
+
+/// The plan in text, one line per run.
+fn describe(plan: &Plan, folder: &Path, options: &SweepOptions) -> String {
+    let runs: Vec<&Run> = plan.shard(options.shard).collect();
     let mut text = format!("{} runs, into {}\n", runs.len(), folder.display());
     for run in runs {
         text += &format!(
@@ -98,23 +140,4 @@ fn describe(plan: &Plan, folder: &Path, options: &RunOptions) -> String {
         );
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{quoted, typed};
-
-    #[test]
-    fn a_record_does_not_tell_where_files_lie() {
-        let arguments = ["run", "heads", "--out", "/home/me", "--data-dir=/data", "--seeds", "1", "--quiet"];
-        let typed: Vec<String> = typed(arguments.into_iter().map(String::from)).collect();
-        assert_eq!(typed, ["run", "heads", "--seeds", "1"]);
-    }
-
-    #[test]
-    fn an_argument_is_quoted_where_a_shell_would_take_it_apart() {
-        assert_eq!(quoted("fc:120,84"), "fc:120,84");
-        assert_eq!(quoted("my data"), "'my data'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-    }
 }

@@ -5,24 +5,29 @@ use models::ModelName;
 use training::Parameters;
 
 use crate::{
-    cli::Shape,
     misuse::Misuse,
     output::{print, print_json},
+    shape::Shape,
 };
 
-pub fn summary(
-    model: &ModelName,
-    head: Option<HeadConfig>,
-    input: Option<Shape>,
-    classes: Option<usize>,
-    json: bool,
-) -> Result<()> {
-    let mut config = model.config()?;
-    config.head = head.unwrap_or(config.head);
-    config.input = input.map_or(config.input, |input| input.0);
-    config.classes = classes.unwrap_or(config.classes);
+/// The options of `summary`. What is not given is the model's default.
+#[derive(Debug)]
+pub struct SummaryOptions {
+    pub model: ModelName,
+    pub head: Option<HeadConfig>,
+    pub input: Option<Shape>,
+    pub classes: Option<usize>,
+    pub json: bool,
+}
+
+/// Prints the layers of a network.
+pub fn summary(options: &SummaryOptions) -> Result<()> {
+    let mut config = options.model.config()?;
+    config.head = options.head.clone().unwrap_or(config.head);
+    config.input = options.input.map_or(config.input, |input| input.0);
+    config.classes = options.classes.unwrap_or(config.classes);
     let parameters = Parameters::seeded(0, &Device::Cpu);
-    let network = models::build(model.architecture().name, &config, parameters.builder()).map_err(Misuse::from)?;
+    let network = options.model.architecture().build(&config, parameters.builder()).map_err(Misuse::from)?;
     let summary = models::summary(&network, &config.input).map_err(Misuse::from)?;
-    if json { print_json(&summary) } else { print(&summary.to_string()) }
+    if options.json { print_json(&summary) } else { print(&summary.to_string()) }
 }

@@ -1,27 +1,30 @@
-//! Boxes around what is bright, and how well they fit.
+//! Boxes around the bright parts of a map, and their overlap with other boxes.
 
-/// `[y0, x0, y1, x1]`, half-open.
+/// A box `[y0, x0, y1, x1]`, which excludes row `y1` and column `x1`.
 pub type Box2d = [usize; 4];
 
+/// The number of pixels in the box.
 pub fn area([y0, x0, y1, x1]: Box2d) -> usize {
     y1.saturating_sub(y0) * x1.saturating_sub(x0)
 }
 
+/// Whether the pixel (y, x) lies in the box.
 pub fn contains([y0, x0, y1, x1]: Box2d, [y, x]: [usize; 2]) -> bool {
     (y0..y1).contains(&y) && (x0..x1).contains(&x)
 }
 
-/// Intersection over union.
+/// The intersection over union of two boxes.
 pub fn iou(a: Box2d, b: Box2d) -> f64 {
     let overlap = area([a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])]);
     overlap as f64 / (area(a) + area(b) - overlap).max(1) as f64
 }
 
-/// For each of the `thresholds`, which must descend, the box around the largest component of the pixels above it: pixels
-/// that touch at a side or a corner belong together. None where no pixel is above; of equally large ones the first to
-/// become so large.
+/// The box around the largest connected component of the pixels above each of the `thresholds`, which must be in descending
+/// order. Pixels are connected at sides and corners. The box is `None` if no pixel is above the threshold; of several
+/// components of the largest size, it is that of the first to reach the size.
 ///
-/// One pass for all thresholds: the pixels are added from the brightest on, and each joins the components around it.
+/// All thresholds are handled in one pass: pixels are added in descending order, and each joins its neighbours'
+/// components.
 pub fn largest_components(values: &[f32], width: usize, thresholds: &[f32]) -> Vec<Option<Box2d>> {
     let lowest = thresholds.last().copied().unwrap_or(f32::INFINITY);
     let mut order: Vec<usize> = (0..values.len()).filter(|&pixel| values[pixel] > lowest).collect();
@@ -38,10 +41,10 @@ pub fn largest_components(values: &[f32], width: usize, thresholds: &[f32]) -> V
     boxes
 }
 
-/// Disjoint sets of pixels: each points towards the root of its set, where area and box are kept.
+/// Disjoint sets of pixels. Each pixel points towards the root of its set, which has the set's area and box.
 struct Components {
     width: usize,
-    /// None for a pixel that has not been added.
+    /// `None` for pixels that have not been added.
     parents: Vec<Option<usize>>,
     areas: Vec<usize>,
     boxes: Vec<Box2d>,
@@ -71,6 +74,7 @@ impl Components {
         }
     }
 
+    /// The root of a pixel's set; `None` if the pixel has not been added. Halves the path to it.
     fn root(&mut self, mut pixel: usize) -> Option<usize> {
         let mut parent = self.parents[pixel]?;
         while parent != pixel {
@@ -81,7 +85,7 @@ impl Components {
         Some(pixel)
     }
 
-    /// The root of both.
+    /// Joins two sets, given by their roots, and returns the root of the result.
     fn join(&mut self, a: usize, b: usize) -> usize {
         if a == b {
             return a;
@@ -130,7 +134,7 @@ mod tests {
         assert_eq!(boxes, [None, Some([0, 0, 1, 1]), Some([0, 3, 3, 5]), Some([0, 3, 3, 5]), all]);
     }
 
-    /// All pixels above the threshold, component by component, as plainly as it can be said.
+    /// The components of the pixels above the threshold, by flood filling.
     fn components(values: &[f32], width: usize, threshold: f32) -> Vec<Vec<usize>> {
         let mut left: Vec<usize> = (0..values.len()).filter(|&pixel| values[pixel] > threshold).collect();
         let mut components = Vec::new();

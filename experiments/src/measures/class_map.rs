@@ -1,4 +1,4 @@
-//! A head's evidence for the true class, laid over the image.
+//! A head's evidence for the true class, interpolated to the pixels of the image.
 
 use anyhow::{Context, Result};
 use candle_core::Tensor;
@@ -6,46 +6,51 @@ use datasets::{Images, Order};
 use layers::{Layer, Mode, ReceptiveField};
 use training::predictions;
 
-use super::Subject;
-use crate::bench::INFER_BATCH;
+use super::network::TrainedNetwork;
+use crate::timing::INFER_BATCH;
 
-/// Where on an image a network sees its true class.
+/// A network's evidence for the true class of one image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassMap {
-    /// One value per pixel, row by row; evidence against the class is cut off at 0.
+    /// The evidence at each pixel, in row-major order; negative evidence is set to 0.
     pub values: Vec<f32>,
-    /// The pixel (y, x) at the centre of what the position with the most evidence sees; none where there is no evidence.
+    /// The pixel (y, x) at the centre of the receptive field with the most evidence; `None` without evidence.
     pub peak: Option<[usize; 2]>,
     /// Whether the network classified the image right.
     pub correct: bool,
 }
 
 /// Calls `visit` with each image's map, in the order of the images.
-pub fn for_each(subject: &Subject, images: &Images, mut visit: impl FnMut(ClassMap)) -> Result<()> {
-    let description = subject.model.backbone.describe(&images.shape)?;
-    let fields = description.receptive_field.context("every position of the features sees the whole image")?;
+///
+/// # Errors
+/// A backbone whose positions all see the whole image.
+pub fn for_each(network: &TrainedNetwork, images: &Images, mut visit: impl FnMut(ClassMap)) -> Result<()> {
+    let description = network.model.backbone.describe(&images.shape)?;
+    let fields = description
+        .receptive_field
+        .context("the backbone has no class maps: every position of its features sees the whole image")?;
     let layout = Layout::new(&fields, &description.output[1..], &images.shape[1..]);
-    for batch in images.batches(INFER_BATCH, Order::Sequential, subject.standardization, subject.device) {
+    for batch in images.batches(INFER_BATCH, Order::Sequential, network.standardization, network.device) {
         let (xs, labels) = batch?;
-        let features = subject.model.forward_features(&xs, Mode::Inference)?;
-        let predictions = predictions(&subject.model.head.forward(&features, Mode::Inference)?)?;
-        let maps = of_classes(&subject.model.head.class_maps(&features)?.maps.detach(), &labels)?;
+        let features = network.model.forward_features(&xs, Mode::Inference)?;
+        let predictions = predictions(&network.model.head.forward(&features, Mode::Inference)?)?;
+        let maps = of_classes(&network.model.head.class_maps(&features)?.maps.detach(), &labels)?;
         let correct = predictions.into_iter().zip(labels.to_vec1()?).map(|(class, label)| class == Some(label));
         for (map, correct) in maps.to_vec2()?.iter().zip(correct) {
-            visit(layout.lay(map, correct));
+            visit(layout.interpolate(map, correct));
         }
     }
     Ok(())
 }
 
-/// All maps; for a few images.
-pub fn class_maps(subject: &Subject, images: &Images) -> Result<Vec<ClassMap>> {
+/// Collects the maps of a few images.
+pub fn class_maps(network: &TrainedNetwork, images: &Images) -> Result<Vec<ClassMap>> {
     let mut maps = Vec::with_capacity(images.len());
-    for_each(subject, images, |map| maps.push(map))?;
+    for_each(network, images, |map| maps.push(map))?;
     Ok(maps)
 }
 
-/// Of the maps (N, K, …) those of the classes (N): (N, positions).
+/// Selects from maps (N, K, …) the one of each image's class (N). The result has the shape (N, positions).
 fn of_classes(maps: &Tensor, classes: &Tensor) -> candle_core::Result<Tensor> {
     let maps = maps.flatten_from(2)?;
     let (n, _, positions) = maps.dims3()?;
@@ -53,17 +58,18 @@ fn of_classes(maps: &Tensor, classes: &Tensor) -> candle_core::Result<Tensor> {
     maps.contiguous()?.gather(&index, 1)?.squeeze(1)
 }
 
-/// How positions of the features lie on the pixels.
+/// The places of the features' positions on the image.
 struct Layout {
     fields: [ReceptiveField; 2],
-    /// For each row and for each column of the image the two positions around it and the weight of the second.
+    /// For each row and for each column of the image, the two nearest positions and the weight of the second.
     axes: [Vec<(usize, usize, f32)>; 2],
-    /// Of the features.
+    /// The width of the features.
     width: usize,
 }
 
 impl Layout {
-    /// Bilinear between the centres of what the positions see; beyond the outermost centres, what lies there.
+    /// Prepares bilinear interpolation between the centres of the receptive fields. Pixels beyond the outermost centres
+    /// take the value at the nearest one.
     fn new(fields: &[ReceptiveField], features: &[usize], image: &[usize]) -> Self {
         let axis = |i: usize| {
             let last = features[i] - 1;
@@ -78,7 +84,7 @@ impl Layout {
         Self { fields: [fields[0], fields[1]], axes: [axis(0), axis(1)], width: features[1] }
     }
 
-    fn lay(&self, map: &[f32], correct: bool) -> ClassMap {
+    fn interpolate(&self, map: &[f32], correct: bool) -> ClassMap {
         let map: Vec<f32> = map.iter().map(|value| value.max(0.)).collect();
         let [rows, columns] = &self.axes;
         let mut values = Vec::with_capacity(rows.len() * columns.len());
@@ -94,7 +100,7 @@ impl Layout {
     }
 
     fn peak(&self, map: &[f32]) -> Option<[usize; 2]> {
-        // Of equal positions the first.
+        // The first of equal maxima.
         let best = (0..map.len()).reduce(|best, i| if map[i] > map[best] { i } else { best })?;
         let pixel = |axis: usize, i: usize| {
             let last = self.axes[axis].len() - 1;
@@ -115,28 +121,28 @@ mod tests {
 
     #[test]
     fn values_lie_at_the_centres_are_interpolated_between_and_kept_beyond() {
-        let map = layout(1., 2, [1, 3], [2, 7]).lay(&[4., 0., -6.], true);
+        let map = layout(1., 2, [1, 3], [2, 7]).interpolate(&[4., 0., -6.], true);
         let row = [4., 4., 2., 0., 0., 0., 0.]; // centres at 1, 3 and 5
         assert_eq!(map, ClassMap { values: row.repeat(2), peak: Some([1, 1]), correct: true });
     }
 
     #[test]
     fn centres_between_two_pixels_share_their_value_out() {
-        let map = layout(0.5, 2, [2, 2], [4, 4]).lay(&[0., 8., 8., 16.], false);
+        let map = layout(0.5, 2, [2, 2], [4, 4]).interpolate(&[0., 8., 8., 16.], false);
         let rows = [[0., 2., 6., 8.], [2., 4., 8., 10.], [6., 8., 12., 14.], [8., 10., 14., 16.]];
         assert_eq!((map.values, map.peak), (rows.concat(), Some([3, 3])));
     }
 
     #[test]
     fn without_evidence_for_the_class_there_is_no_peak() {
-        let map = layout(1., 2, [2, 2], [5, 5]).lay(&[-1., 0., -2., 0.], true);
+        let map = layout(1., 2, [2, 2], [5, 5]).interpolate(&[-1., 0., -2., 0.], true);
         assert_eq!((map.values, map.peak), (vec![0.; 25], None));
     }
 
     #[test]
     fn a_peak_beyond_the_border_is_drawn_to_it() {
-        assert_eq!(layout(-1., 4, [3, 1], [6, 6]).lay(&[2., 1., 0.], true).peak, Some([0, 0]));
-        assert_eq!(layout(-1., 4, [3, 1], [6, 6]).lay(&[0., 1., 2.], true).peak, Some([5, 0]));
+        assert_eq!(layout(-1., 4, [3, 1], [6, 6]).interpolate(&[2., 1., 0.], true).peak, Some([0, 0]));
+        assert_eq!(layout(-1., 4, [3, 1], [6, 6]).interpolate(&[0., 1., 2.], true).peak, Some([5, 0]));
     }
 
     #[test]

@@ -1,33 +1,43 @@
-//! The same weights on images of other sizes.
+//! The measure `input-size`: the same weights on images of other sizes.
 
 use anyhow::Result;
 use datasets::Images;
 use layers::Layer;
+use records::Point;
 
-use super::{Subject, number, share};
-use crate::record::Point;
+use super::{
+    measure::Measure,
+    network::TrainedNetwork,
+    value::{number, share},
+};
 
+pub static MEASURE: Measure = Measure {
+    name: "input-size",
+    check: |canvas, _| match canvas {
+        None => Ok(()),
+        Some(_) => Err("the images are resized by the measure itself: leave the canvas out"),
+    },
+    run: |network, data| input_size(network, &data.plain_test),
+    draw: None,
+};
+
+/// The sides of the square images, in pixels.
 const SIZES: [usize; 7] = [20, 24, 28, 32, 40, 48, 64];
 
-/// Accuracy (`top1`) on the images `resized` to each size, and, where they are not larger than it, `padded` with
-/// background around them. None where the network does not take the size: a head tied to another one, or an input too
-/// small for the backbone.
-pub fn input_size(subject: &Subject, images: &Images) -> Result<Vec<Point>> {
+/// Measures accuracy (`top1`) on the images `resized` to each size and, where they are not larger than the size, `padded`
+/// with background. The value is `None` if the network does not accept the size, because its head is tied to another one
+/// or the input is too small for its backbone.
+pub fn input_size(network: &TrainedNetwork, images: &Images) -> Result<Vec<Point>> {
     let [channels, height, width] = images.shape;
-    let mut points = Vec::new();
-    let mut add = |setting, size: usize, images: &dyn Fn() -> Result<Images, datasets::DatasetError>| -> Result<()> {
+    let measure = |setting, size: usize, images: &dyn Fn() -> Result<Images, datasets::DatasetError>| {
         let (setting, at) = (Some(setting), Some(size as f64));
-        points.push(match subject.model.describe(&[channels, size, size]) {
-            Ok(_) => share("top1", setting, at, &subject.evaluate(&images()?)?.hits),
+        Ok(match network.model.describe(&[channels, size, size]) {
+            Ok(_) => share("top1", setting, at, &network.evaluate(&images()?)?.hits),
             Err(_) => number("top1", setting, at, None),
-        });
-        Ok(())
+        })
     };
-    for size in SIZES {
-        add("resized", size, &|| images.resized(size))?;
-    }
-    for size in SIZES.into_iter().filter(|&size| size >= height.max(width)) {
-        add("padded", size, &|| images.centred(size, |_| [0, 0]))?;
-    }
-    Ok(points)
+    let resized = SIZES.into_iter().map(|size| measure("resized", size, &|| images.resized(size)));
+    let not_smaller = SIZES.into_iter().filter(|&size| size >= height.max(width));
+    let padded = not_smaller.map(|size| measure("padded", size, &|| images.centred(size, |_| [0, 0])));
+    resized.chain(padded).collect()
 }

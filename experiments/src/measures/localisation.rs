@@ -1,60 +1,88 @@
-//! Whether the evidence for the true class lies on the object.
+//! The measure `localisation`: whether the evidence for the true class lies on the object.
 
-use anyhow::{Result, bail, ensure};
-use datasets::{Images, Object};
+use anyhow::{Context, Result, bail, ensure};
+use datasets::{Canvas, Images, Object};
+use records::Point;
 
 use super::{
-    Subject,
     boxes::{Box2d, area, contains, iou, largest_components},
-    class_map::{ClassMap, for_each},
-    mean, number,
+    class_map::{ClassMap, class_maps, for_each},
+    measure::Measure,
+    network::TrainedNetwork,
+    picture::{Maps, strip},
     pixels::{Histogram, energy_inside, range},
-    share,
+    value::{mean, number, share},
 };
-use crate::record::Point;
+use crate::data::Data;
 
-/// From which overlap on a box counts as right.
-const RIGHT: f64 = 0.5;
-/// Of the maximum, by the rule of class activation maps (Zhou et al. 2016).
+pub static MEASURE: Measure = Measure {
+    name: "localisation",
+    check: |canvas, held_out| match canvas {
+        Some(Canvas::Centred { .. } | Canvas::Scattered { .. }) if held_out => Ok(()),
+        Some(Canvas::Centred { .. } | Canvas::Scattered { .. }) => {
+            Err("its threshold is chosen on validation images: hold some out with `validation`")
+        }
+        _ => Err("the places of the objects must be known: set a `canvas` of kind `scattered`"),
+    },
+    run: |network, data| {
+        let validation = LocatedImages::new(data.validation.as_ref(), data.validation_objects.as_deref());
+        let test = LocatedImages::new(Some(&data.test), data.test_objects.as_deref());
+        localisation(network, validation.context("validation images")?, test.context("test images")?)
+    },
+    draw: Some(draw),
+};
+
+/// The overlap (IoU) at which a box counts as right.
+const MIN_OVERLAP: f64 = 0.5;
+/// The threshold of class activation maps as a fraction of the map's maximum (Zhou et al. 2016).
 const CAM_THRESHOLD: f32 = 0.2;
-/// The thresholds that are tried on the validation images: 0.00 to 0.99 of the map's range.
+/// The number of thresholds tried on the validation images, from 0.00 to 0.99 of the map's range.
 const STEPS: u8 = 100;
+/// The number of test images that are drawn.
+const DRAWN: usize = 8;
 
-/// Images and their objects, one each.
+/// Images with one object each, whose place is known.
 #[derive(Clone, Copy)]
-pub struct Located<'a> {
+pub struct LocatedImages<'a> {
     images: &'a Images,
     objects: &'a [Object],
 }
 
-impl<'a> Located<'a> {
+impl<'a> LocatedImages<'a> {
+    /// Pairs images with their objects.
+    ///
     /// # Errors
-    /// Where there are no images, or it is not known where their objects are.
+    /// Missing images or objects, or different numbers of them.
     pub fn new(images: Option<&'a Images>, objects: Option<&'a [Object]>) -> Result<Self> {
-        let (Some(images), Some(objects)) = (images, objects) else { bail!("it is not known where objects are") };
-        ensure!(images.len() == objects.len(), "{} images have {} objects", images.len(), objects.len());
+        let (Some(images), Some(objects)) = (images, objects) else { bail!("the places of the objects are unknown") };
+        ensure!(
+            images.len() == objects.len(),
+            "{} images cannot be paired with {} objects",
+            images.len(),
+            objects.len()
+        );
         Ok(Self { images, objects })
     }
 }
 
-/// How well the map of the true class, cut off at 0 and laid over the image, shows where the object is: over all test
-/// images (setting `all`) and over those that are classified right (`correct`).
+/// Measures how well the map of the true class, with negative evidence set to 0, shows where the object is: over all test
+/// images (setting `all`) and over the correctly classified ones (`correct`).
 ///
-/// | measure | |
+/// | measure | meaning |
 /// | --- | --- |
-/// | `pointing`, `pointing-mask` | the most evidence lies in the object's box, on its pixels (Zhang et al. 2018, no tolerance) |
-/// | `energy` | share of the map's sum in the box (Wang et al. 2020) |
-/// | `cam-iou`, `cam-box-acc` | box around the largest component above 20 % of the maximum: mean overlap (IoU), share of 0.5 and more |
-/// | `max-box-acc` | share of 0.5 and more with one threshold for all images (Choe et al. 2020), the best on the validation images: `max-box-threshold` |
-/// | `px-ap` | area under the pixel precision–recall curve (Choe et al. 2020) |
-/// | `chance`, `chance-mask` | what a point or pixel drawn at random gives: mean share of the image in the box, in the object |
+/// | `pointing`, `pointing-mask` | the maximum lies in the object's box, on the object's pixels (Zhang et al. 2018, without tolerance) |
+/// | `energy` | the share of the map's sum in the box (Wang et al. 2020) |
+/// | `cam-iou`, `cam-box-acc` | the box around the largest component above 20 % of the maximum: its mean overlap (IoU), and the share of images with an overlap of at least 0.5 |
+/// | `max-box-acc` | the share of images with an overlap of at least 0.5 at one threshold for all images (Choe et al. 2020), `max-box-threshold`, which is the best on the validation images |
+/// | `px-ap` | the area under the pixel precision–recall curve (Choe et al. 2020) |
+/// | `chance`, `chance-mask` | the expected result of a random point or pixel: the mean share of the image that the box or the object covers |
 ///
-/// A map without evidence is a miss: overlap 0, energy at chance.
-pub fn localisation(subject: &Subject, validation: Located, test: Located) -> Result<Vec<Point>> {
-    let threshold = best_threshold(subject, validation)?;
+/// A map without evidence counts as a miss, with overlap 0 and energy at chance.
+pub fn localisation(network: &TrainedNetwork, validation: LocatedImages, test: LocatedImages) -> Result<Vec<Point>> {
+    let threshold = best_threshold(network, validation)?;
     let (mut scores, mut pixels) = (Vec::new(), [Histogram::new(), Histogram::new()]);
     let width = test.images.shape[2];
-    for_each_object(subject, test, |map, object| {
+    for_each_object(network, test, |map, object| {
         let values = &map.values;
         pixels[0].add(values, &object.pixels);
         if map.correct {
@@ -80,19 +108,19 @@ pub fn localisation(subject: &Subject, validation: Located, test: Located) -> Re
 }
 
 fn for_each_object(
-    subject: &Subject,
-    Located { images, objects }: Located,
+    network: &TrainedNetwork,
+    LocatedImages { images, objects }: LocatedImages,
     mut visit: impl FnMut(ClassMap, &Object),
 ) -> Result<()> {
     let mut objects = objects.iter();
-    for_each(subject, images, |map| {
+    for_each(network, images, |map| {
         if let Some(object) = objects.next() {
             visit(map, object);
         }
     })
 }
 
-/// One image's.
+/// The results of one image.
 struct Score {
     correct: bool,
     pointing: bool,
@@ -107,7 +135,7 @@ struct Score {
 fn summary(setting: &str, scores: &[Score], pixels: &Histogram) -> Vec<Point> {
     let hits = |measure, hit: fn(&Score) -> bool| {
         let point = share(measure, Some(setting), None, &scores.iter().map(hit).collect::<Vec<_>>());
-        // Of the images that are classified right other networks have others: nothing to pair.
+        // Other networks classify other images correctly, so these hits cannot be paired.
         if setting == "all" { point } else { Point { hits: None, ..point } }
     };
     let means = |measure, of: fn(&Score) -> f64| number(measure, Some(setting), None, mean(scores.iter().map(of)));
@@ -116,30 +144,30 @@ fn summary(setting: &str, scores: &[Score], pixels: &Histogram) -> Vec<Point> {
         hits("pointing-mask", |score| score.pointing_mask),
         means("energy", |score| score.energy),
         means("cam-iou", |score| score.cam_iou),
-        hits("cam-box-acc", |score| score.cam_iou >= RIGHT),
-        hits("max-box-acc", |score| score.box_iou >= RIGHT),
+        hits("cam-box-acc", |score| score.cam_iou >= MIN_OVERLAP),
+        hits("max-box-acc", |score| score.box_iou >= MIN_OVERLAP),
         number("px-ap", Some(setting), None, pixels.average_precision()),
         means("chance", |score| score.chance),
         means("chance-mask", |score| score.chance_mask),
     ]
 }
 
-/// The threshold with the most boxes right; of equally good ones the highest.
-fn best_threshold(subject: &Subject, validation: Located) -> Result<f64> {
+/// The threshold at which the most boxes are right; of several such thresholds, the highest.
+fn best_threshold(network: &TrainedNetwork, validation: LocatedImages) -> Result<f64> {
     let width = validation.images.shape[2];
     let fractions: Vec<f64> = (0..STEPS).rev().map(|step| f64::from(step) / f64::from(STEPS)).collect();
     let mut right = vec![0; fractions.len()];
-    for_each_object(subject, validation, |map, object| {
+    for_each_object(network, validation, |map, object| {
         let thresholds: Vec<f32> = fractions.iter().map(|&fraction| of_range(&map.values, fraction)).collect();
         for (right, found) in right.iter_mut().zip(largest_components(&map.values, width, &thresholds)) {
-            *right += usize::from(overlap(found, object) >= RIGHT);
+            *right += usize::from(overlap(found, object) >= MIN_OVERLAP);
         }
     })?;
     let best = (0..right.len()).reduce(|best, i| if right[i] > right[best] { i } else { best });
     Ok(best.map_or(0., |best| fractions[best]))
 }
 
-/// The value that is this fraction of the way from the map's least to its greatest.
+/// The value at this fraction of the map's range.
 fn of_range(values: &[f32], fraction: f64) -> f32 {
     let (low, high) = range(values);
     low + fraction as f32 * (high - low)
@@ -151,4 +179,13 @@ fn box_above(values: &[f32], width: usize, threshold: f32) -> Option<Box2d> {
 
 fn overlap(found: Option<Box2d>, object: &Object) -> f64 {
     found.map_or(0., |found| iou(found, object.bbox))
+}
+
+/// Draws the first test images and the network's evidence for their classes.
+fn draw(network: &TrainedNetwork, data: &Data) -> Result<Maps> {
+    let objects = data.test_objects.as_deref().unwrap_or_default();
+    let count = DRAWN.min(objects.len());
+    let (images, objects) = (data.test.subset(&(0..count).collect::<Vec<_>>()), &objects[..count]);
+    let maps = class_maps(network, &images)?;
+    Ok(Maps { images: strip(&images, objects, None)?, maps: strip(&images, objects, Some(&maps))? })
 }

@@ -1,142 +1,45 @@
-//! What a suite measures on a trained network beside its accuracy. One file each.
+//! What suites measure on a trained network besides its accuracy. A measure is one file and one line in [`MEASURES`].
 
 mod boxes;
 mod class_map;
 mod input_size;
 mod localisation;
+mod measure;
+mod network;
 mod picture;
 mod pixels;
 mod shift;
+mod value;
 
-use anyhow::{Context, Result};
-use candle_core::Device;
-use datasets::{Canvas, Images, Order, Standardization};
-use models::Classifier;
-use serde::{Deserialize, Serialize};
-use training::{Evaluation, evaluate};
+pub use measure::Measure;
+pub use network::TrainedNetwork;
+pub use picture::Maps;
 
-use class_map::{ClassMap, class_maps};
-pub use localisation::Located;
-use picture::strip;
-pub use picture::{Maps, stack};
+/// All measures.
+static MEASURES: [&Measure; 3] = [&shift::MEASURE, &input_size::MEASURE, &localisation::MEASURE];
 
-use crate::{
-    bench::INFER_BATCH,
-    data::Data,
-    misuse::Misuse,
-    record::{Point, hex_bits},
-};
-
-/// As suites name it.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Measure {
-    /// See [`shift::shift`].
-    Shift,
-    /// See [`input_size::input_size`].
-    InputSize,
-    /// See [`localisation::localisation`].
-    Localisation,
-}
-
-impl Measure {
-    /// # Errors
-    /// [`Misuse`] for a suite whose images do not allow it.
-    pub fn check(self, canvas: Option<Canvas>, held_out: bool) -> Result<()> {
-        let missing = match (self, canvas) {
-            (Measure::Shift, Some(Canvas::Centred { .. })) | (Measure::InputSize, None) => return Ok(()),
-            (Measure::Localisation, Some(Canvas::Centred { .. } | Canvas::Scattered { .. })) if held_out => {
-                return Ok(());
-            }
-            (Measure::Shift, _) => "shift needs images with room around them: a canvas of kind `centred`",
-            (Measure::InputSize, _) => "input-size makes images larger and smaller itself: leave the canvas out",
-            (Measure::Localisation, Some(Canvas::Centred { .. } | Canvas::Scattered { .. })) => {
-                "localisation chooses its threshold on validation images: hold some out with `validation`"
-            }
-            (Measure::Localisation, _) => "localisation needs to know where objects are: a canvas of kind `scattered`",
-        };
-        Err(Misuse::new(format!("the measure {missing}")).into())
-    }
-
-    /// Measures a trained network on the test images.
-    ///
-    /// # Errors
-    /// Where the data lack what [`Measure::check`] asks for.
-    pub fn run(self, model: &Classifier, data: &Data, device: &Device) -> Result<Vec<Point>> {
-        let subject = Subject { model, standardization: &data.standardization, device };
-        match self {
-            Measure::Shift => shift::shift(&subject, &data.plain_test, data.test.shape[1]),
-            Measure::InputSize => input_size::input_size(&subject, &data.plain_test),
-            Measure::Localisation => {
-                let validation = Located::new(data.validation.as_ref(), data.validation_objects.as_deref())
-                    .context("validation images")?;
-                let test = Located::new(Some(&data.test), data.test_objects.as_deref()).context("test images")?;
-                localisation::localisation(&subject, validation, test)
-            }
-        }
-    }
-}
-
-/// How many test images are drawn.
-const DRAWN: usize = 8;
-
-/// Draws the first test images and where a trained network sees their class, if that is what `measure` measures.
-pub fn draw(measure: Option<Measure>, model: &Classifier, data: &Data, device: &Device) -> Result<Option<Maps>> {
-    let (Some(Measure::Localisation), Some(objects)) = (measure, &data.test_objects) else { return Ok(None) };
-    let count = DRAWN.min(objects.len());
-    let (images, objects) = (data.test.subset(&(0..count).collect::<Vec<_>>()), &objects[..count]);
-    let subject = Subject { model, standardization: &data.standardization, device };
-    let maps = class_maps(&subject, &images)?;
-    Ok(Some(Maps { images: strip(&images, objects, None)?, maps: strip(&images, objects, Some(&maps))? }))
-}
-
-impl std::fmt::Display for Measure {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        f.write_str(match self {
-            Measure::Shift => "shift",
-            Measure::InputSize => "input-size",
-            Measure::Localisation => "localisation",
-        })
-    }
-}
-
-/// A trained network, and how images become its input.
-#[derive(Clone, Copy)]
-pub struct Subject<'a> {
-    pub model: &'a Classifier,
-    pub standardization: &'a Standardization,
-    pub device: &'a Device,
-}
-
-impl Subject<'_> {
-    fn evaluate(&self, images: &Images) -> candle_core::Result<Evaluation> {
-        evaluate(self.model, images.batches(INFER_BATCH, Order::Sequential, self.standardization, self.device))
-    }
-}
-
-/// A share of the test images, with the hits it is the share of.
-fn share(measure: &str, setting: Option<&str>, at: Option<f64>, hits: &[bool]) -> Point {
-    let value = mean(hits.iter().map(|&hit| f64::from(u8::from(hit))));
-    Point { hits: Some(hex_bits(hits)), ..number(measure, setting, at, value) }
-}
-
-fn number(measure: &str, setting: Option<&str>, at: Option<f64>, value: Option<f64>) -> Point {
-    Point { measure: measure.into(), setting: setting.map(Into::into), at, value, hits: None }
-}
-
-/// None of nothing.
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (count, sum) = values.fold((0, 0.), |(count, sum), value| (count + 1, sum + value));
-    (count > 0).then(|| sum / f64::from(count))
+/// Finds the measure of this name.
+///
+/// # Errors
+/// The names that are possible.
+pub fn find(name: &str) -> Result<&'static Measure, String> {
+    let found = MEASURES.into_iter().find(|measure| measure.name == name);
+    found.ok_or_else(|| {
+        let names = MEASURES.map(|measure| measure.name).join(", ");
+        format!("unknown measure `{name}`; the measures are {names}")
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use candle_core::{DType, Tensor};
+    use super::{localisation::LocatedImages, network::TrainedNetwork, *};
+    use candle_core::{DType, Device, Tensor};
     use candle_nn::{VarBuilder, VarMap};
-    use datasets::{DatasetId, LoadOptions, Placed};
-    use models::ModelConfig;
+    use datasets::{Canvas, DatasetId, Images, LoadOptions, Placed, Standardization};
+    use models::{Classifier, ModelConfig};
+    use records::{Point, hex_bits};
+
+    use crate::misuse::Misuse;
 
     /// A network all of whose weights are `weight` and whose biases are 0: for the weight 1 ink is evidence for every
     /// class, for −1 nothing is.
@@ -167,8 +70,8 @@ mod tests {
     fn a_shift_is_measured_at_each_distance_that_keeps_the_image_whole() {
         let (model, images) = (uniform("fc", 36, 1.), digits(8));
         let standardization = Standardization::of(&images);
-        let subject = Subject { model: &model, standardization: &standardization, device: &Device::Cpu };
-        let points = shift::shift(&subject, &images, 36).unwrap();
+        let network = TrainedNetwork { model: &model, standardization: &standardization, device: &Device::Cpu };
+        let points = shift::shift(&network, &images, 36).unwrap();
         let at: Vec<_> = points.iter().map(|point| (point.measure.as_str(), point.at.unwrap())).collect();
         assert_eq!(at.len(), 10);
         assert_eq!((at[0], at[1], at[9]), (("top1", 0.), ("consistency", 0.), ("consistency", 4.)));
@@ -186,8 +89,8 @@ mod tests {
         let standardization = Standardization::of(&images);
         let possible = |head, setting: &str| -> Vec<f64> {
             let model = uniform(head, 28, 1.);
-            let subject = Subject { model: &model, standardization: &standardization, device: &Device::Cpu };
-            let points = input_size::input_size(&subject, &images).unwrap();
+            let network = TrainedNetwork { model: &model, standardization: &standardization, device: &Device::Cpu };
+            let points = input_size::input_size(&network, &images).unwrap();
             let of_setting = points.iter().filter(|point| point.setting.as_deref() == Some(setting));
             of_setting.filter(|point| point.value.is_some()).map(|point| point.at.unwrap()).collect()
         };
@@ -200,12 +103,12 @@ mod tests {
     #[test]
     fn ink_as_evidence_is_found_on_the_digit_and_no_evidence_is_a_miss_at_chance() {
         let Placed { images, objects } = Canvas::Scattered { size: 64, clutter: 0 }.apply(&digits(40), 0).unwrap();
-        let located = Located::new(Some(&images), objects.as_deref()).unwrap();
+        let located = LocatedImages::new(Some(&images), objects.as_deref()).unwrap();
         let standardization = Standardization::of(&images);
         let measured = |head, weight| {
             let model = uniform(head, 64, weight);
-            let subject = Subject { model: &model, standardization: &standardization, device: &Device::Cpu };
-            localisation::localisation(&subject, located, located).unwrap()
+            let network = TrainedNetwork { model: &model, standardization: &standardization, device: &Device::Cpu };
+            localisation::localisation(&network, located, located).unwrap()
         };
         for head in ["gap", "fc", "gmp-fc"] {
             let points = measured(head, 1.);
@@ -227,18 +130,18 @@ mod tests {
     #[test]
     fn a_suite_whose_images_do_not_allow_a_measure_is_told_what_it_needs() {
         let (centred, scattered) = (Canvas::Centred { size: 52 }, Canvas::Scattered { size: 64, clutter: 8 });
-        assert!(Measure::Shift.check(Some(centred), false).is_ok());
-        assert!(Measure::InputSize.check(None, false).is_ok());
-        assert!(Measure::Localisation.check(Some(scattered), true).is_ok());
+        assert!(shift::MEASURE.check_images(Some(centred), false).is_ok());
+        assert!(input_size::MEASURE.check_images(None, false).is_ok());
+        assert!(localisation::MEASURE.check_images(Some(scattered), true).is_ok());
         for (measure, canvas, held_out, needs) in [
-            (Measure::Shift, None, true, "centred"),
-            (Measure::Shift, Some(scattered), true, "centred"),
-            (Measure::InputSize, Some(centred), true, "leave the canvas out"),
-            (Measure::Localisation, Some(scattered), false, "validation"),
-            (Measure::Localisation, None, true, "scattered"),
+            (&shift::MEASURE, None, true, "centred"),
+            (&shift::MEASURE, Some(scattered), true, "centred"),
+            (&input_size::MEASURE, Some(centred), true, "leave the canvas out"),
+            (&localisation::MEASURE, Some(scattered), false, "validation"),
+            (&localisation::MEASURE, None, true, "scattered"),
         ] {
-            let error = measure.check(canvas, held_out).unwrap_err();
-            assert!(error.is::<Misuse>() && error.to_string().contains(needs), "{error}");
+            let error: Misuse = measure.check_images(canvas, held_out).unwrap_err();
+            assert!(error.to_string().contains(needs), "{error}");
         }
     }
 }

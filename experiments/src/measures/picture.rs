@@ -1,30 +1,37 @@
-//! Class maps to be looked at.
+//! Pictures of class maps.
 
 use anyhow::{Result, ensure};
 use datasets::{Images, Object};
 use image::{Rgb, RgbImage, imageops};
 
-use super::{ClassMap, pixels::range};
+use super::{class_map::ClassMap, pixels::range};
 
-/// Pixels of the picture per pixel of an image.
+/// The side of an image's pixel in the picture.
 const SCALE: usize = 2;
-/// Between two images, and around them.
+/// The width of the space around each image.
 const GAP: usize = 4;
 const WHITE: Rgb<u8> = Rgb([255; 3]);
 const BOX: Rgb<u8> = Rgb([0, 200, 80]);
 
-/// Some images as they are, and with a network's evidence over them.
+/// A row of images, and the same row with a network's evidence over each image.
 pub struct Maps {
     pub images: RgbImage,
     pub maps: RgbImage,
 }
 
-/// The images side by side, each with its object's box; where there are maps, over it the evidence for its class, from
-/// blue (none) to yellow (the most in this image).
+/// Draws the images in a row, each with its object's box. If `maps` are given, each image is overlaid with the evidence for
+/// its class, from blue (none) to yellow (this image's maximum).
+///
+/// # Errors
+/// Numbers of objects or maps that differ from the number of images.
 pub fn strip(images: &Images, objects: &[Object], maps: Option<&[ClassMap]>) -> Result<RgbImage> {
     let count = images.len();
-    ensure!(objects.len() == count, "{count} images have {} objects", objects.len());
-    ensure!(maps.is_none_or(|maps| maps.len() == count), "there is not one map for each of {count} images");
+    ensure!(objects.len() == count, "{count} images cannot be paired with {} objects", objects.len());
+    ensure!(
+        maps.is_none_or(|maps| maps.len() == count),
+        "{count} images cannot be paired with {} maps",
+        maps.map_or(0, <[_]>::len)
+    );
     let [_, height, width] = images.shape;
     let extent = |cells: usize, size: usize| (GAP + cells * (size * SCALE + GAP)) as u32;
     let mut picture = RgbImage::from_pixel(extent(count, width), extent(1, height), WHITE);
@@ -33,18 +40,6 @@ pub fn strip(images: &Images, objects: &[Object], maps: Option<&[ClassMap]>) -> 
         imageops::replace(&mut picture, &drawn, extent(index, width).into(), GAP as i64);
     }
     Ok(picture)
-}
-
-/// Pictures one below the other.
-pub fn stack(pictures: &[RgbImage]) -> RgbImage {
-    let width = pictures.iter().map(RgbImage::width).max().unwrap_or_default();
-    let mut stacked = RgbImage::from_pixel(width, pictures.iter().map(RgbImage::height).sum(), WHITE);
-    let mut top = 0;
-    for picture in pictures {
-        imageops::replace(&mut stacked, picture, 0, top);
-        top += i64::from(picture.height());
-    }
-    stacked
 }
 
 fn draw(images: &Images, index: usize, map: Option<&ClassMap>, object: &Object) -> RgbImage {
@@ -61,7 +56,7 @@ fn draw(images: &Images, index: usize, map: Option<&ClassMap>, object: &Object) 
         }
     });
     let [y0, x0, y1, x1] = object.bbox.map(|edge| (edge * SCALE) as u32);
-    // Around the object, where the image has room for it.
+    // The box surrounds the object, except at the border of the image.
     let (top, left) = (y0.saturating_sub(1), x0.saturating_sub(1));
     let (bottom, right) = (y1.min(rows - 1), x1.min(columns - 1));
     (left..=right).for_each(|x| [top, bottom].into_iter().for_each(|y| drawn.put_pixel(x, y, BOX)));
@@ -69,12 +64,13 @@ fn draw(images: &Images, index: usize, map: Option<&ClassMap>, object: &Object) 
     drawn
 }
 
-/// Half the image, half the colour: brightness stays that of the image where there is no evidence.
+/// Blends a pixel with the colour of its evidence. Dark evidence leaves the image visible.
 fn blend(pixel: [u8; 3], heat: [f32; 3]) -> Rgb<u8> {
     Rgb([0, 1, 2].map(|i| (0.45 * f32::from(pixel[i]) + 0.55 * heat[i]) as u8))
 }
 
-/// Dark blue, violet, orange, yellow, evenly spaced: brightness rises all the way, so it reads in grey, too.
+/// The colour of a value from 0 to 1: dark blue, violet, orange, yellow. Brightness increases with the value, so the scale
+/// also works in greyscale.
 fn heat(value: f32) -> [f32; 3] {
     const COLOURS: [[f32; 3]; 4] = [[10., 10., 90.], [150., 20., 120.], [240., 120., 30.], [255., 240., 90.]];
     let position = value.clamp(0., 1.) * (COLOURS.len() - 1) as f32;
@@ -120,13 +116,5 @@ mod tests {
         let empty = strip(&images, &objects, Some(&map(vec![0.; 64]))).unwrap();
         assert_eq!(empty[(4, 4)], empty[(19, 19)]);
         assert!(strip(&images, &objects, Some(&[])).is_err());
-    }
-
-    #[test]
-    fn strips_are_stacked_in_order_and_narrow_ones_padded() {
-        let (wide, narrow) = (RgbImage::new(4, 2), RgbImage::from_pixel(3, 1, BOX));
-        let stacked = stack(&[wide, narrow]);
-        assert_eq!(stacked.dimensions(), (4, 3));
-        assert_eq!((stacked[(0, 1)], stacked[(2, 2)], stacked[(3, 2)]), (Rgb([0; 3]), BOX, WHITE));
     }
 }

@@ -1,9 +1,9 @@
-//! Measures that weigh pixels.
+//! Scores of a map's pixels against the object's.
 
 use super::boxes::{Box2d, area};
 
-/// The share of the map's sum that lies in the box (the energy-based pointing game of Wang et al. 2020); of an empty
-/// map what chance would put there, the box's share of the image.
+/// The share of the map's sum that lies in the box: the energy-based pointing game of Wang et al. (2020). For an empty map,
+/// it is the box's share of the image, as by chance.
 pub fn energy_inside(values: &[f32], width: usize, bbox: Box2d) -> f64 {
     let [y0, x0, y1, x1] = bbox;
     let sum = |values: &[f32]| values.iter().map(|&value| f64::from(value)).sum::<f64>();
@@ -14,48 +14,48 @@ pub fn energy_inside(values: &[f32], width: usize, bbox: Box2d) -> f64 {
     (y0..y1).map(|y| sum(&values[y * width + x0..y * width + x1])).sum::<f64>() / total
 }
 
-/// Scores from 0 to 1 fall into so many bins.
+/// The number of bins for scores from 0 to 1.
 const BINS: usize = 1000;
 
-/// Pixels of many images by their score, those of the object and those beside it: for the area under the pixel
-/// precision–recall curve (PxAP, Choe et al. 2020).
+/// Counts the pixels of many images by their score, separately for objects and background. It gives the area under the
+/// pixel precision–recall curve (PxAP, Choe et al. 2020).
 pub struct Histogram {
     object: Vec<u64>,
-    beside: Vec<u64>,
+    background: Vec<u64>,
 }
 
 impl Histogram {
     pub fn new() -> Self {
-        Self { object: vec![0; BINS], beside: vec![0; BINS] }
+        Self { object: vec![0; BINS], background: vec![0; BINS] }
     }
 
-    /// Adds an image, its scores scaled to 0…1; `object` are the positions of the object's pixels.
+    /// Adds an image, whose scores are scaled to 0…1. `object` lists the positions of the object's pixels.
     pub fn add(&mut self, values: &[f32], object: &[u32]) {
         let (low, high) = range(values);
         let scale = if high > low { BINS as f32 / (high - low) } else { 0. };
         let bin = |value: f32| (((value - low) * scale) as usize).min(BINS - 1);
-        values.iter().for_each(|&value| self.beside[bin(value)] += 1);
+        values.iter().for_each(|&value| self.background[bin(value)] += 1);
         for value in object.iter().map(|&position| values[position as usize]) {
-            self.beside[bin(value)] -= 1;
+            self.background[bin(value)] -= 1;
             self.object[bin(value)] += 1;
         }
     }
 
-    /// The sum over thresholds of precision times the recall gained, from the highest score down; none without a pixel of
-    /// an object.
+    /// The sum over thresholds, from the highest score down, of the precision times the increase in recall; `None` without
+    /// any pixel of an object.
     pub fn average_precision(&self) -> Option<f64> {
         let total: u64 = self.object.iter().sum();
         let (mut found, mut wrong, mut sum) = (0, 0, 0.);
-        for (&object, &beside) in self.object.iter().zip(&self.beside).rev() {
+        for (&object, &background) in self.object.iter().zip(&self.background).rev() {
             found += object;
-            wrong += beside;
+            wrong += background;
             sum += object as f64 * found as f64 / (found + wrong).max(1) as f64;
         }
         (total > 0).then(|| sum / total as f64)
     }
 }
 
-/// The least and the greatest value.
+/// The minimum and the maximum.
 pub fn range(values: &[f32]) -> (f32, f32) {
     values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)))
 }
@@ -76,7 +76,7 @@ mod tests {
     fn average_precision_pools_the_pixels_of_all_images() {
         let mut histogram = Histogram::new();
         assert_eq!(histogram.average_precision(), None);
-        // Scaled to 0…1: object 1, 0.5; beside 0.8, 0. Then twice as bright: object 1; beside 0.
+        // Scaled to 0…1: object 1, 0.5; background 0.8, 0. Then twice as bright: object 1; background 0.
         histogram.add(&[11., 6., 9., 1.], &[0, 1]);
         histogram.add(&[20., 0.], &[0]);
         // Found from the top: two of two, then a wrong one, then the third of four.

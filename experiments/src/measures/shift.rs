@@ -1,26 +1,36 @@
-//! Digits that lay in the middle of the canvas in training, moved away from it.
+//! The measure `shift`: images that lay in the middle of the canvas in training, moved away from it.
 
 use anyhow::Result;
-use datasets::Images;
+use datasets::{Canvas, Images};
+use records::Point;
 
-use super::{Subject, share};
-use crate::record::Point;
+use super::{measure::Measure, network::TrainedNetwork, value::share};
 
-/// Up, down, left, right, as (down, right).
+pub static MEASURE: Measure = Measure {
+    name: "shift",
+    check: |canvas, _| match canvas {
+        Some(Canvas::Centred { .. }) => Ok(()),
+        _ => Err("the images need room to be moved: set a `canvas` of kind `centred`"),
+    },
+    run: |network, data| shift(network, &data.plain_test, data.test.shape[1]),
+    draw: None,
+};
+
+/// The directions up, down, left and right, as (down, right).
 const DIRECTIONS: [[isize; 2]; 4] = [[-1, 0], [1, 0], [0, -1], [0, 1]];
 
-/// Accuracy (`top1`) and consistency — whether the answer is the one for the unmoved image, right or wrong (Zhang
-/// 2019) — for each distance that keeps the whole image on a canvas of this size.
+/// Measures accuracy (`top1`) and consistency, which is whether the answer is the same as for the unmoved image, right or
+/// wrong (Zhang 2019), at each distance that keeps the whole image on a square canvas of `canvas` pixels a side.
 ///
-/// Image `i` moves in direction `i mod 4`, at every distance the same: each image is looked at once per distance, and its
+/// Image `i` moves in direction `i mod 4` at every distance. Each image is therefore classified once per distance, and its
 /// hits can be paired with those of another network.
-pub fn shift(subject: &Subject, images: &Images, canvas: usize) -> Result<Vec<Point>> {
+pub fn shift(network: &TrainedNetwork, images: &Images, canvas: usize) -> Result<Vec<Point>> {
     let [_, height, width] = images.shape;
     let mut points = Vec::new();
     let mut unmoved = None;
     for distance in 0..=canvas.saturating_sub(height.max(width)) / 2 {
         let moved = images.centred(canvas, |index| DIRECTIONS[index % 4].map(|step| step * distance as isize))?;
-        let evaluation = subject.evaluate(&moved)?;
+        let evaluation = network.evaluate(&moved)?;
         let unmoved = unmoved.get_or_insert_with(|| evaluation.predictions.clone());
         let same: Vec<bool> = evaluation.predictions.iter().zip(unmoved).map(|(now, before)| now == before).collect();
         let at = Some(distance as f64);

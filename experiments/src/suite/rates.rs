@@ -1,35 +1,12 @@
-//! Learning rates that `--tune` chose, in the form in which it wrote them down.
-
 use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
+use records::Trial;
 
-/// What became of one variant at one rate: a line of `tuning.csv`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Trial {
-    pub dataset: String,
-    pub model: String,
-    pub head: String,
-    /// Where the suite has several; likewise the number of training images.
-    #[serde(default)]
-    pub input: Option<String>,
-    #[serde(default)]
-    pub train_size: Option<usize>,
-    pub lr: f64,
-    /// Validation accuracy in per cent, the mean over the seeds; none if one of them diverged.
-    pub val_top1: Option<f64>,
-    #[serde(deserialize_with = "yes")]
-    pub chosen: bool,
-}
-
-fn yes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Ok(String::deserialize(deserializer)? == "yes")
-}
-
-/// The rates that were chosen.
+/// The learning rates that `--tune` chose.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rates(Vec<Trial>);
 
 impl Rates {
+    /// Keeps the chosen ones of some trials.
     pub fn new(trials: &[Trial]) -> Self {
         Self(trials.iter().filter(|trial| trial.chosen).cloned().collect())
     }
@@ -37,18 +14,18 @@ impl Rates {
     /// Reads a `tuning.csv`.
     ///
     /// # Errors
-    /// The first line that is none of such a file, by number.
+    /// The first line that does not belong into such a file.
     pub fn parse(csv: &str) -> Result<Self> {
         let mut trials = Vec::new();
         for trial in csv::Reader::from_reader(csv.as_bytes()).deserialize() {
-            let trial: Trial = trial.context("not a tuning.csv as `--tune` writes it")?;
-            ensure!(trial.lr.is_finite() && trial.lr > 0., "lr = {}: it is a number above 0", trial.lr);
+            let trial: Trial = trial.context("this is not a tuning.csv as `--tune` writes it")?;
+            ensure!(trial.lr.is_finite() && trial.lr > 0., "lr = {}, but it must be a number above 0", trial.lr);
             trials.push(trial);
         }
         Ok(Self::new(&trials))
     }
 
-    /// The rate that was chosen for this; whatever a line leaves open it is for all of.
+    /// The learning rate that was chosen for a variant. A line without an input or training size applies to all of them.
     pub fn find(&self, dataset: &str, model: &str, head: &str, input: &str, train_size: usize) -> Option<f64> {
         let found = self.0.iter().find(|trial| {
             (trial.dataset.as_str(), trial.model.as_str(), trial.head.as_str()) == (dataset, model, head)
@@ -58,6 +35,7 @@ impl Rates {
         found.map(|trial| trial.lr)
     }
 
+    /// Whether no learning rate was chosen.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

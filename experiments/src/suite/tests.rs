@@ -1,60 +1,63 @@
 use std::path::Path;
 
-use clap::Parser;
+use datasets::{Canvas, DatasetId};
+use models::ModelName;
+use training::Length;
 
-use super::{
-    file::{SUITES, parse},
-    *,
-};
-use crate::cli::{Cli, Command, RunOptions};
+use super::{file::parse, *};
+use crate::shape::Shape;
 
-fn options(arguments: &[&str]) -> RunOptions {
-    match Cli::parse_from(["experiments", "run"].iter().chain(arguments)).command {
-        Some(Command::Run(options)) => *options,
-        _ => panic!("not run"),
-    }
+fn models(names: &[&str]) -> Option<Vec<ModelName>> {
+    Some(names.iter().map(|name| name.parse().unwrap()).collect())
+}
+
+fn heads_of(list: &str) -> Option<Vec<heads::HeadConfig>> {
+    Some(heads::parse_list(list).unwrap())
+}
+
+fn on(dataset: DatasetId) -> Changes {
+    Changes { dataset: Some(dataset), ..Changes::default() }
 }
 
 #[test]
 fn an_unknown_name_is_answered_with_each_suite_once() {
-    let message = super::find("nosuch").unwrap_err().to_string();
+    let message = find("nosuch").unwrap_err().to_string();
     assert_eq!(message.matches("heads-full").count(), 1, "{message}");
     assert_eq!(message.matches("train-size").count(), 1, "{message}");
 }
 
 #[test]
 fn every_embedded_suite_parses() {
-    let suites = embedded().unwrap();
+    let suites = all().unwrap();
     assert!(suites.iter().any(|suite| suite.name == "heads" && suite.variants.len() == 16));
 }
 
 #[test]
 fn options_that_say_what_the_suite_says_change_nothing() {
     let suite = find("heads").unwrap();
-    assert_eq!(suite.with(&options(&[])), suite);
-    assert_eq!(suite.with(&options(&["--seeds", "3", "--dataset", "mnist-mini", "--threads", "1"])), suite);
-    assert_ne!(suite.with(&options(&["--epochs", "5"])), suite);
+    assert_eq!(suite.with(&Changes::default()), suite);
+    assert_eq!(suite.with(&Changes { seeds: Some(3), ..on(DatasetId::MnistMini) }), suite);
+    assert_ne!(suite.with(&Changes { length: Some(Length::Epochs(5)), ..Changes::default() }), suite);
 }
 
 #[test]
 fn models_and_heads_are_combined_and_named_once() {
-    let variants = find("heads")
-        .unwrap()
-        .with(&options(&["--models", "lenet5,nin@0.25", "--heads", "fc:120,84,gap,gap"]))
-        .variants;
+    let (models, heads) = (models(&["lenet5", "nin@0.25"]), heads_of("fc:120,84,gap,gap"));
+    let variants = find("heads").unwrap().with(&Changes { models, heads, ..Changes::default() }).variants;
     let names: Vec<String> = variants.iter().map(|v| format!("{} {}", v.model, v.head)).collect();
     assert_eq!(names, ["lenet5 fc:120,84", "lenet5 gap", "nin@0.25 fc:120,84", "nin@0.25 gap"]);
 }
 
 #[test]
 fn a_model_alone_comes_with_its_heads_in_the_suite() {
-    let variants = find("heads").unwrap().with(&options(&["--models", "vgg-small@0.5"])).variants;
+    let variants =
+        find("heads").unwrap().with(&Changes { models: models(&["vgg-small@0.5"]), ..Changes::default() }).variants;
     assert_eq!(variants.len(), 3);
 }
 
-/// With heads.toml, changed.
+/// The suite `heads` with a change in its file.
 fn heads(from: &str, to: &str) -> Result<Suite, String> {
-    let text = SUITES.get_file("heads.toml").unwrap().contents_utf8().unwrap();
+    let text = embedded::original("heads").unwrap();
     assert!(text.contains(from), "{from}");
     let rates = |name: &str| {
         assert_eq!(name, "mine.csv");
@@ -71,29 +74,33 @@ fn a_mistake_in_a_file_is_named() {
     let vgg = "model = \"vgg-small@0.5\"";
     for (from, to, answer) in [
         ("epochs = 4", "epoch = 4", "epoch"),
-        ("epochs = 4", "epochs = 4\nupdates = 9", "one of them"),
+        ("epochs = 4", "epochs = 4\nupdates = 9", "only one of them"),
         ("epochs = 4", "", "`epochs` or by `updates`"),
-        ("epochs = 4", "updates = 0", "updates = 0: it is a whole number from 1 to"),
+        ("epochs = 4", "updates = 0", "updates = 0, but it must be a whole number from 1 to"),
         ("epochs = 4", "epochs = 4\ntrain_sizes = []", "`train_sizes` is empty"),
         ("epochs = 4", "epochs = 4\ntrain_sizes = [100, 0]", "train_size = 0"),
-        ("epochs = 4", "epochs = 4\ntrain_size = 9\ntrain_sizes = [100]", "`train_size` beside `train_sizes`"),
+        (
+            "epochs = 4",
+            "epochs = 4\ntrain_size = 9\ntrain_sizes = [100]",
+            "`train_size` and `train_sizes` exclude each other",
+        ),
         ("epochs = 4", "epochs = 4\ninputs = [28, 5000]", "inputs = 5000"),
         ("epochs = 4", "epochs = 4\ninputs = [28]\ncanvas = { kind = \"centred\", size = 52 }", "`inputs`"),
         ("epochs = 4", "epochs = 4\ncanvas = { kind = \"tilted\", size = 52 }", "tilted"),
         ("epochs = 4", "epochs = 4\nmeasure = \"shiver\"", "shiver"),
         ("epochs = 4", "epochs = 4\nmeasure = \"shift\"", "canvas of kind `centred`"),
         ("epochs = 4", "epochs = 0\nmeasure = \"input-size\"", "not 0 epochs"),
-        ("seeds = 3", "seeds = 0", "seeds = 0: it is a whole number from 1 to"),
+        ("seeds = 3", "seeds = 0", "seeds = 0, but it must be a whole number from 1 to"),
         ("\"gem-fc\"", "\"gemm-fc\"", "gemm-fc"),
         ("\"two-conv\"", "\"two-cnov\"", "two-cnov"),
         (DATASET, "", "no `dataset`"),
         (DATASET, "dataset = \"mnits\"", "mnits"),
         (DATASET, "datasets = []", "`datasets` is empty"),
         (grid, "rates = \"mine.csv\"\nlr_grid = [-1.0]", "above 0"),
-        (vgg, "model = \"two-conv\"", "two-conv with fc is there twice"),
-        (vgg, "model = \"lenet5\"\nlr = 0.1", "lenet5 with fc: a rate of its own beside the block's"),
-        (vgg, "model = \"lenet5\"\ndatasets = [\"mnist\"]", "variants on mnist"),
-        (vgg, "", "without a `model`"),
+        (vgg, "model = \"two-conv\"", "two-conv with fc occurs twice"),
+        (vgg, "model = \"lenet5\"\nlr = 0.1", "lenet5 with fc has its own `lr` and that of its block"),
+        (vgg, "model = \"lenet5\"\ndatasets = [\"mnist\"]", "is for the data set mnist, which is not among"),
+        (vgg, "", "has no `model`"),
         (grid, "[[plots]]\nkind = \"scatter\"\nfile = \"a\"\nx = \"macs\"\ny = \"top2\"", "top2"),
         (grid, "[[comparisons]]\nname = \"a\"", "missing field"),
     ] {
@@ -109,10 +116,11 @@ fn axes_are_read_and_an_option_takes_the_place_of_one() {
     let suite = heads(DATASET, axes).unwrap();
     assert_eq!((suite.datasets.len(), &suite.train_sizes), (2, &vec![Some(100), Some(300)]));
     assert_eq!(suite.canvases, [28, 56].map(|size| Some(Canvas::Resized { size })));
-    let with = suite.with(&options(&["--train-size", "50", "--dataset", "mnist", "--updates", "7"]));
+    let length = Some(Length::Updates(7));
+    let with = suite.with(&Changes { train_size: Some(50), length, ..on(DatasetId::Mnist) });
     assert_eq!((with.train_sizes, with.datasets), (vec![Some(50)], vec![DatasetId::Mnist]));
     assert_eq!((with.length, suite.length), (Length::Updates(7), Length::Epochs(4)));
-    assert_eq!(suite.with(&options(&["--input", "1x8x8"])).canvases, [None]);
+    assert_eq!(suite.with(&Changes { input: Some(Shape([1, 8, 8])), ..Changes::default() }).canvases, [None]);
 }
 
 #[test]
@@ -127,9 +135,10 @@ fn blocks_have_settings_data_sets_and_seeds_of_their_own() {
     assert!(own.is_for(&DatasetId::Mnist) && !own.is_for(&DatasetId::MnistMini));
     assert_eq!(suite.variants[14].model.to_string(), "lenet5");
     // A data set that the suite does not know is for all.
-    assert!(suite.with(&options(&["--dataset", "cifar10"])).variants[13].is_for(&DatasetId::Cifar10));
+    assert!(suite.with(&on(DatasetId::Cifar10)).variants[13].is_for(&DatasetId::Cifar10));
     // A combination keeps all its settings.
-    assert_eq!(suite.with(&options(&["--models", "two-conv", "--heads", "fc"])).variants.len(), 2);
+    let changes = Changes { models: models(&["two-conv"]), heads: heads_of("fc"), ..Changes::default() };
+    assert_eq!(suite.with(&changes).variants.len(), 2);
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Running the program and reading what it wrote.
+//! Runs the program and reads what it wrote.
 
-#![allow(dead_code)] // Each test file uses its part.
+#![allow(dead_code)] // Each test file uses a part of it.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ pub fn experiments(arguments: &[&str]) -> Command {
     command
 }
 
-/// `run heads` of two heads over 256 images, with more options.
+/// `run heads` with two heads and 256 images, and more options.
 pub fn tiny(out: &Path, more: &[&str]) -> Command {
     let mut command =
         experiments(&["run", "heads", "--heads", "fc,gap", "--models", "two-conv", "--train-size", "256"]);
@@ -66,3 +66,10 @@ pub fn brand(suite: &Path, file: &str) {
 
 pub const FC: &str = "mnist-mini.two-conv.fc.seed0";
 pub const GAP: &str = "mnist-mini.two-conv.gap.seed0";
+
+/// A grey PNG of one pixel.
+pub const PIXEL: &[u8] = &[
+    0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 0, 1, 0, 0, 0, 1, 8, 0,
+    0, 0, 0, 0x3a, 0x7e, 0x9b, 0x55, 0, 0, 0, 10, b'I', b'D', b'A', b'T', 0x78, 0x9c, 0x63, 0x60, 0, 0, 0, 2, 0, 1,
+    0x48, 0xaf, 0xa4, 0x71, 0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xae, 0x42, 0x60, 0x82,
+];

@@ -1,4 +1,4 @@
-//! Burn's side of `experiments bench`: the same networks on its CPU backend. See ../README.md.
+//! Times the networks of `experiments bench` in Burn, on its CPU backend. ../README.md describes the protocol.
 
 mod network;
 
@@ -21,43 +21,46 @@ use serde_json::json;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const MOMENT: Duration = Duration::from_millis(400);
+/// How long a task is repeated for one answer.
+const ANSWER_TIME: Duration = Duration::from_millis(400);
 
+/// A network and a task.
 #[derive(Deserialize)]
 pub struct Request {
     model: String,
     head: String,
     input: [usize; 3],
     classes: usize,
-    what: What,
+    #[serde(rename = "what")]
+    task: Task,
     batch: usize,
     threads: usize,
 }
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum What {
+enum Task {
     Train,
     Infer,
 }
 
-/// A network with all it needs to be timed.
-struct Subject {
-    /// None only while a step of training works on it.
+/// A network with its optimiser and images.
+struct TimedNetwork {
+    /// `None` only during a training step.
     network: Option<Network>,
     optimizer: ModuleOptimizer,
     loss: CrossEntropyLoss,
     images: Tensor<4>,
     labels: Tensor<1, Int>,
     device: Device,
-    what: What,
+    task: Task,
 }
 
-impl Subject {
+impl TimedNetwork {
     fn new(request: &Request) -> Result<Self, String> {
-        let device = match request.what {
-            What::Train => Device::flex().autodiff(),
-            What::Infer => Device::flex(),
+        let device = match request.task {
+            Task::Train => Device::flex().autodiff(),
+            Task::Infer => Device::flex(),
         };
         let network = Network::new(request, &device)?;
         let [channels, height, width] = request.input;
@@ -69,28 +72,28 @@ impl Subject {
             images: Tensor::random(shape, Distribution::Normal(0., 1.), &device),
             labels: Tensor::arange(0..request.batch as i64, &device).remainder_scalar(request.classes as i64),
             device,
-            what: request.what,
+            task: request.task,
         })
     }
 
     fn step(&mut self) {
         let Some(network) = self.network.take() else { return };
         let logits = network.forward(self.images.clone());
-        self.network = Some(match self.what {
-            What::Infer => network,
-            What::Train => {
+        self.network = Some(match self.task {
+            Task::Infer => network,
+            Task::Train => {
                 let loss = self.loss.forward(logits, self.labels.clone());
                 let gradients = GradientsParams::from_grads(loss.backward(), &network);
-                // So small a rate that the weights stay what they are.
+                // The learning rate is so small that the weights do not change.
                 self.optimizer.step(1e-12, network, gradients)
             }
         });
     }
 
-    /// Of a batch, in seconds: the median over a moment.
+    /// Repeats the task and returns the median time of one batch in seconds.
     fn time(&mut self) -> Result<f64, String> {
         let (mut durations, start) = (Vec::new(), Instant::now());
-        while durations.is_empty() || start.elapsed() < MOMENT {
+        while durations.is_empty() || start.elapsed() < ANSWER_TIME {
             let start = Instant::now();
             self.step();
             self.device.sync().map_err(|error| format!("{error:?}"))?;
@@ -101,22 +104,22 @@ impl Subject {
     }
 }
 
-/// Those that were asked for before, warm.
-type Subjects = HashMap<String, (ThreadPool, Subject)>;
+/// The networks of earlier requests, warmed up, each with its threads.
+type Networks = HashMap<String, (ThreadPool, TimedNetwork)>;
 
-fn samples_per_sec(line: &str, subjects: &mut Subjects) -> Result<f64, String> {
+fn samples_per_sec(line: &str, networks: &mut Networks) -> Result<f64, String> {
     let request: Request = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    if !subjects.contains_key(line) {
+    if !networks.contains_key(line) {
         let pool = ThreadPoolBuilder::new().num_threads(request.threads).build().map_err(|error| error.to_string())?;
-        let mut subject = Subject::new(&request)?;
-        pool.install(|| (0..3).for_each(|_| subject.step())); // to warm up
-        subjects.insert(line.into(), (pool, subject));
+        let mut network = TimedNetwork::new(&request)?;
+        pool.install(|| (0..3).for_each(|_| network.step())); // warms up
+        networks.insert(line.into(), (pool, network));
     }
-    let (pool, subject) = subjects.get_mut(line).ok_or("no such network")?;
-    Ok(request.batch as f64 / pool.install(|| subject.time())?)
+    let (pool, network) = networks.get_mut(line).ok_or("the network was not kept")?;
+    Ok(request.batch as f64 / pool.install(|| network.time())?)
 }
 
-/// Of the crate `burn`, from the lock file: it names no version itself.
+/// The version of the crate `burn`, which does not define it itself, from the lock file.
 fn version() -> &'static str {
     let mut lines = include_str!("../Cargo.lock").lines().skip_while(|line| *line != "name = \"burn\"");
     lines.nth(1).and_then(|line| line.split('"').nth(1)).unwrap_or_default()
@@ -124,9 +127,9 @@ fn version() -> &'static str {
 
 fn main() {
     println!("{}", json!({ "name": "Burn flex", "version": version() }));
-    let mut subjects = Subjects::new();
+    let mut networks = Networks::new();
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-        let answer = match samples_per_sec(&line, &mut subjects) {
+        let answer = match samples_per_sec(&line, &mut networks) {
             Ok(rate) => json!({ "samples_per_sec": rate }),
             Err(error) => json!({ "error": error }),
         };
@@ -142,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_networks_have_as_many_parameters_as_those_they_are_compared_with() {
-        // As `experiments summary MODEL --head HEAD --input CxHxW` counts, with running statistics.
+        // The counts of `experiments summary MODEL --head HEAD --input CxHxW`, including running statistics.
         for (model, head, input, classes, params) in [
             ("two-conv", "fc:128", [1, 28, 28], 10, 225_034),
             ("two-conv", "gmp", [1, 28, 28], 10, 19_466),
@@ -152,11 +155,11 @@ mod tests {
             ("mobilenet-v1@0.25", "gap-fc", [3, 96, 96], 2, 219_058),
         ] {
             let [model, head] = [model, head].map(String::from);
-            let request = Request { model, head, input, classes, what: What::Infer, batch: 2, threads: 1 };
-            let subject = Subject::new(&request).unwrap();
-            let network = subject.network.unwrap();
+            let request = Request { model, head, input, classes, task: Task::Infer, batch: 2, threads: 1 };
+            let timed = TimedNetwork::new(&request).unwrap();
+            let network = timed.network.unwrap();
             assert_eq!(network.num_params(), params, "{} {}", request.model, request.head);
-            assert_eq!(network.forward(subject.images).dims(), [2, classes]);
+            assert_eq!(network.forward(timed.images).dims(), [2, classes]);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The networks, of Burn's own layers.
+//! The networks, built from Burn's own layers.
 
 use burn::{
     module::Module,
@@ -12,6 +12,7 @@ use burn::{
 
 use crate::Request;
 
+/// A backbone with a head.
 #[derive(Module, Debug)]
 pub struct Network {
     features: Vec<Layer>,
@@ -21,17 +22,17 @@ pub struct Network {
 }
 
 #[derive(Module, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a network has a handful of them, and a module can't be boxed")]
+#[expect(clippy::large_enum_variant, reason = "a network has few layers, and a module cannot be boxed")]
 enum Layer {
     Conv(Conv2d),
     Norm(BatchNorm),
     Relu(Relu),
     Pool(MaxPool2d),
-    Residual(Residual),
+    Residual(ResidualBlock),
 }
 
 #[derive(Module, Debug)]
-struct Residual {
+struct ResidualBlock {
     first: Conv2d,
     first_norm: BatchNorm,
     second: Conv2d,
@@ -39,7 +40,7 @@ struct Residual {
     shortcut: Option<Conv2d>,
 }
 
-/// From a feature map to a vector.
+/// How a feature map becomes a vector.
 #[derive(Clone, Debug)]
 enum Reduction {
     Flatten,
@@ -48,27 +49,30 @@ enum Reduction {
 }
 
 impl Network {
-    /// Of this model and head; in words why not.
+    /// Builds the requested model with its head.
+    ///
+    /// # Errors
+    /// A model or head that this peer does not have.
     pub fn new(request: &Request, device: &Device) -> Result<Self, String> {
-        let mut stack = Stack { layers: Vec::new(), shape: request.input, device };
+        let mut stack = LayerStack { layers: Vec::new(), shape: request.input, device };
         let (name, width) = request.model.split_once('@').unwrap_or((&request.model, "1"));
-        let factor: f64 = width.parse().map_err(|_| format!("no width {width}"))?;
-        let of = |channels: usize| ((channels as f64 * factor).round_ties_even() as usize).max(1);
+        let factor: f64 = width.parse().map_err(|_| format!("the width `{width}` is not a number"))?;
+        let scaled = |channels: usize| ((channels as f64 * factor).round_ties_even() as usize).max(1);
         match name {
-            "two-conv" => stack.conv(of(32), 3, 1, 0).relu().pool().conv(of(64), 3, 1, 0).relu().pool(),
-            "lenet5" => stack.conv(of(6), 5, 1, 2).relu().pool().conv(of(16), 5, 1, 0).relu().pool(),
+            "two-conv" => stack.conv(scaled(32), 3, 1, 0).relu().pool().conv(scaled(64), 3, 1, 0).relu().pool(),
+            "lenet5" => stack.conv(scaled(6), 5, 1, 2).relu().pool().conv(scaled(16), 5, 1, 0).relu().pool(),
             "vgg-small" => stack
-                .conv_norm_relu(of(32), 3, 1, 1)
-                .conv_norm_relu(of(32), 3, 1, 1)
+                .conv_norm_relu(scaled(32), 3, 1, 1)
+                .conv_norm_relu(scaled(32), 3, 1, 1)
                 .pool()
-                .conv_norm_relu(of(64), 3, 1, 1)
-                .conv_norm_relu(of(64), 3, 1, 1)
+                .conv_norm_relu(scaled(64), 3, 1, 1)
+                .conv_norm_relu(scaled(64), 3, 1, 1)
                 .pool()
-                .conv_norm_relu(of(128), 3, 1, 1)
-                .conv_norm_relu(of(128), 3, 1, 1),
+                .conv_norm_relu(scaled(128), 3, 1, 1)
+                .conv_norm_relu(scaled(128), 3, 1, 1),
             "resnet8" => {
-                stack.conv(of(16), 3, 1, 1).norm().relu();
-                stack.residual(of(16), 1).residual(of(32), 2).residual(of(64), 2)
+                stack.conv(scaled(16), 3, 1, 1).norm().relu();
+                stack.residual(scaled(16), 1).residual(scaled(32), 2).residual(scaled(64), 2)
             }
             "mobilenet-v1" => {
                 const BLOCKS: [(usize, usize); 13] = [
@@ -86,18 +90,18 @@ impl Network {
                     (1024, 2),
                     (1024, 1),
                 ];
-                stack.conv_norm_relu(of(32), 3, 2, 1);
+                stack.conv_norm_relu(scaled(32), 3, 2, 1);
                 for (channels, stride) in BLOCKS {
-                    stack.depthwise(stride).norm().relu().conv_norm_relu(of(channels), 1, 1, 0);
+                    stack.depthwise(stride).norm().relu().conv_norm_relu(scaled(channels), 1, 1, 0);
                 }
                 &mut stack
             }
-            _ => return Err(format!("no model {name} here")),
+            _ => return Err(format!("this peer does not have the model {name}")),
         };
         stack.with_head(&request.head, request.classes)
     }
 
-    /// Logits.
+    /// Computes the logits (N, K) of images (N, C, H, W).
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let features = self.features.iter().fold(images, |xs, layer| layer.forward(xs));
         let vector = match self.reduction {
@@ -122,7 +126,7 @@ impl Layer {
     }
 }
 
-impl Residual {
+impl ResidualBlock {
     fn forward(&self, xs: Tensor<4>) -> Tensor<4> {
         let relu = burn::tensor::activation::relu::<4>;
         let inner = relu(self.first_norm.forward(self.first.forward(xs.clone())));
@@ -135,14 +139,15 @@ impl Residual {
     }
 }
 
-struct Stack<'a> {
+/// Builds a sequence of layers and tracks the shape of their output.
+struct LayerStack<'a> {
     layers: Vec<Layer>,
-    /// Channels, height, width.
+    /// The shape of the output (C, H, W).
     shape: [usize; 3],
     device: &'a Device,
 }
 
-impl Stack<'_> {
+impl LayerStack<'_> {
     fn push(&mut self, layer: Layer) -> &mut Self {
         self.layers.push(layer);
         self
@@ -197,7 +202,7 @@ impl Stack<'_> {
         let (first_norm, second_norm) = (norm(), norm());
         let first = self.convolution(channels, 3, stride, 1).init(self.device);
         let second = self.convolution(channels, 3, 1, 1).init(self.device);
-        self.push(Layer::Residual(Residual { first, first_norm, second, second_norm, shortcut }))
+        self.push(Layer::Residual(ResidualBlock { first, first_norm, second, second_norm, shortcut }))
     }
 
     fn with_head(mut self, head: &str, classes: usize) -> Result<Network, String> {
@@ -205,11 +210,11 @@ impl Stack<'_> {
         let (reduction, widths) = match (kind, hidden) {
             ("fc", _) => {
                 let widths: Result<Vec<usize>, _> = hidden.split_terminator(',').map(str::parse).collect();
-                (Reduction::Flatten, widths.map_err(|_| format!("no head {head} here"))?)
+                (Reduction::Flatten, widths.map_err(|_| format!("this peer does not have the head {head}"))?)
             }
             ("gap" | "gap-fc", "") => (Reduction::Average, Vec::new()),
             ("gmp" | "gmp-fc", "") => (Reduction::Maximum, Vec::new()),
-            _ => return Err(format!("no head {head} here")),
+            _ => return Err(format!("this peer does not have the head {head}")),
         };
         let mut classifier = Vec::new();
         if matches!(kind, "gap" | "gmp") {

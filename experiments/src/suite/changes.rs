@@ -1,48 +1,61 @@
-//! The options of the command line, worked into a suite.
-
-use datasets::Canvas;
+use datasets::{Canvas, DatasetId};
 use heads::HeadConfig;
 use models::ModelName;
+use records::distinct;
 use training::Length;
 
-use super::{Suite, Variant};
-use crate::{cli::RunOptions, distinct::distinct};
+use super::definition::{Suite, Variant};
+use crate::{device::DeviceKind, shape::Shape};
+
+/// What the options of the command line change in a suite. An option that is not given leaves the suite as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    pub dataset: Option<DatasetId>,
+    pub input: Option<Shape>,
+    pub models: Option<Vec<ModelName>>,
+    pub heads: Option<Vec<HeadConfig>>,
+    pub seeds: Option<usize>,
+    pub first_seed: u64,
+    pub length: Option<Length>,
+    pub train_size: Option<usize>,
+    pub batch_size: Option<usize>,
+    pub lr: Option<f64>,
+    pub device: DeviceKind,
+}
 
 impl Suite {
-    /// The suite as the options change it: an option takes the place of a whole axis.
-    pub fn with(&self, options: &RunOptions) -> Suite {
+    /// Applies the options. Each replaces all values of the suite: `--train-size 100`, for example, every training size.
+    pub fn with(&self, changes: &Changes) -> Suite {
         let mut suite = self.clone();
-        if let Some(dataset) = &options.dataset {
+        if let Some(dataset) = &changes.dataset {
             if !suite.datasets.contains(dataset) {
                 suite.variants.iter_mut().for_each(|variant| variant.datasets.clear());
             }
             suite.datasets = vec![dataset.clone()];
         }
-        suite.seeds = options.seeds.unwrap_or(suite.seeds);
-        suite.first_seed = options.seed;
-        suite.length = options.epochs.map(Length::Epochs).unwrap_or(suite.length);
-        suite.length = options.updates.map(|updates| Length::Updates(updates as u64)).unwrap_or(suite.length);
-        suite.train_sizes = options.train_size.map_or(suite.train_sizes, |size| vec![Some(size)]);
-        suite.batch_size = options.batch_size.unwrap_or(suite.batch_size);
-        suite.device = options.device;
-        if options.models.is_some() || options.heads.is_some() {
-            let heads = options.heads.as_ref().map(|list| list.0.as_slice());
-            suite.variants = suite.choose(options.models.as_deref(), heads);
+        suite.seeds = changes.seeds.unwrap_or(suite.seeds);
+        suite.first_seed = changes.first_seed;
+        suite.length = changes.length.unwrap_or(suite.length);
+        suite.train_sizes = changes.train_size.map_or(suite.train_sizes, |size| vec![Some(size)]);
+        suite.batch_size = changes.batch_size.unwrap_or(suite.batch_size);
+        suite.device = changes.device;
+        if changes.models.is_some() || changes.heads.is_some() {
+            suite.variants = suite.choose(changes.models.as_deref(), changes.heads.as_deref());
         }
-        if let Some(input) = options.input {
+        if let Some(input) = changes.input {
             suite.input = Some(input);
             if suite.canvases.iter().any(|canvas| matches!(canvas, Some(Canvas::Resized { .. }))) {
                 suite.canvases = vec![None];
             }
         }
-        if let Some(lr) = options.lr {
+        if let Some(lr) = changes.lr {
             suite.variants.iter_mut().for_each(|variant| (variant.lr, variant.fixed_lr) = (lr, true));
         }
         suite
     }
 
-    /// Every model with every head that is asked for. A model that the suite lacks gets all its heads; a combination that
-    /// the suite names stays what it is there.
+    /// Combines the chosen models and heads. A model that the suite does not have is combined with all of the suite's
+    /// heads; a combination that it has keeps its options.
     fn choose(&self, models: Option<&[ModelName]>, heads: Option<&[HeadConfig]>) -> Vec<Variant> {
         let own_models = || distinct(self.variants.iter().map(|variant| variant.model));
         let mut chosen = Vec::new();

@@ -1,0 +1,73 @@
+//! Compares classifier heads of convolutional networks: suites, sweeps, measures, tables, and the command line for them.
+//!
+//! The crate is a library so that models and heads from another crate can be compared like the built-in ones. A program
+//! registers them and then runs the same command line, `run`, `summary`, `bench` and all the other commands:
+//!
+//! ```no_run
+//! fn main() -> std::process::ExitCode {
+//!     // Call `models::register(…)` and `heads::register(…)` here.
+//!     experiments::main()
+//! }
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod bench;
+mod cli;
+mod commands;
+mod data;
+mod device;
+mod index;
+mod limits;
+mod machine;
+mod measures;
+mod misuse;
+mod output;
+mod plan;
+mod progress;
+mod render;
+mod shape;
+mod speed;
+mod store;
+mod suite;
+mod sweep;
+mod timing;
+mod train;
+mod tune;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use misuse::Misuse;
+
+/// Executes the command line of this process and returns its exit code: 0 if done, 1 if something failed, 2 for a mistake
+/// in the command line.
+///
+/// Set `CANDLE_NUM_THREADS=1` in the environment before any thread starts, unless the first argument is [`STOCK_CANDLE`].
+/// Candle's own thread pool waits by spinning and slows down the pools that the runs use.
+pub fn main() -> ExitCode {
+    run(std::env::args_os())
+}
+
+/// Executes a command line, whose first argument is the name of the program, and returns the exit code.
+///
+/// `bench` starts the program of this process once more with other arguments to measure memory.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let command = match cli::parse(arguments) {
+        Ok(command) => command,
+        Err(error) => {
+            // Fails only if standard output or error is closed.
+            let _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    match command.execute() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<Misuse>() { 2 } else { 1 })
+        }
+    }
+}
+
+/// The command that executes networks on candle's own operators, and therefore on candle's own thread pool.
+pub const STOCK_CANDLE: &str = "stock-candle";

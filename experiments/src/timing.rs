@@ -1,0 +1,118 @@
+//! Timing of networks, as the sweeps and `bench` do it.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use candle_core::{Device, Tensor};
+use layers::{Layer, Mode};
+use models::{Classifier, PreparedClassifier};
+use records::Measured;
+use training::{Optimizer, OptimizerConfig, Parameters};
+
+/// The number of images in a timed training step.
+pub const TRAIN_BATCH: usize = 64;
+/// The number of images in a timed forward pass, and wherever else networks infer.
+pub const INFER_BATCH: usize = 256;
+/// The number of images in a forward pass whose latency is measured.
+pub const LATENCY_BATCH: usize = 1;
+
+/// The learning rate of timed training steps. It is so small that the weights do not change: a network that diverges
+/// would be timed on other numbers.
+const LEARNING_RATE: f64 = 1e-12;
+
+/// A network that is timed in training and in inference.
+pub struct TimedNetwork {
+    model: Classifier,
+    optimizer: Optimizer,
+    device: Device,
+    step: u64,
+}
+
+impl TimedNetwork {
+    /// Builds the network on a device.
+    pub fn new(
+        device: &Device,
+        optimizer: &OptimizerConfig,
+        build: impl FnOnce(&Parameters) -> candle_core::Result<Classifier>,
+    ) -> Result<Self> {
+        let parameters = Parameters::seeded(0, device);
+        let model = build(&parameters)?;
+        let optimizer = Optimizer::new(optimizer, &parameters)?;
+        Ok(Self { model, optimizer, device: device.clone(), step: 0 })
+    }
+
+    /// Takes one training step and returns its duration in seconds.
+    pub fn train(&mut self, images: &Tensor, labels: &Tensor) -> Result<f64> {
+        let start = Instant::now();
+        let logits = self.model.forward(images, Mode::Train { seed: 0, step: self.step })?;
+        let loss = ops::cross_entropy(&logits, labels)?;
+        self.optimizer.step(&loss.backward()?, LEARNING_RATE)?;
+        self.device.synchronize()?;
+        self.step += 1;
+        Ok(start.elapsed().as_secs_f64())
+    }
+
+    /// Prepares the network for inference and warms it up with these images.
+    pub fn inference(&self, images: &Tensor) -> Result<TimedInference<'_>> {
+        let prepared = self.device.is_cpu().then(|| self.model.prepare(&images.dims()[1..])).transpose()?;
+        let mut inference = TimedInference { network: self, prepared };
+        inference.run(images)?;
+        Ok(inference)
+    }
+}
+
+/// A network in inference: in its prepared form on the CPU, in the plain form on other devices.
+pub struct TimedInference<'a> {
+    network: &'a TimedNetwork,
+    prepared: Option<PreparedClassifier<'a>>,
+}
+
+impl TimedInference<'_> {
+    /// Executes one forward pass and returns its duration in seconds.
+    pub fn run(&mut self, images: &Tensor) -> Result<f64> {
+        let start = Instant::now();
+        match &mut self.prepared {
+            Some(prepared) => prepared.forward(images)?,
+            None => self.network.model.forward(images, Mode::Inference)?,
+        };
+        self.network.device.synchronize()?;
+        Ok(start.elapsed().as_secs_f64())
+    }
+}
+
+/// Repeats `step`, which returns its duration in seconds, until `seconds` have passed. The durations are sorted.
+pub fn repeat_for(seconds: f64, mut step: impl FnMut() -> Result<f64>) -> Result<Vec<f64>> {
+    let (mut durations, mut sum) = (Vec::new(), 0.);
+    while sum < seconds {
+        let duration = step()?;
+        durations.push(duration);
+        sum += duration;
+    }
+    durations.sort_unstable_by(f64::total_cmp);
+    Ok(durations)
+}
+
+/// The median and the interquartile range relative to it. Quantiles are interpolated linearly, as by NumPy. `values` must
+/// not be empty.
+pub fn median_and_spread(mut values: Vec<f64>) -> Measured {
+    values.sort_unstable_by(f64::total_cmp);
+    let quantile = |share: f64| {
+        let position = share * (values.len() - 1) as f64;
+        let (below, above) = (values[position.floor() as usize], values[position.ceil() as usize]);
+        below + (above - below) * position.fract()
+    };
+    let median = quantile(0.5);
+    Measured { median, spread: (quantile(0.75) - quantile(0.25)) / median }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn median_and_spread_are_those_of_numpy() {
+        // numpy.percentile([1, 2, 4, 8], [25, 50, 75]) = [1.75, 3, 5]
+        assert_eq!(median_and_spread(vec![8., 1., 4., 2.]), Measured { median: 3., spread: 3.25 / 3. });
+        assert_eq!(median_and_spread(vec![5.]), Measured { median: 5., spread: 0. });
+    }
+}
