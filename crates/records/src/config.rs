@@ -1,0 +1,104 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// Everything that determines the result of a run. In JSON it is flat, with its keys in alphabetical order, and has no keys
+/// for what is `None`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunConfig {
+    /// The number of images per update.
+    pub batch_size: usize,
+    /// The canvas that images are placed on, such as `centred(size=52)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canvas: Option<String>,
+    /// The number of classes.
+    pub classes: usize,
+    /// A hash of all images and labels of the data set, 16 hexadecimal digits.
+    pub data_fingerprint: String,
+    /// The name of the data set.
+    pub dataset: String,
+    /// The device: `cpu`, `cuda` or `metal`.
+    pub device: String,
+    /// The length of training, if it was given in epochs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<usize>,
+    /// The head, such as `fc:128`.
+    pub head: String,
+    /// The shape of an image, such as `1x28x28`.
+    pub input: String,
+    /// The peak learning rate.
+    pub lr: f64,
+    /// What the suite measures besides accuracy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<String>,
+    /// The model with its width, such as `nin@0.25`.
+    pub model: String,
+    /// The optimiser with its parameters.
+    pub optimizer: String,
+    /// The schedule of the learning rate.
+    pub schedule: String,
+    /// The seed of initialisation, order of images and dropout.
+    pub seed: u64,
+    /// A label that distinguishes variants with the same model and head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setting: Option<String>,
+    /// The number of training images.
+    pub train_size: usize,
+    /// The length of training, if it was given in updates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates: Option<u64>,
+    /// The number of training images held out for validation.
+    pub validation: usize,
+}
+
+impl RunConfig {
+    /// A hash of everything but the seed, 16 hexadecimal digits. Runs with equal hashes are comparable.
+    pub fn hash(&self) -> String {
+        let mut entries = self.entries();
+        entries.remove("seed");
+        let text: Value = entries.into_iter().collect();
+        hex::encode(Sha256::digest(text.to_string()))[..16].into()
+    }
+
+    /// The keys, except the seed, in which two configurations differ.
+    pub fn differing_keys(&self, other: &Self) -> Vec<String> {
+        let (ours, theirs) = (self.entries(), other.entries());
+        let keys: std::collections::BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+        keys.into_iter().filter(|key| *key != "seed" && ours.get(*key) != theirs.get(*key)).cloned().collect()
+    }
+
+    /// The keys and values of the JSON form, sorted by key.
+    fn entries(&self) -> BTreeMap<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(entries)) => entries.into_iter().collect(),
+            // A struct of numbers and strings always serialises to an object.
+            _ => BTreeMap::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::samples::record;
+
+    #[test]
+    fn the_hash_covers_everything_but_the_seed() {
+        let config = record("fc", 0, 0, 0.9).config;
+        let mut other = config.clone();
+        other.seed = 7;
+        assert_eq!(config.hash(), other.hash());
+        assert!(config.differing_keys(&other).is_empty());
+        other.updates = Some(9);
+        other.lr = 0.5;
+        assert_ne!(config.hash(), other.hash());
+        assert_eq!(config.differing_keys(&other), ["lr", "updates"]);
+    }
+
+    #[test]
+    fn what_is_not_there_has_no_key() {
+        let json = serde_json::to_string(&record("fc", 0, 0, 0.9).config).unwrap();
+        assert!(json.contains("\"epochs\":2") && !json.contains("updates") && !json.contains("setting"), "{json}");
+    }
+}

@@ -1,0 +1,50 @@
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// A mean over seeds. What a single seed cannot give is `None`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation of the sample (n − 1).
+    pub sd: Option<f64>,
+    /// Half the width of the mean's 95 % confidence interval by Student's t.
+    pub ci95: Option<f64>,
+}
+
+/// Estimates the mean of some values; `None` without values.
+pub fn estimate(values: &[f64]) -> Option<Estimate> {
+    let n = values.len() as f64;
+    if values.is_empty() {
+        return None;
+    }
+    let mean = values.iter().sum::<f64>() / n;
+    let sd = (n > 1.).then(|| (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.)).sqrt());
+    let t = StudentsT::new(0., 1., n - 1.).ok().map(|student| student.inverse_cdf(0.975));
+    let ci95 = sd.zip(t).map(|(sd, t)| t * sd / n.sqrt());
+    Some(Estimate { mean, sd, ci95 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(a: Option<f64>, b: f64) -> bool {
+        a.is_some_and(|a| (a - b).abs() < 1e-6)
+    }
+
+    #[test]
+    fn mean_standard_deviation_and_interval_have_their_known_values() {
+        // scipy: t.ppf(0.975, 2) = 4.30265273, t.ppf(0.975, 4) = 2.77644511
+        let three = estimate(&[1., 2., 3.]).unwrap();
+        assert_eq!((three.mean, three.sd), (2., Some(1.)));
+        assert!(close(three.ci95, 4.302_652_73 / 3f64.sqrt()), "{three:?}");
+        let five = estimate(&[2., 4., 4., 4., 6.]).unwrap();
+        assert!(close(five.sd, 2f64.sqrt()) && close(five.ci95, 2.776_445_11 * (2f64 / 5.).sqrt()), "{five:?}");
+    }
+
+    #[test]
+    fn one_seed_has_a_mean_and_no_deviation_and_none_has_nothing() {
+        assert_eq!(estimate(&[98.]), Some(Estimate { mean: 98., sd: None, ci95: None }));
+        assert_eq!(estimate(&[]), None);
+    }
+}

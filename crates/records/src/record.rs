@@ -1,0 +1,195 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::RunConfig;
+
+/// A finished run. Shares are from 0 to 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The suite that the run belongs to.
+    pub suite: SuiteInfo,
+    /// Everything that determined the result.
+    pub config: RunConfig,
+    /// [`RunConfig::hash`]: records with equal hashes are comparable.
+    pub config_hash: String,
+    /// Whether the run succeeded.
+    pub status: Status,
+    /// One point after each completed epoch, or after ten evenly spaced ones of a longer run.
+    pub curve: Vec<EpochPoint>,
+    /// The accuracies after training; `None` if the run diverged or trained nothing.
+    #[serde(rename = "final")]
+    pub outcome: Option<Outcome>,
+    /// How long the run took.
+    pub timings: Timings,
+    /// The speed of the network, measured apart from training, with all networks of the suite in turn.
+    pub speed: Option<Speed>,
+    /// The number of trainable parameters.
+    pub param_count: usize,
+    /// The number of trainable parameters of the head.
+    pub head_param_count: usize,
+    /// Multiply-accumulates for one image.
+    pub macs: u64,
+    /// The number of values in the outputs of all layers for one image.
+    #[serde(default)]
+    pub activations: usize,
+    /// The shape (C, H, W) of the features that the head receives.
+    #[serde(default)]
+    pub features: Vec<usize>,
+    /// Height and width in pixels of the receptive field of the features; `None` if it is the whole image.
+    pub receptive_field: Option<Vec<usize>>,
+    /// A hash of the trained weights.
+    pub weights_sha256: String,
+    /// One bit per test image, set if it was classified correctly; see [`hex_bits`](crate::hex_bits).
+    pub test_hits: String,
+    /// What the suite measured besides accuracy.
+    #[serde(default)]
+    pub measures: Vec<Point>,
+    /// The versions that decide the result.
+    pub versions: Versions,
+    /// The processor.
+    pub cpu: Cpu,
+    /// The number of threads that the run trained with.
+    pub threads: usize,
+}
+
+/// The suite that a run belongs to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SuiteInfo {
+    /// The name of the suite, which is also that of its folder of results.
+    pub name: String,
+    /// The question that the suite answers.
+    pub question: String,
+    /// The command line that was typed.
+    pub command: String,
+    /// The position of the variant in the suite.
+    pub order: usize,
+}
+
+/// Whether a run succeeded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// The run was completed.
+    Ok,
+    /// The loss or the weights were no longer finite.
+    Diverged(Diverged),
+}
+
+/// The place at which a run diverged. Epochs and steps count from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diverged {
+    /// The epoch.
+    pub epoch: usize,
+    /// The step, counted over all epochs.
+    pub step: u64,
+}
+
+impl fmt::Display for Diverged {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self { epoch, step } = self;
+        write!(f, "diverged: the loss or the weights were no longer finite in epoch {epoch}, step {step}")
+    }
+}
+
+/// A point of the training curve, after one epoch. A loss that is not finite is `None`, as JSON has no such number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochPoint {
+    /// The epoch, counted from 0.
+    pub epoch: usize,
+    /// The mean loss over the training images during the epoch.
+    pub train_loss: Option<f64>,
+    /// The validation accuracy.
+    pub val_top1: Option<f64>,
+    /// The validation loss.
+    pub val_loss: Option<f64>,
+}
+
+/// The accuracies after the last epoch, in inference mode.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The test accuracy.
+    pub top1: f64,
+    /// The test loss; `None` if it is not finite.
+    pub test_loss: Option<f64>,
+    /// The training accuracy.
+    pub train_top1: f64,
+    /// The validation accuracy; `None` if nothing was held out.
+    pub val_top1: Option<f64>,
+}
+
+/// How long a run took.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Timings {
+    /// The duration of training, while other runs were trained concurrently: not a measure of speed.
+    pub train_seconds: f64,
+}
+
+/// The speed of a network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Speed {
+    /// Images per second in training.
+    pub train_samples_per_sec: Measured,
+    /// The number of images per training step.
+    pub train_batch_size: usize,
+    /// Images per second in inference.
+    pub infer_samples_per_sec: Measured,
+    /// The number of images per forward pass.
+    pub infer_batch_size: usize,
+    /// The time of one image in microseconds.
+    pub latency_us: Measured,
+    /// The number of threads.
+    pub threads: usize,
+}
+
+/// A number that was measured in several rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The median.
+    pub median: f64,
+    /// The interquartile range relative to the median.
+    pub spread: f64,
+}
+
+/// A number that a suite measures on a trained network besides its accuracy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// What is measured, such as `top1` or `pointing`.
+    pub measure: String,
+    /// The condition, such as `padded`.
+    pub setting: Option<String>,
+    /// The strength of the condition, such as a distance or a size in pixels.
+    pub at: Option<f64>,
+    /// The value, a share from 0 to 1; `None` if the network cannot be measured.
+    pub value: Option<f64>,
+    /// One bit per test image as in [`Record::test_hits`], if the value is a share of images.
+    pub hits: Option<String>,
+}
+
+/// The versions that decide a result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    /// The version of this program.
+    pub experiments: String,
+    /// The version of candle.
+    pub candle: String,
+    /// The version of the crate that multiplies matrices.
+    pub gemm: String,
+}
+
+/// The processor. The same seed gives the same weights to the bit only on equal ones, because the sums in matrix products
+/// are blocked by the instruction set and the sizes of the caches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cpu {
+    /// The name of the model.
+    pub model: String,
+    /// The instruction set that the kernels use.
+    pub instruction_set: String,
+    /// The sizes of the data caches from level 1 upwards, in KiB; empty if they are not known.
+    pub cache_kib: Vec<u64>,
+}
+
+/// The value, if JSON has such a number.
+pub fn finite(value: f64) -> Option<f64> {
+    Some(value).filter(|value| value.is_finite())
+}

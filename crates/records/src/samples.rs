@@ -1,0 +1,72 @@
+//! Records made by hand, for tests of this crate and of those that use it.
+
+use crate::{
+    config::RunConfig,
+    record::{Cpu, Diverged, EpochPoint, Measured, Outcome, Record, Speed, Status, SuiteInfo, Timings, Versions},
+};
+
+/// A finished run of two-conv with this head and test accuracy.
+pub fn record(head: &str, order: usize, seed: u64, top1: f64) -> Record {
+    let measured = |median| Measured { median, spread: 0.031 };
+    let point = |epoch, top1| EpochPoint { epoch, train_loss: Some(0.5), val_top1: Some(top1), val_loss: Some(0.5) };
+    Record {
+        suite: SuiteInfo {
+            name: "heads".into(),
+            question: "What does the head cost?".into(),
+            command: "cargo run -p experiments -- run heads".into(),
+            order,
+        },
+        config: RunConfig {
+            batch_size: 64,
+            canvas: None,
+            classes: 10,
+            data_fingerprint: "0123456789abcdef".into(),
+            dataset: "mnist-mini".into(),
+            device: "cpu".into(),
+            epochs: Some(2),
+            head: head.into(),
+            input: "1x28x28".into(),
+            lr: 0.01,
+            measure: None,
+            model: "two-conv".into(),
+            optimizer: "sgd(momentum=0.9)".into(),
+            schedule: "constant".into(),
+            seed,
+            setting: None,
+            train_size: 9000,
+            updates: None,
+            validation: 1000,
+        },
+        config_hash: format!("hash of {head}"),
+        status: Status::Ok,
+        curve: vec![point(0, top1 - 0.02), point(1, top1)],
+        outcome: Some(Outcome { top1, test_loss: Some(0.1), train_top1: 0.99, val_top1: Some(top1) }),
+        timings: Timings { train_seconds: 3. },
+        speed: Some(Speed {
+            train_samples_per_sec: measured(1234.5),
+            train_batch_size: 64,
+            infer_samples_per_sec: measured(9876.5),
+            infer_batch_size: 256,
+            latency_us: measured(321.),
+            threads: 2,
+        }),
+        param_count: 34_826,
+        head_param_count: 16_010,
+        macs: 2_412_032,
+        activations: 30_730,
+        features: vec![64, 5, 5],
+        measures: Vec::new(),
+        receptive_field: Some(vec![10, 10]),
+        weights_sha256: "00".into(),
+        test_hits: "f0".into(),
+        versions: Versions { experiments: "0.1.0".into(), candle: "0.11.1".into(), gemm: "0.19.0".into() },
+        cpu: Cpu { model: "A CPU".into(), instruction_set: "avx2+fma".into(), cache_kib: vec![32, 1024] },
+        threads: 1,
+    }
+}
+
+/// A run that diverged.
+pub fn diverged(head: &str, order: usize, seed: u64) -> Record {
+    let status = Status::Diverged(Diverged { epoch: 1, step: 12 });
+    Record { status, outcome: None, curve: Vec::new(), ..record(head, order, seed, 0.5) }
+}
