@@ -1,4 +1,46 @@
-//! Intervals, tests and claims for comparisons over seeds and test images.
-
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+mod bootstrap;
+mod claim;
+mod comparison;
+mod error;
+mod figure;
+mod holm;
+mod interval;
+#[cfg(test)]
+mod tests;
+
+pub use bootstrap::{Hits, REPLICATES, crossed_bootstrap};
+pub use claim::{Claim, Expect, Judged, Outcome, Test, Verdict, judge};
+pub use comparison::{By, Comparison, Quantity, Selector};
+pub use error::{Error, Result};
+pub use figure::{Certainty, Compared, Figure, NoInterval, Unmeasured, compare};
+pub use holm::holm;
+pub use interval::{Interval, paired_t};
+
+/// The number of seeds that a test needs. Results over fewer seeds are descriptive.
+pub const SEEDS_FOR_A_TEST: usize = 10;
+
+/// The number of comparisons of a suite that may be primary.
+pub const MOST_PRIMARY: usize = 3;
+
+/// Checks what can be checked of a suite's comparisons and claims without its records.
+///
+/// # Errors
+/// Names a comparison or claim that is defined twice, refers to nothing or asks for what cannot be compared, and too many
+/// primary comparisons.
+pub fn check(comparisons: &[Comparison], claims: &[Claim]) -> Result<()> {
+    for (i, comparison) in comparisons.iter().enumerate() {
+        if comparisons[..i].iter().any(|other| other.name == comparison.name) {
+            return Err(Error::Duplicate(comparison.name.clone()));
+        }
+        comparison.check()?;
+    }
+    let primary = comparisons.iter().filter(|comparison| comparison.primary).count();
+    if primary > MOST_PRIMARY {
+        return Err(Error::TooManyPrimary(primary));
+    }
+    claims.iter().try_for_each(|claim| claim.check(comparisons))
+}

@@ -1,0 +1,150 @@
+use serde::Deserialize;
+
+use crate::{
+    comparison::{By, Comparison},
+    error::{Error, Result},
+    figure::{Certainty, Compared},
+};
+
+/// A sentence, and what would have to be seen if it were true: an entry of `[[claims]]` in a suite's file.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// The sentence. Verdicts follow from the figures, whatever it says.
+    pub claim: String,
+    /// What it predicts.
+    pub tests: Vec<Test>,
+}
+
+/// A prediction of a claim.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Test {
+    /// The name of the comparison.
+    pub comparison: String,
+    /// The condition, as it follows "holds": `on two-conv`.
+    #[serde(default)]
+    pub when: String,
+    /// What the comparison should give.
+    pub expect: Expect,
+}
+
+/// What a comparison should give, in the unit of its table: of a − b, or of a / b.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expect {
+    /// More than no difference: more than 0, or than a ratio of 1.
+    Greater,
+    /// Less than no difference.
+    Less,
+    /// At least this much.
+    AtLeast(f64),
+    /// At most this much.
+    AtMost(f64),
+    /// No farther from no difference than this.
+    Within(f64),
+}
+
+/// Whether a test of a claim came out as expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// The whole interval lies where the test expects the value.
+    Holds,
+    /// The whole interval lies elsewhere.
+    DoesNotHold,
+    /// The interval allows both.
+    NotShown,
+    /// There is no figure.
+    NotMeasured,
+}
+
+/// A claim with the outcomes of its tests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict<'a> {
+    /// The claim.
+    pub claim: &'a Claim,
+    /// Its tests, judged.
+    pub tests: Vec<Judged<'a>>,
+}
+
+/// A test of a claim with its outcome.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged<'a> {
+    /// The test.
+    pub test: &'a Test,
+    /// The comparison that it refers to.
+    pub compared: &'a Compared<'a>,
+    /// Whether it came out as expected.
+    pub outcome: Outcome,
+    /// Whether the figure varies with the seed and was not tested.
+    pub is_descriptive: bool,
+}
+
+/// Judges claims by what was compared; a test whose comparison is missing is left out.
+pub fn judge<'a>(claims: &'a [Claim], compared: &'a [Compared<'a>]) -> Vec<Verdict<'a>> {
+    let judged = |test: &'a Test| {
+        let compared = compared.iter().find(|compared| compared.comparison.name == test.comparison)?;
+        let outcome = compared.outcome(test.expect);
+        Some(Judged { test, compared, outcome, is_descriptive: compared.is_descriptive() })
+    };
+    claims.iter().map(|claim| Verdict { claim, tests: claim.tests.iter().filter_map(judged).collect() }).collect()
+}
+
+impl Claim {
+    /// Checks what can be checked without records.
+    pub(crate) fn check(&self, comparisons: &[Comparison]) -> Result<()> {
+        let error = |reason: String| Err(Error::Claim { claim: self.claim.clone(), reason });
+        if self.tests.is_empty() {
+            return error("it has no tests; at least one is needed".into());
+        }
+        if self.tests.len() > 1 && self.tests.iter().any(|test| test.when.is_empty()) {
+            return error("it has several tests, each of which needs its `when`".into());
+        }
+        for test in &self.tests {
+            let is_possible = match test.expect {
+                Expect::AtLeast(bound) | Expect::AtMost(bound) => bound.is_finite(),
+                Expect::Within(margin) => margin.is_finite() && margin >= 0.,
+                Expect::Greater | Expect::Less => true,
+            };
+            if !is_possible {
+                return error(format!("{:?}: a bound must be a number, and a margin at least 0", test.expect));
+            }
+            if comparisons.iter().all(|comparison| comparison.name != test.comparison) {
+                return error(format!("no comparison is called `{}`", test.comparison));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Compared<'_> {
+    /// Judges by the interval, and for a difference that a primary comparison should show by the adjusted p-value too.
+    pub fn outcome(&self, expect: Expect) -> Outcome {
+        let Ok(figure) = &self.figure else { return Outcome::NotMeasured };
+        let none = if self.comparison.by == By::Ratio { 1. } else { 0. };
+        let (low, high) = match &figure.certainty {
+            Certainty::Exact => (figure.value, figure.value),
+            Certainty::Timed { low, high } => (*low, *high),
+            Certainty::Images(interval) | Certainty::Seeds(interval) => (interval.low, interval.high),
+            Certainty::Unknown(_) => return Outcome::NotShown,
+        };
+        if matches!(expect, Expect::Greater | Expect::Less) && self.holm.is_some_and(|p| p >= 0.05) {
+            return Outcome::NotShown;
+        }
+        let is_exact = figure.certainty == Certainty::Exact;
+        let (holds, fails) = match expect {
+            Expect::Greater => (low > none, high < none || is_exact),
+            Expect::Less => (high < none, low > none || is_exact),
+            Expect::AtLeast(bound) => (low >= bound, high < bound),
+            Expect::AtMost(bound) => (high <= bound, low > bound),
+            Expect::Within(margin) => {
+                (low >= none - margin && high <= none + margin, high < none - margin || low > none + margin)
+            }
+        };
+        match (holds, fails) {
+            (true, _) => Outcome::Holds,
+            (_, true) => Outcome::DoesNotHold,
+            _ => Outcome::NotShown,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+use crate::MOST_PRIMARY;
+
+/// What is wrong with a suite's comparisons or claims.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Two comparisons have this name.
+    #[error("comparison `{0}` is defined twice; every comparison needs a name of its own")]
+    Duplicate(String),
+    /// More comparisons are primary than are tested in one suite.
+    #[error("{0} primary comparisons: at most {MOST_PRIMARY} are tested in one suite")]
+    TooManyPrimary(usize),
+    /// A comparison asks for something that cannot be compared.
+    #[error("comparison `{name}`: {reason}")]
+    Comparison {
+        /// The name of the comparison.
+        name: String,
+        /// What is wrong, and what is possible.
+        reason: String,
+    },
+    /// A claim cannot be tested.
+    #[error("claim `{claim}`: {reason}")]
+    Claim {
+        /// The sentence of the claim.
+        claim: String,
+        /// What is wrong, and what is possible.
+        reason: String,
+    },
+}
+
+/// The result of a check or comparison.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
