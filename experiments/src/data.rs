@@ -7,7 +7,6 @@ use std::{
 
 use anyhow::{Context, Result};
 use datasets::{Canvas, Dataset, DatasetError, DatasetId, Images, LoadOptions, Object, Placed, Standardization};
-use records::hex;
 use sha2::{Digest, Sha256};
 
 use crate::{misuse::Misuse, shape::Shape};
@@ -194,5 +193,5 @@ fn fingerprint(data: &Dataset) -> String {
         hash.update(&images.pixels);
         images.labels.iter().for_each(|label| hash.update(label.to_le_bytes()));
     }
-    hex(&hash.finalize())[..16].into()
+    hex::encode(hash.finalize())[..16].into()
 }

@@ -1,1 +1,70 @@
 //! The page of a folder of suites.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use report::SuiteEntry;
+
+use crate::{results::SuiteResults, store::write};
+
+/// The name of the page.
+const PAGE: &str = "README.md";
+
+/// Writes the page of a folder of suites, unless the folder contains anything but results, or another page of this name.
+pub fn write_index(folder: &Path) -> Result<()> {
+    let Some(suites) = find_suites(folder)? else { return Ok(()) };
+    let mut results = Vec::new();
+    for suite in &suites {
+        results.extend(SuiteResults::read(&[suite], &[])?);
+    }
+    if results.is_empty() {
+        return Ok(());
+    }
+    let compared = results
+        .iter()
+        .map(|suite| statistics::compare(&suite.outline.comparisons, &suite.records))
+        .collect::<Result<Vec<_>, _>>()?;
+    let verdicts: Vec<_> = results
+        .iter()
+        .zip(&compared)
+        .map(|(suite, compared)| statistics::judge(&suite.outline.claims, compared))
+        .collect();
+    let entries: Vec<SuiteEntry> = results
+        .iter()
+        .zip(&verdicts)
+        .map(|(suite, verdicts)| SuiteEntry {
+            name: &suite.info.name,
+            question: &suite.info.question,
+            runs: suite.records.len(),
+            verdicts,
+        })
+        .collect();
+    let page = report::markdown(&report::index_page(&entries));
+    write(&folder.join(PAGE), format!("{}{page}", report::INDEX_MARKER))
+}
+
+/// The suites' folders, except those that options have changed; `None` if the page would not be ours to write.
+fn find_suites(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
+    let mut suites = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry.with_context(|| folder.display().to_string())?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.join("runs").is_dir() {
+            if !name.ends_with("-custom") {
+                suites.push(path);
+            }
+        } else if name == PAGE {
+            let page = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            if !report::is_index(&page) {
+                return Ok(None);
+            }
+        } else if !name.starts_with('.') && !path.join("bench.json").is_file() {
+            return Ok(None);
+        }
+    }
+    suites.sort();
+    Ok(Some(suites))
+}

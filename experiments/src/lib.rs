@@ -11,6 +11,7 @@
 //! ```
 
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 mod bench;
 mod cli;
@@ -26,6 +27,7 @@ mod output;
 mod plan;
 mod progress;
 mod render;
+mod results;
 mod shape;
 mod speed;
 mod store;

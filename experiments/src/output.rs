@@ -18,12 +18,8 @@ pub fn print_json(value: &impl Serialize) -> Result<()> {
     print(&serde_json::to_string_pretty(value)?)
 }
 
-/// Prints a document, fitted to the width of the terminal.
+/// Prints a document, fitted to the width of the terminal, or to 80 columns if there is none.
 pub fn print_document(document: &report::Document) -> Result<()> {
-    print(&report::terminal(document, terminal_width()))
-}
-
-/// The width of the terminal in columns. Where the output is not a terminal, tables are not limited.
-fn terminal_width() -> usize {
-    indicatif::TermLike::width(&console::Term::stdout()).into()
+    let (_, columns) = console::Term::stdout().size();
+    print(&report::terminal(document, columns.into()))
 }

@@ -8,7 +8,7 @@ use datasets::Canvas;
 use heads::HeadConfig;
 use layers::{Description, Layer};
 use models::{Classifier, ModelConfig, ModelName};
-use records::{RunConfig, hex};
+use records::RunConfig;
 use sha2::{Digest, Sha256};
 use training::{FitConfig, Length, Optimizer, OptimizerConfig, Parameters, Schedule};
 
@@ -198,7 +198,8 @@ impl Plan {
     /// A hash that is equal for equal runs by the same version of the program.
     pub fn hash(&self) -> Result<String> {
         let configs: Vec<RunConfig> = self.runs.iter().map(Run::config).collect();
-        Ok(hex(&Sha256::digest(serde_json::to_string(&(env!("CARGO_PKG_VERSION"), configs))?))[..16].into())
+        let text = serde_json::to_string(&(env!("CARGO_PKG_VERSION"), configs))?;
+        Ok(hex::encode(Sha256::digest(text))[..16].into())
     }
 
     /// The runs of a shard, or all runs.

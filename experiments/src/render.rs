@@ -1,1 +1,73 @@
-//! Tables.
+//! The tables, figures and page of a suite, made from its records.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use records::{Row, rows};
+use report::{Figure, Image, PlotSpec};
+
+use crate::{
+    output::print_document,
+    plan::file_name,
+    results::SuiteResults,
+    store::{read_maps, save_png, write},
+};
+
+/// Writes the tables, figures and page into `folder` and prints the table. The records are those in all of `sources`; if a
+/// variant has several configurations, one whose hash is `wanted` counts.
+///
+/// # Errors
+/// Missing records and unwritable files. The table is written and printed even if a figure, a picture or a comparison
+/// fails.
+pub fn render(folder: &Path, sources: &[&Path], wanted: &[String]) -> Result<()> {
+    let Some(SuiteResults { outline, records, left_out, .. }) = SuiteResults::read(sources, wanted)? else {
+        bail!("{} has no records to render", folder.display())
+    };
+    let rows = rows(&records);
+    write(&folder.join("summary.csv"), report::summary_csv(&rows)?)?;
+    if let Some(measures) = report::measures_csv(&rows)? {
+        write(&folder.join("measures.csv"), measures)?;
+    }
+    let figures = write_figures(folder, &outline.plots, &rows);
+    let images = write_images(folder, sources, &rows);
+    let compared = statistics::compare(&outline.comparisons, &records);
+
+    let compared_or_none = compared.as_deref().unwrap_or_default();
+    let suite = report::Suite {
+        records: &records,
+        rows: &rows,
+        left_out: &left_out,
+        compared: compared_or_none,
+        verdicts: &statistics::judge(&outline.claims, compared_or_none),
+        figures: figures.as_deref().unwrap_or_default(),
+        images: images.as_deref().unwrap_or_default(),
+    };
+    write(&folder.join("README.md"), report::markdown(&report::suite_page(&suite)))?;
+    left_out.iter().for_each(|what| eprintln!("left out: {}", report::left_out(what)));
+    print_document(&report::suite_overview(&suite))?;
+    figures?;
+    images?;
+    compared?;
+    Ok(())
+}
+
+/// Draws the plots that the suite asks for, or the default ones, into `folder`.
+fn write_figures(folder: &Path, plots: &[PlotSpec], rows: &[Row]) -> Result<Vec<Figure>> {
+    let (figures, without_data) = report::figures(plots, rows)?;
+    for figure in &figures {
+        write(&folder.join(&figure.file), &figure.svg)?;
+    }
+    without_data.iter().for_each(|file| eprintln!("plot `{file}` is left out because there are no data for it"));
+    Ok(figures)
+}
+
+/// Composes the class maps in `sources` into a picture for each model, in `folder`.
+fn write_images(folder: &Path, sources: &[&Path], rows: &[Row]) -> Result<Vec<Image>> {
+    let mut images = Vec::new();
+    for (image, picture) in report::maps(rows, |factors| read_maps(sources, factors))? {
+        let image = Image { file: file_name(&image.file), ..image };
+        save_png(&folder.join(&image.file), &picture)?;
+        images.push(image);
+    }
+    Ok(images)
+}

@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{FC, GAP, PIXEL, brand, experiments, records, stderr, stdout, tiny, weights};
+use common::{FC, GAP, PIXEL, brand, experiments, files, records, stderr, stdout, tiny, weights};
 use tempfile::TempDir;
 
 #[test]
@@ -20,6 +20,7 @@ fn a_run_writes_records_table_and_page_and_the_threads_change_no_weight() {
     assert_ne!(weights(&one)[0], weights(&one)[1]);
     assert!(!one.join(".unfinished.json").exists());
 
+    assert_eq!(fs::read_to_string(&files(&one)[FC]).unwrap().lines().count(), 1, "a record is one line");
     let record = &records(&one)[FC];
     assert_eq!(record["config"]["head"], "fc");
     assert_eq!(record["config"]["train_size"], 256);

@@ -6,14 +6,15 @@ use anyhow::{Context, Result, bail, ensure};
 use datasets::{Canvas, DatasetId};
 use heads::HeadConfig;
 use models::ModelName;
-use records::distinct;
-use report::PlotSpec;
-use serde::{Deserialize, Deserializer, de};
-use statistics::{Claim, Comparison};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IgnoredAny},
+};
 use training::{Length, OptimizerConfig, Schedule};
 
 use super::{
     definition::{Suite, Variant},
+    outline::Outline,
     rates::Rates,
 };
 use crate::{
@@ -52,12 +53,13 @@ struct File {
     rates: Option<String>,
     measure: Option<String>,
     variants: Vec<VariantBlock>,
-    #[serde(default)]
-    comparisons: Vec<Comparison>,
-    #[serde(default)]
-    claims: Vec<Claim>,
-    #[serde(default)]
-    plots: Vec<PlotSpec>,
+    // The outline is read on its own, also where the rest of the file is not needed.
+    #[serde(default, rename = "comparisons")]
+    _comparisons: IgnoredAny,
+    #[serde(default, rename = "claims")]
+    _claims: IgnoredAny,
+    #[serde(default, rename = "plots")]
+    _plots: IgnoredAny,
 }
 
 fn default_tuning_seeds() -> usize {
@@ -158,9 +160,7 @@ fn parse_file(path: &Path, text: &str, read_rates: impl Fn(&str) -> Result<Strin
         ensure!(length != Length::Epochs(0), "a `measure` needs trained networks, not 0 epochs");
         canvases.iter().try_for_each(|canvas| measure.check_images(*canvas, file.validation > 0))?;
     }
-    statistics::check(&file.comparisons, &file.claims)?;
-    let files: Vec<&str> = file.plots.iter().map(PlotSpec::file).collect();
-    ensure!(distinct(files.clone()) == files, "two plots have the same `file`; the files are {}", files.join(", "));
+    Outline::parse(text)?;
     Ok(Suite {
         name: stem(path),
         question: file.question,

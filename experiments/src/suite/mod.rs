@@ -12,6 +12,6 @@ mod tests;
 
 pub use changes::Changes;
 pub use definition::{Suite, Variant};
-pub use embedded::{all, find};
+pub use embedded::{all, find, original};
 pub use outline::Outline;
 pub use rates::Rates;

@@ -1,11 +1,16 @@
-use anyhow::Result;
+use std::{fmt, str::FromStr};
+
+use anyhow::{Result, anyhow, ensure};
+use heads::HeadConfig;
+use models::ModelName;
+use records::distinct;
 use report::PlotSpec;
 use serde::Deserialize;
-use statistics::{Claim, Comparison};
+use statistics::{Claim, Comparison, Selector};
 
-use super::embedded::original;
+use crate::shape::Shape;
 
-/// The part of a suite that determines what is made of its records.
+/// The part of a suite's file that determines what is made of its records.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Outline {
     #[serde(default)]
@@ -18,14 +23,32 @@ pub struct Outline {
 
 impl Outline {
     /// Reads the outline from the text of a suite's file. The rest of the file is not checked.
+    ///
+    /// # Errors
+    /// A mistake in a comparison, a claim or a plot.
     pub fn parse(text: &str) -> Result<Self> {
-        let outline: Self = toml::from_str(text)?;
+        let mut outline: Self = toml::from_str(text)?;
+        for comparison in &mut outline.comparisons {
+            let name = comparison.name.clone();
+            for selector in [&mut comparison.a, &mut comparison.b] {
+                normalise(selector).map_err(|error| anyhow!("comparison `{name}`: {error}"))?;
+            }
+        }
         statistics::check(&outline.comparisons, &outline.claims)?;
+        let files: Vec<&str> = outline.plots.iter().map(PlotSpec::file).collect();
+        ensure!(distinct(files.clone()) == files, "two plots have the same `file`; the files are {}", files.join(", "));
         Ok(outline)
     }
+}
 
-    /// The outline of the suite of this name that is part of the program; empty if there is none.
-    pub fn embedded(name: &str) -> Result<Self> {
-        original(name).map_or(Ok(Self::default()), Self::parse)
-    }
+/// Writes names and shapes as they stand in records.
+fn normalise(selector: &mut Selector) -> Result<(), String> {
+    selector.model = normal::<ModelName>(&selector.model)?;
+    selector.head = normal::<HeadConfig>(&selector.head)?;
+    selector.input = selector.input.as_deref().map(normal::<Shape>).transpose()?;
+    Ok(())
+}
+
+fn normal<T: FromStr<Err: fmt::Display> + fmt::Display>(text: &str) -> Result<String, String> {
+    text.parse::<T>().map(|value| value.to_string()).map_err(|error| error.to_string())
 }

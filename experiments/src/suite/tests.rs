@@ -57,7 +57,7 @@ fn a_model_alone_comes_with_its_heads_in_the_suite() {
 
 /// The suite `heads` with a change in its file.
 fn heads(from: &str, to: &str) -> Result<Suite, String> {
-    let text = embedded::original("heads").unwrap();
+    let text = original("heads").unwrap();
     assert!(text.contains(from), "{from}");
     let rates = |name: &str| {
         assert_eq!(name, "mine.csv");
@@ -66,6 +66,7 @@ fn heads(from: &str, to: &str) -> Result<Suite, String> {
     parse(Path::new("my.toml"), &text.replacen(from, to, 1), rates).map_err(|error| format!("{error:#}"))
 }
 
+const SELECTOR: &str = "{ model = \"two-conv\", head = \"gap\" }";
 const DATASET: &str = "dataset = \"mnist-mini\"";
 
 #[test]
@@ -103,6 +104,9 @@ fn a_mistake_in_a_file_is_named() {
         (vgg, "", "has no `model`"),
         (grid, "[[plots]]\nkind = \"scatter\"\nfile = \"a\"\nx = \"macs\"\ny = \"top2\"", "top2"),
         (grid, "[[comparisons]]\nname = \"a\"", "missing field"),
+        (SELECTOR, "{ model = \"two-conv\", head = \"gapp\" }", "gapp"),
+        (SELECTOR, "{ model = \"two-cnov\", head = \"gap\" }", "two-cnov"),
+        (SELECTOR, "{ model = \"two-conv\", head = \"gap\", input = \"28\" }", "`28` is not CHANNELSxHEIGHTxWIDTH"),
     ] {
         let message = heads(from, to).unwrap_err();
         assert!(message.contains("my.toml") && message.contains(answer), "{to}: {message}");
@@ -155,5 +159,4 @@ fn rates_are_found_by_what_their_lines_say() {
 fn a_report_needs_only_the_outline_of_a_suite() {
     let text = "rates = \"not/here.csv\"\n[[plots]]\nkind = \"scatter\"\nfile = \"a\"\nx = \"macs\"\ny = \"top1\"";
     assert_eq!(Outline::parse(text).unwrap().plots.len(), 1);
-    assert_eq!(Outline::embedded("no such suite").unwrap(), Outline::default());
 }
