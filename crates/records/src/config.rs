@@ -5,8 +5,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// Everything that determines the result of a run. In JSON it is flat, with its keys in alphabetical order, and has no keys
-/// for what is `None`.
+/// for what is `None`. An unknown key is an error, as an optional one that is misspelt would otherwise be missed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RunConfig {
     /// The number of images per update.
     pub batch_size: usize,
@@ -81,6 +82,7 @@ impl RunConfig {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::samples::record;
 
     #[test]
@@ -94,6 +96,13 @@ mod tests {
         other.lr = 0.5;
         assert_ne!(config.hash(), other.hash());
         assert_eq!(config.differing_keys(&other), ["lr", "updates"]);
+    }
+
+    #[test]
+    fn a_misspelt_key_is_an_error_also_where_the_key_is_optional() {
+        let json = serde_json::to_string(&record("fc", 0, 0, 0.9).config).unwrap();
+        let error = serde_json::from_str::<RunConfig>(&json.replace("epochs", "epoch")).unwrap_err().to_string();
+        assert!(error.contains("unknown field `epoch`"), "{error}");
     }
 
     #[test]

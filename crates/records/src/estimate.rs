@@ -1,5 +1,7 @@
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use crate::record::Measured;
+
 /// A mean over seeds. What a single seed cannot give is `None`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
@@ -22,6 +24,12 @@ pub fn estimate(values: &[f64]) -> Option<Estimate> {
     let t = StudentsT::new(0., 1., n - 1.).ok().map(|student| student.inverse_cdf(0.975));
     let ci95 = sd.zip(t).map(|(sd, t)| t * sd / n.sqrt());
     Some(Estimate { mean, sd, ci95 })
+}
+
+/// The middle of several measurements. All runs of one sweep have the same one; runs of several machines differ.
+pub fn middle(mut measured: Vec<Measured>) -> Option<Measured> {
+    measured.sort_by(|a, b| a.median.total_cmp(&b.median));
+    measured.get(measured.len().saturating_sub(1) / 2).copied()
 }
 
 #[cfg(test)]

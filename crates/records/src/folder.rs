@@ -15,7 +15,7 @@ pub struct ReadError {
     pub source: io::Error,
 }
 
-/// Reads the records in `folder/runs/*.json`, sorted by file name. Files that are not records are named in the second
+/// Reads the records in `folder/runs/*.json`, sorted by file name. All other entries of `runs` are named in the second
 /// list.
 pub fn read_records(folder: &Path) -> Result<(Vec<Record>, Vec<LeftOut>), ReadError> {
     let (runs, mut records, mut unreadable) = (folder.join("runs"), Vec::new(), Vec::new());
@@ -25,9 +25,13 @@ pub fn read_records(folder: &Path) -> Result<(Vec<Record>, Vec<LeftOut>), ReadEr
     };
     let entries = fs::read_dir(&runs).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
     let mut paths: Vec<PathBuf> = entries.map_err(error(&runs))?.into_iter().map(|entry| entry.path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
     for path in paths {
+        if path.extension().is_none_or(|extension| extension != "json") {
+            let reason = "its name does not end in .json".into();
+            unreadable.push(LeftOut::Unreadable { path, reason });
+            continue;
+        }
         let text = fs::read(&path).map_err(error(&path))?;
         match serde_json::from_slice(&text) {
             Ok(record) => records.push(record),
@@ -55,7 +59,11 @@ mod tests {
         fs::write(runs.join("c.txt"), "no record").unwrap();
         let (records, unreadable) = read_records(folder.path()).unwrap();
         assert_eq!(records, [written]);
-        let [LeftOut::Unreadable { path, reason }] = unreadable.as_slice() else { panic!("{unreadable:?}") };
-        assert!(path.ends_with("b.json") && reason.contains("suite"), "{reason}");
+        let expected = [("b.json", "suite"), ("c.txt", ".json")];
+        assert_eq!(unreadable.len(), expected.len());
+        for (left_out, (name, part)) in unreadable.iter().zip(expected) {
+            let LeftOut::Unreadable { path, reason } = left_out else { panic!("{left_out:?}") };
+            assert!(path.ends_with(name) && reason.contains(part), "{}: {reason}", path.display());
+        }
     }
 }

@@ -26,12 +26,12 @@ pub mod samples;
 pub use bits::{bits, hex_bits};
 pub use config::RunConfig;
 pub use distinct::distinct;
-pub use estimate::{Estimate, estimate};
+pub use estimate::{Estimate, estimate, middle};
 pub use folder::{ReadError, read_records};
 pub use metric::{Better, Getter, Metric, Number, UnknownMetric};
 pub use record::{
     Cpu, Diverged, EpochPoint, Measured, Outcome, Point, Record, Speed, Status, SuiteInfo, Timings, Versions, finite,
 };
-pub use row::{MeasuredPoint, Row, middle, rows};
+pub use row::{MeasuredPoint, Row, rows};
 pub use select::{LeftOut, select};
 pub use trial::Trial;

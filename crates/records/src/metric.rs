@@ -1,9 +1,8 @@
 use std::{fmt, str::FromStr};
 
 use crate::{
-    estimate::{Estimate, estimate},
+    estimate::{Estimate, estimate, middle},
     record::{Measured, Outcome, Record, Speed},
-    row::{Row, middle},
 };
 
 /// A number of a row, and how well it is known.
@@ -98,7 +97,7 @@ metrics! {
     /// Training accuracy minus test accuracy.
     GeneralisationGap {
         name: "generalisation_gap", label: "train − test", unit: "points", better: Better::Lower,
-        getter: Getter::Share(|outcome| outcome.train_top1 - outcome.top1),
+        getter: Getter::MeanShare(|outcome| outcome.train_top1 - outcome.top1),
     }
     /// Images per second in training.
     TrainSamplesPerSec {
@@ -146,12 +145,6 @@ impl Metric {
     /// How the metric is taken from records.
     pub fn getter(self) -> Getter {
         self.entry().getter
-    }
-
-    /// The number in a row; `None` if it was not measured, or if no run finished.
-    pub fn value(self, row: &Row) -> Option<Number> {
-        let position = Self::ALL.iter().position(|metric| *metric == self)?;
-        *row.numbers.get(position)?
     }
 
     /// The number of a configuration's records.

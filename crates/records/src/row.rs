@@ -3,7 +3,7 @@
 use crate::{
     estimate::{Estimate, estimate},
     metric::{Metric, Number},
-    record::{Measured, Point, Record, Status},
+    record::{Point, Record, Status},
 };
 
 /// A row of every table. Accuracies and measures are in per cent.
@@ -50,6 +50,14 @@ pub struct MeasuredPoint {
     pub at: Option<f64>,
     /// The mean; `None` if no network could be measured.
     pub estimate: Option<Estimate>,
+}
+
+impl Metric {
+    /// The number in a row; `None` if it was not measured, or if no run finished.
+    pub fn value(self, row: &Row) -> Option<Number> {
+        let position = Self::ALL.iter().position(|metric| *metric == self)?;
+        *row.numbers.get(position)?
+    }
 }
 
 /// Aggregates records into one row per configuration, in the order of the records, which [`select`](crate::select) has
@@ -100,12 +108,6 @@ fn measures(group: &[Record]) -> Vec<MeasuredPoint> {
         }
     }
     measures
-}
-
-/// The middle of several measurements. All runs of one sweep have the same one; runs of several machines differ.
-pub fn middle(mut measured: Vec<Measured>) -> Option<Measured> {
-    measured.sort_by(|a, b| a.median.total_cmp(&b.median));
-    measured.get(measured.len().saturating_sub(1) / 2).copied()
 }
 
 /// Whether the validation accuracy increased between the last two points of the curve by more than one standard error of

@@ -89,7 +89,7 @@ fn a_mistake_in_a_file_is_named() {
         ("epochs = 4", "epochs = 4\ninputs = [28]\ncanvas = { kind = \"centred\", size = 52 }", "`inputs`"),
         ("epochs = 4", "epochs = 4\ncanvas = { kind = \"tilted\", size = 52 }", "tilted"),
         ("epochs = 4", "epochs = 4\nmeasure = \"shiver\"", "shiver"),
-        ("epochs = 4", "epochs = 4\nmeasure = \"shift\"", "canvas of kind `centred`"),
+        ("epochs = 4", "epochs = 4\nmeasure = \"shift\"", "`canvas` of kind `centred`"),
         ("epochs = 4", "epochs = 0\nmeasure = \"input-size\"", "not 0 epochs"),
         ("seeds = 3", "seeds = 0", "seeds = 0, but it must be a whole number from 1 to"),
         ("\"gem-fc\"", "\"gemm-fc\"", "gemm-fc"),
