@@ -3,13 +3,19 @@
 #![warn(missing_docs)]
 
 pub mod chart;
+mod csv_files;
 pub mod document;
 mod error;
 mod export;
+mod metric;
 mod number;
 mod page;
 
+pub use chart::{PlotSpec, figures};
+pub use csv_files::{measures_csv, summary_csv, tuning_csv};
 pub use document::{Block, Cell, Column, ColumnKind, Document, Figure, Image, Span, Table, Text};
 pub use error::{Error, Result};
 pub use export::{csv, markdown, terminal};
-pub use page::bench;
+pub use page::{
+    INDEX_MARKER, Suite, SuiteEntry, bench, index_page, is_index, left_out, maps, suite_overview, suite_page,
+};

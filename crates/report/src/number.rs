@@ -45,6 +45,12 @@ pub fn shape(sizes: &[usize]) -> String {
     if sizes.is_empty() { NONE.into() } else { sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x") }
 }
 
+/// Writes the first letter as a capital.
+pub fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

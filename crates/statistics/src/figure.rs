@@ -70,13 +70,13 @@ pub enum NoInterval {
     NoImages,
 }
 
-/// Why a comparison has no figure.
+/// Why a comparison has no figure. A side is named as its [`Selector`] is written.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Unmeasured {
     /// No record is selected.
-    NoRecords(Selector),
+    NoRecords(String),
     /// The ratio to this side is not defined, because its count is zero.
-    Zero(Selector),
+    Zero(String),
     /// The speed of a side was not measured.
     NoSpeed,
     /// There is no seed for which both sides finished.
@@ -86,14 +86,14 @@ pub enum Unmeasured {
         /// The name of the measure.
         measure: String,
         /// The side that lacks it.
-        of: Selector,
+        of: String,
     },
     /// A measure cannot be taken.
     Impossible {
         /// The name of the measure.
         measure: String,
         /// The side that cannot be measured.
-        of: Selector,
+        of: String,
     },
 }
 
@@ -159,7 +159,7 @@ impl Comparison {
         let [a, b] = [self.select("a", &self.a, records)?, self.select("b", &self.b, records)?];
         for (selector, runs) in [(&self.a, &a), (&self.b, &b)] {
             if runs.is_empty() {
-                return Ok(Err(Unmeasured::NoRecords(selector.clone())));
+                return Ok(Err(Unmeasured::NoRecords(selector.to_string())));
             }
         }
         match &self.metric {
@@ -195,7 +195,7 @@ impl Comparison {
 
     fn counted(&self, [a, b]: [f64; 2]) -> Result<Figure, Unmeasured> {
         if self.by == By::Ratio && b == 0. {
-            return Err(Unmeasured::Zero(self.b.clone()));
+            return Err(Unmeasured::Zero(self.b.to_string()));
         }
         Ok(Figure { a, b, value: self.value(a, b), certainty: Certainty::Exact, seeds: 0, diverged: 0 })
     }
@@ -241,7 +241,7 @@ impl Comparison {
         let (mut values, mut hits) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
         for (side, selector) in [&self.a, &self.b].into_iter().enumerate() {
             let at = selector.at.or(self.at);
-            let of = || Selector { at, ..selector.clone() };
+            let of = || Selector { at, ..selector.clone() }.to_string();
             for pair in pairs {
                 let Some(point) = self.point(measure, at, pair[side])? else {
                     return Ok(Err(Unmeasured::NoMeasure { measure: measure.into(), of: of() }));

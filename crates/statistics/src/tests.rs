@@ -117,7 +117,7 @@ fn a_diverged_seed_is_left_out_and_counted() {
 fn what_no_record_shows_is_not_measured() {
     let records = runs("gap", 10, 390);
     let text = format!("{TOP1}{}", claim("\"greater\""));
-    let fc = file(TOP1).comparisons[0].b.clone();
+    let fc = "two-conv fc".to_string();
     assert_eq!(figure(&text, &records), Err(Unmeasured::NoRecords(fc)));
     assert_eq!(outcomes(&text, &records), [(Outcome::NotMeasured, false)]);
 }
@@ -203,7 +203,7 @@ fn what_is_counted_is_exact_and_what_is_timed_lies_within_its_spread() {
     assert_eq!(outcome(&parameters), Outcome::Holds);
     let ratio = figure(&parameters, &records).unwrap();
     assert!((ratio.value - 650. / 16_010.).abs() < 1e-9 && ratio.certainty == Certainty::Exact, "{ratio:?}");
-    let fc = file(TOP1).comparisons[0].b.clone();
+    let fc = "two-conv fc".to_string();
     assert_eq!(figure(&text("activations", "\"less\""), &without), Err(Unmeasured::Zero(fc)));
     assert_eq!(outcome(&text("macs", "\"less\"")), Outcome::DoesNotHold, "equal is not less");
     let latency = text("latency_us", "\"less\"");
@@ -245,7 +245,7 @@ fn a_measure_is_taken_at_its_place_over_images_where_it_counts_them_and_else_ove
 
     let elsewhere = &file(&text.replace("at = 8", "at = 6")).comparisons[0];
     let records = all(&[&measured("gap", 390, true), &measured("fc", 350, true)]);
-    let of = Selector { at: Some(6.), ..comparison.a.clone() };
+    let of = "two-conv gap, at 6".into();
     assert_eq!(elsewhere.figure(&records).unwrap(), Err(Unmeasured::NoMeasure { measure: "shift".into(), of }));
     let nowhere = &file(&text.replace("at = 8", "")).comparisons[0];
     let error = nowhere.figure(&records).unwrap_err().to_string();
@@ -280,7 +280,7 @@ b = { model = "two-conv", head = "gap", at = 28 }
     };
     let figure = comparison.figure(&records(true)).unwrap().unwrap();
     assert!((figure.value + 2.5).abs() < 1e-9 && matches!(figure.certainty, Certainty::Images(_)), "{figure:?}");
-    let impossible = Unmeasured::Impossible { measure: "top1".into(), of: comparison.a.clone() };
+    let impossible = Unmeasured::Impossible { measure: "top1".into(), of: "two-conv gap, at 40".into() };
     assert_eq!(comparison.figure(&records(false)).unwrap(), Err(impossible));
 }
 

@@ -89,7 +89,7 @@ fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 }
 
 fn linear_ticks(range: &Range<f64>) -> Vec<f64> {
-    RangedCoordf64::from(range.clone()).key_points(MOST_TICKS)
+    RangedCoordf64::from(range.clone()).key_points(MOST_TICKS - 1)
 }
 
 /// Powers of ten, or more of their multiples where these are few, or what a linear axis would have.
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(labels(&around(&[0., 10.], false)), ["0", "2", "4", "6", "8", "10"]);
         assert_eq!(labels(&around(&[97.9, 98.7], false)), ["98.0", "98.2", "98.4", "98.6"]);
         assert_eq!(labels(&around(&[0., 60_000.], false)), ["0k", "10k", "20k", "30k", "40k", "50k", "60k"]);
-        assert_eq!(labels(&Scale::from_zero([35.])), ["0", "5", "10", "15", "20", "25", "30", "35"]);
+        assert_eq!(labels(&Scale::from_zero([35.])), ["0", "10", "20", "30"]);
     }
 
     #[test]
@@ -161,10 +161,7 @@ mod tests {
         assert_eq!(labels(&around(&[100., 1e6], true)), ["100", "1000", "10k", "100k", "1M"]);
         assert_eq!(labels(&around(&[20., 900.], true)), ["20", "50", "100", "200", "500", "1000"]);
         assert_eq!(labels(&around(&[28., 112.], true)), ["30", "40", "60", "80", "100"]);
-        assert_eq!(
-            labels(&around(&[71_000., 103_000.], true)),
-            ["70k", "75k", "80k", "85k", "90k", "95k", "100k", "105k"]
-        );
+        assert_eq!(labels(&around(&[71_000., 103_000.], true)), ["70k", "80k", "90k", "100k"]);
         assert_eq!(labels(&around(&[2.0e6, 2.6e6], true)), ["2M", "2.1M", "2.2M", "2.3M", "2.4M", "2.5M", "2.6M"]);
         assert!(labels(&around(&[1e-200, 1e200], true)).len() > 3);
     }

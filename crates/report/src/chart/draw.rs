@@ -4,7 +4,7 @@ use std::io;
 
 use plotters::{
     coord::Shift,
-    element::{DashedPathElement, ErrorBarOrientV},
+    element::DashedPathElement,
     prelude::*,
     style::text_anchor::{HPos, Pos, VPos},
 };
@@ -113,10 +113,10 @@ fn draw_sign(kind: Kind, series: Option<usize>, sheet: &Area, (x, y): (i32, i32)
         (Some(series), Kind::Bars) => {
             sheet.draw(&Rectangle::new([(x + 4, y - 6), (x + 16, y + 6)], colour(series).filled()))
         }
-        (Some(series), Kind::Points) => sheet.draw(&marker(series, (x + 10, y))),
+        (Some(series), Kind::Points) => draw_marker(series, sheet, (x + 10, y)),
         (Some(series), Kind::Lines) => {
             sheet.draw(&PathElement::new(ends, colour(series).stroke_width(2)))?;
-            sheet.draw(&marker(series, (x + 10, y)))
+            draw_marker(series, sheet, (x + 10, y))
         }
     }
 }
@@ -129,7 +129,7 @@ fn dashes<C: Clone>(ends: [C; 2]) -> DashedPathElement<std::vec::IntoIter<C>, u3
 fn draw_panel<'a>(chart: &Chart, panel: &Panel, sheet: &Area<'a>, area: &Area<'a>) -> Drawn {
     let mut axes = axes(chart, panel, area)?;
     match chart.kind {
-        Kind::Bars => draw_bars(chart, panel, &mut axes),
+        Kind::Bars => draw_bars(chart, panel, &mut axes, sheet),
         Kind::Lines | Kind::Points => draw_points(chart, panel, &mut axes, sheet),
     }
 }
@@ -163,7 +163,11 @@ fn axes<'a>(chart: &Chart, panel: &Panel, area: &Area<'a>) -> Drawn<Axes<'a>> {
         .margin_top(8 + title.lines().count() as i32 * (TEXT + 4))
         .margin_right(16)
         .margin_bottom(8)
-        .x_label_area_size(if is_crowded { longest + 12 } else { 44 })
+        .x_label_area_size(match chart.kind {
+            Kind::Bars if is_crowded => longest + 12,
+            Kind::Bars => 24,
+            Kind::Points | Kind::Lines => 44,
+        })
         .y_label_area_size(60)
         .build_cartesian_2d(x.clone(), y)?;
     let labels = font(SMALL).color(&INK);
@@ -184,22 +188,30 @@ fn axes<'a>(chart: &Chart, panel: &Panel, area: &Area<'a>) -> Drawn<Axes<'a>> {
     Ok(axes)
 }
 
-fn whisker(x: f64, ends: [f64; 3], colour: RGBColor) -> ErrorBar<f64, f64, ErrorBarOrientV<f64, f64>> {
-    ErrorBar::new_vertical(x, ends[0], ends[1], ends[2], colour.filled(), 7)
+/// Draws a marker with a white edge, which sets it off from others below it.
+fn draw_marker(series: usize, sheet: &Area, at: (i32, i32)) -> Drawn {
+    let outline = marker(series, at);
+    sheet.draw(&Polygon::new(outline.clone(), colour(series).filled()))?;
+    sheet.draw(&PathElement::new(outline, WHITE))
+}
+
+/// Draws the whisker of a point, with caps, if it has one.
+fn draw_whisker(axes: &Axes, sheet: &Area, x: f64, point: &Point, colour: RGBColor) -> Drawn {
+    let Some(error) = point.error.filter(|error| *error > 0.) else { return Ok(()) };
+    let [(x, low), (_, high)] = [point.y - error, point.y + error].map(|end| axes.backend_coord(&(x, end)));
+    let path = [(x - 3, low), (x + 3, low), (x, low), (x, high), (x - 3, high), (x + 3, high)];
+    sheet.draw(&PathElement::new(path, colour))
 }
 
 fn draw_points<'a>(chart: &Chart, panel: &Panel, axes: &mut Axes<'a>, sheet: &Area<'a>) -> Drawn {
     for series in 0..chart.series.len() {
         let points = || panel.points.iter().filter(move |point| point.series == series);
-        axes.draw_series(points().filter_map(|point| {
-            let error = point.error.filter(|error| *error > 0.)?;
-            Some(whisker(point.x, [point.y - error, point.y, point.y + error], colour(series)))
-        }))?;
+        points().try_for_each(|point| draw_whisker(axes, sheet, point.x, point, colour(series)))?;
         if chart.kind == Kind::Lines {
             let corners: Vec<(f64, f64)> = points().map(|point| (point.x, point.y)).collect();
             axes.draw_series([PathElement::new(corners, colour(series).stroke_width(2))])?;
         }
-        points().try_for_each(|point| sheet.draw(&marker(series, axes.backend_coord(&(point.x, point.y)))))?;
+        points().try_for_each(|point| draw_marker(series, sheet, axes.backend_coord(&(point.x, point.y))))?;
     }
     if chart.kind == Kind::Points { draw_names(chart, panel, axes, sheet) } else { Ok(()) }
 }
@@ -213,15 +225,12 @@ fn draw_names<'a>(chart: &Chart, panel: &Panel, axes: &Axes<'a>, sheet: &Area<'a
     placed.try_for_each(|(name, corner)| sheet.draw(&text(name, corner, SMALL, INK)))
 }
 
-fn draw_bars(chart: &Chart, panel: &Panel, axes: &mut Axes) -> Drawn {
+fn draw_bars<'a>(chart: &Chart, panel: &Panel, axes: &mut Axes<'a>, sheet: &Area<'a>) -> Drawn {
     let width = 0.7 / chart.series.len() as f64;
     for point in &panel.points {
         let left = point.x + 0.15 + width * point.series as f64;
         axes.draw_series([Rectangle::new([(left, point.y), (left + width, 0.)], colour(point.series).filled())])?;
-        if let Some(error) = point.error.filter(|error| *error > 0.) {
-            let ends = [point.y - error, point.y, point.y + error];
-            axes.draw_series([whisker(left + width / 2., ends, INK)])?;
-        }
+        draw_whisker(axes, sheet, left + width / 2., point, INK)?;
         if let Some(chance) = point.chance.filter(|&chance| is_drawable(chance, false)) {
             axes.draw_series([dashes([(left, chance), (left + width, chance)])])?;
         }

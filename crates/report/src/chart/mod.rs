@@ -1,14 +1,21 @@
 //! Charts: what is drawn ([`Chart`]), and how.
 
 mod axis;
+mod data;
 mod draw;
+mod figures;
 mod label;
 mod legend;
+mod spec;
 mod style;
+#[cfg(test)]
+mod suite_tests;
 #[cfg(test)]
 mod tests;
 
 use axis::is_drawable;
+pub use figures::figures;
+pub use spec::{BarsSpec, Chance, FileName, LineOf, LineSpec, Log, PlotSpec, Quantity, ScatterSpec};
 
 /// Numbers as marks in one panel or several, with one legend.
 #[derive(Clone, Debug, PartialEq)]

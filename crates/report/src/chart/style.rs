@@ -25,7 +25,7 @@ const COLOURS: [RGBColor; 14] = [
 
 /// Markers as regular polygons or stars: the number of outer corners, by how much of a turn the first is turned from the
 /// top, and the radius of the corners between them relative to that of the outer ones.
-const MARKERS: [(usize, f64, f64); 9] = [
+const MARKERS: [(usize, f64, f64); 10] = [
     (12, 0., 0.97),
     (4, 0.125, 0.71),
     (3, 0., 0.5),
@@ -34,7 +34,8 @@ const MARKERS: [(usize, f64, f64); 9] = [
     (3, 0.5, 0.5),
     (5, 0., 0.4),
     (4, 0., 0.3),
-    (6, 0., 0.86),
+    (3, 0.25, 0.5),
+    (3, 0.75, 0.5),
 ];
 
 pub const INK: RGBColor = RGBColor(51, 51, 51);
@@ -46,8 +47,8 @@ pub fn colour(series: usize) -> RGBColor {
     COLOURS[series % COLOURS.len()]
 }
 
-/// The marker of a series around this pixel.
-pub fn marker(series: usize, (x, y): (i32, i32)) -> Polygon<(i32, i32)> {
+/// The outline of a series' marker around this pixel; it ends where it begins.
+pub fn marker(series: usize, (x, y): (i32, i32)) -> Vec<(i32, i32)> {
     const RADIUS: f64 = 6.;
     let (corners, turned, inner) = MARKERS[series % MARKERS.len()];
     let corner = |i: usize| {
@@ -55,5 +56,5 @@ pub fn marker(series: usize, (x, y): (i32, i32)) -> Polygon<(i32, i32)> {
         let radius = if i % 2 == 1 { inner * RADIUS } else { RADIUS };
         (x + (radius * sin).round() as i32, y - (radius * cos).round() as i32)
     };
-    Polygon::new((0..2 * corners).map(corner).collect::<Vec<_>>(), colour(series).filled())
+    (0..=2 * corners).map(corner).collect()
 }

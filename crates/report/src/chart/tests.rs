@@ -110,21 +110,3 @@ fn the_first_fourteen_series_have_colours_of_their_own() {
     let colours: std::collections::HashSet<&str> = markers.filter_map(|node| node.attribute("fill")).collect();
     assert_eq!(colours.len(), 14);
 }
-
-#[test]
-fn draw_for_looking() {
-    let Ok(folder) = std::env::var("REPORT_PREVIEW") else { return };
-    let series: Vec<(String, Vec<(f64, f64)>)> = (0..14)
-        .map(|i| {
-            (
-                format!("catavgmax-fc {i}"),
-                (1..7).map(|x| (f64::from(28 * x), f64::from(i) * 3. + f64::from(x * x + 2))).collect(),
-            )
-        })
-        .collect();
-    let series: Vec<(&str, &[(f64, f64)])> =
-        series.iter().map(|(name, points)| (name.as_str(), points.as_slice())).collect();
-    for (kind, log, name) in [(Kind::Points, false, "points"), (Kind::Lines, true, "lines")] {
-        std::fs::write(format!("{folder}/{name}.svg"), chart(log, kind, &series).svg().unwrap().unwrap()).unwrap();
-    }
-}

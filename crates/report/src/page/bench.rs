@@ -124,8 +124,7 @@ pub fn comparison_table(speeds: &[ComparedSpeed], peers: &[String]) -> Table {
 
 /// A table of speeds without a comparison.
 pub fn speed_table(speeds: &[Speed]) -> Table {
-    let numbers =
-        ["training (images/s)", "inference (images/s)", "latency (µs)", "95th percentile (µs)", "peak memory (MB)"];
+    let numbers = ["training (images/s)", "inference (images/s)", "latency (µs)", "p95 (µs)", "memory (MB)"];
     let columns = [Column::key("network"), Column::text("input")];
     let mut table = Table::new(columns.into_iter().chain(numbers.map(Column::number)));
     for speed in speeds {

@@ -1,3 +1,25 @@
 //! Builders of documents: what the pages say, and in which words.
 
 pub mod bench;
+mod claims;
+mod columns;
+mod comparisons;
+pub mod factors;
+mod index;
+mod maps;
+mod measures;
+mod protocol;
+mod suite;
+#[cfg(test)]
+mod tests;
+
+pub use index::{INDEX_MARKER, SuiteEntry, index_page, is_index};
+pub use maps::maps;
+pub use suite::{Suite, left_out, suite_overview, suite_page};
+
+use records::Row;
+
+/// The rows of each data set and model.
+fn by_model(rows: &[Row]) -> impl Iterator<Item = &[Row]> {
+    rows.chunk_by(|a, b| (&a.dataset, &a.model) == (&b.dataset, &b.model))
+}

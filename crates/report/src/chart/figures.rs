@@ -1,0 +1,26 @@
+use records::Row;
+
+use super::{Chart, PlotSpec};
+use crate::{Error, Result, document::Figure};
+
+/// Draws the plots that a suite asks for, or the default ones if it asks for none. The second list names the files,
+/// without ending, of the plots that are left out because there are no data for them.
+///
+/// # Errors
+/// Returns [`Error::Plot`] if a plot cannot be drawn.
+pub fn figures(specs: &[PlotSpec], rows: &[Row]) -> Result<(Vec<Figure>, Vec<String>)> {
+    let default = PlotSpec::default_plots();
+    let (mut figures, mut left_out) = (Vec::new(), Vec::new());
+    for spec in if specs.is_empty() { &default } else { specs } {
+        let chart = Chart::new(spec, rows);
+        let svg = chart.svg().map_err(|reason| Error::Plot { file: spec.file().into(), reason })?;
+        match svg {
+            Some(svg) => {
+                let alternative = chart.alternative_text();
+                figures.push(Figure { file: format!("{}.svg", spec.file()), svg, alternative });
+            }
+            None => left_out.push(spec.file().to_string()),
+        }
+    }
+    Ok((figures, left_out))
+}

@@ -1,0 +1,123 @@
+//! The CSV files of a suite's folder. Their columns are a contract: new ones are appended.
+
+use records::{Measured, Metric, Number, Row, Trial};
+
+use crate::{
+    Result,
+    document::{Cell, Column, Table},
+    export::csv,
+    number::shape,
+    page::factors::varying,
+};
+
+/// Writes `summary.csv`: a line per row, with the factors in which rows differ and all metrics. What is not known is empty.
+///
+/// # Errors
+/// Returns what the writer reports.
+pub fn summary_csv(rows: &[Row]) -> Result<String> {
+    let metrics = Metric::ALL.iter().flat_map(|&metric| summary_columns(metric));
+    let columns = ["seeds".to_string()].into_iter().chain(metrics).chain(["features", "lr"].map(String::from));
+    let lines = rows.iter().map(|row| {
+        let metrics = Metric::ALL.iter().flat_map(|&metric| summary_fields(metric, row));
+        let features = if row.features.is_empty() { String::new() } else { shape(&row.features) };
+        let fields = [row.seeds.to_string()].into_iter().chain(metrics).chain([features, row.lr.to_string()]);
+        (row, fields.collect())
+    });
+    with_factors(rows, columns, lines)
+}
+
+/// The columns of a metric: those of means have the standard deviation and the confidence interval beside them.
+fn summary_columns(metric: Metric) -> Vec<String> {
+    let suffixes: &[&str] =
+        if matches!(metric.getter(), records::Getter::Share(_)) { &["", "_sd", "_ci95"] } else { &[""] };
+    suffixes.iter().map(|suffix| format!("{metric}{suffix}")).collect()
+}
+
+fn summary_fields(metric: Metric, row: &Row) -> Vec<String> {
+    match metric.value(row) {
+        // Records of old runs lack the activations.
+        Some(Number::Count(0)) if metric == Metric::Activations => vec![String::new()],
+        Some(Number::Count(count)) => vec![count.to_string()],
+        Some(Number::Exact(value)) => vec![number(Some(value), 4)],
+        Some(Number::Mean(estimate)) => {
+            [Some(estimate.mean), estimate.sd, estimate.ci95].map(|value| number(value, 4)).into()
+        }
+        Some(Number::Timed(Measured { median, .. })) => vec![number(Some(median), 1)],
+        None => vec![String::new(); summary_columns(metric).len()],
+    }
+}
+
+/// Writes `measures.csv`: a line per value that a suite measures besides accuracy, in per cent; `None` if it measures
+/// nothing.
+///
+/// # Errors
+/// Returns what the writer reports.
+pub fn measures_csv(rows: &[Row]) -> Result<Option<String>> {
+    if rows.iter().all(|row| row.measures.is_empty()) {
+        return Ok(None);
+    }
+    let points = rows.iter().flat_map(|row| row.measures.iter().map(move |point| (row, point)));
+    let lines = points.map(|(row, point)| {
+        let estimate = point.estimate;
+        let fields = vec![
+            point.measure.clone(),
+            point.setting.clone().unwrap_or_default(),
+            point.at.map_or(String::new(), |at| at.to_string()),
+            row.seeds.to_string(),
+            number(estimate.map(|estimate| estimate.mean), 4),
+            number(estimate.and_then(|estimate| estimate.sd), 4),
+            number(estimate.and_then(|estimate| estimate.ci95), 4),
+        ];
+        (row, fields)
+    });
+    let columns = ["measure", "under", "at", "seeds", "value", "sd", "ci95"];
+    with_factors(rows, columns.into_iter().map(String::from), lines).map(Some)
+}
+
+/// Writes `tuning.csv`: a line per trial of a learning rate, with accuracies in per cent.
+///
+/// # Errors
+/// Returns what the writer reports.
+pub fn tuning_csv(trials: &[Trial]) -> Result<String> {
+    let has_input = trials.iter().any(|trial| trial.input.is_some());
+    let has_size = trials.iter().any(|trial| trial.train_size.is_some());
+    let optional = [(has_input, "input"), (has_size, "train_size")].into_iter().filter(|(has, _)| *has);
+    let names = ["dataset", "model", "head"].into_iter().chain(optional.map(|(_, name)| name));
+    let mut table = Table::new(names.chain(["lr", "val_top1", "chosen"]).map(Column::text));
+    for trial in trials {
+        let mut fields = [&trial.dataset, &trial.model, &trial.head].map(String::clone).to_vec();
+        fields.extend(has_input.then(|| trial.input.clone().unwrap_or_default()));
+        fields.extend(has_size.then(|| trial.train_size.map_or(String::new(), |size| size.to_string())));
+        let chosen = if trial.chosen { "yes" } else { "" };
+        fields.extend([trial.lr.to_string(), number(trial.val_top1, 4), chosen.into()]);
+        table.push(fields.into_iter().map(literal));
+    }
+    csv(&table)
+}
+
+/// A number as programs read it; empty if there is none.
+fn number(value: Option<f64>, digits: usize) -> String {
+    value.map_or(String::new(), |value| format!("{value:.digits$}"))
+}
+
+/// A table whose lines begin with what tells the rows apart.
+fn with_factors<'a>(
+    rows: &[Row],
+    columns: impl Iterator<Item = String>,
+    lines: impl Iterator<Item = (&'a Row, Vec<String>)>,
+) -> Result<String> {
+    let factors = varying(rows);
+    let names = ["dataset", "model", "head"].into_iter().chain(factors.iter().map(|factor| factor.name));
+    let mut table = Table::new(names.map(String::from).chain(columns).map(Column::text));
+    for (row, fields) in lines {
+        let names = [&row.dataset, &row.model, &row.head].map(String::clone).into_iter();
+        let factors = factors.iter().map(|factor| (factor.of)(row));
+        table.push(names.chain(factors).chain(fields).map(literal));
+    }
+    csv(&table)
+}
+
+/// A cell with exactly this text.
+fn literal(text: String) -> Cell {
+    Cell { text: crate::Text(vec![crate::Span::Plain(text)]), value: None }
+}

@@ -1,0 +1,80 @@
+//! The claims that a suite tests, and their verdicts, in words.
+
+use statistics::{Expect, Judged, Outcome, Verdict};
+
+use super::comparisons::value_and_interval;
+use crate::{
+    document::{Column, Document, Table, Text},
+    number::p_value,
+};
+
+/// Appends the table of claims, unless nothing is claimed.
+pub fn claims(page: &mut Document, verdicts: &[Verdict]) {
+    if verdicts.is_empty() {
+        return;
+    }
+    page.heading(1, "Claims, tested");
+    let mut table = Table::new([Column::text("claim"), Column::verdict("verdict"), Column::text("figures")]);
+    for verdict in verdicts {
+        table.push([Text::from(verdict.claim.claim.as_str()), Text::strong(words(verdict)), figures(verdict).into()]);
+    }
+    page.table(table);
+    page.paragraph(
+        "A claim holds if the whole interval lies where the claim expects the value, and does not hold if all of it lies \
+         elsewhere. Otherwise it is not shown, and the interval says what remains possible.",
+    );
+}
+
+/// Which tests of a claim hold. Where they differ, each with its condition.
+pub fn words(verdict: &Verdict) -> String {
+    let kind = |judged: &Judged| (judged.outcome, judged.is_descriptive);
+    let mut kinds: Vec<(Outcome, bool)> = verdict.tests.iter().map(kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let words = |&(outcome, is_descriptive): &(Outcome, bool)| {
+        let mut words = outcome_words(outcome).to_string();
+        if is_descriptive && outcome != Outcome::NotMeasured {
+            words += " (descriptive)";
+        }
+        if kinds.len() > 1 {
+            let fitting = verdict.tests.iter().filter(|judged| kind(judged) == (outcome, is_descriptive));
+            words += &format!(" {}", fitting.map(|judged| judged.test.when.as_str()).collect::<Vec<_>>().join(", "));
+        }
+        words
+    };
+    kinds.iter().map(words).collect::<Vec<_>>().join("; ")
+}
+
+/// The figures that a verdict follows from. A p-value is given where the test expects a difference, as it tests that
+/// there is none.
+pub fn figures(verdict: &Verdict) -> String {
+    let figure = |judged: &Judged| {
+        let Judged { test, compared, .. } = judged;
+        let when = if test.when.is_empty() { String::new() } else { format!("{}: ", test.when) };
+        let p = compared.holm.filter(|_| matches!(test.expect, Expect::Greater | Expect::Less)).map(p_value);
+        let p = p.map(|p| if p.starts_with('<') { format!(", p {p}") } else { format!(", p = {p}") });
+        let value = value_and_interval(compared) + &p.unwrap_or_default();
+        format!("{when}{value} (expected: {})", expectation(test.expect))
+    };
+    verdict.tests.iter().map(figure).collect::<Vec<_>>().join("; ")
+}
+
+fn outcome_words(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Holds => "holds",
+        Outcome::DoesNotHold => "does not hold",
+        Outcome::NotShown => "not shown",
+        Outcome::NotMeasured => "not measured",
+    }
+}
+
+fn expectation(expect: Expect) -> String {
+    let number = |bound: f64| if bound < 0. { format!("−{}", -bound) } else { bound.to_string() };
+    match expect {
+        Expect::Greater => "greater".into(),
+        Expect::Less => "less".into(),
+        Expect::AtLeast(bound) => format!("at least {}", number(bound)),
+        Expect::AtMost(bound) => format!("at most {}", number(bound)),
+        Expect::Within(margin) => format!("within ±{margin}"),
+    }
+}

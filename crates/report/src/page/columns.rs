@@ -1,0 +1,66 @@
+//! The columns of a suite's tables.
+
+use records::{Measured, Metric, Number, Row};
+
+use super::{factors::varying, measures::mean_and_deviation};
+use crate::{
+    document::{Cell, Column, Table},
+    metric::title,
+    number::{NONE, count, fixed, shape, whole},
+};
+
+/// A table of some of a suite's rows. `all` are the rows of the whole suite: what they have in common is in none of its
+/// tables, and what none of them has, neither.
+pub fn table(rows: &[Row], all: &[Row]) -> Table {
+    let factors = varying(all);
+    let has_features = factors.iter().any(|factor| factor.name == "input");
+    let metrics: Vec<Metric> = Metric::ALL.iter().copied().filter(|&metric| is_shown(metric, all)).collect();
+    let names = ["head"].into_iter().chain(factors.iter().map(|factor| factor.title)).map(Column::key);
+    let features = has_features.then(|| Column::text("features"));
+    let numbers = metrics.iter().map(|&metric| Column::number(title(metric)));
+    let mut table = Table::new(names.chain(features).chain(numbers));
+    for row in rows {
+        let names = [row.head.clone()].into_iter().chain(factors.iter().map(|factor| (factor.of)(row)));
+        let features = has_features.then(|| shape(&row.features));
+        let numbers = metrics.iter().map(|&metric| cell(metric, row));
+        table.push(names.chain(features).map(Cell::from).chain(numbers));
+    }
+    table
+}
+
+/// Whether a metric has a column: where a row has it, and activations only where nothing is trained.
+fn is_shown(metric: Metric, rows: &[Row]) -> bool {
+    if metric == Metric::Activations {
+        return !is_trained(rows);
+    }
+    rows.iter().any(|row| metric.value(row).is_some())
+}
+
+/// Whether any of the rows was trained.
+pub fn is_trained(rows: &[Row]) -> bool {
+    rows.iter().any(|row| row.seeds + row.diverged > 0)
+}
+
+fn cell(metric: Metric, row: &Row) -> Cell {
+    let Some(number) = metric.value(row) else { return Cell::from(marked(metric, row, NONE.into())) };
+    let (text, value) = match number {
+        Number::Count(value) => (count(value), value as f64),
+        Number::Exact(value) => (fixed(value, 2), value),
+        Number::Mean(estimate) => (marked(metric, row, mean_and_deviation(estimate)), estimate.mean),
+        Number::Timed(Measured { median, spread }) => {
+            (format!("{} ± {} %", whole(median), whole(100. * spread)), median)
+        }
+    };
+    Cell::number(text, value)
+}
+
+/// Adds to a test accuracy that runs diverged, and that it was still rising.
+fn marked(metric: Metric, row: &Row, mut text: String) -> String {
+    if metric == Metric::Top1 && row.diverged > 0 {
+        text += &format!(" ({} of {})", row.seeds, row.seeds + row.diverged);
+    }
+    if metric == Metric::Top1 && row.rising {
+        text += " ↗";
+    }
+    text
+}

@@ -1,0 +1,134 @@
+//! What a suite compares, in words.
+
+use records::Getter;
+use statistics::{By, Certainty, Compared, NoInterval, Quantity, REPLICATES, SEEDS_FOR_A_TEST, Selector, Unmeasured};
+
+use crate::{
+    document::{Cell, Column, Document, Table},
+    number::{NONE, count, fixed, p_value, signed, two_significant, whole},
+};
+
+/// Appends the table of comparisons, unless nothing is compared.
+pub fn comparisons(page: &mut Document, compared: &[Compared]) {
+    if compared.is_empty() {
+        return;
+    }
+    page.heading(1, "Comparisons");
+    let texts = ["comparison", "metric", "a", "b"].map(Column::text).into_iter();
+    let numbers = ["a − b, or a / b", "seeds", "p", "p (Holm)"].map(Column::number).into_iter();
+    let mut table = Table::new(texts.chain(numbers).chain([Column::text("kind")]));
+    compared.iter().for_each(|compared| table.push(cells(compared)));
+    page.table(table);
+    page.paragraph(format!(
+        "Accuracies and measures are means in per cent over the seeds that both sides have, and their differences are in \
+         points. Brackets hold 95 % confidence intervals. They come from a bootstrap that resamples seeds and, \
+         independently of them, test images ({} times), paired by both; where “seeds alone” is written, from Student's t \
+         over the seeds. Primary comparisons were named in the suite's file and have at least {SEEDS_FOR_A_TEST} seeds; \
+         their p-values test that there is no difference, and are adjusted together (Holm). All other comparisons are \
+         descriptive. For timings the brackets hold the range that the interquartile ranges of both sides leave open. \
+         Counts are exact.",
+        count(REPLICATES as u64)
+    ));
+}
+
+fn cells(compared: &Compared) -> [Cell; 9] {
+    let comparison = compared.comparison;
+    let mut metric = comparison.metric.to_string();
+    comparison.setting.iter().for_each(|setting| metric += &format!(", {setting}"));
+    comparison.at.iter().for_each(|at| metric += &format!(" at {at}"));
+    let figure = compared.figure.as_ref().ok();
+    let side = |selector: &Selector, value: Option<f64>| {
+        selector.to_string() + &value.map(|value| format!(": {}", absolute(compared, value))).unwrap_or_default()
+    };
+    let mut seeds = figure.filter(|figure| figure.seeds > 0).map_or(NONE.into(), |figure| figure.seeds.to_string());
+    if let Some(figure) = figure.filter(|figure| figure.diverged > 0) {
+        seeds += &format!(" (diverged: {})", figure.diverged);
+    }
+    let p = |p: Option<f64>| p.map_or_else(|| NONE.into(), |p| Cell::number(p_value(p), p));
+    let value = match &compared.figure {
+        Ok(figure) => Cell::number(value_and_interval(compared), figure.value),
+        Err(why) => format!("not measured: {}", unmeasured(why)).into(),
+    };
+    [
+        comparison.name.as_str().into(),
+        metric.into(),
+        side(&comparison.a, figure.map(|figure| figure.a)).into(),
+        side(&comparison.b, figure.map(|figure| figure.b)).into(),
+        value,
+        seeds.into(),
+        p(compared.p()),
+        p(compared.holm),
+        kind(compared).into(),
+    ]
+}
+
+fn kind(compared: &Compared) -> &'static str {
+    match compared.figure.as_ref().map(|figure| &figure.certainty) {
+        Err(_) => NONE,
+        Ok(Certainty::Exact) => "counted",
+        Ok(Certainty::Timed { .. }) => "timed",
+        Ok(_) if compared.holm.is_some() => "primary",
+        Ok(_) => "descriptive",
+    }
+}
+
+/// The value of a comparison with its unit and interval: `−3.02 points [−4.10, −2.00]`; or why there is none.
+pub fn value_and_interval(compared: &Compared) -> String {
+    let figure = match &compared.figure {
+        Ok(figure) => figure,
+        Err(why) => return unmeasured(why),
+    };
+    let unit = match compared.comparison.by {
+        By::Ratio => " times",
+        By::Difference if is_fixed(compared) => "",
+        By::Difference => " points",
+    };
+    let value = relative(compared, figure.value) + unit;
+    let range = |low, high| format!("{value} [{}, {}]", relative(compared, low), relative(compared, high));
+    match figure.certainty {
+        Certainty::Exact => value,
+        Certainty::Timed { low, high } => range(low, high),
+        Certainty::Images(interval) => range(interval.low, interval.high),
+        Certainty::Seeds(interval) => range(interval.low, interval.high) + " (seeds alone)",
+        Certainty::Unknown(why) => format!("{value} ({})", no_interval(why)),
+    }
+}
+
+/// Whether a comparison is of counts or timings, which are the same for all seeds.
+fn is_fixed(compared: &Compared) -> bool {
+    let is_fixed = |getter| matches!(getter, Getter::Count(_) | Getter::Timed(_));
+    matches!(&compared.comparison.metric, Quantity::Metric(metric) if is_fixed(metric.getter()))
+}
+
+fn absolute(compared: &Compared, value: f64) -> String {
+    if is_fixed(compared) { whole(value) } else { fixed(value, 2) }
+}
+
+/// A difference or ratio: small ratios to two significant digits, all else that varies to two digits after the point.
+fn relative(compared: &Compared, value: f64) -> String {
+    match compared.comparison.by {
+        By::Ratio if value < 0.1 => two_significant(value),
+        By::Ratio => fixed(value, 2),
+        By::Difference => signed(absolute(compared, value)),
+    }
+}
+
+fn unmeasured(why: &Unmeasured) -> String {
+    match why {
+        Unmeasured::NoRecords(of) => format!("no records of {of}"),
+        Unmeasured::Zero(of) => format!("{of} has none, so there is no ratio"),
+        Unmeasured::NoSpeed => "speed not measured".into(),
+        Unmeasured::NoCommonSeed => "no seed for which both sides finished".into(),
+        Unmeasured::NoMeasure { measure, of } => format!("no record of {measure} of {of}"),
+        Unmeasured::Impossible { measure, of } => format!("{measure} of {of} is not possible"),
+    }
+}
+
+fn no_interval(why: NoInterval) -> &'static str {
+    match why {
+        NoInterval::OneSeed => "one seed has no interval",
+        NoInterval::OtherImages => "not the same test images",
+        NoInterval::OtherNumberOfImages => "not the same number of test images",
+        NoInterval::NoImages => "no test images",
+    }
+}

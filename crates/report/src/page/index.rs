@@ -1,0 +1,51 @@
+use statistics::Verdict;
+
+use super::claims::{figures, words};
+use crate::document::{Cell, Column, Document, Table, Text};
+
+/// The first line of a written index page, by which it is recognised: no other page is overwritten.
+pub const INDEX_MARKER: &str = "<!-- Written by `experiments report`. -->\n";
+
+/// Whether a page was written as an index page.
+pub fn is_index(page: &str) -> bool {
+    page.starts_with(INDEX_MARKER)
+}
+
+/// A suite in the index.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SuiteEntry<'a> {
+    /// The name of the suite, which is that of its folder.
+    pub name: &'a str,
+    /// The question that it answers.
+    pub question: &'a str,
+    /// The number of its runs.
+    pub runs: usize,
+    /// Its claims, judged.
+    pub verdicts: &'a [Verdict<'a>],
+}
+
+/// The page of a folder of suites: a table of suites, and one of all claims that they test.
+pub fn index_page(suites: &[SuiteEntry]) -> Document {
+    let link = |suite: &SuiteEntry| Text::link(suite.name, format!("{}/README.md", suite.name));
+    let mut page = Document::new("Results");
+    let mut table = Table::new([Column::key("suite"), Column::text("question"), Column::number("runs")]);
+    for suite in suites {
+        let runs = Cell::number(suite.runs.to_string(), suite.runs as f64);
+        table.push([link(suite).into(), suite.question.into(), runs]);
+    }
+    page.table(table);
+    if suites.iter().all(|suite| suite.verdicts.is_empty()) {
+        return page;
+    }
+    page.heading(1, "Claims, tested");
+    let texts = [Column::text("figures"), Column::text("suite")];
+    let mut table = Table::new([Column::text("claim"), Column::verdict("verdict")].into_iter().chain(texts));
+    for suite in suites {
+        for verdict in suite.verdicts {
+            let claim = Text::from(verdict.claim.claim.as_str());
+            table.push([claim, Text::strong(words(verdict)), figures(verdict).into(), link(suite)]);
+        }
+    }
+    page.table(table);
+    page
+}

@@ -1,0 +1,156 @@
+use records::{LeftOut, Record, Row};
+use statistics::{Compared, SEEDS_FOR_A_TEST, Verdict};
+
+use super::{
+    by_model,
+    claims::{claims, words},
+    columns::{is_trained, table},
+    comparisons::comparisons,
+    factors::varying,
+    measures::measures,
+    protocol::{learning_rates, made_with, protocol},
+};
+use crate::{
+    document::{Block, Document, Figure, Image, Text},
+    number::shape,
+};
+
+/// What the page of a suite is made of.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Suite<'a> {
+    /// The records that count.
+    pub records: &'a [Record],
+    /// Those records, aggregated over seeds.
+    pub rows: &'a [Row],
+    /// The records and files that do not count.
+    pub left_out: &'a [LeftOut],
+    /// The comparisons of the suite.
+    pub compared: &'a [Compared<'a>],
+    /// Its claims, judged.
+    pub verdicts: &'a [Verdict<'a>],
+    /// Its plots.
+    pub figures: &'a [Figure],
+    /// Its pictures of class maps.
+    pub images: &'a [Image],
+}
+
+/// The page of a suite: its question, results, measures, plots, comparisons, claims, notes and protocol. It is empty if
+/// there are no records.
+pub fn suite_page(suite: &Suite) -> Document {
+    let Some(first) = suite.records.first() else { return Document::default() };
+    let mut page = Document::new(&first.suite.name);
+    page.paragraph(Text::from(first.suite.question.as_str()));
+    for rows in by_model(suite.rows) {
+        page.heading(1, title(rows));
+        page.table(table(rows, suite.rows));
+    }
+    page.paragraph(legend(suite.rows));
+    measures(&mut page, suite.rows);
+    if !suite.figures.is_empty() {
+        page.heading(1, "Plots");
+        page.blocks.extend(suite.figures.iter().cloned().map(Block::Figure));
+    }
+    if !suite.images.is_empty() {
+        page.heading(1, "Where the networks look");
+        page.blocks.extend(suite.images.iter().cloned().map(Block::Image));
+    }
+    comparisons(&mut page, suite.compared);
+    claims(&mut page, suite.verdicts);
+    let notes: Vec<String> = rising(suite.rows).into_iter().chain(suite.left_out.iter().map(left_out)).collect();
+    if !notes.is_empty() {
+        page.heading(1, "Notes");
+        page.list(notes);
+    }
+    if is_trained(suite.rows) {
+        learning_rates(&mut page, suite.rows);
+    }
+    protocol(&mut page, suite.records, is_trained(suite.rows));
+    made_with(&mut page, suite.records);
+    page
+}
+
+/// What a terminal shows of a suite: its tables, and the verdicts of its claims in one line each.
+pub fn suite_overview(suite: &Suite) -> Document {
+    let mut overview = Document::default();
+    for rows in by_model(suite.rows) {
+        let mut table = table(rows, suite.rows);
+        table.caption = title(rows);
+        overview.table(table);
+    }
+    if suite.rows.iter().any(|row| row.rising) {
+        overview.paragraph("↗ validation accuracy still rising at the last epoch: more epochs may help");
+    }
+    overview.list(suite.verdicts.iter().map(|verdict| format!("{}: {}", verdict.claim.claim, words(verdict))));
+    overview
+}
+
+/// What the rows of one model have in common.
+fn title(rows: &[Row]) -> String {
+    let row = &rows[0];
+    let most = rows.iter().map(|row| row.seeds).max().unwrap_or_default();
+    let fewer: Vec<&str> = rows.iter().filter(|row| row.seeds < most).map(|row| row.head.as_str()).collect();
+    let trained = match most {
+        _ if !is_trained(rows) => "nothing trained".into(),
+        1 => "1 seed (descriptive)".into(),
+        seeds if seeds < SEEDS_FOR_A_TEST => format!("{seeds} seeds (descriptive)"),
+        seeds if fewer.is_empty() => format!("{seeds} seeds"),
+        seeds => format!("{seeds} seeds ({} with fewer: descriptive)", fewer.join(", ")),
+    };
+    let field = match &row.receptive_field {
+        Some(sizes) => format!("{} px", sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("×")),
+        None => "the whole image".into(),
+    };
+    let mut title = format!("{} on {}: {trained}, receptive field {field}", row.model, row.dataset);
+    if !row.features.is_empty() && rows.iter().all(|other| other.features == row.features) {
+        title += &format!(", features {}", shape(&row.features));
+    }
+    title
+}
+
+/// How the numbers of the tables are to be read.
+fn legend(rows: &[Row]) -> String {
+    let values = if is_trained(rows) {
+        format!(
+            "Accuracies are mean ± standard deviation over seeds; with fewer than {SEEDS_FOR_A_TEST} seeds they describe \
+             and prove nothing. “train − test” is the generalisation gap, training accuracy minus test accuracy."
+        )
+    } else {
+        "Activations are the outputs of all layers for one image, which a training step keeps, as 32-bit numbers."
+            .into()
+    };
+    values
+        + " Speeds are medians ± interquartile range over rounds in which the variants took turns. MACs are \
+           multiply-accumulates for one image."
+}
+
+/// The note on networks that were still learning.
+fn rising(rows: &[Row]) -> Option<String> {
+    let factors = varying(rows);
+    let name = |row: &Row| {
+        let factors: String = factors.iter().map(|factor| format!(" {}", (factor.of)(row))).collect();
+        format!("{} {}{factors}", row.model, row.head)
+    };
+    let rising: Vec<String> = rows.iter().filter(|row| row.rising).map(name).collect();
+    (!rising.is_empty()).then(|| {
+        format!(
+            "↗ validation accuracy still rising at the last epoch (between the last two points of the curve by more than one \
+             standard error of the validation split): {}. More epochs may help them.",
+            rising.join(", ")
+        )
+    })
+}
+
+/// Says which record or file does not count, and why.
+pub fn left_out(what: &LeftOut) -> String {
+    let words = match what {
+        LeftOut::Duplicate { variant, seed } => format!("{variant} seed {seed}: it occurs twice"),
+        LeftOut::OtherConfiguration { variant, records, hash } => {
+            let records = if *records == 1 { "1 record".into() } else { format!("{records} records") };
+            format!("{variant}: {records} of another configuration ({hash})")
+        }
+        LeftOut::Diverged { variant, seed, at } => format!("{variant} seed {seed}: {at}"),
+        LeftOut::Unreadable { path, reason } => format!("{}: {reason}", path.display()),
+        other => format!("{other:?}"),
+    };
+    format!("Left out: {words}.")
+}

@@ -1,0 +1,202 @@
+use records::{
+    LeftOut, Record, Row, rows,
+    samples::{diverged, record},
+    select,
+};
+use serde::Deserialize;
+use statistics::{Claim, Comparison, compare, judge};
+
+use crate::{
+    Document, Figure, Image, Suite, SuiteEntry, index_page, markdown, suite_overview, suite_page, summary_csv, terminal,
+};
+
+fn records() -> Vec<Record> {
+    let mut one_seed = record("gap", 2, 0, 0.9335);
+    one_seed.curve[0].val_top1 = Some(0.93);
+    one_seed.speed = None;
+    vec![
+        record("fc", 0, 0, 0.98),
+        record("fc", 0, 1, 0.985),
+        record("fc:120,84", 1, 0, 0.97),
+        one_seed,
+        diverged("gmp", 3, 0),
+    ]
+}
+
+fn selected() -> (Vec<Record>, Vec<Row>, Vec<LeftOut>) {
+    let (records, left_out) = select(&records(), &[]);
+    let rows = rows(&records);
+    (records, rows, left_out)
+}
+
+#[test]
+fn the_terminal_shows_a_table_per_model_with_units() {
+    let (records, rows, _) = selected();
+    let suite = Suite { records: &records, rows: &rows, ..Suite::default() };
+    let text = terminal(&suite_overview(&suite), 80);
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_csv_has_the_columns_scripts_rely_on_and_leaves_empty_what_one_seed_cannot_give() {
+    insta::assert_snapshot!(summary_csv(&selected().1).unwrap());
+}
+
+#[test]
+fn the_page_has_question_protocol_tables_and_notes() {
+    let (records, rows, left_out) = selected();
+    let figure = Figure { file: "plot.svg".into(), svg: String::new(), alternative: "a plot".into() };
+    let image = Image { file: "maps.png".into(), alternative: "maps".into(), caption: "What they show.".into() };
+    let (figures, images) = (&[figure], &[image]);
+    let suite = Suite { records: &records, rows: &rows, left_out: &left_out, figures, images, ..Suite::default() };
+    insta::assert_snapshot!(markdown(&suite_page(&suite)));
+}
+
+#[derive(Deserialize)]
+struct File {
+    #[serde(default)]
+    comparisons: Vec<Comparison>,
+    #[serde(default)]
+    claims: Vec<Claim>,
+}
+
+const TOP1: &str = r#"
+[[comparisons]]
+name = "gap against fc"
+primary = true
+a = { model = "two-conv", head = "gap" }
+b = { model = "two-conv", head = "fc" }
+"#;
+
+fn claim(expect: &str) -> String {
+    format!("[[claims]]\nclaim = \"Said\"\ntests = [{{ comparison = \"gap against fc\", expect = {expect} }}]\n")
+}
+
+/// Runs of a head that classify this many of 400 images correctly, with some seeds a few more.
+fn runs(head: &str, seeds: u64, right: usize) -> Vec<Record> {
+    let run = |seed: u64| {
+        let hits: Vec<bool> = (0..400).map(|image| image < right + (seed % 3) as usize).collect();
+        let top1 = hits.iter().filter(|&&hit| hit).count() as f64 / 400.;
+        Record { test_hits: records::hex_bits(&hits), ..record(head, 0, seed, top1) }
+    };
+    (0..seeds).map(run).collect()
+}
+
+/// What the page says about the comparisons and claims of a suite, as Markdown.
+fn section(text: &str, records: &[Record]) -> String {
+    let File { comparisons, claims } = toml::from_str(text).unwrap();
+    let compared = compare(&comparisons, records).unwrap();
+    let verdicts = judge(&claims, &compared);
+    let mut page = Document::default();
+    super::comparisons::comparisons(&mut page, &compared);
+    super::claims::claims(&mut page, &verdicts);
+    markdown(&page)
+}
+
+#[test]
+fn the_page_has_a_table_of_comparisons_and_one_of_claims() {
+    let counted = TOP1
+        .replace("gap against fc", "size")
+        .replace("primary = true", "metric = \"head_param_count\"\nby = \"ratio\"");
+    let records = [runs("gap", 10, 350), runs("fc", 10, 390)].concat();
+    insta::assert_snapshot!(section(&format!("{TOP1}{counted}{}", claim("\"greater\"")), &records));
+}
+
+#[test]
+fn a_suite_without_comparisons_has_no_section() {
+    assert_eq!(section("", &runs("gap", 1, 390)), "");
+}
+
+#[test]
+fn the_figure_names_difference_interval_p_value_and_what_was_expected() {
+    let records = [runs("gap", 10, 390), runs("fc", 10, 350)].concat();
+    let page = section(&format!("{TOP1}{}", claim("\"less\"")), &records);
+    assert!(page.contains("| Said | **does not hold** | +10.00 points [+7."), "{page}");
+    assert!(page.contains("], p < 0.001 (expected: less) |"), "{page}");
+    // The p-value tests that there is no difference, which is not what a margin states.
+    let page = section(&format!("{TOP1}{}", claim("{ at-least = -1.0 }")), &records);
+    assert!(page.contains("] (expected: at least −1) |"), "{page}");
+}
+
+#[test]
+fn what_is_descriptive_diverged_or_not_measured_is_called_that() {
+    let text = format!("{TOP1}{}", claim("\"greater\""));
+    let page = section(&text, &[runs("gap", 9, 390), runs("fc", 12, 350)].concat());
+    assert!(page.contains("| 9 | – | – | descriptive |") && page.contains("**holds (descriptive)**"), "{page}");
+
+    let mut records = [runs("gap", 11, 390), runs("fc", 10, 350)].concat();
+    records.push(diverged("fc", 0, 10));
+    assert!(section(TOP1, &records).contains("| 10 (diverged: 1) |"));
+
+    let page = section(&text, &runs("gap", 10, 390));
+    assert!(page.contains("not measured: no records of two-conv fc"), "{page}");
+    assert!(page.contains("| Said | **not measured** |"), "{page}");
+
+    let page = section(&text, &[runs("gap", 1, 390), runs("fc", 1, 350)].concat());
+    assert!(page.contains("**not shown (descriptive)**") && page.contains("one seed has no interval"), "{page}");
+}
+
+#[test]
+fn a_claim_that_holds_in_part_says_where() {
+    let text = r#"
+[[comparisons]]
+name = "gap"
+primary = true
+a = { model = "two-conv", head = "gap" }
+b = { model = "two-conv", head = "fc" }
+[[comparisons]]
+name = "gmp"
+a = { model = "two-conv", head = "gmp" }
+b = { model = "two-conv", head = "fc" }
+[[comparisons]]
+name = "lse"
+a = { model = "two-conv", head = "lse-fc" }
+b = { model = "two-conv", head = "fc" }
+[[claims]]
+claim = "Pooling wins"
+tests = [
+    { comparison = "gap", when = "with gap", expect = "greater" },
+    { comparison = "gmp", when = "with gmp", expect = "greater" },
+    { comparison = "lse", when = "with lse", expect = "greater" },
+]
+"#;
+    let page = section(text, &[runs("gap", 10, 390), runs("gmp", 10, 300), runs("fc", 10, 350)].concat());
+    assert!(page.contains("**holds with gap; does not hold (descriptive) with gmp; not measured with lse**"), "{page}");
+    assert!(page.contains("with gmp: −12.50 points ["), "{page}");
+}
+
+#[test]
+fn ratios_have_the_digits_that_matter() {
+    let text = |metric: &str, expect: &str| {
+        let text = TOP1.replace("primary = true", &format!("metric = \"{metric}\"\nby = \"ratio\""));
+        format!("{text}{}", claim(expect))
+    };
+    let mut gap = runs("gap", 3, 390);
+    gap.iter_mut().for_each(|run| run.head_param_count = 650);
+    gap.iter_mut().for_each(|run| run.speed.as_mut().unwrap().latency_us.median = 200.);
+    let records = [gap, runs("fc", 3, 390)].concat();
+    let without: Vec<Record> = records.iter().map(|run| Record { activations: 0, ..run.clone() }).collect();
+    for (metric, expect, records, figure) in [
+        ("head_param_count", "{ at-most = 0.05 }", &records, "0.041 times (expected: at most 0.05)"),
+        ("activations", "\"less\"", &without, "two-conv fc has none, so there is no ratio (expected: less)"),
+        ("latency_us", "\"less\"", &records, "0.62 times [0.60, 0.64] (expected: less)"),
+    ] {
+        let page = section(&text(metric, expect), records);
+        assert!(page.contains(&format!("| {figure} |")), "{figure} is not in {page}");
+    }
+}
+
+#[test]
+fn the_index_lists_suites_and_claims() {
+    let text = format!("{TOP1}{}", claim("\"less\""));
+    let File { comparisons, claims } = toml::from_str(&text).unwrap();
+    let records = [runs("gap", 10, 390), runs("fc", 10, 350)].concat();
+    let compared = compare(&comparisons, &records).unwrap();
+    let verdicts = judge(&claims, &compared);
+    let entry = SuiteEntry { name: "heads", question: "What does the head cost?", runs: 20, verdicts: &verdicts };
+    let page = markdown(&index_page(&[entry]));
+    assert!(page.contains("| [heads](heads/README.md) | What does the head cost? | 20 |"), "{page}");
+    assert!(page.contains("| Said | **does not hold** | +10.00 points"), "{page}");
+    assert!(page.contains("(expected: less) | [heads](heads/README.md) |"), "{page}");
+}
