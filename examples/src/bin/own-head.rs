@@ -1,0 +1,62 @@
+//! A pooling of one's own: the minimum of each channel. It is registered as the head `min-fc`, and then works in every
+//! network of the zoo like a built-in head.
+//!
+//! ```sh
+//! cargo run -p examples --bin own-head
+//! ```
+
+use anyhow::Result;
+use candle_core::{Device, Tensor};
+use datasets::{LoadOptions, Order, Standardization};
+use heads::{HeadKind, Pooling};
+use layers::{Layer, Mode};
+use models::ModelConfig;
+use training::{FitConfig, Length, Loss, OptimizerConfig, Parameters, Schedule, evaluate, fit};
+
+/// Global minimum pooling.
+struct MinPool;
+
+impl Pooling for MinPool {
+    fn kind(&self) -> &str {
+        "GlobalMinPool"
+    }
+
+    fn pool(&self, features: &Tensor, _mode: Mode) -> candle_core::Result<Tensor> {
+        ops::global_max_pool(&features.neg()?)?.neg()
+    }
+}
+
+fn main() -> Result<()> {
+    heads::register(HeadKind::pooling("min-fc", "global minimum, linear", |_features, _vb| Ok(MinPool)))?;
+
+    let device = Device::Cpu;
+    let data = datasets::load(&"mnist-mini".parse()?, &LoadOptions::default())?;
+    let train = data.train.stratified_subset(2_000, 0)?;
+    let standardization = Standardization::of(&train);
+
+    let parameters = Parameters::seeded(0, &device);
+    let config = ModelConfig { head: "min-fc".parse()?, ..models::find("vgg-small")?.config()? };
+    let config = ModelConfig { input: [1, 28, 28], width: 0.25, ..config };
+    let network = models::build("vgg-small", &config, parameters.builder())?;
+    println!("{}\n", models::summary(&network, &config.input)?);
+
+    let fitting = FitConfig {
+        length: Length::Epochs(3),
+        seed: 0,
+        lr: 0.01,
+        schedule: Schedule::default(),
+        optimizer: OptimizerConfig::default(),
+    };
+    let batches = |epoch| train.batches(64, Order::Shuffled { seed: 0, epoch }, &standardization, &device);
+    fit(&network, &parameters, batches, &Loss::default(), &fitting, |_| Ok(()))?;
+    let test = evaluate(&network, data.test.batches(256, Order::Sequential, &standardization, &device), &Loss::default())?;
+    println!("test accuracy: {:.1} %", 100. * test.top1);
+
+    // What a built-in head can do, this one can do as well.
+    let (images, _) = data.test.batches(1, Order::Sequential, &standardization, &device).next().expect("an image")?;
+    let features = network.forward_features(&images, Mode::Inference)?;
+    println!("class maps: {:?}", network.head.class_maps(&features)?.maps.dims());
+    let logits = network.prepare(&config.input)?.forward(&images)?;
+    println!("logits of the prepared network: {:?}", logits.dims());
+    Ok(())
+}
