@@ -28,12 +28,7 @@ impl Backbone {
     ///
     /// # Errors
     /// If the layers do not take images of the shape `input` (C, H, W).
-    pub fn new(
-        name: impl Into<String>,
-        layers: impl Layer + 'static,
-        input: &[usize],
-        naming: Naming,
-    ) -> Result<Self> {
+    pub fn new(name: impl Into<String>, layers: impl Layer + 'static, input: &[usize], naming: Naming) -> Result<Self> {
         let (name, layers) = (name.into(), Box::new(layers));
         let output = layers.describe(input).with_context(|| name.clone())?.output;
         Ok(Self { name, layers, input: input.to_vec(), output, naming })

@@ -20,12 +20,8 @@ pub(crate) const ARCHITECTURE: Architecture = Architecture {
 
 /// `two-conv` with padding, whose maps are 7x7. The zeros of the padding tell the convolutions where the edge is (Kayhan &
 /// van Gemert 2020, <https://arxiv.org/abs/2003.07064>).
-pub(crate) const PADDED: Architecture = Architecture {
-    name: "two-conv-padded",
-    description: "two-conv with padding",
-    layers: padded,
-    ..ARCHITECTURE
-};
+pub(crate) const PADDED: Architecture =
+    Architecture { name: "two-conv-padded", description: "two-conv with padding", layers: padded, ..ARCHITECTURE };
 
 /// `two-conv` with average pooling. All shapes are those of `two-conv`.
 pub(crate) const AVG_POOL: Architecture = Architecture {
