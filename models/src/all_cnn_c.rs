@@ -4,9 +4,9 @@ use layers::{Conv2dConfig, Sequential, Stack};
 
 use crate::{Architecture, Naming, Width};
 
-/// All-CNN-C (Springenberg et al. 2014, <https://arxiv.org/abs/1412.6806>): strided convolutions instead of pooling. The
-/// last layer of the paper, a 1x1 convolution to the classes followed by global average pooling, is the head `gap`. The
-/// dropout of the paper on the input images is left out.
+/// All-CNN-C (Springenberg et al. 2014, <https://arxiv.org/abs/1412.6806>): strided convolutions instead of pooling.
+/// The last layer of the paper, a 1x1 convolution to the classes followed by global average pooling, is the head `gap`.
+/// The dropout of the paper on the input images is left out.
 pub(crate) const ARCHITECTURE: Architecture = Architecture {
     name: "all-cnn-c",
     description: "All-CNN-C (Springenberg 2014): strided convolutions instead of pooling",

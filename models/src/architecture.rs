@@ -12,7 +12,8 @@ pub type BuildLayers = fn(&[usize], Width, VarBuilder) -> Result<Sequential>;
 
 /// A model of the zoo: how its backbone is built, and what it is used with by default.
 ///
-/// An architecture of another crate starts with [`Architecture::new`] and joins the zoo by [`register`](crate::register):
+/// An architecture of another crate starts with [`Architecture::new`] and joins the zoo by
+/// [`register`](crate::register):
 ///
 /// ```
 /// use candle_core::Result;
@@ -55,8 +56,8 @@ pub struct Architecture {
 /// The options of a network that is built.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
-    /// The shape (C, H, W) of the images. The finished network also takes images of other sizes, unless the head is tied
-    /// to one size, as `fc` is.
+    /// The shape (C, H, W) of the images. The finished network also takes images of other sizes, unless the head is
+    /// tied to one size, as `fc` is.
     pub input: [usize; 3],
     /// The number of classes.
     pub classes: usize,
@@ -109,8 +110,8 @@ impl Architecture {
     /// Returns the default options, with the width 1.
     ///
     /// # Errors
-    /// [`ParseHeadError`] if the default head is unknown. [`register`](crate::register) refuses such a model, and those of
-    /// this crate have known heads.
+    /// [`ParseHeadError`] if the default head is unknown. [`register`](crate::register) refuses such a model, and those
+    /// of this crate have known heads.
     pub fn config(&self) -> std::result::Result<ModelConfig, ParseHeadError> {
         let head = self.default_head.parse()?;
         Ok(ModelConfig { input: self.default_input, classes: self.default_classes, head, width: 1. })

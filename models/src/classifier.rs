@@ -40,8 +40,8 @@ pub struct Classifier {
 impl Classifier {
     /// Makes a network of a backbone and a head, which may come from another crate: whatever converts into a [`Head`].
     ///
-    /// The parameters of the head are described and exported under the path [`Naming::head`](crate::Naming::head) of the
-    /// backbone, so they should be built there.
+    /// The parameters of the head are described and exported under the path [`Naming::head`](crate::Naming::head) of
+    /// the backbone, so they should be built there.
     ///
     /// # Errors
     /// If the head does not take the feature maps of the backbone.
@@ -68,11 +68,11 @@ impl Classifier {
         self.head.forward(features, mode)
     }
 
-    /// Replaces the head by a new one, as `reset_classifier` of timm does, for instance to fine-tune a trained backbone on
-    /// other classes.
+    /// Replaces the head by a new one, as `reset_classifier` of timm does, for instance to fine-tune a trained backbone
+    /// on other classes.
     ///
-    /// `vb` is the root of the network's parameters. A `VarMap` that holds a head of another shape refuses to build the new
-    /// one; give the builder of an empty `VarMap`, and train the parameters of both.
+    /// `vb` is the root of the network's parameters. A `VarMap` that holds a head of another shape refuses to build the
+    /// new one; give the builder of an empty `VarMap`, and train the parameters of both.
     ///
     /// # Errors
     /// See [`Head::new`]. The old head stays.
@@ -105,8 +105,8 @@ impl Layer for Classifier {
 }
 
 impl ModuleT for Classifier {
-    /// Computes the logits through candle's interface: for training with [`Mode::Train`], whose dropout masks change from
-    /// call to call, otherwise with [`Mode::Eval`].
+    /// Computes the logits through candle's interface: for training with [`Mode::Train`], whose dropout masks change
+    /// from call to call, otherwise with [`Mode::Eval`].
     fn forward_t(&self, xs: &Tensor, train: bool) -> Result<Tensor> {
         self.forward(xs, self.steps.mode(train))
     }

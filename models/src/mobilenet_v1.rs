@@ -4,9 +4,9 @@ use layers::{Conv2dConfig, Sequential, Stack};
 
 use crate::{Architecture, Naming, Width};
 
-/// MobileNetV1 (Howard et al. 2017, <https://arxiv.org/abs/1704.04861>): 13 pairs of a depthwise 3x3 convolution and a 1x1
-/// convolution. With the width 0.25 and 96x96 pixels it is the network for visual wake words of MLPerf Tiny (Banbury et
-/// al. 2021, <https://arxiv.org/abs/2106.07597>).
+/// MobileNetV1 (Howard et al. 2017, <https://arxiv.org/abs/1704.04861>): 13 pairs of a depthwise 3x3 convolution and a
+/// 1x1 convolution. With the width 0.25 and 96x96 pixels it is the network for visual wake words of MLPerf Tiny
+/// (Banbury et al. 2021, <https://arxiv.org/abs/2106.07597>).
 pub(crate) const ARCHITECTURE: Architecture = Architecture {
     name: "mobilenet-v1",
     description: "MobileNetV1 (Howard 2017); as mobilenet-v1@0.25 that of MLPerf Tiny (Banbury 2021)",

@@ -4,8 +4,8 @@ use layers::{Sequential, Stack, Window};
 
 use crate::{Architecture, Naming, Width};
 
-/// Network in Network (Lin et al. 2013, <https://arxiv.org/abs/1312.4400>) for CIFAR. The last layer of the paper, a 1x1
-/// convolution to the classes followed by global average pooling, is the head `gap`.
+/// Network in Network (Lin et al. 2013, <https://arxiv.org/abs/1312.4400>) for CIFAR. The last layer of the paper, a
+/// 1x1 convolution to the classes followed by global average pooling, is the head `gap`.
 pub(crate) const ARCHITECTURE: Architecture = Architecture {
     name: "nin",
     description: "Network in Network (Lin 2013), which introduced global average pooling",

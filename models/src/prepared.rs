@@ -13,12 +13,14 @@ pub struct PreparedClassifier<'a> {
 }
 
 impl Classifier {
-    /// Prepares the network for inference on images of the shape `input` (C, H, W) in f32 on the CPU. The prepared network
-    /// gives the logits of [`layers::Mode::Inference`], up to rounding, but faster: batch normalisation is folded into
-    /// the preceding convolution, weights are stored in the order in which the kernels read them, and buffers are reused.
+    /// Prepares the network for inference on images of the shape `input` (C, H, W) in f32 on the CPU. The prepared
+    /// network gives the logits of [`layers::Mode::Inference`], up to rounding, but faster: batch normalisation is
+    /// folded into the preceding convolution, weights are stored in the order in which the kernels read them, and
+    /// buffers are reused.
     ///
     /// A single image is processed on the calling thread, and from the second image on without allocating memory if the
-    /// head is `fc…`, `gap`, `gmp`, `gap-fc` or `gmp-fc`. The other poolings have no prepared form and allocate tensors.
+    /// head is `fc…`, `gap`, `gmp`, `gap-fc` or `gmp-fc`. The other poolings have no prepared form and allocate
+    /// tensors.
     ///
     /// Later changes of the weights have no effect: prepare the network again after further training.
     ///
@@ -68,8 +70,8 @@ impl PreparedClassifier<'_> {
         if images.dims()[1..] != self.input || images.dtype() != DType::F32 || !device.is_cpu() {
             let (expected, dims, dtype) = (&self.input, images.dims(), images.dtype());
             bail!(
-                "unsupported batch of shape {dims:?}, {dtype:?} on {device:?}; the network is prepared for images of shape \
-                 {expected:?}, F32 on the CPU"
+                "unsupported batch of shape {dims:?}, {dtype:?} on {device:?}; the network is prepared for images of the \
+                 shape {expected:?}, F32 on the CPU"
             )
         }
         let images = images.contiguous()?;

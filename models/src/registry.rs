@@ -32,8 +32,8 @@ static REGISTERED: RwLock<Vec<&'static Architecture>> = RwLock::new(Vec::new());
 /// See [`Architecture`] for an example.
 ///
 /// # Errors
-/// [`RegisterError`] if the name is taken or has other characters than ASCII letters, digits, `-`, `_` and `.`, or if the
-/// default head is unknown. A head of another crate must be registered before.
+/// [`RegisterError`] if the name is taken or has other characters than ASCII letters, digits, `-`, `_` and `.`, or if
+/// the default head is unknown. A head of another crate must be registered before.
 pub fn register(architecture: Architecture) -> Result<&'static Architecture, RegisterError> {
     let name = architecture.name;
     let allowed = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);

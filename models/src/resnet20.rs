@@ -4,8 +4,8 @@ use layers::{Conv2dConfig, Layer, PaddedIdentity, Residual, Sequential, Stack};
 
 use crate::{Architecture, Naming, Width};
 
-/// ResNet-20 for CIFAR (He et al. 2015, <https://arxiv.org/abs/1512.03385>): three blocks per stage, convolutions without
-/// bias, and shortcuts without parameters (option A of the paper).
+/// ResNet-20 for CIFAR (He et al. 2015, <https://arxiv.org/abs/1512.03385>): three blocks per stage, convolutions
+/// without bias, and shortcuts without parameters (option A of the paper).
 pub(crate) const ARCHITECTURE: Architecture = Architecture {
     name: "resnet20",
     description: "ResNet-20 for CIFAR (He 2015), shortcuts without parameters",

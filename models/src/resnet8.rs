@@ -4,8 +4,8 @@ use layers::{Conv2dConfig, Layer, Residual, Sequential, Stack};
 
 use crate::{Architecture, Naming, Width};
 
-/// ResNet-8 of MLPerf Tiny (Banbury et al. 2021, <https://arxiv.org/abs/2106.07597>): one block per stage, convolutions with
-/// bias, and 1x1 convolutions without batch normalisation as shortcuts.
+/// ResNet-8 of MLPerf Tiny (Banbury et al. 2021, <https://arxiv.org/abs/2106.07597>): one block per stage, convolutions
+/// with bias, and 1x1 convolutions without batch normalisation as shortcuts.
 pub(crate) const ARCHITECTURE: Architecture = Architecture {
     name: "resnet8",
     description: "ResNet-8 of MLPerf Tiny (Banbury 2021)",

@@ -30,15 +30,15 @@ pub struct Summary {
     /// The multiply-accumulates of convolutions and linear layers for one input.
     pub macs: u64,
     /// How many pixels of the input, along each axis, one position of the features sees. The features are the output of
-    /// the last layer before one that sees the whole input, such as global pooling. `None` if already the first layer sees
-    /// the whole input.
+    /// the last layer before one that sees the whole input, such as global pooling. `None` if already the first layer
+    /// sees the whole input.
     pub receptive_field: Option<Vec<usize>>,
     /// The layers in their order. A layer made of others comes before them.
     pub layers: Vec<LayerSummary>,
 }
 
-/// A row of a [`Summary`]: one layer. Its counts are without those of the layers it is made of, so the rows add up to the
-/// totals.
+/// A row of a [`Summary`]: one layer. Its counts are without those of the layers it is made of, so the rows add up to
+/// the totals.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct LayerSummary {

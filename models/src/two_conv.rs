@@ -6,8 +6,8 @@ use layers::{Conv2dConfig, Sequential, Stack};
 
 use crate::{Architecture, Naming, Width};
 
-/// The smallest network on which heads differ. For 28x28 pixels its features are 64 maps of 5x5, so `fc` gets a vector of
-/// 1,600 values. The receptive field is 10 pixels.
+/// The smallest network on which heads differ. For 28x28 pixels its features are 64 maps of 5x5, so `fc` gets a vector
+/// of 1,600 values. The receptive field is 10 pixels.
 pub(crate) const ARCHITECTURE: Architecture = Architecture {
     name: "two-conv",
     description: "two 3x3 convolutions with 32 and 64 channels, each followed by max pooling",
@@ -18,8 +18,8 @@ pub(crate) const ARCHITECTURE: Architecture = Architecture {
     layers,
 };
 
-/// `two-conv` with padding, whose maps are 7x7. The zeros of the padding tell the convolutions where the edge is (Kayhan &
-/// van Gemert 2020, <https://arxiv.org/abs/2003.07064>).
+/// `two-conv` with padding, whose maps are 7x7. The zeros of the padding tell the convolutions where the edge is
+/// (Kayhan & van Gemert 2020, <https://arxiv.org/abs/2003.07064>).
 pub(crate) const PADDED: Architecture =
     Architecture { name: "two-conv-padded", description: "two-conv with padding", layers: padded, ..ARCHITECTURE };
 
@@ -31,9 +31,9 @@ pub(crate) const AVG_POOL: Architecture = Architecture {
     ..ARCHITECTURE
 };
 
-/// `two-conv` without pooling, whose stride moves to the preceding convolution, as in the "strided" networks of Springenberg
-/// et al. (2014, <https://arxiv.org/abs/1412.6806>). The maps are 6x6 instead of 5x5, since no pooling cuts off the last row
-/// and column, and the receptive field is 7 pixels.
+/// `two-conv` without pooling, whose stride moves to the preceding convolution, as in the "strided" networks of
+/// Springenberg et al. (2014, <https://arxiv.org/abs/1412.6806>). The maps are 6x6 instead of 5x5, since no pooling
+/// cuts off the last row and column, and the receptive field is 7 pixels.
 pub(crate) const STRIDED: Architecture = Architecture {
     name: "two-conv-strided",
     description: "two-conv with strided convolutions instead of pooling (Springenberg 2014)",

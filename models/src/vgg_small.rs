@@ -4,8 +4,8 @@ use layers::{Conv2dConfig, Sequential, Stack};
 
 use crate::{Architecture, Naming, Width};
 
-/// A small VGG (Simonyan & Zisserman 2014, <https://arxiv.org/abs/1409.1556>): pairs of padded 3x3 convolutions, with batch
-/// normalisation. The receptive field of 32 pixels is as large as a CIFAR image.
+/// A small VGG (Simonyan & Zisserman 2014, <https://arxiv.org/abs/1409.1556>): pairs of padded 3x3 convolutions, with
+/// batch normalisation. The receptive field of 32 pixels is as large as a CIFAR image.
 pub(crate) const ARCHITECTURE: Architecture = Architecture {
     name: "vgg-small",
     description: "a small VGG (Simonyan & Zisserman 2014) with batch normalisation",

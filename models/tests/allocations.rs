@@ -1,5 +1,5 @@
-//! A prepared network allocates nothing for an image after the first. The test is alone in its program, because it replaces
-//! the allocator.
+//! A prepared network allocates nothing for an image after the first. The test is alone in its program, because it
+//! replaces the allocator.
 
 use candle_core::{DType, Device, Result};
 use candle_nn::{VarBuilder, VarMap};

@@ -1,4 +1,5 @@
-//! Architectures of another crate. The tests are in a program without others, since all tests of a program share the zoo.
+//! Architectures of another crate. The tests are in a program without others, since all tests of a program share the
+//! zoo.
 
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{VarBuilder, VarMap};

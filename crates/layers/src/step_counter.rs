@@ -2,8 +2,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Mode;
 
-/// Counts the training steps of a layer that is called through candle's `ModuleT`, which says that a step trains but not
-/// which one it is. With the count, dropout masks differ from step to step.
+/// Counts the training steps of a layer that is called through candle's `ModuleT`, which says that a step trains but
+/// not which one it is. With the count, dropout masks differ from step to step.
 ///
 /// ```
 /// use layers::{Mode, StepCounter};
