@@ -1,17 +1,19 @@
-use crate::{Architecture, Naming, Width};
 use candle_core::Result;
 use candle_nn::VarBuilder;
 use layers::{Conv2dConfig, Sequential, Stack};
 
-/// All-CNN-C (Springenberg et al. 2014): strided convolutions in place of pooling. Its last layer, a 1x1 convolution to
-/// the classes followed by global average pooling, is the head `gap`. Without the paper's dropout on the input.
+use crate::{Architecture, Naming, Width};
+
+/// All-CNN-C (Springenberg et al. 2014, <https://arxiv.org/abs/1412.6806>): strided convolutions instead of pooling.
+/// The last layer of the paper, a 1x1 convolution to the classes followed by global average pooling, is the head `gap`.
+/// The dropout of the paper on the input images is left out.
 pub(crate) const ARCHITECTURE: Architecture = Architecture {
     name: "all-cnn-c",
-    description: "All-CNN-C (Springenberg 2014): convolutions only, strided where others pool",
+    description: "All-CNN-C (Springenberg 2014): strided convolutions instead of pooling",
     default_head: "gap",
     default_input: [3, 32, 32],
     default_classes: 10,
-    naming: Naming::Plain,
+    naming: Naming::VGG,
     layers,
 };
 

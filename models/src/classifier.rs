@@ -1,79 +1,100 @@
-use candle_core::{Context, Result, Tensor};
-use heads::Head;
-use layers::{Description, Layer, Mode, Prepared, Sequential};
+use candle_core::{Result, Tensor};
+use candle_nn::{ModuleT, VarBuilder};
+use heads::{Head, HeadConfig};
+use layers::{Description, Layer, Mode, Prepared, StepCounter};
 use ops::prepared::Chain;
 
-/// The convolutional part of a network: images in, feature maps out.
-pub struct Backbone {
-    /// The architecture's name, e.g. `resnet8`.
-    pub name: &'static str,
-    pub layers: Sequential,
-    /// The shape it was built for, (C, H, W).
-    pub input: Vec<usize>,
-    /// The shape of its features for that input.
-    pub output: Vec<usize>,
-    /// What its parameters' names start with: `features`, or nothing.
-    pub(crate) prefix: &'static str,
-}
+use crate::Backbone;
 
-impl Backbone {
-    /// (N, C, H, W) → the feature maps (N, C', H', W')
-    pub fn forward_features(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.layers.forward(xs, mode)
-    }
-
-    /// The shape of the features of an `input` (C, H, W), without computing them.
-    ///
-    /// # Errors
-    /// An input of other channels, or too small: the message names the layer.
-    pub fn feature_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
-        Ok(self.describe(input)?.output)
-    }
-}
-
-impl Layer for Backbone {
-    fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.forward_features(xs, mode)
-    }
-
-    fn describe(&self, input: &[usize]) -> Result<Description> {
-        let mut description = self.layers.describe(input).with_context(|| self.name.to_string())?;
-        for child in &mut description.children {
-            child.path = join(self.prefix, &child.path);
-        }
-        Ok(Description { kind: self.name.to_string(), ..description })
-    }
-
-    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
-        self.layers.prepare(input).with_context(|| self.name.to_string())
-    }
-}
-
-/// A backbone with a head: images in, logits out.
+/// A backbone with a head, which turns images into logits.
+///
+/// It is built by [`build`](crate::build), or made of a backbone and any head:
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use candle_nn::{ModuleT, VarBuilder, VarMap};
+/// use heads::Head;
+/// use models::Classifier;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let variables = VarMap::new();
+/// let vb = VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu);
+/// let backbone = models::find("resnet8")?.backbone([3, 32, 32], 1., vb.clone())?;
+/// let head = Head::new(&"attn-fc".parse()?, &backbone.output, 10, vb.pp(backbone.naming.head))?;
+/// let net = Classifier::new(backbone, head)?;
+///
+/// let images = Tensor::zeros((2, 3, 32, 32), DType::F32, &Device::Cpu)?;
+/// assert_eq!(net.forward_t(&images, false)?.dims(), [2, 10]); // candle's interface
+/// # Ok(())
+/// # }
+/// ```
+#[non_exhaustive]
 pub struct Classifier {
+    /// The convolutional part.
     pub backbone: Backbone,
+    /// The part that turns feature maps into logits.
     pub head: Head,
-    /// The name of the head's parameters: `classifier`, or torchvision's `fc`.
-    pub(crate) head_path: &'static str,
+    steps: StepCounter,
 }
 
 impl Classifier {
-    /// (N, C, H, W) → what the head gets, (N, C', H', W')
+    /// Makes a network of a backbone and a head, which may come from another crate: whatever converts into a [`Head`].
+    ///
+    /// The parameters of the head are described and exported under the path [`Naming::head`](crate::Naming::head) of
+    /// the backbone, so they should be built there.
+    ///
+    /// # Errors
+    /// If the head does not take the feature maps of the backbone.
+    pub fn new(backbone: Backbone, head: impl Into<Head>) -> Result<Self> {
+        let head = head.into();
+        head.describe(&backbone.output)?;
+        Ok(Self { backbone, head, steps: StepCounter::default() })
+    }
+
+    /// Computes the feature maps that the head gets.
+    ///
+    /// # Shapes
+    /// Images (N, C, H, W) → feature maps (N, C', H', W')
     pub fn forward_features(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.backbone.forward_features(xs, mode)
+        self.backbone.forward(xs, mode)
+    }
+
+    /// Computes the logits from the feature maps. [`Head::pooled`] has the vector before the last linear layer, and
+    /// [`Head::class_maps`] the evidence at each position.
+    ///
+    /// # Shapes
+    /// Feature maps (N, C', H', W') → logits (N, K)
+    pub fn forward_head(&self, features: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.head.forward(features, mode)
+    }
+
+    /// Replaces the head by a new one, as `reset_classifier` of timm does, for instance to fine-tune a trained backbone
+    /// on other classes.
+    ///
+    /// `vb` is the root of the network's parameters. A `VarMap` that holds a head of another shape refuses to build the
+    /// new one; give the builder of an empty `VarMap`, and train the parameters of both.
+    ///
+    /// # Errors
+    /// See [`Head::new`]. The old head stays.
+    pub fn reset_classifier(&mut self, config: &HeadConfig, classes: usize, vb: VarBuilder) -> Result<()> {
+        self.head = self.backbone.build_head(config, classes, vb)?;
+        Ok(())
     }
 }
 
 impl Layer for Classifier {
-    /// (N, C, H, W) → logits (N, K)
+    /// Computes the logits.
+    ///
+    /// # Shapes
+    /// Images (N, C, H, W) → logits (N, K)
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.head.forward(&self.forward_features(xs, mode)?, mode)
+        self.forward_head(&self.forward_features(xs, mode)?, mode)
     }
 
-    /// The backbone's layers, then the head.
+    /// Describes the backbone's layers and the head as one chain.
     fn describe(&self, input: &[usize]) -> Result<Description> {
         let Description { kind, output, mut children, .. } = self.backbone.describe(input)?;
-        children.push(self.head.describe(&output)?.at(self.head_path));
+        children.push(self.head.describe(&output)?.at(self.backbone.naming.head));
         Ok(Description::chain(kind, input, children))
     }
 
@@ -83,8 +104,10 @@ impl Layer for Classifier {
     }
 }
 
-/// A path of parameters; either part may be empty.
-pub(crate) fn join(parent: &str, child: &str) -> String {
-    let dot = if parent.is_empty() || child.is_empty() { "" } else { "." };
-    format!("{parent}{dot}{child}")
+impl ModuleT for Classifier {
+    /// Computes the logits through candle's interface: for training with [`Mode::Train`], whose dropout masks change
+    /// from call to call, otherwise with [`Mode::Eval`].
+    fn forward_t(&self, xs: &Tensor, train: bool) -> Result<Tensor> {
+        self.forward(xs, self.steps.mode(train))
+    }
 }

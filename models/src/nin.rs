@@ -1,17 +1,18 @@
-use crate::{Architecture, Naming, Width};
 use candle_core::Result;
 use candle_nn::VarBuilder;
 use layers::{Sequential, Stack, Window};
 
-/// Network in Network (Lin et al. 2013), the CIFAR form. Its last layer, a 1x1 convolution to the classes followed by
-/// global average pooling, is the head `gap`.
+use crate::{Architecture, Naming, Width};
+
+/// Network in Network (Lin et al. 2013, <https://arxiv.org/abs/1312.4400>) for CIFAR. The last layer of the paper, a
+/// 1x1 convolution to the classes followed by global average pooling, is the head `gap`.
 pub(crate) const ARCHITECTURE: Architecture = Architecture {
     name: "nin",
-    description: "Network in Network (Lin 2013), the net that introduced global average pooling",
+    description: "Network in Network (Lin 2013), which introduced global average pooling",
     default_head: "gap",
     default_input: [3, 32, 32],
     default_classes: 10,
-    naming: Naming::Plain,
+    naming: Naming::VGG,
     layers,
 };
 

@@ -1,24 +1,28 @@
-use crate::Classifier;
 use candle_core::{CpuStorage, DType, Device, Result, Storage, Tensor, bail};
 use layers::{Layer, Prepared};
 
-/// A network made ready for inference on images of one size, by [`Classifier::prepare`].
+use crate::Classifier;
+
+/// A network that is prepared for inference on images of one shape, by [`Classifier::prepare`].
 pub struct PreparedClassifier<'a> {
     network: Box<dyn Prepared + 'a>,
-    /// (C, H, W)
+    /// The shape (C, H, W) of an image.
     input: Vec<usize>,
     classes: usize,
     logits: Vec<f32>,
 }
 
 impl Classifier {
-    /// The network made ready for inference on images of the shape `input` (C, H, W), f32 on the CPU: the logits of
-    /// [`layers::Mode::Inference`] up to rounding, sooner. Batch normalisations are worked into the weights before
-    /// them, weights lie as the kernels read them, and buffers are used again. A single image is never handed to another
-    /// thread, and from the second one on allocates nothing (with the heads `fc…`, `gap`, `gmp`, `gap-fc` and `gmp-fc`;
-    /// the poolings of the others are called as they are).
+    /// Prepares the network for inference on images of the shape `input` (C, H, W) in f32 on the CPU. The prepared
+    /// network gives the logits of [`layers::Mode::Inference`], up to rounding, but faster: batch normalisation is
+    /// folded into the preceding convolution, weights are stored in the order in which the kernels read them, and
+    /// buffers are reused.
     ///
-    /// Weights are taken now: after training prepare again.
+    /// A single image is processed on the calling thread, and from the second image on without allocating memory if the
+    /// head is `fc…`, `gap`, `gmp`, `gap-fc` or `gmp-fc`. The other poolings have no prepared form and allocate
+    /// tensors.
+    ///
+    /// Later changes of the weights have no effect: prepare the network again after further training.
     ///
     /// ```
     /// use candle_core::{DType, Device, Tensor};
@@ -38,14 +42,14 @@ impl Classifier {
     /// let plain = net.forward(&images, Mode::Inference)?;
     /// assert!((logits - plain)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-5);
     ///
-    /// // Without tensors: one image of 784 values.
+    /// // One image of 784 values, without tensors.
     /// assert_eq!(prepared.logits(1, &[0.; 784])?.len(), 10);
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
-    /// An input the network does not take: the message names the layer; weights that are not f32 on the CPU.
+    /// If the network does not take the input (the message names the layer), or its weights are not f32 on the CPU.
     pub fn prepare(&self, input: &[usize]) -> Result<PreparedClassifier<'_>> {
         let classes = self.describe(input)?.output.iter().product();
         let network = Layer::prepare(self, input)?;
@@ -54,35 +58,44 @@ impl Classifier {
 }
 
 impl PreparedClassifier<'_> {
-    /// (N, C, H, W) → logits (N, K)
+    /// Computes the logits of a batch of any size.
+    ///
+    /// # Shapes
+    /// Images (N, C, H, W) → logits (N, K)
     ///
     /// # Errors
-    /// Images of another size than it is prepared for, or not f32 on the CPU.
+    /// If the images have another shape than the network is prepared for, or are not f32 on the CPU.
     pub fn forward(&mut self, images: &Tensor) -> Result<Tensor> {
         let (batch, device) = (images.dim(0)?, images.device());
         if images.dims()[1..] != self.input || images.dtype() != DType::F32 || !device.is_cpu() {
             let (expected, dims, dtype) = (&self.input, images.dims(), images.dtype());
-            bail!("prepared for images of {expected:?}, f32 on the CPU, not for {dims:?} of {dtype:?} on {device:?}")
+            bail!(
+                "unsupported batch of shape {dims:?}, {dtype:?} on {device:?}; the network is prepared for images of the \
+                 shape {expected:?}, F32 on the CPU"
+            )
         }
         let images = images.contiguous()?;
         let (storage, layout) = images.storage_and_layout();
         let (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) = (&*storage, layout.contiguous_offsets())
         else {
-            bail!("internal: {images:?} is contiguous, f32 and on the CPU")
+            bail!("internal error: {images:?} should be contiguous, f32 and on the CPU")
         };
         let classes = self.classes;
         Tensor::from_slice(self.logits(batch, &values[start..end])?, (batch, classes), &Device::Cpu)
     }
 
-    /// The logits (N, K) of a `batch` of N images (N, C, H, W), both in row-major order.
+    /// Computes the logits of `batch` images from a slice into a slice, both in row-major order.
+    ///
+    /// # Shapes
+    /// Images (N, C, H, W) → logits (N, K), where N is `batch`
     ///
     /// # Errors
-    /// `images` of another length than so many images have.
+    /// If `images` does not have the length of `batch` images.
     pub fn logits(&mut self, batch: usize, images: &[f32]) -> Result<&[f32]> {
-        let image: usize = self.input.iter().product();
-        if images.len() != batch * image {
+        let expected = self.input.iter().product::<usize>().saturating_mul(batch);
+        if images.len() != expected {
             let (input, len) = (&self.input, images.len());
-            bail!("{batch} images of {input:?} have {} values, not {len}", batch * image)
+            bail!("a batch of {batch} images of shape {input:?} has {expected} values, but the slice has {len}")
         }
         self.logits.resize(batch * self.classes, 0.);
         self.network.run(images, &mut self.logits)?;

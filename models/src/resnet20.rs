@@ -1,17 +1,18 @@
-use crate::{Architecture, Naming, Width};
 use candle_core::Result;
 use candle_nn::VarBuilder;
 use layers::{Conv2dConfig, Layer, PaddedIdentity, Residual, Sequential, Stack};
 
-/// ResNet-20 for CIFAR (He et al. 2015): three blocks per stage, convolutions without bias, shortcuts without
-/// parameters (option A).
+use crate::{Architecture, Naming, Width};
+
+/// ResNet-20 for CIFAR (He et al. 2015, <https://arxiv.org/abs/1512.03385>): three blocks per stage, convolutions
+/// without bias, and shortcuts without parameters (option A of the paper).
 pub(crate) const ARCHITECTURE: Architecture = Architecture {
     name: "resnet20",
     description: "ResNet-20 for CIFAR (He 2015), shortcuts without parameters",
     default_head: "gap-fc",
     default_input: [3, 32, 32],
     default_classes: 10,
-    naming: Naming::ResNet,
+    naming: Naming::RESNET,
     layers,
 };
 

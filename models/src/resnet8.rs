@@ -1,17 +1,18 @@
-use crate::{Architecture, Naming, Width};
 use candle_core::Result;
 use candle_nn::VarBuilder;
 use layers::{Conv2dConfig, Layer, Residual, Sequential, Stack};
 
-/// ResNet-8 of MLPerf Tiny (Banbury et al. 2021): one block per stage, convolutions with bias, shortcuts by 1x1
-/// convolutions without batch normalisation.
+use crate::{Architecture, Naming, Width};
+
+/// ResNet-8 of MLPerf Tiny (Banbury et al. 2021, <https://arxiv.org/abs/2106.07597>): one block per stage, convolutions
+/// with bias, and 1x1 convolutions without batch normalisation as shortcuts.
 pub(crate) const ARCHITECTURE: Architecture = Architecture {
     name: "resnet8",
     description: "ResNet-8 of MLPerf Tiny (Banbury 2021)",
     default_head: "gap-fc",
     default_input: [3, 32, 32],
     default_classes: 10,
-    naming: Naming::ResNet,
+    naming: Naming::RESNET,
     layers,
 };
 

@@ -1,49 +1,47 @@
-//! Two convolutions, and the same with one thing changed: the padding, or what makes the maps smaller.
+//! A network of two convolutions, and variants of it that differ in the padding or in how the maps are downsampled.
 
-use crate::{Architecture, Naming, Width};
 use candle_core::Result;
 use candle_nn::VarBuilder;
 use layers::{Conv2dConfig, Sequential, Stack};
 
-/// The smallest net on which heads differ. On 28x28 pixels `fc` gets 1,600 features, `gap` 64 maps of 5x5; a unit sees
-/// 10 pixels.
+use crate::{Architecture, Naming, Width};
+
+/// The smallest network on which heads differ. For 28x28 pixels its features are 64 maps of 5x5, so `fc` gets a vector
+/// of 1,600 values. The receptive field is 10 pixels.
 pub(crate) const ARCHITECTURE: Architecture = Architecture {
     name: "two-conv",
-    description: "conv 3x3 32, pool, conv 3x3 64, pool",
+    description: "two 3x3 convolutions with 32 and 64 channels, each followed by max pooling",
     default_head: "fc",
     default_input: [1, 28, 28],
     default_classes: 10,
-    naming: Naming::Plain,
+    naming: Naming::VGG,
     layers,
 };
 
-/// Maps of 28, 14, 14 and 7: the zeros at the edge tell a unit where it is (Kayhan & van Gemert 2020).
-pub(crate) const PADDED: Architecture = Architecture {
-    name: "two-conv-padded",
-    description: "two-conv with padded convolutions",
-    layers: padded,
-    ..ARCHITECTURE
-};
+/// `two-conv` with padding, whose maps are 7x7. The zeros of the padding tell the convolutions where the edge is
+/// (Kayhan & van Gemert 2020, <https://arxiv.org/abs/2003.07064>).
+pub(crate) const PADDED: Architecture =
+    Architecture { name: "two-conv-padded", description: "two-conv with padding", layers: padded, ..ARCHITECTURE };
 
-/// The sizes of two-conv.
+/// `two-conv` with average pooling. All shapes are those of `two-conv`.
 pub(crate) const AVG_POOL: Architecture = Architecture {
     name: "two-conv-avg-pool",
-    description: "two-conv with average in place of maximum pooling",
+    description: "two-conv with average pooling instead of max pooling",
     layers: avg_pool,
     ..ARCHITECTURE
 };
 
-/// The pooling removed, and its stride given to the convolution before it, as Springenberg et al. (2014) make the
-/// "strided" of a net. Maps of 13 and, as the second convolution no longer sees what pooling would cut off, 6; a unit sees
-/// 7 pixels.
+/// `two-conv` without pooling, whose stride moves to the preceding convolution, as in the "strided" networks of
+/// Springenberg et al. (2014, <https://arxiv.org/abs/1412.6806>). The maps are 6x6 instead of 5x5, since no pooling
+/// cuts off the last row and column, and the receptive field is 7 pixels.
 pub(crate) const STRIDED: Architecture = Architecture {
     name: "two-conv-strided",
-    description: "two-conv with stride 2 in place of pooling",
+    description: "two-conv with strided convolutions instead of pooling (Springenberg 2014)",
     layers: strided,
     ..ARCHITECTURE
 };
 
-/// Maps of 26 and 24; a unit sees 5 pixels.
+/// `two-conv` without any downsampling. The maps are 24x24 and the receptive field is 5 pixels.
 pub(crate) const NO_POOL: Architecture =
     Architecture { name: "two-conv-no-pool", description: "two-conv without pooling", layers: no_pool, ..ARCHITECTURE };
 

@@ -1,22 +1,23 @@
-use crate::{Architecture, Naming, Width};
 use candle_core::Result;
 use candle_nn::VarBuilder;
 use layers::{Conv2dConfig, Sequential, Stack};
 
-/// Pairs of padded 3x3 convolutions, after VGG (Simonyan & Zisserman 2014), with batch normalisation; a unit sees 32
-/// pixels, the whole of a CIFAR image.
+use crate::{Architecture, Naming, Width};
+
+/// A small VGG (Simonyan & Zisserman 2014, <https://arxiv.org/abs/1409.1556>): pairs of padded 3x3 convolutions, with
+/// batch normalisation. The receptive field of 32 pixels is as large as a CIFAR image.
 pub(crate) const ARCHITECTURE: Architecture = Architecture {
     name: "vgg-small",
-    description: "VGG-like with batch normalisation: 32, 32, pool, 64, 64, pool, 128, 128",
+    description: "a small VGG (Simonyan & Zisserman 2014) with batch normalisation",
     default_head: "gap-fc",
     default_input: [3, 32, 32],
     default_classes: 10,
-    naming: Naming::Plain,
+    naming: Naming::VGG,
     layers,
 };
 
 fn layers<'a>(input: &[usize], width: Width, vb: VarBuilder<'a>) -> Result<Sequential> {
-    // The batch normalisation's shift stands in for the bias.
+    // The shift of the batch normalisation replaces the bias.
     let conv3 = |stack: Stack<'a>, channels| {
         stack.conv_with(width.of(channels), Conv2dConfig::same(3).without_bias()).batch_norm().relu()
     };

@@ -1,4 +1,5 @@
-//! A prepared network allocates nothing for an image after the first. (A program of its own: it has an allocator that counts.)
+//! A prepared network allocates nothing for an image after the first. The test is alone in its program, because it
+//! replaces the allocator.
 
 use candle_core::{DType, Device, Result};
 use candle_nn::{VarBuilder, VarMap};
@@ -6,22 +7,23 @@ use models::ModelName;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+/// The allocator of the system, which counts the allocations of each thread.
 struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: everything is left to the system's allocator.
+// SAFETY: all calls are passed on to the allocator of the system.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller keeps the promises that the allocator of the system demands.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller keeps the promises that the allocator of the system demands.
         unsafe { System.dealloc(pointer, layout) }
     }
 }

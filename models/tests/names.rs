@@ -1,4 +1,4 @@
-//! Models by name, and what is said about a wrong one.
+//! The names of models, and the messages about wrong ones.
 
 use candle_core::{DType, Device};
 use candle_nn::{VarBuilder, VarMap};
@@ -47,6 +47,24 @@ fn a_width_that_is_not_positive_is_refused() {
         assert!(error.contains("positive number"), "{error}");
     }
     assert!(error_of("nin", [3, 32, 32], 0.).contains("positive number"));
+}
+
+#[test]
+fn a_model_is_built_at_the_width_of_its_name_or_of_the_configuration() {
+    for (model, width, channels) in [
+        ("resnet8@0.5", 1., 32),
+        ("resnet8", 0.5, 32),
+        ("resnet8@0.5", 0.5, 32),
+        ("resnet8@1", 0.5, 32),
+        ("resnet8", 1., 64),
+    ] {
+        let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
+        let config = ModelConfig { width, ..models::find("resnet8").unwrap().config().unwrap() };
+        let net = models::build(model, &config, vb).unwrap();
+        assert_eq!(net.backbone.output, [channels, 8, 8], "{model} with the width {width}");
+    }
+    let error = error_of("resnet8@0.5", [3, 32, 32], 0.25);
+    assert!(error.contains("`resnet8@0.5`") && error.contains("0.25"), "{error}");
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! The prepared form of a network gives the logits of the plain one.
+//! A prepared network gives the logits of the network itself.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
 use layers::{Layer, Mode};
 use models::{Classifier, ModelConfig, ModelName};
 
-/// Relative to the largest logit, or 1.
+/// The largest difference, relative to the largest logit or to 1.
 const TOLERANCE: f32 = 1e-5;
 
 const HEADS: [&str; 14] = [
@@ -31,7 +31,7 @@ fn build(model: &str, change: impl FnOnce(ModelConfig) -> ModelConfig) -> Result
     let name: ModelName = model.parse().unwrap();
     let config = change(name.config().unwrap());
     let net = name.architecture().build(&config, vb)?;
-    // Batch normalisations that do something.
+    // By default, batch normalisation in inference would change nothing.
     for (name, variable) in variables.data().lock().unwrap().iter() {
         if name.ends_with("running_mean") {
             variable.set(&Tensor::randn(0f32, 0.3, variable.shape(), &Device::Cpu)?)?;
@@ -54,7 +54,7 @@ fn assert_close(what: &str, prepared: &Tensor, plain: &Tensor) -> Result<()> {
     Ok(())
 }
 
-/// Growing, shrinking and repeated batches, through tensors and through slices.
+/// Compares batches of growing, shrinking and repeated sizes, as tensors and as slices.
 fn assert_prepared_is_plain(what: &str, net: &Classifier, input: [usize; 3]) -> Result<()> {
     let mut prepared = net.prepare(&input)?;
     for batch in [1, 2, 5, 1, 12, 5] {
@@ -71,7 +71,7 @@ fn assert_prepared_is_plain(what: &str, net: &Classifier, input: [usize; 3]) -> 
 #[test]
 fn every_model_gives_the_same_logits_when_prepared() -> Result<()> {
     for architecture in models::list() {
-        // Narrow where the full width would take long.
+        // The full width of these would take long.
         let name = match architecture.name {
             name @ ("nin" | "all-cnn-c" | "mobilenet-v1") => format!("{name}@0.25"),
             name => name.to_string(),
@@ -119,7 +119,7 @@ fn what_is_trained_afterwards_does_not_change_a_prepared_network() -> Result<()>
     )
 }
 
-/// Into which pieces a batch is cut depends on the threads; what is computed for an image does not.
+/// The number of threads determines into which pieces a batch is cut, but not what is computed for an image.
 #[test]
 fn a_prepared_network_gives_the_same_bits_on_any_number_of_threads() -> Result<()> {
     for model in ["two-conv", "resnet8", "mobilenet-v1@0.25"] {

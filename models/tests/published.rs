@@ -1,4 +1,4 @@
-//! The figures the networks were published with.
+//! The numbers and names with which the architectures were published.
 
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{VarBuilder, VarMap};
@@ -61,11 +61,11 @@ fn mobilenet_v1_has_the_published_numbers() {
         let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
         models::summary(&architecture.build(&config, vb).unwrap(), &config.input).unwrap()
     };
-    // Keras' figures, and the 569 million of the paper's table 8.
+    // The numbers of Keras; table 8 of the paper has 569 million multiply-accumulates.
     let imagenet = summary([3, 224, 224], 1000, 1.);
     assert_eq!((imagenet.trainable_params, imagenet.params), (4_231_976, 4_253_864));
     assert_eq!(imagenet.macs, 568_740_352);
-    // MLPerf Tiny says about 7.5 million.
+    // MLPerf Tiny gives about 7.5 million.
     assert_eq!(summary([3, 96, 96], 2, 0.25).macs, 7_489_664);
 }
 
@@ -102,6 +102,7 @@ fn described_parameters_are_the_stored_ones_and_the_rows_add_up() {
             let summary = models::summary(&net, &config.input).unwrap();
             assert_eq!((summary.trainable_params, summary.params), (trainable, stored), "{}", architecture.name);
             assert_eq!(summary.layers.iter().map(|layer| layer.params).sum::<usize>(), stored);
+            assert_eq!(summary.layers.iter().map(|layer| layer.trainable_params).sum::<usize>(), trainable);
             assert_eq!(summary.layers.iter().map(|layer| layer.macs).sum::<u64>(), summary.macs);
         }
     }
@@ -171,4 +172,6 @@ fn the_summary_in_json_has_the_totals_and_the_layers() {
     assert_eq!(json["macs"], 12_501_632);
     assert_eq!(json["layers"][0]["path"], "conv1");
     assert_eq!(json["layers"][0]["output"], serde_json::json!([16, 32, 32]));
+    let batch_norm = &json["layers"][1];
+    assert_eq!((&batch_norm["params"], &batch_norm["trainable_params"]), (&64.into(), &32.into()));
 }

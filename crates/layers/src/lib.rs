@@ -43,6 +43,7 @@ mod residual;
 mod rng;
 mod sequential;
 mod stack;
+mod step_counter;
 
 pub use activation::{Flatten, Relu};
 pub use batch_norm::{BatchNorm, BatchNormConfig};
@@ -62,3 +63,4 @@ pub use residual::{PaddedIdentity, Residual};
 pub use rng::rng;
 pub use sequential::Sequential;
 pub use stack::Stack;
+pub use step_counter::StepCounter;

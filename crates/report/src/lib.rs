@@ -8,7 +8,7 @@ pub mod document;
 mod error;
 mod export;
 mod metric;
-mod number;
+pub mod number;
 mod page;
 
 pub use chart::{PlotSpec, figures};

@@ -10,7 +10,7 @@ use crate::{
     suite,
 };
 
-/// What can be listed.
+/// The kinds of things that can be listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Models,
@@ -31,7 +31,7 @@ impl Kind {
         }
     }
 
-    /// The names of this kind with their descriptions.
+    /// Names everything of this kind, with a description of one line each.
     fn items(self) -> Result<Vec<(String, String)>> {
         let owned = |name: &dyn ToString, description: &str| (name.to_string(), description.to_string());
         Ok(match self {
@@ -48,11 +48,11 @@ impl FromStr for Kind {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|kind| kind.name() == text);
-        found.ok_or_else(|| format!("there are {}", Self::ALL.map(Self::name).join(", ")))
+        found.ok_or_else(|| format!("available: {}", Self::ALL.map(Self::name).join(", ")))
     }
 }
 
-/// Prints what there is of one kind, or of all of them. JSON is an array, or an object of arrays.
+/// Prints everything of one kind, as JSON an array, or of all kinds, as JSON an object of arrays.
 pub fn list(kind: Option<Kind>, json: bool) -> Result<()> {
     let kinds = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
     if !json {
