@@ -17,8 +17,9 @@ pub struct Head {
 impl Head {
     /// Builds a head for features of the shape (C, L) or (C, H, W), without the batch axis.
     ///
-    /// In the built-in heads, the parameters `weight` and `bias` of the linear layer or convolution that gives the logits
-    /// lie directly under `vb`. The layers of `fc:…` are numbered as in `torch.nn.Sequential(Flatten, Linear, ReLU, …)`.
+    /// In the built-in heads, the parameters `weight` and `bias` of the linear layer or convolution that gives the
+    /// logits lie directly under `vb`. The layers of `fc:…` are numbered as in
+    /// `torch.nn.Sequential(Flatten, Linear, ReLU, …)`.
     ///
     /// # Errors
     /// A feature shape without spatial axes or with an empty axis, no classes, a `:direct` head for different numbers
