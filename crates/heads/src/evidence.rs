@@ -51,9 +51,9 @@ pub fn class_activation_map(features: &Tensor, weight: &Tensor) -> Result<Tensor
 
 /// Computes gradient × activation, summed over the channels, for each class.
 ///
-/// The function `logits` maps features (N, C, …) to logits (N, K) and is differentiated once per class. If it is linear
-/// in the features, or is so after each pooled value is taken from one position, the maps are exactly the contributions
-/// of the positions: with the bias added, their sum is the logits ([`Reduction::Sum`]).
+/// The function `logits` maps features (N, C, …) to logits (N, K) and is differentiated once per class. If the logits are
+/// linear in the features, or in values that are each taken from one position as by max pooling, the maps are exactly
+/// the contributions of the positions: with the bias added, their sum is the logits ([`Reduction::Sum`]).
 ///
 /// # Shapes
 /// `features` (N, C, …) → (N, `classes`, …).
