@@ -1,108 +1,106 @@
-use crate::attention::Attention;
-use crate::fully_connected::FullyConnected;
-use crate::global::Global;
-use crate::mixture::Mixture;
-use crate::pointwise::Pointwise;
-use crate::pool_linear::PoolLinear;
-use crate::pyramid::Pyramid;
-use crate::smooth_maximum::SmoothMaximum;
-use crate::{Evidence, HeadConfig};
-use candle_core::{Result, Tensor, bail};
-use candle_nn::{ModuleT, VarBuilder};
-use layers::{Description, Layer, Mode, Prepared};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What every head can do beyond computing logits.
-pub(crate) trait Body: Layer {
-    fn pooled(&self, features: &Tensor, mode: Mode) -> Result<Tensor>;
-    fn class_maps(&self, features: &Tensor) -> Result<Evidence>;
+use candle_core::{Result, Tensor, bail};
+use candle_nn::{ModuleT, VarBuilder};
 
-    fn fixed_input(&self) -> bool {
-        false
-    }
-}
+use crate::{ClassifierHead, Description, Evidence, HeadConfig, Layer, Mode, Prepared};
 
-/// An error unless features of this shape, (C, …) with at least one spatial axis, have so many channels.
-pub(crate) fn check_channels(features: &[usize], channels: usize) -> Result<()> {
-    if features.len() < 2 || features[0] != channels {
-        bail!("a head for features of {channels} channels can't take {features:?}")
-    }
-    Ok(())
-}
-
-/// A classifier head: from a feature map to logits.
+/// Any classifier head, from a feature map (N, C, L) or (N, C, H, W) to logits (N, K).
+///
+/// [`Head::new`] builds one that is chosen by name, `Head::from` takes any [`ClassifierHead`].
 pub struct Head {
-    body: Box<dyn Body>,
-    /// Tells one training step from the next where candle's `ModuleT` says only that it trains.
+    head: Box<dyn ClassifierHead>,
+    /// The number of training steps so far that were computed through candle's `ModuleT`, which has no step number.
     module_steps: AtomicU64,
 }
 
 impl Head {
-    /// Builds the head for features of this shape (C, L) or (C, H, W), without the batch axis.
+    /// Builds a head for features of the shape (C, L) or (C, H, W), without the batch axis.
     ///
-    /// Parameters: `weight` and `bias` of the linear layer or convolution that gives the logits, directly under `vb`;
-    /// heads of several layers number them as `torch.nn.Sequential(Flatten, Linear, ReLU, …)` does.
+    /// In the built-in heads, the parameters `weight` and `bias` of the linear layer or convolution that gives the
+    /// logits lie directly under `vb`. The layers of `fc:…` are numbered as in
+    /// `torch.nn.Sequential(Flatten, Linear, ReLU, …)`.
     ///
     /// # Errors
-    /// A feature shape without spatial axes or with an empty one, no classes, or `direct` where channels and classes
-    /// differ.
+    /// A feature shape without spatial axes or with an empty axis, no classes, a `:direct` head for different numbers
+    /// of channels and classes, and parameters that `vb` lacks or holds in another shape.
+    ///
+    /// ```
+    /// use candle_core::{DType, Device};
+    /// use candle_nn::{VarBuilder, VarMap};
+    /// use heads::Head;
+    ///
+    /// let variables = VarMap::new();
+    /// let vb = VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu);
+    /// let head = Head::new(&"fc:128".parse()?, &[64, 5, 5], 10, vb)?;
+    /// assert!(head.fixed_input());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(config: &HeadConfig, features: &[usize], classes: usize, vb: VarBuilder) -> Result<Self> {
-        if features.len() < 2 || features.contains(&0) || classes == 0 {
-            bail!("a head needs features (C, L) or (C, H, W) and at least one class, not {features:?} and {classes}")
+        if features.len() < 2 || features.contains(&0) {
+            bail!("a head cannot be built for features {features:?}; it takes (C, L) or (C, H, W) with no empty axis")
         }
-        let c = features[0];
-        let body: Box<dyn Body> = match config {
-            HeadConfig::Fc { hidden, dropout } => {
-                Box::new(FullyConnected::new(features, hidden, *dropout, classes, vb)?)
-            }
-            HeadConfig::Gap { direct } => Box::new(Pointwise::new(Global::Average, *direct, features, classes, vb)?),
-            HeadConfig::Gmp { direct } => Box::new(Pointwise::new(Global::Maximum, *direct, features, classes, vb)?),
-            HeadConfig::GapFc => Box::new(PoolLinear::new(Global::Average, c, classes, vb)?),
-            HeadConfig::GmpFc => Box::new(PoolLinear::new(Global::Maximum, c, classes, vb)?),
-            HeadConfig::AvgmaxFc => Box::new(PoolLinear::new(Mixture::Mean, c, classes, vb)?),
-            HeadConfig::CatavgmaxFc => Box::new(PoolLinear::new(Mixture::Concatenated, c, classes, vb)?),
-            HeadConfig::GemFc => Box::new(PoolLinear::new(SmoothMaximum::gem(vb.clone())?, c, classes, vb)?),
-            HeadConfig::LseFc => Box::new(PoolLinear::new(SmoothMaximum::lse(vb.clone())?, c, classes, vb)?),
-            HeadConfig::SppFc => Box::new(PoolLinear::new(Pyramid, c, classes, vb)?),
-            HeadConfig::AttnFc => Box::new(PoolLinear::new(Attention::new(c, vb.pp("attention"))?, c, classes, vb)?),
-        };
-        Ok(Self { body, module_steps: AtomicU64::new(0) })
+        if classes == 0 {
+            bail!("a head cannot be built for 0 classes; it needs at least one")
+        }
+        Ok(config.build(features, classes, vb)?.into())
     }
 
-    /// The vector per image that the last linear layer gets, (N, D); for `gap` and `gmp`, whose classifier is the
-    /// convolution before pooling, the features pooled the same way (N, C).
+    /// Computes the vector per image that the last linear layer takes. For `gap` and `gmp`, which convolve before they
+    /// pool, it is the features pooled the same way.
+    ///
+    /// # Shapes
+    /// (N, C, …) → (N, D).
+    ///
+    /// # Errors
+    /// Features that the head does not take.
     pub fn pooled(&self, features: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.body.pooled(features, mode)
+        self.head.pooled(features, mode)
     }
 
-    /// The evidence for each class at each position of the features, in evaluation mode.
+    /// Computes the evidence for each class at each position of the features, in evaluation mode.
+    ///
+    /// # Errors
+    /// Features that the head does not take.
     pub fn class_maps(&self, features: &Tensor) -> Result<Evidence> {
-        self.body.class_maps(features)
+        self.head.class_maps(features)
     }
 
-    /// Whether the head takes one size of feature map only.
+    /// Returns whether the head takes feature maps of one size only.
     pub fn fixed_input(&self) -> bool {
-        self.body.fixed_input()
+        self.head.fixed_input()
+    }
+}
+
+impl<T: ClassifierHead + 'static> From<T> for Head {
+    fn from(head: T) -> Self {
+        Self::from(Box::new(head) as Box<dyn ClassifierHead>)
+    }
+}
+
+impl From<Box<dyn ClassifierHead>> for Head {
+    fn from(head: Box<dyn ClassifierHead>) -> Self {
+        Self { head, module_steps: AtomicU64::new(0) }
     }
 }
 
 impl Layer for Head {
-    /// (N, C, L) or (N, C, H, W) → logits (N, K)
     fn forward(&self, features: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.body.forward(features, mode)
+        self.head.forward(features, mode)
     }
 
     fn describe(&self, input: &[usize]) -> Result<Description> {
-        self.body.describe(input)
+        self.head.describe(input)
     }
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
-        self.body.prepare(input)
+        self.head.prepare(input)
     }
 }
 
 impl ModuleT for Head {
-    /// Candle's interface: training with dropout masks that change from call to call, or evaluation.
+    /// Computes the logits through candle's interface, in training or evaluation mode. In training, the dropout masks
+    /// change with every call.
     fn forward_t(&self, features: &Tensor, train: bool) -> Result<Tensor> {
         let mode = if train {
             Mode::Train { seed: 0, step: self.module_steps.fetch_add(1, Ordering::Relaxed) }

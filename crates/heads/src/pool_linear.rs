@@ -1,46 +1,13 @@
-use crate::evidence::class_activation_map;
-use crate::head::{Body, check_channels};
-use crate::{Evidence, Reduction};
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use layers::{Description, Layer, Linear, Mode, Prepared, plain};
 use ops::prepared::Chain;
 
-/// A pooling of all positions to one vector.
-pub trait Pooling: Send + Sync {
-    fn kind(&self) -> &'static str;
+use crate::{ClassifierHead, Description, Evidence, Layer, Linear, Mode, Pooling, Prepared, pooling::check_channels};
 
-    /// (N, C, …) → (N, D)
-    fn pool(&self, features: &Tensor, mode: Mode) -> Result<Tensor>;
-
-    /// D
-    fn outputs(&self, channels: usize) -> usize {
-        channels
-    }
-
-    /// Its own parameters and multiply-accumulates, for features of this shape.
-    fn describe(&self, features: &[usize]) -> Result<Description> {
-        Ok(Description::global(self.kind(), vec![self.outputs(features[0])]))
-    }
-
-    /// Ready for inference on features of this shape; as it is, unless the pooling knows better.
-    fn prepare(&self, features: &[usize]) -> Result<Box<dyn Prepared + '_>> {
-        Ok(plain(features, self.outputs(features[0]), |xs| self.pool(xs, Mode::Inference)))
-    }
-
-    /// The class activation map, unless the pooling knows better.
-    fn class_maps(&self, features: &Tensor, linear: &Linear) -> Result<Evidence> {
-        activation_maps(features, linear.weight(), linear, Reduction::None)
-    }
-}
-
-/// The class activation map of a weight (K, C) with a linear layer's bias.
-pub fn activation_maps(features: &Tensor, weight: &Tensor, linear: &Linear, reduction: Reduction) -> Result<Evidence> {
-    let maps = class_activation_map(features, weight)?;
-    Ok(Evidence { maps, bias: Some(linear.bias().clone()), reduction })
-}
-
-/// Pooling, then a linear layer: all the heads named `…-fc`.
+/// A head that pools the features and applies a linear layer, as all heads named `…-fc` do.
+///
+/// See [`Pooling`] for an example.
+#[derive(Debug, Clone)]
 pub struct PoolLinear<P> {
     pooling: P,
     channels: usize,
@@ -48,6 +15,11 @@ pub struct PoolLinear<P> {
 }
 
 impl<P: Pooling> PoolLinear<P> {
+    /// Builds the head for features of `channels` channels. Its parameters `weight` (K, D) and `bias` (K) lie directly
+    /// under `vb`.
+    ///
+    /// # Errors
+    /// Parameters that `vb` lacks or holds in another shape.
     pub fn new(pooling: P, channels: usize, classes: usize, vb: VarBuilder) -> Result<Self> {
         let linear = Linear::new(pooling.outputs(channels), classes, vb)?;
         Ok(Self { pooling, channels, linear })
@@ -56,7 +28,7 @@ impl<P: Pooling> PoolLinear<P> {
 
 impl<P: Pooling> Layer for PoolLinear<P> {
     fn forward(&self, features: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.linear.forward(&self.pooling.pool(features, mode)?, mode)
+        self.linear.forward(&self.pooled(features, mode)?, mode)
     }
 
     fn describe(&self, input: &[usize]) -> Result<Description> {
@@ -73,9 +45,15 @@ impl<P: Pooling> Layer for PoolLinear<P> {
     }
 }
 
-impl<P: Pooling> Body for PoolLinear<P> {
+impl<P: Pooling> ClassifierHead for PoolLinear<P> {
     fn pooled(&self, features: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.pooling.pool(features, mode)
+        let pooled = self.pooling.pool(features, mode)?;
+        let expected = [features.dim(0)?, self.pooling.outputs(self.channels)];
+        if pooled.dims() != expected {
+            let (name, pooled, features) = (self.pooling.name(), pooled.dims(), features.dims());
+            bail!("the pooling {name} gives {pooled:?} for features {features:?}; the linear layer takes {expected:?}")
+        }
+        Ok(pooled)
     }
 
     fn class_maps(&self, features: &Tensor) -> Result<Evidence> {

@@ -1,14 +1,15 @@
-//! What holds for every head, and the identities between them.
+//! Properties of every built-in head, and identities between heads.
+
+use std::collections::HashMap;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{ModuleT, VarBuilder, VarMap};
 use heads::{Evidence, Head, HeadConfig, Layer, Mode, Reduction};
-use std::collections::HashMap;
 
 const SHAPES: [&[usize]; 3] = [&[6, 5, 5], &[6, 4, 7], &[6, 9]];
 const CLASSES: usize = 3;
 
-/// Values without pattern, some of them negative.
+/// Two images' features with irregular values. Some are negative unless `positive` is set.
 fn features(shape: &[usize], positive: bool) -> Tensor {
     let shape: Vec<usize> = [&[2], shape].concat();
     let n: usize = shape.iter().product();
@@ -29,7 +30,7 @@ fn from_tensors(name: &str, shape: &[usize], tensors: &[(&str, Tensor)]) -> Head
     Head::new(&name.parse().unwrap(), shape, CLASSES, vb).unwrap()
 }
 
-/// What a new head makes of the features (N, C, …) before its last linear layer.
+/// The pooled vectors of a new head for the features (N, C, …).
 fn pooled(name: &str, xs: &Tensor) -> Result<Tensor> {
     build(name, &xs.dims()[1..]).0.pooled(xs, Mode::Eval)
 }
@@ -108,7 +109,7 @@ fn the_reductions_are_those_that_the_heads_promise() -> Result<()> {
         ("fc", Reduction::Sum),
         ("fc+drop0.2", Reduction::Sum),
         ("fc:128", Reduction::None),
-        // As many hidden units as features.
+        // With as many hidden units as features.
         ("fc:150", Reduction::None),
         ("gap", Reduction::Mean),
         ("gap-fc", Reduction::Mean),
@@ -139,11 +140,11 @@ fn a_convolution_before_the_global_average_is_a_linear_layer_after_it_but_not_so
     assert_close(&logits("gap", &before)?, &logits("gap-fc", &after)?, "gap is gap-fc");
     let difference = (logits("gmp", &before)? - logits("gmp-fc", &after)?)?.abs()?.max_all()?.to_scalar::<f32>()?;
     assert!(difference > 1e-2, "gmp and gmp-fc are different functions");
-    // The same function has the same evidence.
+    // The same function has the same maps.
     let maps = |name, tensors: &[(&str, Tensor)]| {
         Ok::<_, candle_core::Error>(from_tensors(name, shape, tensors).class_maps(&xs)?.maps)
     };
-    assert_close(&maps("gap", &before)?, &maps("gap-fc", &after)?, "their maps");
+    assert_close(&maps("gap", &before)?, &maps("gap-fc", &after)?, "the maps of gap and gap-fc");
     Ok(())
 }
 
@@ -206,7 +207,7 @@ fn attention_is_gated_by_a_sigmoid() -> Result<()> {
     let xs = Tensor::new(&[[[1f32, 2.]]], &Device::Cpu)?;
     assert_close(&head.pooled(&xs, Mode::Eval)?, &full(0.25 * 1. + 0.75 * 2., &[1, 1])?, "attn-fc");
     let maps = head.class_maps(&xs)?.maps.get(0)?.get(0)?;
-    assert_close(&maps, &Tensor::new(&[0.25f32, 1.5], &Device::Cpu)?, "its maps");
+    assert_close(&maps, &Tensor::new(&[0.25f32, 1.5], &Device::Cpu)?, "the maps of attn-fc");
     Ok(())
 }
 

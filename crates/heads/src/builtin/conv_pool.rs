@@ -1,35 +1,67 @@
-use crate::evidence::class_activation_map;
-use crate::global::Global;
-use crate::head::{Body, check_channels};
-use crate::pool_linear::Pooling;
-use crate::{Evidence, Reduction};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use layers::{Description, Layer, Mode, Prepared, uniform, volume};
-use ops::prepared::{Chain, Conv2d, Linear};
-use ops::{Epilogue, Window};
+use layers::{uniform, volume};
+use ops::{
+    Epilogue, Window,
+    prepared::{Chain, Conv2d, Linear},
+};
 
-/// `gap` and `gmp`: a 1×1 convolution from channels to classes, then global pooling.
-pub struct Pointwise {
+use super::global::Global;
+use crate::{
+    ClassifierHead, Description, Evidence, HeadBuilder, HeadKind, Layer, Mode, Pooling, Prepared, Reduction,
+    class_activation_map, pooling::check_channels,
+};
+
+pub(super) const GAP: HeadKind = HeadKind::with_arguments(
+    "gap",
+    "1x1 convolution to the classes, global average (gap:direct: no convolution)",
+    |arguments| parse(Global::Average, arguments),
+)
+.usage("gap, gap:direct");
+
+pub(super) const GMP: HeadKind = HeadKind::with_arguments(
+    "gmp",
+    "1x1 convolution to the classes, global maximum (gmp:direct: no convolution)",
+    |arguments| parse(Global::Maximum, arguments),
+)
+.usage("gmp, gmp:direct");
+
+fn parse(pooling: Global, arguments: &str) -> Option<HeadBuilder> {
+    let direct = match arguments {
+        "" => false,
+        ":direct" => true,
+        _ => return None,
+    };
+    Some(HeadBuilder::new(arguments, move |features, classes, vb| {
+        Ok(Box::new(ConvPool::new(pooling, direct, features, classes, vb)?))
+    }))
+}
+
+/// A 1×1 convolution from channels to classes, followed by global pooling (Lin et al. 2013 with the average, Oquab et
+/// al. 2015 with the maximum).
+struct ConvPool {
     pooling: Global,
     channels: usize,
     classes: usize,
-    /// None where the channels are the classes.
+    /// `None` for a direct head, whose channels are the classes.
     convolution: Option<Convolution>,
 }
 
-/// Parameters of a 1×1 convolution over one or two axes.
+/// The parameters of a 1×1 convolution over one or two spatial axes.
 struct Convolution {
-    /// (K, C, 1) or (K, C, 1, 1)
+    /// The kernels, (K, C, 1) or (K, C, 1, 1).
     weight: Tensor,
     bias: Tensor,
 }
 
-impl Pointwise {
-    pub fn new(pooling: Global, direct: bool, features: &[usize], classes: usize, vb: VarBuilder) -> Result<Self> {
+impl ConvPool {
+    fn new(pooling: Global, direct: bool, features: &[usize], classes: usize, vb: VarBuilder) -> Result<Self> {
         let channels = features[0];
         if direct && channels != classes {
-            bail!("a direct head needs as many channels as classes, not {channels} and {classes}: leave out ':direct'")
+            bail!(
+                "a direct head needs as many channels as classes, not {channels} channels and {classes} classes; \
+                 without `:direct`, a convolution maps one to the other"
+            )
         }
         let convolution = if direct {
             None
@@ -43,7 +75,7 @@ impl Pointwise {
         Ok(Self { pooling, channels, classes, convolution })
     }
 
-    /// The map of each class, without the bias.
+    /// Computes one map per class, without the bias.
     fn maps(&self, features: &Tensor, mode: Mode) -> Result<Tensor> {
         match &self.convolution {
             Some(Convolution { weight, .. }) => {
@@ -55,9 +87,9 @@ impl Pointwise {
     }
 }
 
-impl Layer for Pointwise {
+impl Layer for ConvPool {
     fn forward(&self, features: &Tensor, mode: Mode) -> Result<Tensor> {
-        // The bias is the same everywhere, so it may as well come after the average or the maximum.
+        // The bias is the same at every position, so it can be added after the average or the maximum.
         let pooled = self.pooling.pool(&self.maps(features, mode)?, mode)?;
         match &self.convolution {
             Some(Convolution { bias, .. }) => pooled.broadcast_add(&mode.parameter(bias)),
@@ -77,8 +109,8 @@ impl Layer for Pointwise {
             let convolution = Description::pointwise(kind, output);
             children.push(convolution.with_params((self.channels + 1) * self.classes).with_macs(macs as u64));
         }
-        children.push(Description::global(self.pooling.kind(), vec![self.classes]));
-        Ok(Description::chain("Pointwise", input, children))
+        children.push(Description::global(self.pooling.name(), vec![self.classes]));
+        Ok(Description::chain("ConvPool", input, children))
     }
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
@@ -86,7 +118,7 @@ impl Layer for Pointwise {
         let Some(Convolution { weight, bias }) = &self.convolution else { return self.pooling.prepare(input) };
         let mut maps = volume(input)?;
         let steps: Vec<Box<dyn Prepared>> = match self.pooling {
-            // The average of linear maps is the linear map of the averages, at a fraction of the work.
+            // The average of linear maps is the linear map of the averages, which takes a fraction of the work.
             Global::Average => {
                 let weight = weight.reshape((self.classes, self.channels))?;
                 vec![self.pooling.prepare(input)?, Box::new(Linear::new(&weight, Some(bias), false)?)]
@@ -102,7 +134,7 @@ impl Layer for Pointwise {
     }
 }
 
-impl Body for Pointwise {
+impl ClassifierHead for ConvPool {
     fn pooled(&self, features: &Tensor, mode: Mode) -> Result<Tensor> {
         self.pooling.pool(features, mode)
     }

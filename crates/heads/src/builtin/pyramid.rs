@@ -1,19 +1,24 @@
-use crate::evidence::gradient_times_activation;
-use crate::pool_linear::Pooling;
-use crate::{Evidence, Reduction};
 use candle_core::{Result, Tensor, bail};
-use layers::{Layer, Linear, Mode};
 
-/// The grids of the pyramid.
+use crate::{Evidence, HeadKind, Linear, Mode, PoolLinear, Pooling, Reduction, pooling::contributions};
+
+pub(super) const SPP_FC: HeadKind =
+    HeadKind::new("spp-fc", "spatial pyramid of maxima (1, 2, 4), linear", |features, classes, vb| {
+        Ok(Box::new(PoolLinear::new(Pyramid, features[0], classes, vb)?))
+    });
+
+/// The grids of the pyramid: 1×1, 2×2 and 4×4 bins.
 const LEVELS: [usize; 3] = [1, 2, 4];
 
-/// Spatial pyramid pooling (He et al. 2014): the maxima over grids of 1×1, 2×2 and 4×4, so the length is fixed whatever
-/// the size. A single spatial axis is an image of height 1, whose rows of bins are equal.
+/// Spatial pyramid pooling (He et al. 2014): the maximum of each bin of several grids, so that the output has the same
+/// length for every input size.
+///
+/// Features with a single spatial axis are treated as an image of height 1, so all rows of bins are equal.
 #[derive(Debug, Clone, Copy)]
-pub struct Pyramid;
+struct Pyramid;
 
 impl Pooling for Pyramid {
-    fn kind(&self) -> &'static str {
+    fn name(&self) -> &str {
         "SpatialPyramidPool"
     }
 
@@ -31,11 +36,9 @@ impl Pooling for Pyramid {
         channels * LEVELS.iter().map(|n| n * n).sum::<usize>()
     }
 
-    /// Each maximum comes from one position, so gradient × activation puts its contribution there.
+    /// Each maximum comes from one position, so gradient × activation is exactly the contribution of that position.
     fn class_maps(&self, features: &Tensor, linear: &Linear) -> Result<Evidence> {
-        let classes = linear.bias().dim(0)?;
-        let logits = |f: &Tensor| linear.forward(&self.pool(f, Mode::Eval)?, Mode::Eval);
-        let maps = gradient_times_activation(features, classes, logits)?;
+        let maps = contributions(self, features, linear)?;
         Ok(Evidence { maps, bias: Some(linear.bias().clone()), reduction: Reduction::Sum })
     }
 }

@@ -1,25 +1,67 @@
-use crate::evidence::gradient_times_activation;
-use crate::head::Body;
-use crate::{Evidence, Reduction};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use layers::{Description, Flatten, Layer, Linear, Mode, Prepared, Sequential, Stack};
+use layers::{Flatten, Sequential, Stack};
 use ops::prepared::Chain;
 
-/// `fc` and `fc:…`: flatten, hidden layers with ReLU and dropout, linear.
-pub struct FullyConnected {
+use crate::{
+    ClassifierHead, Description, Evidence, HeadBuilder, HeadKind, Layer, Linear, Mode, Prepared, Reduction,
+    gradient_times_activation,
+};
+
+pub(super) const FC: HeadKind = HeadKind::with_arguments("fc", "flatten, linear", parse)
+    .usage("fc, fc:WIDTH[,WIDTH…], fc[:…]+dropP with 0 < P < 1")
+    .examples(&[
+        ("fc:128", "flatten, linear, ReLU, linear (any widths: fc:120,84)"),
+        ("fc:128+drop0.5", "the same with dropout"),
+    ]);
+
+/// Parses `[:WIDTH,…][+dropP]`.
+fn parse(arguments: &str) -> Option<HeadBuilder> {
+    let (widths, dropout) = match arguments.split_once("+drop") {
+        Some((widths, p)) => (widths, p.parse().ok().filter(|p| *p > 0. && *p < 1.)?),
+        None => (arguments, 0.),
+    };
+    let widths: Vec<usize> = match widths {
+        "" => Vec::new(),
+        _ => widths.strip_prefix(':')?.split(',').map(positive).collect::<Option<_>>()?,
+    };
+    Some(HeadBuilder::new(print(&widths, dropout), move |features, classes, vb| {
+        Ok(Box::new(FullyConnected::new(features, &widths, dropout, classes, vb)?))
+    }))
+}
+
+fn positive(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|number| *number > 0)
+}
+
+fn print(widths: &[usize], dropout: f64) -> String {
+    let mut text = String::new();
+    if !widths.is_empty() {
+        let widths: Vec<String> = widths.iter().map(usize::to_string).collect();
+        text = format!(":{}", widths.join(","));
+    }
+    if dropout > 0. {
+        text += &format!("+drop{dropout}");
+    }
+    text
+}
+
+/// Flattening, hidden linear layers with ReLU, and a linear layer.
+///
+/// Dropout precedes every linear layer except the first, or the only one if there are no hidden layers.
+struct FullyConnected {
     features: Vec<usize>,
-    /// Flatten and whatever comes before the last linear layer.
+    /// The flattening and everything else before the last linear layer; `None` if that is all.
     hidden: Option<Sequential>,
-    /// The path of the last linear layer, if it has one of its own.
+    /// The path of the last linear layer's parameters; empty if it is the only layer.
     path: String,
     linear: Linear,
-    /// Whether that is the only layer with weights, so that contributions add up to the logits.
+    /// Whether no other layer has weights, so that the contributions of the positions sum to the logits.
     linear_in_features: bool,
 }
 
 impl FullyConnected {
-    pub fn new(features: &[usize], widths: &[usize], dropout: f64, classes: usize, vb: VarBuilder) -> Result<Self> {
+    fn new(features: &[usize], widths: &[usize], dropout: f64, classes: usize, vb: VarBuilder) -> Result<Self> {
         let features = features.to_vec();
         let linear_in_features = widths.is_empty();
         if linear_in_features && dropout == 0. {
@@ -43,11 +85,11 @@ impl FullyConnected {
         Ok(Self { features, hidden: Some(hidden), path, linear, linear_in_features })
     }
 
-    fn check(&self, shape: &[usize]) -> Result<()> {
-        if shape != self.features {
+    fn check(&self, features: &[usize]) -> Result<()> {
+        if features != self.features {
             bail!(
-                "a head of fully connected layers is tied to features of {:?} and can't take {shape:?}: \
-                 global pooling can",
+                "this head of fully connected layers does not take features {features:?}; it is built for {:?} only, \
+                 while heads with global pooling take any size",
                 self.features
             )
         }
@@ -80,9 +122,9 @@ impl Layer for FullyConnected {
     }
 }
 
-impl Body for FullyConnected {
+impl ClassifierHead for FullyConnected {
     fn pooled(&self, features: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.check(&features.dims()[1..])?;
+        self.check(features.dims().get(1..).unwrap_or_default())?;
         match &self.hidden {
             Some(hidden) => hidden.forward(features, mode),
             None => features.flatten_from(1),

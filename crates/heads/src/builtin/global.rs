@@ -1,0 +1,53 @@
+use candle_core::{Result, Tensor};
+use layers::volume;
+use ops::prepared::Pool;
+
+use crate::{Evidence, HeadKind, Linear, Mode, PoolLinear, Pooling, Prepared, Reduction, class_activation_map};
+
+pub(super) const GAP_FC: HeadKind = HeadKind::new("gap-fc", "global average, linear", |features, classes, vb| {
+    Ok(Box::new(PoolLinear::new(Global::Average, features[0], classes, vb)?))
+});
+
+pub(super) const GMP_FC: HeadKind = HeadKind::new("gmp-fc", "global maximum, linear", |features, classes, vb| {
+    Ok(Box::new(PoolLinear::new(Global::Maximum, features[0], classes, vb)?))
+});
+
+/// The average or the maximum over all positions.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Global {
+    Average,
+    Maximum,
+}
+
+impl Pooling for Global {
+    fn name(&self) -> &str {
+        match self {
+            Self::Average => "GlobalAvgPool",
+            Self::Maximum => "GlobalMaxPool",
+        }
+    }
+
+    fn pool(&self, features: &Tensor, _mode: Mode) -> Result<Tensor> {
+        match self {
+            Self::Average => ops::global_avg_pool(features),
+            Self::Maximum => ops::global_max_pool(features),
+        }
+    }
+
+    fn prepare(&self, features: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        let features = volume(features)?;
+        Ok(Box::new(match self {
+            Self::Average => Pool::global_avg(features)?,
+            Self::Maximum => Pool::global_max(features)?,
+        }))
+    }
+
+    fn class_maps(&self, features: &Tensor, linear: &Linear) -> Result<Evidence> {
+        let reduction = match self {
+            Self::Average => Reduction::Mean,
+            Self::Maximum => Reduction::None,
+        };
+        let maps = class_activation_map(features, linear.weight())?;
+        Ok(Evidence { maps, bias: Some(linear.bias().clone()), reduction })
+    }
+}
