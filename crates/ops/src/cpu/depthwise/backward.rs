@@ -36,8 +36,8 @@ pub fn backward(s: &DepthwiseShape, pass: &BackwardPass) -> (Gradients, Vec<f32>
                 let (grid, norm) = (&grid, pass.norm.map(|norm| (norm, pass.saved, n)));
                 let (weight, dx) = (pass.weight, dx.as_deref_mut());
                 pass.x.with(n, 1, s.input_len(), |x| {
-                    let scratch = Scratch { pixels, pixel_gradients, outputs, plane };
-                    dispatch(BackwardKernel { s, grid, x, weight, norm, dy, scratch, dw, db, dx });
+                    let scratch = DepthwiseScratch { pixels, pixel_gradients, outputs, plane };
+                    dispatch(DepthwiseBackwardKernel { s, grid, x, weight, norm, dy, scratch, dw, db, dx });
                 });
             });
             if let Some(dx) = dx {
@@ -50,7 +50,7 @@ pub fn backward(s: &DepthwiseShape, pass: &BackwardPass) -> (Gradients, Vec<f32>
 }
 
 /// Adds one image's part to the gradients of weights and bias, and computes its dx.
-struct BackwardKernel<'a> {
+struct DepthwiseBackwardKernel<'a> {
     s: &'a DepthwiseShape,
     grid: &'a Grid,
     x: &'a [f32],
@@ -58,7 +58,7 @@ struct BackwardKernel<'a> {
     /// With batch normalisation: what its forward pass kept, and the number of the image.
     norm: Option<(&'a SavedNorm<'a>, SavedEpilogue<'a>, usize)>,
     dy: &'a [f32],
-    scratch: Scratch<'a>,
+    scratch: DepthwiseScratch<'a>,
     /// The weight gradient, [`BLOCK_WIDTH`] lanes for each weight; added to.
     dw: &'a mut [f32],
     /// The bias gradient; added to.
@@ -66,7 +66,7 @@ struct BackwardKernel<'a> {
     dx: Option<&'a mut [f32]>,
 }
 
-struct Scratch<'a> {
+struct DepthwiseScratch<'a> {
     /// For an input plane on the grid, with margins.
     pixels: &'a mut [f32],
     /// For the gradient of an input plane on the grid, with margins.
@@ -77,11 +77,11 @@ struct Scratch<'a> {
     plane: &'a mut [f32],
 }
 
-impl Kernel for BackwardKernel<'_> {
+impl Kernel for DepthwiseBackwardKernel<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { s, grid, x, weight, norm, dy, scratch, dw, db, mut dx } = self;
-        let Scratch { pixels, pixel_gradients, outputs, plane } = scratch;
+        let DepthwiseScratch { pixels, pixel_gradients, outputs, plane } = scratch;
         let (input, results, taps) = (s.input_plane(), dy.len() / s.channels, s.taps());
         for channel in 0..s.channels {
             // The gradient of the output plane, then the same on the grid.

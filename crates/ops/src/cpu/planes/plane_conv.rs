@@ -51,12 +51,12 @@ impl PlaneConv {
         let grid = &self.grid;
         let lens = [grid.len_with_margins(self.inputs * grid.phases.len()), grid.positions()];
         scratch::with(lens, |[pixels, sums]| {
-            dispatch(ForwardKernel { conv: self, x, bias, pixels, sums, y });
+            dispatch(PlaneConvKernel { conv: self, x, bias, pixels, sums, y });
         });
     }
 }
 
-struct ForwardKernel<'a> {
+struct PlaneConvKernel<'a> {
     conv: &'a PlaneConv,
     x: &'a [f32],
     bias: Option<&'a [f32]>,
@@ -67,7 +67,7 @@ struct ForwardKernel<'a> {
     y: &'a mut [f32],
 }
 
-impl Kernel for ForwardKernel<'_> {
+impl Kernel for PlaneConvKernel<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { conv, x, bias, pixels, sums, y } = self;

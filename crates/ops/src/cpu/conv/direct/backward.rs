@@ -17,9 +17,9 @@ use crate::cpu::{
     simd::{BLOCK_WIDTH, Kernel, add, dispatch, vectors_mut},
 };
 
-/// The number of positions of a pass over the weights, so that what the products read and write for them stays in the
+/// The number of positions of a chunk, so that what the products read and write for them stays in the
 /// first-level cache; a multiple of [`BLOCK_ROWS`].
-const POSITIONS_PER_PASS: usize = 40 * BLOCK_ROWS;
+const POSITIONS_PER_CHUNK: usize = 40 * BLOCK_ROWS;
 
 /// The backward pass.
 pub struct DirectBackward {
@@ -80,15 +80,15 @@ impl Kernel for DirectBackwardKernel<'_> {
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { s, layout, image, dy, dw, db, mut dx } = self;
         let (padded_positions, positions) = (layout.patch_starts.len(), layout.positions.len());
-        for start in (0..positions).step_by(POSITIONS_PER_PASS) {
-            let pass = start..(start + POSITIONS_PER_PASS).min(positions);
+        for start in (0..positions).step_by(POSITIONS_PER_CHUNK) {
+            let chunk = start..(start + POSITIONS_PER_CHUNK).min(positions);
             let dw_block = dw.len() / layout.channel_blocks;
             let blocks = dy.chunks_exact(padded_positions * BLOCK_WIDTH).zip(dw.chunks_exact_mut(dw_block));
             for ((dy, dw), db) in blocks.zip(db.chunks_mut(BLOCK_WIDTH)) {
-                let dy = &dy[start * BLOCK_WIDTH..pass.end * BLOCK_WIDTH];
+                let dy = &dy[start * BLOCK_WIDTH..chunk.end * BLOCK_WIDTH];
                 let dw = vectors_mut::<S, V>(dw).as_chunks_mut::<BLOCK_ROWS>().0;
                 for (dw, taps) in dw.iter_mut().zip(layout.tap_rows.as_chunks().0) {
-                    let block = block_product::<S, V>(simd, image, taps, layout.positions.range(pass.clone()), dy);
+                    let block = block_product::<S, V>(simd, image, taps, layout.positions.range(chunk.clone()), dy);
                     for (dw, row) in dw.iter_mut().zip(block) {
                         *dw = add::<S, V>(simd, *dw, row);
                     }
@@ -103,10 +103,10 @@ impl Kernel for DirectBackwardKernel<'_> {
             for (block, weight) in weight.chunks_exact(s.out_channels * BLOCK_WIDTH).enumerate() {
                 let i = block * BLOCK_WIDTH;
                 let offset = i / layout.kernel_row_len * layout.row_len + i % layout.kernel_row_len;
-                for first in pass.clone().step_by(BLOCK_ROWS) {
+                for first in chunk.clone().step_by(BLOCK_ROWS) {
                     let rows = std::array::from_fn(|r| (first + r) * BLOCK_WIDTH);
                     let block = block_product::<S, V>(simd, dy, &rows, channels.all(), weight);
-                    for (start, row) in layout.patch_starts[first..pass.end].iter().zip(block) {
+                    for (start, row) in layout.patch_starts[first..chunk.end].iter().zip(block) {
                         let dx = &mut vectors_mut::<S, V>(&mut dx[start + offset..][..BLOCK_WIDTH])[0];
                         *dx = add::<S, V>(simd, *dx, row);
                     }

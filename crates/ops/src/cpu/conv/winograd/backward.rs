@@ -62,8 +62,8 @@ impl BackwardAlgorithm for WinogradBackward {
         let frame = PaddedBackward { s, layout, image_len, images_per_call, want_dy: true };
         frame.run(pass, images, gradients, |PaddedImages { images, dy, dw, db, dx, .. }| {
             scratch::with([t.pixels_len(), layout.channel_blocks * BLOCK_LEN, BLOCK_LEN], |[pixels, dm, dv]| {
-                let (scratch, dx) = (Scratch { pixels, dm, dv }, input.as_ref().zip(dx));
-                dispatch(BackwardKernel { s, layout, t, images, dy, scratch, dw, db, dx });
+                let (scratch, dx) = (BackwardScratch { pixels, dm, dv }, input.as_ref().zip(dx));
+                dispatch(WinogradBackwardKernel { s, layout, t, images, dy, scratch, dw, db, dx });
             });
         });
     }
@@ -74,14 +74,14 @@ impl BackwardAlgorithm for WinogradBackward {
 }
 
 /// Adds the part of a few images to the gradients of weights and bias, and computes their padded dx.
-struct BackwardKernel<'a> {
+struct WinogradBackwardKernel<'a> {
     s: &'a ConvShape,
     layout: &'a PatchLayout,
     t: &'a Tiling<2>,
     images: &'a [f32],
     /// The gradient of the output, for each image (block of channels, position, [`BLOCK_WIDTH`]).
     dy: &'a [f32],
-    scratch: Scratch<'a>,
+    scratch: BackwardScratch<'a>,
     /// The gradient of the transformed weights, in the order of [`weights::pack`]; added to.
     dw: &'a mut [f32],
     /// Added to.
@@ -90,7 +90,7 @@ struct BackwardKernel<'a> {
     dx: Option<(&'a InputWeights, &'a mut [f32])>,
 }
 
-struct Scratch<'a> {
+struct BackwardScratch<'a> {
     /// For the transformed pixels V of a chunk.
     pixels: &'a mut [f32],
     /// For the transformed gradient dM of a chunk's outputs, block of channels by block.
@@ -99,12 +99,12 @@ struct Scratch<'a> {
     dv: &'a mut [f32],
 }
 
-impl Kernel for BackwardKernel<'_> {
+impl Kernel for WinogradBackwardKernel<'_> {
     #[inline(always)]
     #[allow(clippy::needless_range_loop)] // `v` indexes the rows of several slices.
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { s, layout, t, images, dy, scratch, dw, db, mut dx } = self;
-        let Scratch { pixels, dm, dv } = scratch;
+        let BackwardScratch { pixels, dm, dv } = scratch;
         let pixel = s.in_channels;
         for tiles in t.chunks(images.len() / t.image_len) {
             transform_pixels::<S, F2, V, 2, 4>(simd, t, s, layout.row_len, tiles, images, pixels);

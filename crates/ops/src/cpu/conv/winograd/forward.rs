@@ -48,28 +48,28 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> ForwardAlgorithm
         scratch::with(lens, |[images, output, pixels, products]| {
             let padded = x.chunks_exact(s.input_len()).zip(images.chunks_exact_mut(t.image_len));
             padded.for_each(|(x, image)| channels_last::pad(s, layout, x, image));
-            let (scratch, transforms) = (Scratch { pixels, products, output }, *transforms);
-            dispatch(ForwardKernel { s, layout, t, images, weight, scratch, bias, y, winners, transforms });
+            let (scratch, transforms) = (ForwardScratch { pixels, products, output }, *transforms);
+            dispatch(WinogradForwardKernel { s, layout, t, images, weight, scratch, bias, y, winners, transforms });
         });
     }
 }
 
 /// Computes the results of a few images.
-struct ForwardKernel<'a, F, const OUT: usize, const IN: usize> {
+struct WinogradForwardKernel<'a, F, const OUT: usize, const IN: usize> {
     s: &'a ConvShape,
     layout: &'a PatchLayout,
     t: &'a Tiling<OUT>,
     /// Padded, channels last, [`Tiling::image_len`] values each.
     images: &'a [f32],
     weight: &'a [f32],
-    scratch: Scratch<'a>,
+    scratch: ForwardScratch<'a>,
     bias: Option<&'a [f32]>,
     y: &'a mut [f32],
     winners: Option<&'a mut [u8]>,
     transforms: PhantomData<F>,
 }
 
-struct Scratch<'a> {
+struct ForwardScratch<'a> {
     /// For the transformed pixels of a chunk.
     pixels: &'a mut [f32],
     /// For the transformed outputs of a chunk and a block of channels.
@@ -78,11 +78,11 @@ struct Scratch<'a> {
     output: &'a mut [f32],
 }
 
-impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for ForwardKernel<'_, F, OUT, IN> {
+impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for WinogradForwardKernel<'_, F, OUT, IN> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { s, layout, t, images, weight, scratch, bias, y, mut winners, transforms: _ } = self;
-        let Scratch { pixels, products, output } = scratch;
+        let ForwardScratch { pixels, products, output } = scratch;
         let (image_len, block_len) = (layout.blocked_len(), layout.blocked_len() / layout.channel_blocks);
         for tiles in t.chunks(images.len() / t.image_len) {
             transform_pixels::<S, F, V, OUT, IN>(simd, t, s, layout.row_len, tiles, images, pixels);
