@@ -128,7 +128,7 @@ pub(crate) fn input_coefficients(
 }
 
 struct BatchNorm {
-    dims: kernel::Dims,
+    dims: [usize; 3],
     mean: Vec<f32>,
     /// 1 / √(var + ε)
     inverse_std: Vec<f32>,
@@ -138,7 +138,7 @@ struct BatchNorm {
 }
 
 impl BatchNorm {
-    fn new(dims: kernel::Dims, mean: Vec<f32>, var: &[f32], eps: f64, of_batch: bool, relu: bool) -> Self {
+    fn new(dims: [usize; 3], mean: Vec<f32>, var: &[f32], eps: f64, of_batch: bool, relu: bool) -> Self {
         let inverse_std = var.iter().map(|v| (1. / (*v as f64 + eps).sqrt()) as f32).collect();
         Self { dims, mean, inverse_std, of_batch, relu }
     }

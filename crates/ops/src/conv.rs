@@ -1,11 +1,12 @@
-use crate::cpu::source::Source;
-use crate::cpu::tally::Tally;
+use crate::cpu::backward_pass::BackwardPass;
+use crate::cpu::conv_input::ConvInput;
+pub use crate::cpu::epilogue::Epilogue;
+use crate::cpu::epilogue::SavedEpilogue;
+use crate::cpu::image_sums::ImageSums;
 use crate::cpu::{Gradients, conv, fast};
 use crate::weighted::{Call, Weighted, apply};
 use crate::{Window, composed};
 use candle_core::{Result, Shape, Tensor, bail};
-pub use conv::Epilogue;
-use conv::Saved;
 use std::sync::OnceLock;
 
 /// 2-d convolution (cross-correlation), as `torch.nn.functional.conv2d` with zero padding.
@@ -76,7 +77,7 @@ pub(crate) fn check(
     bias: Option<&Tensor>,
     window: &Window,
     epilogue: Epilogue,
-) -> Result<conv::Shape> {
+) -> Result<conv::ConvShape> {
     let out_channels = weight.dim(0)?;
     if weight.elem_count() == 0 || weight.dims()[1..] != [in_channels, window.kernel[0], window.kernel[1]] {
         let (weight, xs) = (weight.dims(), [batch, in_channels, height, width]);
@@ -90,11 +91,11 @@ pub(crate) fn check(
     if epilogue == Epilogue::ReluMaxPool {
         Window::pool(2).output_size(output)?;
     }
-    Ok(conv::Shape { batch, in_channels, out_channels, input, output, window: *window, epilogue })
+    Ok(conv::ConvShape { batch, in_channels, out_channels, input, output, window: *window, epilogue })
 }
 
 struct Conv2d {
-    shape: conv::Shape,
+    shape: conv::ConvShape,
     /// Where the backward pass will want to know them.
     winners: Option<OnceLock<Vec<u8>>>,
 }
@@ -114,23 +115,16 @@ impl Weighted for Conv2d {
 
     fn backward(&self, call: Call) -> Result<Gradients> {
         let saved = match (self.shape.epilogue, self.winners.as_ref().and_then(OnceLock::get)) {
-            (Epilogue::None, _) => Saved::Nothing,
-            (Epilogue::Relu, _) => Saved::Result(call.y),
-            (Epilogue::ReluMaxPool, Some(winners)) => Saved::Winners(winners),
+            (Epilogue::None, _) => SavedEpilogue::Nothing,
+            (Epilogue::Relu, _) => SavedEpilogue::Result(call.y),
+            (Epilogue::ReluMaxPool, Some(winners)) => SavedEpilogue::Winners(winners),
             (Epilogue::ReluMaxPool, None) => {
                 bail!("internal: a backward pass through an operator that kept nothing for it")
             }
         };
-        Ok(conv::backward(
-            &self.shape,
-            Source::Images(call.x),
-            call.weight,
-            saved,
-            None,
-            call.dy,
-            call.want_dx,
-            Tally::NONE,
-        )
-        .0)
+        let Call { x, weight, dy, want_dx, .. } = call;
+        let x = ConvInput::Stored(x);
+        let pass = BackwardPass { x, weight, dy, saved, norm: None, want_dx, dx_sums: ImageSums::NONE };
+        Ok(conv::backward(&self.shape, &pass).0)
     }
 }

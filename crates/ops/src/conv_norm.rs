@@ -106,7 +106,7 @@ impl ConvBatchNorm<'_> {
             Box::new(depthwise::check(dims, weight, bias, &window)?)
         } else {
             let shape = check(dims, weight, bias, &window, epilogue)?;
-            Box::new(conv::Shape { epilogue: Epilogue::None, ..shape })
+            Box::new(conv::ConvShape { epilogue: Epilogue::None, ..shape })
         };
         let [batch, channels, height, width] = inner.dims();
         if epilogue == Epilogue::ReluMaxPool && (height < 2 || width < 2) {

@@ -1,5 +1,7 @@
-use crate::cpu::source::Source;
-use crate::cpu::tally::Tally;
+use crate::cpu::backward_pass::BackwardPass;
+use crate::cpu::conv_input::ConvInput;
+use crate::cpu::epilogue::SavedEpilogue;
+use crate::cpu::image_sums::ImageSums;
 use crate::cpu::{self, Gradients, depthwise, fast};
 use crate::weighted::{Call, Weighted, apply};
 use crate::{Window, composed};
@@ -38,7 +40,7 @@ pub(crate) fn check(
     weight: &Tensor,
     bias: Option<&Tensor>,
     window: &Window,
-) -> Result<depthwise::Shape> {
+) -> Result<depthwise::DepthwiseShape> {
     let input = [height, width];
     if channels == 0 || weight.dims() != [channels, 1, window.kernel[0], window.kernel[1]] {
         let (weight, xs) = (weight.dims(), [batch, channels, height, width]);
@@ -47,11 +49,11 @@ pub(crate) fn check(
     if bias.is_some_and(|b| b.dims() != [channels]) {
         bail!("depthwise_conv2d: a bias for {channels} channels must be a vector of {channels}")
     }
-    Ok(depthwise::Shape { batch, channels, input, output: window.output_size(input)?, window: *window })
+    Ok(depthwise::DepthwiseShape { batch, channels, input, output: window.output_size(input)?, window: *window })
 }
 
 struct Depthwise {
-    shape: depthwise::Shape,
+    shape: depthwise::DepthwiseShape,
     relu: bool,
 }
 
@@ -59,7 +61,7 @@ impl Weighted for Depthwise {
     const NAME: &'static str = "depthwise-conv2d";
 
     fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape) {
-        let depthwise::Shape { batch, channels, output: [height, width], .. } = self.shape;
+        let depthwise::DepthwiseShape { batch, channels, output: [height, width], .. } = self.shape;
         let y = depthwise::forward(&self.shape, x, weight, bias, self.relu);
         (y, Shape::from((batch, channels, height, width)))
     }
@@ -67,6 +69,8 @@ impl Weighted for Depthwise {
     fn backward(&self, call: Call) -> Result<Gradients> {
         let masked = self.relu.then(|| cpu::relu::backward(call.y, call.dy));
         let dy = masked.as_deref().unwrap_or(call.dy);
-        Ok(depthwise::backward(&self.shape, Source::Images(call.x), call.weight, None, dy, call.want_dx, Tally::NONE).0)
+        let (x, saved, dx_sums) = (ConvInput::Stored(call.x), SavedEpilogue::Nothing, ImageSums::NONE);
+        let pass = BackwardPass { x, weight: call.weight, dy, saved, norm: None, want_dx: call.want_dx, dx_sums };
+        Ok(depthwise::backward(&self.shape, &pass).0)
     }
 }

@@ -1,8 +1,8 @@
 use super::step::{Pass, Step};
 use super::{BatchStatistics, ConvBatchNorm};
 use crate::cpu::Gradients;
-use crate::cpu::source::Source;
-use crate::cpu::tally::Tally;
+use crate::cpu::conv_input::ConvInput;
+use crate::cpu::image_sums::ImageSums;
 use crate::weighted::{Call, Weighted};
 use candle_core::{Result, Shape, Tensor};
 use std::sync::{Arc, OnceLock};
@@ -71,7 +71,7 @@ impl Weighted for Chain {
 
     fn forward(&self, x: &[f32], weight: &[f32], parameters: Option<&[f32]>) -> (Vec<f32>, Shape) {
         let parameters = parameters.expect("gamma and beta are always given");
-        let (mut x, mut y) = (Source::Images(x), None);
+        let (mut x, mut y) = (ConvInput::Stored(x), None);
         for (i, (step, [weight, parameters])) in self.steps.iter().zip(self.split([weight, parameters])).enumerate() {
             y = step.forward(x, weight, parameters, i + 1 == self.steps.len());
             x = step.output().expect("it has run");
@@ -85,8 +85,8 @@ impl Weighted for Chain {
         let (mut dx, mut sums, mut weights, mut biases) = (None, None, Vec::new(), Vec::new());
         for (i, (step, [weight, parameters])) in self.steps.iter().zip(parts).enumerate().rev() {
             let dy = dx.as_deref().unwrap_or(call.dy);
-            let (x, want_dx) = (Source::Images(call.x), call.want_dx);
-            let pass = Pass { x, weight, dy, want_dx, tally: Tally::NONE };
+            let (x, want_dx) = (ConvInput::Stored(call.x), call.want_dx);
+            let pass = Pass { x, weight, dy, want_dx, tally: ImageSums::NONE };
             let (gradients, tallies) = match i.checked_sub(1).map(|i| &self.steps[i]) {
                 Some(before) => {
                     let x = before.output()?;

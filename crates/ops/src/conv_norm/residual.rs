@@ -1,8 +1,10 @@
 use super::chain::{self, Chain};
 use super::{ConvBatchNorm, composed, joined};
 use crate::conv::{check, conv2d};
-use crate::cpu::source::Source;
-use crate::cpu::tally::Tally;
+use crate::cpu::backward_pass::BackwardPass;
+use crate::cpu::conv_input::ConvInput;
+use crate::cpu::epilogue::SavedEpilogue;
+use crate::cpu::image_sums::ImageSums;
 use crate::cpu::{Gradients, conv, fast, relu};
 use crate::weighted::{Call, Weighted, apply};
 use crate::{BatchStatistics, Epilogue, Window, add_relu};
@@ -82,7 +84,7 @@ pub fn residual_conv_batch_norm_train(
 
 struct Residual {
     body: Chain,
-    projection: Option<conv::Shape>,
+    projection: Option<conv::ConvShape>,
 }
 
 impl Residual {
@@ -122,8 +124,10 @@ impl Weighted for Residual {
             }
             return Ok(gradients);
         };
-        let (x, nothing) = (Source::Images(call.x), conv::Saved::Nothing);
-        let (shortcut, _) = conv::backward(s, x, projection, nothing, None, &dy, call.want_dx, Tally::NONE);
+        let (x, saved) = (ConvInput::Stored(call.x), SavedEpilogue::Nothing);
+        let (want_dx, dx_sums) = (call.want_dx, ImageSums::NONE);
+        let pass = BackwardPass { x, weight: projection, dy: &dy, saved, norm: None, want_dx, dx_sums };
+        let (shortcut, _) = conv::backward(s, &pass);
         if let Some(dx) = &mut gradients.x {
             relu::add_into(dx, &shortcut.x.context("internal: a convolution without the gradient asked for")?);
         }

@@ -1,6 +1,6 @@
-//! Mean softmax cross-entropy: rows are few and short, so this is serial and its sums are f64.
+//! Mean softmax cross-entropy. It runs on one thread and sums in f64: there are few rows, and they are short.
 
-/// `x` is (N, K) with a target below K for each row.
+/// Computes the mean of `−log softmax(x)[target]` over the rows of `x` (N, K). Targets are below K.
 pub fn forward(x: &[f32], targets: &[u32]) -> f32 {
     let losses = rows(x, targets).map(|(row, target)| {
         let (max, sum) = max_and_sum(row);
@@ -9,7 +9,7 @@ pub fn forward(x: &[f32], targets: &[u32]) -> f32 {
     (losses.sum::<f64>() / targets.len() as f64) as f32
 }
 
-/// `(softmax − one-hot) · dy / N`
+/// Computes the gradient of `x`: `(softmax(x) − one_hot(target)) · dy / N`.
 pub fn backward(x: &[f32], targets: &[u32], dy: f32) -> Vec<f32> {
     let scale = dy as f64 / targets.len() as f64;
     let mut gradient = Vec::with_capacity(x.len());
@@ -22,13 +22,14 @@ pub fn backward(x: &[f32], targets: &[u32], dy: f32) -> Vec<f32> {
     gradient
 }
 
+/// Each row with its target.
 fn rows<'a>(x: &'a [f32], targets: &'a [u32]) -> impl Iterator<Item = (&'a [f32], usize)> {
     x.chunks_exact(x.len() / targets.len()).zip(targets.iter().map(|&target| target as usize))
 }
 
-/// The maximum and `Σ exp(x − max)`.
+/// The maximum of a row and `Σ exp(x − max)`.
 fn max_and_sum(row: &[f32]) -> (f32, f64) {
-    // `max` passes over NaN; the sum does not.
+    // `max` ignores NaN, but the sum does not.
     let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     (max, row.iter().map(|&x| exp(x, max)).sum())
 }

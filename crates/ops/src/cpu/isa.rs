@@ -1,25 +1,32 @@
-//! Which instruction set the kernels use: the best at hand, or what the environment variable `OPS_ISA` says
-//! (`portable`, `avx2`, `avx512`), so that all of them can be tested on one machine.
+//! Which instruction set the kernels use: the best that the CPU supports, or the one that the environment variable
+//! `OPS_ISA` names (`portable`, `avx2` or `avx512`), so that all of them can be tested on one machine.
 
-use pulp::Arch;
 use std::sync::OnceLock;
 
+use pulp::Arch;
+
+/// The instruction set in use, decided at the first call.
 pub fn arch() -> Arch {
     static ARCH: OnceLock<Arch> = OnceLock::new();
     *ARCH.get_or_init(|| {
         let Some(wanted) = std::env::var_os("OPS_ISA") else { return Arch::new() };
         named(&wanted.to_string_lossy()).unwrap_or_else(|| {
             let others = ["avx2", "avx512"].into_iter().filter(|name| named(name).is_some());
-            let at_hand: Vec<&str> = ["portable"].into_iter().chain(others).collect();
-            eprintln!("OPS_ISA={}: not known or not at hand here; there is {}", wanted.display(), at_hand.join(", "));
+            let available: Vec<&str> = ["portable"].into_iter().chain(others).collect();
+            eprintln!(
+                "OPS_ISA: unsupported instruction set `{}`; available on this CPU: {}",
+                wanted.display(),
+                available.join(", ")
+            );
             Arch::new()
         })
     })
 }
 
-/// The name of the instruction set that the kernels use: `avx512f`, `avx2+fma`, `neon` or `portable`.
+/// The name of the instruction set that the CPU kernels use: `avx512f`, `avx2+fma`, `neon` or `portable`.
 ///
-/// It is the best at hand, unless the environment variable `OPS_ISA` names another (`portable`, `avx2`, `avx512`).
+/// It is the best that the CPU supports, unless the environment variable `OPS_ISA` names another (`portable`, `avx2`
+/// or `avx512`). Results are the same to the bit only on the same instruction set.
 pub fn instruction_set() -> &'static str {
     match arch() {
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -32,7 +39,7 @@ pub fn instruction_set() -> &'static str {
     }
 }
 
-/// AVX, if it is in use.
+/// A token for AVX intrinsics, if the instruction set in use includes AVX.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub fn avx() -> Option<pulp::core_arch::x86::Avx> {
@@ -43,7 +50,7 @@ pub fn avx() -> Option<pulp::core_arch::x86::Avx> {
     }
 }
 
-/// The instruction set of this name, if this machine has it.
+/// The instruction set of this name, if the CPU supports it.
 fn named(name: &str) -> Option<Arch> {
     match name {
         "portable" => Some(Arch::Scalar),
@@ -55,8 +62,10 @@ fn named(name: &str) -> Option<Arch> {
     }
 }
 
-/// Defines a function whose body is compiled for each instruction set and runs on the one in use. (A closure given to
-/// `Arch::dispatch` would not do: where it is not inlined it is compiled for none of them.)
+/// Declares a function whose body is compiled once for each instruction set; a call runs the one in use.
+///
+/// The body becomes the method of a struct that holds the arguments. A closure given to `Arch::dispatch` would be
+/// shorter, but where the compiler does not inline it, it is compiled without vector instructions.
 macro_rules! vectorised {
     ($(#[$doc:meta])* $vis:vis fn $name:ident<$life:lifetime>($($arg:ident: $type:ty),* $(,)?) $(-> $out:ty)? $body:block) => {
         $(#[$doc])*

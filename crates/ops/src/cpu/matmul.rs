@@ -1,8 +1,8 @@
-//! Matrix products by the `gemm` crate, one thread each: the callers are parallel over images or rows.
+//! Matrix products with the `gemm` crate, each on one thread: the callers are parallel over rows.
 
 use gemm::{Parallelism, gemm};
 
-/// A matrix in a slice, with the distances between rows and between columns.
+/// A matrix in a slice.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
     values: &'a [f32],
@@ -13,12 +13,13 @@ pub struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// `rows` × `columns` values in row-major order.
+    /// Wraps `rows` × `columns` values in row-major order.
     pub fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
         assert_eq!(values.len(), rows * columns);
         Self { values, rows, columns, row_stride: columns, column_stride: 1 }
     }
 
+    /// The transposed matrix on the same values.
     pub fn transposed(self) -> Self {
         Self {
             rows: self.columns,
@@ -30,19 +31,20 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// `out = a · b`, or `out += a · b` with `accumulate`; `out` is row-major.
-pub fn matmul(out: &mut [f32], a: Matrix, b: Matrix, accumulate: bool) {
+/// Writes `a · b` to `out`, in row-major order.
+pub fn matmul(out: &mut [f32], a: Matrix, b: Matrix) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert_eq!(k, b.rows);
     assert_eq!(out.len(), m * n);
-    if k == 0 && !accumulate {
+    if k == 0 {
         out.fill(0.);
     }
     if m == 0 || n == 0 || k == 0 {
         return;
     }
-    // SAFETY: `Matrix::new` has checked that rows × columns values lie behind each pointer, and a transposition only
-    // swaps the strides; `out` holds m × n values and, being a unique borrow, overlaps neither input.
+    let accumulate = false;
+    // SAFETY: `Matrix::new` has checked that there are rows × columns values behind each pointer, and a transposition
+    // only swaps the strides. `out` holds m × n values and, being a unique borrow, overlaps neither input.
     unsafe {
         gemm(
             m,

@@ -1,23 +1,26 @@
-//! A fully connected layer for few inputs: dot products along the rows of the weights, which are read once and in order.
-//! (A general matrix product first copies its operands into blocks, more work than the product itself here.)
+//! A fully connected layer for few inputs, as dot products with the rows of the weight matrix. The weights are read once
+//! and in order; a general matrix product would first copy them into packed blocks, which takes longer than so small a
+//! product itself.
 
-use super::tile::{Kernel, Row, WIDTH, vectors};
 use pulp::Simd;
 
-/// Rows of the weights that are gone through together, enough sums to keep the multipliers busy.
-const ROWS: usize = 4;
+use super::simd::{BLOCK_WIDTH, Kernel, Row, vectors};
 
-/// `y = x · Wᵀ + b`, for each input on its own.
+/// The number of rows of the weight matrix per pass over an input: enough independent sums to keep the multipliers
+/// busy.
+const ROWS_PER_PASS: usize = 4;
+
+/// Computes `y = x · Wᵀ + b`, one input after the other.
 pub struct MatVec<'a> {
-    /// (N, D)
+    /// The inputs, (N, D).
     pub x: &'a [f32],
-    /// (K, D)
+    /// The weight matrix, (K, D).
     pub weight: &'a [f32],
-    /// (K)
+    /// The bias, (K).
     pub bias: &'a [f32],
-    /// ReLU on top.
+    /// Whether to apply ReLU.
     pub relu: bool,
-    /// (N, K)
+    /// The result, (N, K).
     pub y: &'a mut [f32],
 }
 
@@ -28,14 +31,14 @@ impl Kernel for MatVec<'_> {
         let outputs = bias.len();
         let inputs = weight.len() / outputs;
         let floor = if relu { 0. } else { f32::NEG_INFINITY };
-        for first in (0..outputs).step_by(ROWS) {
-            let rows: [&[f32]; ROWS] =
+        for first in (0..outputs).step_by(ROWS_PER_PASS) {
+            let rows: [&[f32]; ROWS_PER_PASS] =
                 std::array::from_fn(|r| &weight[(first + r).min(outputs - 1) * inputs..][..inputs]);
             for (x, y) in x.chunks_exact(inputs).zip(y.chunks_exact_mut(outputs)) {
-                let products = dot::<S, V>(simd, x, &rows);
+                let products = dot_products::<S, V>(simd, x, &rows);
                 for ((y, bias), product) in y[first..].iter_mut().zip(&bias[first..]).zip(products) {
                     let v = product + bias;
-                    // Written so that NaN stays NaN.
+                    // Not `max`, so that NaN stays NaN.
                     *y = if v < floor { floor } else { v };
                 }
             }
@@ -43,12 +46,12 @@ impl Kernel for MatVec<'_> {
     }
 }
 
-/// `x` times each row.
+/// The dot product of `x` and each row.
 #[inline(always)]
-fn dot<S: Simd, const V: usize>(simd: S, x: &[f32], rows: &[&[f32]; ROWS]) -> [f32; ROWS] {
-    let whole = x.len() / WIDTH;
+fn dot_products<S: Simd, const V: usize>(simd: S, x: &[f32], rows: &[&[f32]; ROWS_PER_PASS]) -> [f32; ROWS_PER_PASS] {
+    let whole = x.len() / BLOCK_WIDTH;
     let vectors_of_rows = rows.map(|row| &vectors::<S, V>(row)[..whole]);
-    let mut sums: [Row<S, V>; ROWS] = [[simd.splat_f32s(0.); V]; ROWS];
+    let mut sums: [Row<S, V>; ROWS_PER_PASS] = [[simd.splat_f32s(0.); V]; ROWS_PER_PASS];
     for (i, x) in vectors::<S, V>(x)[..whole].iter().enumerate() {
         for (sums, row) in sums.iter_mut().zip(vectors_of_rows) {
             for v in 0..V {
@@ -56,7 +59,7 @@ fn dot<S: Simd, const V: usize>(simd: S, x: &[f32], rows: &[&[f32]; ROWS]) -> [f
             }
         }
     }
-    let rest = whole * WIDTH..x.len();
+    let rest = whole * BLOCK_WIDTH..x.len();
     std::array::from_fn(|r| {
         let sum = sums[r].into_iter().fold(simd.splat_f32s(0.), |sum, v| simd.add_f32s(sum, v));
         let tail: f32 = x[rest.clone()].iter().zip(&rows[r][rest.clone()]).map(|(x, w)| x * w).sum();

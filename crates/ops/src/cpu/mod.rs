@@ -1,39 +1,40 @@
-//! The CPU kernels, on plain f32 slices: one file each, no tensors, no autograd. What is here for a kernel is
-//! reached through the custom operator of the same name one folder up.
+//! CPU kernels on plain f32 slices. They know nothing of tensors and autograd: the operators that call them are the
+//! files one folder up.
 //!
-//! Two rules hold for all of them. Work is cut into pieces that do not depend on the number of threads, and partial
-//! results are reduced in a fixed order, so results are equal to the bit on any number of threads. Loops that should
-//! be vectorised are `vectorised!` functions or `tile::Kernel`s, compiled for each instruction set; sums that a compiler
-//! may not reorder are written with explicit lanes.
+//! Two rules hold for all of them:
+//!
+//! * Results have the same bits on any number of threads. Work is split into pieces whose sizes do not depend on the
+//!   number of threads ([`parallel`]), and partial sums are added in a fixed order ([`image_groups`]).
+//! * Hot loops are compiled once for each instruction set, and the one to run is chosen at run time: they are
+//!   functions declared with `vectorised!` ([`isa`]) or implementations of [`simd::Kernel`]. The compiler may not
+//!   reorder floating-point sums, so sums that should be vectorised keep explicit lanes ([`reduce`]).
 
+pub mod backward_pass;
 pub mod batch_norm;
 pub mod conv;
+pub mod conv_input;
 pub mod conv_norm;
 pub mod cross_entropy;
 pub mod depthwise;
+pub mod epilogue;
+mod gradients;
+mod image_groups;
+pub mod image_sums;
 mod isa;
 pub mod linear;
 pub mod matmul;
 pub mod matvec;
+mod micro_kernel;
 pub mod parallel;
 pub mod planes;
 pub mod pool;
 pub mod reduce;
 pub mod relu;
 pub mod scratch;
-pub mod source;
+pub mod simd;
 mod storage;
-pub mod tally;
-pub mod tile;
 mod transpose;
 
-/// Of an operator with weights.
-pub struct Gradients {
-    /// Unless nobody asked for it.
-    pub x: Option<Vec<f32>>,
-    pub weight: Vec<f32>,
-    pub bias: Vec<f32>,
-}
-
+pub use gradients::Gradients;
 pub use isa::instruction_set;
 pub use storage::{fast, read, storage};

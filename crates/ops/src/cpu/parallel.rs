@@ -1,94 +1,97 @@
-//! Work on buffers cut into chunks, on the current rayon pool where that is worth it. The chunks are the same either
-//! way, whatever the number of threads.
+//! Parallel loops over the chunks of a buffer, on the current rayon pool if there is enough work. The chunks do not
+//! depend on the number of threads.
+
+use std::{cell::Cell, mem::MaybeUninit};
 
 use rayon::prelude::*;
-use std::cell::Cell;
-use std::mem::MaybeUninit;
 
-/// Below this many floating-point operations handing work to other threads costs more than it saves.
-const WORTH_A_THREAD: usize = 1 << 18;
+/// The number of floating-point operations below which handing work to other threads costs more than it saves.
+const MIN_PARALLEL_FLOPS: usize = 1 << 18;
 
-/// Runs `f(i, chunk)` on every chunk of `len` values of `out`; `work` is an estimate of all floating-point operations
-/// together.
-pub fn chunks<A: Send>(out: &mut [A], len: usize, work: usize, f: impl Fn(usize, &mut [A]) + Sync + Send) {
+/// Runs `f(i, chunk)` on every chunk of `len` values of `out`. `flops` is an estimate of the floating-point operations
+/// of all chunks together.
+pub fn chunks<A: Send>(out: &mut [A], len: usize, flops: usize, f: impl Fn(usize, &mut [A]) + Sync + Send) {
     let len = len.max(1);
     let mut nothing = vec![(); out.len().div_ceil(len)];
-    chunks2((out, len), (&mut nothing, 1), work, |i, chunk, _| f(i, chunk));
+    chunks_zip((out, len), (&mut nothing, 1), flops, |i, chunk, _| f(i, chunk));
 }
 
-/// As [`chunks`], over two buffers cut into the same number of chunks.
-pub fn chunks2<A: Send, B: Send>(
+/// Like [`chunks`], over two buffers that have the same number of chunks.
+pub fn chunks_zip<A: Send, B: Send>(
     (a, len_a): (&mut [A], usize),
     (b, len_b): (&mut [B], usize),
-    work: usize,
+    flops: usize,
     f: impl Fn(usize, &mut [A], &mut [B]) + Sync + Send,
 ) {
     assert_eq!(a.len().div_ceil(len_a), b.len().div_ceil(len_b));
-    if a.len() <= len_a || work < WORTH_A_THREAD || rayon::current_num_threads() == 1 || IS_PIECE.get() {
+    if a.len() <= len_a || flops < MIN_PARALLEL_FLOPS || rayon::current_num_threads() == 1 || IN_TASK.get() {
         a.chunks_mut(len_a).zip(b.chunks_mut(len_b)).enumerate().for_each(|(i, (a, b))| f(i, a, b));
     } else {
         a.par_chunks_mut(len_a).zip(b.par_chunks_mut(len_b)).enumerate().for_each(|(i, (a, b))| {
-            let _piece = Piece::start();
+            let _task = Task::start();
             f(i, a, b);
         });
     }
 }
 
 thread_local! {
-    static IS_PIECE: Cell<bool> = const { Cell::new(false) };
+    static IN_TASK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// While it lives its thread does a piece of parallel work and hands nothing over to others: they have their own.
-struct Piece;
+/// Marks its thread as running a parallel task. Loops inside the task stay on the thread: all others are busy with
+/// their own tasks.
+struct Task;
 
-impl Piece {
+impl Task {
     fn start() -> Self {
-        IS_PIECE.set(true);
+        IN_TASK.set(true);
         Self
     }
 }
 
-impl Drop for Piece {
+impl Drop for Task {
     fn drop(&mut self) {
-        IS_PIECE.set(false);
+        IN_TASK.set(false);
     }
 }
 
-/// A new buffer of `total` values, filled as by [`chunks`]. There is no pass over memory to set it to zero: `f` takes
-/// its chunk bit by bit, and gets zeros that are still in the cache when it writes.
-pub fn filled(total: usize, len: usize, work: usize, f: impl Fn(usize, Fresh) + Sync + Send) -> Vec<f32> {
+/// Creates a buffer of `total` values whose chunks of `len` values `f` writes in parallel. `flops` is as for [`chunks`].
+///
+/// The memory is not set to zero in a pass before. `f` takes its chunk piece by piece, and each piece is zeroed when it
+/// is taken, so that it is still in the cache when `f` writes to it.
+pub fn filled(total: usize, len: usize, flops: usize, f: impl Fn(usize, Unwritten) + Sync + Send) -> Vec<f32> {
     let len = len.max(1);
     let mut nothing = vec![(); total.div_ceil(len)];
-    filled2((total, len), (&mut nothing, 1), work, |i, chunk, _| f(i, chunk))
+    filled_zip((total, len), (&mut nothing, 1), flops, |i, chunk, _| f(i, chunk))
 }
 
-/// As [`filled`], along with a buffer that is there already, as by [`chunks2`].
-pub fn filled2<B: Send>(
+/// Like [`filled`], together with an existing buffer that has the same number of chunks.
+pub fn filled_zip<B: Send>(
     (total, len): (usize, usize),
     b: (&mut [B], usize),
-    work: usize,
-    f: impl Fn(usize, Fresh, &mut [B]) + Sync + Send,
+    flops: usize,
+    f: impl Fn(usize, Unwritten, &mut [B]) + Sync + Send,
 ) -> Vec<f32> {
     let mut out = Vec::with_capacity(total);
-    chunks2((&mut out.spare_capacity_mut()[..total], len), b, work, |i, chunk, b| {
+    chunks_zip((&mut out.spare_capacity_mut()[..total], len), b, flops, |i, chunk, b| {
         let mut rest = chunk;
-        f(i, Fresh { rest: &mut rest }, b);
-        Fresh { rest: &mut rest }.take_all();
+        f(i, Unwritten { rest: &mut rest }, b);
+        Unwritten { rest: &mut rest }.zeroed();
     });
-    // SAFETY: `chunks2` has visited every chunk, or panicked; what `f` has not taken of it was taken after it, and
-    // taking initialises.
+    // SAFETY: `chunks_zip` has visited every chunk, or has panicked. What `f` did not take of a chunk was taken after
+    // it, and taking initialises.
     unsafe { out.set_len(total) };
     out
 }
 
-/// Memory that nothing has been written to yet.
-pub struct Fresh<'a, 'b> {
+/// A chunk of a buffer that is not initialised yet.
+pub struct Unwritten<'a, 'b> {
     rest: &'a mut &'b mut [MaybeUninit<f32>],
 }
 
-impl<'b> Fresh<'_, 'b> {
-    /// The next `len` values, set to zero.
-    pub fn take(&mut self, len: usize) -> &'b mut [f32] {
+impl<'b> Unwritten<'_, 'b> {
+    /// Takes the next `len` values, set to zero.
+    pub fn take_zeroed(&mut self, len: usize) -> &'b mut [f32] {
         assert!(len <= self.rest.len());
         let (next, rest) = std::mem::take(self.rest).split_at_mut(len);
         *self.rest = rest;
@@ -97,8 +100,8 @@ impl<'b> Fresh<'_, 'b> {
         unsafe { &mut *(next as *mut [MaybeUninit<f32>] as *mut [f32]) }
     }
 
-    /// All that is left.
-    pub fn take_all(mut self) -> &'b mut [f32] {
-        self.take(self.rest.len())
+    /// Takes all that is left, set to zero.
+    pub fn zeroed(mut self) -> &'b mut [f32] {
+        self.take_zeroed(self.rest.len())
     }
 }

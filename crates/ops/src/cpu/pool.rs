@@ -1,41 +1,46 @@
-//! Pooling over any rectangles, parallel over planes: local, adaptive and global pooling differ only in the ranges of
-//! rows and columns that each output position looks at.
+//! Max and average pooling over rectangular regions, in parallel over planes. Local, adaptive and global pooling differ
+//! only in the ranges of rows and columns that each output position covers.
 
-use super::isa::vectorised;
-use super::{parallel, reduce};
 use std::ops::Range;
 
-/// What each output row and each output column looks at, in an input plane of `size` (height, width).
+use super::{isa::vectorised, parallel, reduce};
+
+/// The regions of an input plane that the output positions cover.
 #[derive(Debug, Clone)]
 pub struct Regions {
+    /// Height and width of the input plane.
     pub size: [usize; 2],
+    /// The input rows that each output row covers.
     pub rows: Vec<Range<usize>>,
+    /// The input columns that each output column covers.
     pub columns: Vec<Range<usize>>,
 }
 
 impl Regions {
-    /// One region that is the whole plane.
+    /// A single region, the whole plane.
     pub fn whole(size: [usize; 2]) -> Self {
         let [rows, columns] = size.map(|n| std::iter::once(0..n).collect());
         Self { size, rows, columns }
     }
 
-    /// Values of an input plane.
+    /// The number of values of an input plane.
     pub fn plane(&self) -> usize {
         self.size[0] * self.size[1]
     }
 
+    /// The number of values of an output plane.
     pub fn output(&self) -> usize {
         self.rows.len() * self.columns.len()
     }
 
-    /// Whether every region is 2×2, side by side: the usual pooling, which has loops of its own.
+    /// Whether the regions are the windows of a 2×2 pooling with stride 2, which has its own vectorised loops.
     fn is_two_by_two(&self) -> bool {
         let halves = |ranges: &[Range<usize>]| ranges.iter().enumerate().all(|(i, r)| *r == (2 * i..2 * i + 2));
         halves(&self.rows) && halves(&self.columns)
     }
 
-    fn each(&self, mut visit: impl FnMut(usize, Range<usize>, Range<usize>)) {
+    /// Calls `visit` with the output index, rows and columns of each region.
+    fn for_each(&self, mut visit: impl FnMut(usize, Range<usize>, Range<usize>)) {
         for (y, rows) in self.rows.iter().enumerate() {
             for (x, columns) in self.columns.iter().enumerate() {
                 visit(y * self.columns.len() + x, rows.clone(), columns.clone());
@@ -44,17 +49,17 @@ impl Regions {
     }
 }
 
-/// How many planes are handed to a thread at once.
-const PLANES: usize = 16;
+/// The number of planes per parallel task.
+const PLANES_PER_TASK: usize = 16;
 
-/// The maximum of each region of each plane; NaN wins, as in PyTorch.
+/// Computes the maximum of each region of each plane. NaN wins, as in PyTorch.
 pub fn max_forward(r: &Regions, x: &[f32]) -> Vec<f32> {
     let mut y = vec![0f32; x.len() / r.plane() * r.output()];
-    max_into(r, x, &mut y, PLANES);
+    max_into(r, x, &mut y, PLANES_PER_TASK);
     y
 }
 
-/// [`max_forward`] into a given result, so many planes at once.
+/// Like [`max_forward`], into a given buffer and with `planes` planes per parallel task.
 pub fn max_into(r: &Regions, x: &[f32], y: &mut [f32], planes: usize) {
     let (plane, output) = (r.plane(), r.output());
     let two_by_two = r.is_two_by_two();
@@ -64,14 +69,14 @@ pub fn max_into(r: &Regions, x: &[f32], y: &mut [f32], planes: usize) {
             if two_by_two {
                 two_by_two_forward(r, x, y);
             } else {
-                r.each(|o, rows, columns| y[o] = x[first_maximum(x, r.size[1], rows, columns)]);
+                r.for_each(|o, rows, columns| y[o] = x[argmax(x, r.size[1], rows, columns)]);
             }
         }
     });
 }
 
 vectorised! {
-/// [`max_forward`] of one plane for 2×2 windows side by side.
+/// Computes [`max_forward`] for one plane and a 2×2 pooling with stride 2.
 fn two_by_two_forward<'a>(r: &'a Regions, x: &'a [f32], y: &'a mut [f32]) {
     for (row, y) in y.chunks_exact_mut(r.columns.len()).enumerate() {
         let (top, bottom) = x[2 * row * r.size[1]..][..2 * r.size[1]].split_at(r.size[1]);
@@ -82,14 +87,16 @@ fn two_by_two_forward<'a>(r: &'a Regions, x: &'a [f32], y: &'a mut [f32]) {
 }
 }
 
+/// The greater of two values; NaN wins.
 #[inline(always)]
 fn greater(a: f32, b: f32) -> f32 {
     if b > a || b.is_nan() { b } else { a }
 }
 
-/// Where the maximum of a region lies: the first in row-major order (the last NaN if there is one, as in PyTorch).
+/// The index of the maximum of a region in its plane: the first in row-major order, but the last NaN if there is one,
+/// as in PyTorch.
 #[inline(always)]
-fn first_maximum(x: &[f32], width: usize, rows: Range<usize>, columns: Range<usize>) -> usize {
+fn argmax(x: &[f32], width: usize, rows: Range<usize>, columns: Range<usize>) -> usize {
     let mut best = rows.start * width + columns.start;
     for row in rows {
         for i in row * width + columns.start..row * width + columns.end {
@@ -101,25 +108,25 @@ fn first_maximum(x: &[f32], width: usize, rows: Range<usize>, columns: Range<usi
     best
 }
 
-/// The whole gradient of each region goes to its first maximum.
+/// Computes the gradient of max pooling: each region's goes to its maximum, the first of equal ones.
 pub fn max_backward(r: &Regions, x: &[f32], dy: &[f32]) -> Vec<f32> {
     let (plane, output) = (r.plane(), r.output());
     let two_by_two = r.is_two_by_two();
-    parallel::filled(x.len(), PLANES * plane, x.len(), |i, dx| {
-        let dx = dx.take_all();
-        let (x, dy) = (&x[i * PLANES * plane..], &dy[i * PLANES * output..]);
+    parallel::filled(x.len(), PLANES_PER_TASK * plane, x.len(), |i, dx| {
+        let dx = dx.zeroed();
+        let (x, dy) = (&x[i * PLANES_PER_TASK * plane..], &dy[i * PLANES_PER_TASK * output..]);
         for ((dx, x), dy) in dx.chunks_exact_mut(plane).zip(x.chunks_exact(plane)).zip(dy.chunks_exact(output)) {
             if two_by_two {
                 two_by_two_backward(r, x, dy, dx);
             } else {
-                r.each(|o, rows, columns| dx[first_maximum(x, r.size[1], rows, columns)] += dy[o]);
+                r.for_each(|o, rows, columns| dx[argmax(x, r.size[1], rows, columns)] += dy[o]);
             }
         }
     })
 }
 
 vectorised! {
-/// [`max_backward`] of one plane for 2×2 windows side by side, without branches.
+/// Computes [`max_backward`] for one plane and a 2×2 pooling with stride 2, without branches.
 fn two_by_two_backward<'a>(r: &'a Regions, x: &'a [f32], dy: &'a [f32], dx: &'a mut [f32]) {
     let width = r.size[1];
     let rows = x.chunks_exact(2 * width).zip(dx.chunks_exact_mut(2 * width));
@@ -144,39 +151,41 @@ fn two_by_two_backward<'a>(r: &'a Regions, x: &'a [f32], dy: &'a [f32], dx: &'a 
 }
 }
 
-/// The sum of each region of each plane, divided by `divisor` (which counts padding where a window has some).
+/// Computes the sum of each region of each plane, divided by `divisor`. The divisor is given because PyTorch counts the
+/// padding of a window, which the regions leave out.
 pub fn avg_forward(r: &Regions, x: &[f32], divisor: usize) -> Vec<f32> {
     let mut y = vec![0f32; x.len() / r.plane() * r.output()];
-    avg_into(r, x, divisor, &mut y, PLANES);
+    avg_into(r, x, divisor, &mut y, PLANES_PER_TASK);
     y
 }
 
-/// [`avg_forward`] into a given result, so many planes at once.
+/// Like [`avg_forward`], into a given buffer and with `planes` planes per parallel task.
 pub fn avg_into(r: &Regions, x: &[f32], divisor: usize, y: &mut [f32], planes: usize) {
     let (plane, output, scale) = (r.plane(), r.output(), 1. / divisor as f32);
     parallel::chunks(y, planes * output, x.len(), |i, y| {
         let x = &x[i * planes * plane..];
         for (y, x) in y.chunks_exact_mut(output).zip(x.chunks_exact(plane)) {
-            r.each(|o, rows, columns| {
+            r.for_each(|o, rows, columns| {
                 y[o] = rows.map(|row| sum_of_row(&x[row * r.size[1]..][columns.clone()])).sum::<f32>() * scale;
             });
         }
     });
 }
 
+/// The sum of the values; short rows are not worth the lanes of [`reduce`].
 #[inline(always)]
 fn sum_of_row(x: &[f32]) -> f32 {
     if x.len() < reduce::LANES { x.iter().sum() } else { reduce::sum(x, |v| v) }
 }
 
-/// Every position of a region gets the same share of its gradient.
+/// Computes the gradient of average pooling: each position of a region gets the same share of the region's.
 pub fn avg_backward(r: &Regions, dy: &[f32], divisor: usize) -> Vec<f32> {
     let (plane, output, scale) = (r.plane(), r.output(), 1. / divisor as f32);
     let len = dy.len() / output * plane;
-    parallel::filled(len, PLANES * plane, len, |i, dx| {
-        let dy = &dy[i * PLANES * output..];
-        for (dx, dy) in dx.take_all().chunks_exact_mut(plane).zip(dy.chunks_exact(output)) {
-            r.each(|o, rows, columns| {
+    parallel::filled(len, PLANES_PER_TASK * plane, len, |i, dx| {
+        let dy = &dy[i * PLANES_PER_TASK * output..];
+        for (dx, dy) in dx.zeroed().chunks_exact_mut(plane).zip(dy.chunks_exact(output)) {
+            r.for_each(|o, rows, columns| {
                 for row in rows {
                     dx[row * r.size[1]..][columns.clone()].iter_mut().for_each(|dx| *dx += dy[o] * scale);
                 }

@@ -1,15 +1,18 @@
-//! Sums with explicit lanes: vectorised, and the same to the bit on every instruction set.
+//! Sums with explicit lanes: they vectorise although the compiler may not reorder floating-point additions, and have
+//! the same bits on every instruction set.
 
-/// Sums are at least this long before their lanes are worth it.
+/// The number of partial sums. Shorter slices are not worth them.
 pub const LANES: usize = 16;
 
-/// `Σ f(values at one place of each slice)` over slices of the same length. Two sums in one pass would not be
-/// vectorised, and what is summed up is in the cache anyway.
+/// `Σ f(values at one index of each slice)` over slices of the same length.
+///
+/// To sum two functions of the same slices, call this twice: a loop with two sums does not vectorise, and in the second
+/// pass the slices are in the cache.
 #[inline(always)]
 pub fn sum_of<const SLICES: usize>(slices: [&[f32]; SLICES], f: impl Fn([f32; SLICES]) -> f32) -> f32 {
     let len = slices[0].len();
     let mut lanes = [0f32; LANES];
-    // Loops, because the closures that `map` wants would be compiled without vector instructions.
+    // Loops rather than `map`, whose closures may be compiled without vector instructions.
     let mut first = 0;
     while first + LANES <= len {
         let mut blocks = [[0f32; LANES]; SLICES];
@@ -42,7 +45,7 @@ pub fn sum_of<const SLICES: usize>(slices: [&[f32]; SLICES], f: impl Fn([f32; SL
     lanes[0]
 }
 
-/// Σ f(a) over a slice.
+/// `Σ f(a)` over the values of a slice.
 #[inline(always)]
 pub fn sum(a: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     sum_of([a], |[a]| f(a))

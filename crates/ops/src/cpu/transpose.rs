@@ -1,25 +1,63 @@
-//! A block of a matrix turned over.
+//! Transposition of matrices in 8×8 blocks.
 
-/// Rows and columns: as many rows as lie side by side in the first-level cache also where they are a multiple of 4 KiB
-/// apart.
-pub const BLOCK: usize = 8;
+/// The number of rows and columns of a block. Eight cache lines fit one set of the first-level cache, so the rows of a
+/// block stay there also where they are a multiple of 4 KiB apart and fall into the same set.
+pub const BLOCK_SIDE: usize = 8;
 
-type Block = [[f32; BLOCK]; BLOCK];
+type Block = [[f32; BLOCK_SIDE]; BLOCK_SIDE];
 
-/// With AVX in three rounds of shuffles that exchange single values, pairs and halves.
+/// Transposes a matrix: `to[j·to_stride + i] = from[i·from_stride + j]` for i < rows and j < columns.
 #[inline(always)]
-pub fn transposed(block: &Block) -> Block {
+pub fn transpose(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize, [rows, columns]: [usize; 2]) {
+    for first in (0..rows).step_by(BLOCK_SIDE) {
+        let count = BLOCK_SIDE.min(rows - first);
+        let to = to[first..].chunks_mut(to_stride).take(columns);
+        if count < BLOCK_SIDE {
+            for (j, to) in to.enumerate() {
+                for (i, to) in to[..count].iter_mut().enumerate() {
+                    *to = from[(first + i) * from_stride + j];
+                }
+            }
+            continue;
+        }
+        let mut lines = [from; BLOCK_SIDE];
+        for (i, line) in lines.iter_mut().enumerate() {
+            *line = &from[(first + i) * from_stride..][..columns];
+        }
+        let mut to = to;
+        let whole = columns / BLOCK_SIDE * BLOCK_SIDE;
+        for j in (0..whole).step_by(BLOCK_SIDE) {
+            let mut block = [[0f32; BLOCK_SIDE]; BLOCK_SIDE];
+            for (row, line) in block.iter_mut().zip(lines) {
+                row.copy_from_slice(&line[j..j + BLOCK_SIDE]);
+            }
+            for (row, to) in transpose_block(&block).iter().zip(to.by_ref()) {
+                to[..BLOCK_SIDE].copy_from_slice(row);
+            }
+        }
+        for (j, to) in (whole..).zip(to) {
+            for (to, line) in to[..BLOCK_SIDE].iter_mut().zip(lines) {
+                *to = line[j];
+            }
+        }
+    }
+}
+
+/// Transposes an 8×8 block of f32.
+#[inline(always)]
+fn transpose_block(block: &Block) -> Block {
     #[cfg(target_arch = "x86_64")]
     if let Some(avx) = super::isa::avx() {
-        return shuffled(avx, block);
+        return transpose_block_avx(avx, block);
     }
     std::array::from_fn(|column| block.map(|row| row[column]))
 }
 
+/// Transposes an 8×8 block of f32 in three rounds of shuffles, which exchange single values, pairs and halves.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn shuffled(avx: pulp::core_arch::x86::Avx, block: &Block) -> Block {
-    let [a, b, c, d, e, f, g, h] = pulp::cast::<Block, [std::arch::x86_64::__m256; BLOCK]>(*block);
+fn transpose_block_avx(avx: pulp::core_arch::x86::Avx, block: &Block) -> Block {
+    let [a, b, c, d, e, f, g, h] = pulp::cast::<Block, [std::arch::x86_64::__m256; BLOCK_SIDE]>(*block);
     let singles = |a, b| (avx._mm256_unpacklo_ps(a, b), avx._mm256_unpackhi_ps(a, b));
     let ((a, b), (c, d), (e, f), (g, h)) = (singles(a, b), singles(c, d), singles(e, f), singles(g, h));
     let pairs = |a, b| (avx._mm256_shuffle_ps::<0b01_00_01_00>(a, b), avx._mm256_shuffle_ps::<0b11_10_11_10>(a, b));
@@ -37,6 +75,6 @@ mod tests {
     fn rows_become_columns() {
         let block: Block = std::array::from_fn(|row| std::array::from_fn(|column| (10 * row + column) as f32));
         let expected: Block = std::array::from_fn(|row| std::array::from_fn(|column| (10 * column + row) as f32));
-        assert_eq!(transposed(&block), expected);
+        assert_eq!(transpose_block(&block), expected);
     }
 }

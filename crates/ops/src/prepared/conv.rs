@@ -6,8 +6,8 @@ use candle_core::{Result, Tensor};
 
 /// [`crate::conv2d`] with what follows it.
 pub struct Conv2d {
-    shape: conv::Shape,
-    packed: conv::Packed,
+    shape: conv::ConvShape,
+    conv: conv::PreparedConv,
     bias: Option<Vec<f32>>,
 }
 
@@ -24,27 +24,27 @@ impl Conv2d {
         [channels, height, width]: [usize; 3],
     ) -> Result<Self> {
         let shape = check((1, channels, height, width), weight, bias, window, epilogue)?;
-        let packed = conv::Packed::for_inference(&shape, &values(weight)?);
-        Ok(Self { shape, packed, bias: bias.map(values).transpose()? })
+        let conv = conv::PreparedConv::for_inference(&shape, &values(weight)?);
+        Ok(Self { shape, conv, bias: bias.map(values).transpose()? })
     }
 }
 
 impl Prepared for Conv2d {
     fn sizes(&self) -> [usize; 2] {
-        [self.shape.image(), self.shape.results()]
+        [self.shape.input_len(), self.shape.result_len()]
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         self.batch(x, y)?;
-        self.packed.forward(x, self.bias.as_deref(), y);
+        self.conv.forward(x, self.bias.as_deref(), y);
         Ok(())
     }
 }
 
 /// [`crate::depthwise_conv2d`], with ReLU on top if asked for.
 pub struct DepthwiseConv2d {
-    shape: depthwise::Shape,
-    packed: planes::Packed,
+    shape: depthwise::DepthwiseShape,
+    conv: planes::PlaneConv,
     bias: Option<Vec<f32>>,
 }
 
@@ -61,21 +61,21 @@ impl DepthwiseConv2d {
         [channels, height, width]: [usize; 3],
     ) -> Result<Self> {
         let shape = crate::depthwise::check((1, channels, height, width), weight, bias, window)?;
-        let packed = shape.packed(&values(weight)?, relu);
-        Ok(Self { shape, packed, bias: bias.map(values).transpose()? })
+        let conv = shape.plane_conv(&values(weight)?, relu);
+        Ok(Self { shape, conv, bias: bias.map(values).transpose()? })
     }
 }
 
 impl Prepared for DepthwiseConv2d {
     fn sizes(&self) -> [usize; 2] {
-        [self.shape.image(), self.shape.results()]
+        [self.shape.input_len(), self.shape.output_len()]
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
-        let work = self.batch(x, y)? * self.shape.work();
+        let work = self.batch(x, y)? * self.shape.flops();
         let [image, results] = self.sizes();
         parallel::chunks(y, results, work, |n, y| {
-            self.packed.image(&x[n * image..][..image], self.bias.as_deref(), y);
+            self.conv.forward_image(&x[n * image..][..image], self.bias.as_deref(), y);
         });
         Ok(())
     }

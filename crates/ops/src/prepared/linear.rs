@@ -1,7 +1,7 @@
 use super::{Prepared, values};
 use crate::cpu::linear;
 use crate::cpu::matvec::MatVec;
-use crate::cpu::tile::dispatch;
+use crate::cpu::simd::dispatch;
 use candle_core::{Result, Tensor, bail};
 
 /// Up to this batch size the inputs are multiplied one by one.

@@ -1,90 +1,147 @@
-//! The gradients behind ReLU and max pooling: of the four positions of a window at most one has a gradient, for each
-//! channel another. Lists of them, by channel and by position, skip the rest exactly.
+//! The gradients behind ReLU and 2×2 max pooling. Of the four output positions of a pooling window at most one has a
+//! gradient, for each channel another, so the gradient of the output is a sparse matrix with at most a quarter of its
+//! elements. Both products skip the zeros exactly: for `dW` the elements are listed by output channel, for `dx` by
+//! position.
 
-use super::super::tile::{Kernel, Term, sparse_row};
-use super::NO_WINNER;
-use super::geometry::{Geometry, Shape};
+use std::{cell::RefCell, ops::Range};
+
 use pulp::Simd;
 
-/// Where the gradient of one image's sums is not zero.
+use super::{
+    algorithm::BackwardAlgorithm,
+    padded_backward::{PaddedBackward, PaddedImages},
+    patch_layout::PatchLayout,
+    shape::ConvShape,
+    weight_order::WeightOrder,
+};
+use crate::cpu::{
+    backward_pass::BackwardPass,
+    epilogue::{NO_WINNER, SavedEpilogue},
+    image_groups::GroupGradients,
+    micro_kernel::{NonZero, add_sparse_product},
+    simd::{Kernel, dispatch},
+};
+
+/// The backward pass behind ReLU and 2×2 max pooling.
+pub struct SparseBackward {
+    s: ConvShape,
+    layout: PatchLayout,
+    /// For the gradient of the input, in [`WeightOrder::PatchRows`].
+    weight: Option<Vec<f32>>,
+}
+
+impl SparseBackward {
+    /// Takes weights (C_out, C_in, kh, kw) if the gradient of the input is wanted.
+    pub fn new(s: &ConvShape, weight: Option<&[f32]>) -> Self {
+        let layout = PatchLayout::channels_last(s);
+        let weight = weight.map(|weight| WeightOrder::PatchRows.pack(s, &layout, weight));
+        Self { s: *s, layout, weight }
+    }
+}
+
+thread_local! {
+    static NON_ZEROS: RefCell<NonZeros> = RefCell::default();
+}
+
+impl BackwardAlgorithm for SparseBackward {
+    fn weight_gradient_len(&self) -> usize {
+        WeightOrder::PatchRows.len(&self.s, &self.layout)
+    }
+
+    fn add_gradients(&self, pass: &BackwardPass, images: Range<usize>, gradients: GroupGradients) {
+        let Self { s, layout, weight } = self;
+        let SavedEpilogue::Winners(winners) = pass.saved else {
+            unreachable!("the forward pass of a convolution with pooling keeps the winners")
+        };
+        let frame = PaddedBackward { s, layout, image_len: layout.image_len, images_per_call: 1, want_dy: false };
+        let len = s.result_len();
+        frame.run(pass, images, gradients, |PaddedImages { numbers, images: image, dw, db, dx, .. }| {
+            NON_ZEROS.with_borrow_mut(|dy| {
+                let n = numbers.start;
+                dy.collect(s, layout, &winners[n * len..][..len], &pass.dy[n * len..][..len]);
+                let dx = weight.as_deref().zip(dx);
+                dispatch(SparseBackwardKernel { s, layout, image, dy, dw, db, dx });
+            });
+        });
+    }
+
+    fn weight_gradient(&self, accumulated: &[f32]) -> Vec<f32> {
+        WeightOrder::PatchRows.unpack(&self.s, &self.layout, accumulated)
+    }
+}
+
+/// The non-zero elements of the gradient of one image's output.
 #[derive(Default)]
-pub struct Terms {
-    /// For each output channel up to a term for each window: where its patch starts, and the gradient.
-    by_channel: Vec<Term>,
+struct NonZeros {
+    /// For each output channel room for an element per pooling window, which multiplies the patch of its position.
+    by_channel: Vec<NonZero>,
     channel_counts: Vec<usize>,
-    /// For each position up to a term for each output channel: where its weights start, and the gradient.
-    by_position: Vec<Term>,
+    /// For each position room for an element per output channel, which multiplies the weights of its channel.
+    by_position: Vec<NonZero>,
     position_counts: Vec<usize>,
 }
 
-impl Terms {
-    pub fn collect(&mut self, s: &Shape, g: &Geometry, winners: &[u8], dy: &[f32]) {
-        let (channels, positions) = (s.out_channels, g.outputs.len());
+impl NonZeros {
+    /// Lists the elements of one image.
+    fn collect(&mut self, s: &ConvShape, layout: &PatchLayout, winners: &[u8], dy: &[f32]) {
+        let (channels, positions) = (s.out_channels, layout.positions.len());
         let windows = positions / 4;
-        let weights = s.window.kernel[0] * g.segment;
-        self.by_channel.resize(channels * windows, Term::default());
-        self.by_position.resize(channels * positions, Term::default());
+        let weights = s.window.kernel[0] * layout.kernel_row_len;
+        self.by_channel.resize(channels * windows, NonZero::default());
+        self.by_position.resize(channels * positions, NonZero::default());
         self.channel_counts.clear();
         self.position_counts.clear();
         self.position_counts.resize(positions, 0);
         for channel in 0..channels {
-            let terms = &mut self.by_channel[channel * windows..][..windows];
+            let of_channel = &mut self.by_channel[channel * windows..][..windows];
             let (dy, winners) = (&dy[channel * windows..][..windows], &winners[channel * windows..][..windows]);
             let mut count = 0;
-            for (window, (&factor, &winner)) in dy.iter().zip(winners).enumerate() {
-                // Without a branch: what does not count is overwritten by the next.
+            for (window, (&value, &winner)) in dy.iter().zip(winners).enumerate() {
+                // Without a branch: an element that does not count is overwritten by the next.
                 let position = 4 * window + (winner % NO_WINNER) as usize;
                 let counts = (winner != NO_WINNER) as usize;
-                terms[count] = Term { start: g.positions[position], factor };
-                let of_position = &mut self.position_counts[position];
-                self.by_position[position * channels + *of_position] = Term { start: channel * weights, factor };
+                of_channel[count] = NonZero { value, start: layout.patch_starts[position] };
+                let position_count = &mut self.position_counts[position];
+                self.by_position[position * channels + *position_count] = NonZero { value, start: channel * weights };
                 count += counts;
-                *of_position += counts;
+                *position_count += counts;
             }
             self.channel_counts.push(count);
         }
     }
 }
 
-/// One image's part of dW and db, and its dx.
-pub struct Backward<'a> {
-    pub s: &'a Shape,
-    pub g: &'a Geometry,
-    pub image: &'a [f32],
-    pub terms: &'a Terms,
-    /// Added to; in the order [`super::Order::OutputsFirst`].
-    pub dw: &'a mut [f32],
-    /// Added to.
-    pub db: &'a mut [f32],
-    pub dx: Option<Dx<'a>>,
+/// Adds one image's part to the gradients of weights and bias, and computes its padded dx.
+struct SparseBackwardKernel<'a> {
+    s: &'a ConvShape,
+    layout: &'a PatchLayout,
+    image: &'a [f32],
+    dy: &'a NonZeros,
+    dw: &'a mut [f32],
+    db: &'a mut [f32],
+    /// The weights, in [`WeightOrder::PatchRows`], and the padded gradient of the image.
+    dx: Option<(&'a [f32], &'a mut [f32])>,
 }
 
-pub struct Dx<'a> {
-    /// In the order [`super::Order::OutputsFirst`].
-    pub weight: &'a [f32],
-    /// Padded, channels last; added to.
-    pub dx: &'a mut [f32],
-}
-
-impl Kernel for Backward<'_> {
+impl Kernel for SparseBackwardKernel<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, g, image, terms, dw, db, dx } = self;
-        let kernel_rows = s.window.kernel[0];
-        let windows = g.outputs.len() / 4;
-        for (channel, (dw, db)) in dw.chunks_exact_mut(kernel_rows * g.segment).zip(db).enumerate() {
-            let terms = &terms.by_channel[channel * windows..][..terms.channel_counts[channel]];
-            *db += terms.iter().map(|term| term.factor).sum::<f32>();
-            for (ky, dw) in dw.chunks_exact_mut(g.segment).enumerate() {
-                sparse_row::<S, V>(simd, dw, terms, &image[ky * g.row..]);
+        let Self { s, layout, image, dy, dw, db, dx } = self;
+        let (kernel_rows, row_len) = (s.window.kernel[0], layout.kernel_row_len);
+        let windows = layout.positions.len() / 4;
+        for (channel, (dw, db)) in dw.chunks_exact_mut(kernel_rows * row_len).zip(db).enumerate() {
+            let elements = &dy.by_channel[channel * windows..][..dy.channel_counts[channel]];
+            *db += elements.iter().map(|element| element.value).sum::<f32>();
+            for (ky, dw) in dw.chunks_exact_mut(row_len).enumerate() {
+                add_sparse_product::<S, V>(simd, dw, elements, &image[ky * layout.row_len..]);
             }
         }
-        let Some(Dx { weight, dx }) = dx else { return };
-        for (position, &count) in terms.position_counts.iter().enumerate() {
-            let terms = &terms.by_position[position * s.out_channels..][..count];
+        let Some((weight, dx)) = dx else { return };
+        for (position, &count) in dy.position_counts.iter().enumerate() {
+            let elements = &dy.by_position[position * s.out_channels..][..count];
             for ky in 0..kernel_rows {
-                let dx = &mut dx[g.positions[position] + ky * g.row..][..g.segment];
-                sparse_row::<S, V>(simd, dx, terms, &weight[ky * g.segment..]);
+                let dx = &mut dx[layout.patch_starts[position] + ky * layout.row_len..][..row_len];
+                add_sparse_product::<S, V>(simd, dx, elements, &weight[ky * row_len..]);
             }
         }
     }

@@ -1,130 +1,140 @@
-//! Where everything lies.
+//! The grid on which plane-wise convolutions run.
+//!
+//! With stride (sh, sw), the pixels of a plane are sorted into sh · sw *phases* by the remainders of row and column, as
+//! by `torch.nn.functional.pixel_unshuffle`. Each phase, and the output, is laid on a grid of the same size. There
+//! output `o` meets a pixel of a given tap at the same distance from `o` everywhere, so that loops over positions are
+//! contiguous whatever the stride.
 
-use super::super::tile::WIDTH;
-use super::rows::{Tap, Taps};
-use super::{interleave, surrounded};
-use crate::Window;
 use std::ops::Range;
 
-/// The pixels of a plane sorted into classes, by the remainders of their row and column by the stride, and each class,
-/// like the output, laid on a grid of the same size: so every tap of the kernel finds what it meets at one distance from
-/// the output on the grid, whatever the stride.
+use super::{
+    deinterleave::{deinterleave, interleave},
+    margins::with_margins,
+    taps::{Tap, Taps},
+};
+use crate::{cpu::simd::BLOCK_WIDTH, window::Window};
+
+/// The layout of the planes of a convolution, and where its taps read there.
 pub struct Grid {
+    /// Height and width of the grid: the maximum of the output's and the phases'.
     pub size: [usize; 2],
     input: [usize; 2],
     output: [usize; 2],
     stride: [usize; 2],
-    /// By row, then by column.
-    pub classes: Vec<Class>,
-    /// What the outputs meet of the classes, lying one after the other.
-    pub seen: Taps,
-    /// The outputs themselves, as if a tap met them.
-    pub outputs: Taps,
-    /// For each distance over the grid which places have something there: all ones or all zeros.
+    /// The phases, in row-major order of their remainders.
+    pub phases: Vec<Phase>,
+    /// For each output, where the taps read the input: in the phases, which lie one after the other.
+    pub input_taps: Taps,
+    /// A single tap that reads the outputs themselves, masked.
+    pub output_tap: Taps,
+    /// Masks of the grid's size, all ones where a tap reads within the plane and all zeros elsewhere. Taps of the same
+    /// mask share it.
     pub masks: Vec<f32>,
-    /// What a tap may read before and behind the planes.
+    /// The number of values that a tap may read before and after the planes.
     pub margin: usize,
 }
 
-/// Pixels that leave the same remainders.
-pub struct Class {
+/// The pixels whose row and column leave the same remainders when divided by the stride.
+pub struct Phase {
     /// The remainders.
     first: [usize; 2],
-    /// How many rows and columns.
+    /// The number of rows and columns.
     count: [usize; 2],
-    /// What has met these pixels.
-    pub met_by: Taps,
+    /// For each pixel of the phase, where the taps that met it read the outputs.
+    pub output_taps: Taps,
 }
 
 impl Grid {
+    /// Takes the sizes (height, width) of the input and the output.
     pub fn new(window: &Window, input: [usize; 2], output: [usize; 2]) -> Self {
         let Window { kernel, stride, padding } = *window;
         let counts = [0, 1].map(|axis| input[axis].div_ceil(stride[axis]));
         let size = [0, 1].map(|axis| output[axis].max(counts[axis]));
-        // No output is further from a pixel than this.
+        // On the grid no output is further from a pixel that it meets.
         let reach = [0, 1].map(|axis| kernel[axis].max(padding[axis]).div_ceil(stride[axis]));
-        let margin = reach[0] * size[1] + reach[1] + WIDTH;
+        let margin = reach[0] * size[1] + reach[1] + BLOCK_WIDTH;
         let mut grid = Self {
             size,
             input,
             output,
             stride,
-            classes: Vec::new(),
-            seen: Taps::new(Vec::new()),
-            outputs: Taps::new(Vec::new()),
+            phases: Vec::new(),
+            input_taps: Taps::new(Vec::new()),
+            output_tap: Taps::new(Vec::new()),
             masks: Vec::new(),
             margin,
         };
-        let outputs = grid.tap(0, 0, [0, 0], output, output);
-        grid.outputs = Taps::new(vec![outputs]);
-        let mut seen = Vec::new();
+        let output_tap = grid.tap(0, 0, [0, 0], output, output);
+        grid.output_tap = Taps::new(vec![output_tap]);
+        let mut input_taps = Vec::new();
         for y in 0..stride[0].min(input[0]) {
             for x in 0..stride[1].min(input[1]) {
-                let (first, plane) = ([y, x], grid.classes.len() * grid.plane());
+                let (first, start) = ([y, x], grid.phases.len() * grid.positions());
                 let count = [0, 1].map(|axis| (input[axis] - first[axis]).div_ceil(stride[axis]));
-                let mut met_by = Vec::new();
+                let mut output_taps = Vec::new();
                 for tap in 0..kernel[0] * kernel[1] {
                     let k = [tap / kernel[1], tap % kernel[1]];
-                    // Output `o` meets pixel `o·stride + k − padding`, which is `i·stride + first` for one class.
+                    // Output `o` meets pixel `o·stride + k − padding`, which is `i·stride + first` in one phase.
                     let distance = [0, 1].map(|axis| k[axis] as isize - (padding[axis] + first[axis]) as isize);
                     if [0, 1].iter().any(|&axis| distance[axis] % stride[axis] as isize != 0) {
                         continue;
                     }
-                    let there = [0, 1].map(|axis| distance[axis] / stride[axis] as isize);
-                    let back = there.map(|distance| -distance);
-                    seen.push(grid.tap(tap, plane, there, count, output));
-                    met_by.push(grid.tap(tap, 0, back, output, count));
+                    let to_pixel = [0, 1].map(|axis| distance[axis] / stride[axis] as isize);
+                    let to_output = to_pixel.map(|distance| -distance);
+                    input_taps.push(grid.tap(tap, start, to_pixel, count, output));
+                    output_taps.push(grid.tap(tap, 0, to_output, output, count));
                 }
-                grid.classes.push(Class { first, count, met_by: Taps::new(met_by) });
+                grid.phases.push(Phase { first, count, output_taps: Taps::new(output_taps) });
             }
         }
-        grid.seen = Taps::new(seen);
+        grid.input_taps = Taps::new(input_taps);
         grid
     }
 
-    /// Places of the grid.
-    pub fn plane(&self) -> usize {
+    /// The number of positions of the grid.
+    pub fn positions(&self) -> usize {
         self.size[0] * self.size[1]
     }
 
-    /// Values of a plane of the output.
+    /// The number of values of an output plane.
     pub fn output_len(&self) -> usize {
         self.output[0] * self.output[1]
     }
 
-    /// Values of a buffer for so many planes with margins.
-    pub fn with_margins(&self, planes: usize) -> usize {
-        planes * self.plane() + 2 * self.margin
+    /// The length of a buffer for this number of planes on the grid, with margins.
+    pub fn len_with_margins(&self, planes: usize) -> usize {
+        planes * self.positions() + 2 * self.margin
     }
 
-    /// Whether the pixels lie on the grid as they are.
+    /// Whether an input plane is laid on the grid as it is.
     pub fn is_input(&self) -> bool {
-        self.classes.len() == 1 && self.size == self.input
+        self.phases.len() == 1 && self.size == self.input
     }
 
-    /// Whether outputs lie on the grid as they are.
+    /// Whether an output plane is laid on the grid as it is.
     pub fn is_output(&self) -> bool {
         self.size == self.output
     }
 
+    /// Where a tap at this distance reads for the first position.
     fn start(&self, [rows, columns]: [isize; 2]) -> usize {
         let distance = rows * self.size[1] as isize + columns;
         self.margin.checked_add_signed(distance).expect("no tap reaches further than the margin")
     }
 
-    /// A tap whose values lie at this distance from the places within `to`, if they are within `from`; its mask is made if
-    /// need be.
-    fn tap(&mut self, tap: usize, plane: usize, distance: [isize; 2], from: [usize; 2], to: [usize; 2]) -> Tap {
-        let is_there = |place: usize, axis: usize| {
-            place.checked_add_signed(distance[axis]).is_some_and(|there| there < from[axis])
+    /// A tap that, for positions within the size `to`, reads at this distance where that is within the size `from`, in
+    /// a plane that starts at `plane`. Adds its mask if there is none like it.
+    fn tap(&mut self, index: usize, plane: usize, distance: [isize; 2], from: [usize; 2], to: [usize; 2]) -> Tap {
+        let reads_inside = |position: usize, axis: usize| {
+            position.checked_add_signed(distance[axis]).is_some_and(|read| read < from[axis])
         };
-        let within = |place: usize, axis: usize| place < to[axis] && is_there(place, axis);
-        let len = self.plane().next_multiple_of(WIDTH);
+        let matters = |position: usize, axis: usize| position < to[axis] && reads_inside(position, axis);
+        let len = self.positions().next_multiple_of(BLOCK_WIDTH);
         let mut mask = vec![0f32; len];
-        let bits = |column| f32::from_bits(if within(column, 1) { u32::MAX } else { 0 });
+        let bits = |column| f32::from_bits(if matters(column, 1) { u32::MAX } else { 0 });
         let columns: Vec<f32> = (0..self.size[1]).map(bits).collect();
         for (row, values) in mask.chunks_exact_mut(self.size[1]).enumerate() {
-            if within(row, 0) {
+            if matters(row, 0) {
                 values.copy_from_slice(&columns);
             }
         }
@@ -134,79 +144,82 @@ impl Grid {
         if known.is_none() {
             self.masks.extend(mask);
         }
-        let everywhere = [0, 1].iter().all(|&axis| (0..to[axis]).all(|place| is_there(place, axis)));
-        Tap { tap, start: plane + self.start(distance), mask: number * len, everywhere }
+        let always_inside = [0, 1].iter().all(|&axis| (0..to[axis]).all(|position| reads_inside(position, axis)));
+        Tap { index, start: plane + self.start(distance), mask: number * len, always_inside }
     }
 
-    /// Lays the output of a plane on the grid.
+    /// Copies an output plane to the grid.
     #[inline(always)]
-    pub fn spread(&self, plane: &[f32], places: &mut [f32]) {
-        for (places, row) in places.chunks_exact_mut(self.size[1]).zip(plane.chunks_exact(self.output[1])) {
-            places[..row.len()].copy_from_slice(row);
+    pub fn scatter_output(&self, plane: &[f32], grid: &mut [f32]) {
+        for (grid, row) in grid.chunks_exact_mut(self.size[1]).zip(plane.chunks_exact(self.output[1])) {
+            grid[..row.len()].copy_from_slice(row);
         }
     }
 
-    /// The way back.
+    /// Copies an output plane from the grid.
     #[inline(always)]
-    pub fn gather(&self, places: &[f32], plane: &mut [f32]) {
-        for (places, row) in places.chunks_exact(self.size[1]).zip(plane.chunks_exact_mut(self.output[1])) {
-            row.copy_from_slice(&places[..row.len()]);
+    pub fn gather_output(&self, grid: &[f32], plane: &mut [f32]) {
+        for (grid, row) in grid.chunks_exact(self.size[1]).zip(plane.chunks_exact_mut(self.output[1])) {
+            row.copy_from_slice(&grid[..row.len()]);
         }
     }
 
-    /// Rows of the input with the classes of their pixels and where those lie on the grid, one row for each class.
+    /// For each row of the input, its index, the phases of its pixels, and where the first phase has its part of the
+    /// row; the part of each next phase is one plane of the grid further.
     #[inline(always)]
-    fn rows(&self) -> impl Iterator<Item = (usize, &[Class], usize)> {
+    fn rows(&self) -> impl Iterator<Item = (usize, &[Phase], usize)> {
         let across = self.stride[1].min(self.input[1]);
-        self.classes.chunks(across).enumerate().flat_map(move |(first, classes)| {
-            let start = first * across * self.plane();
-            (0..classes[0].count[0]).map(move |i| (first + i * self.stride[0], classes, start + i * self.size[1]))
+        self.phases.chunks(across).enumerate().flat_map(move |(first, phases)| {
+            let start = first * across * self.positions();
+            (0..phases[0].count[0]).map(move |i| (first + i * self.stride[0], phases, start + i * self.size[1]))
         })
     }
 
-    /// The pixels of some channels of `x` on the grid, class after class, with margins: where they are or in `places`.
+    /// Lays some channels of the input `x` on the grid, phase after phase, with margins: a slice of `x` where that is
+    /// possible, a copy in `grid` elsewhere.
     #[inline(always)]
-    pub fn pixels<'a>(&self, x: &'a [f32], channels: Range<usize>, places: &'a mut [f32]) -> &'a [f32] {
+    pub fn lay_input<'a>(&self, x: &'a [f32], channels: Range<usize>, grid: &'a mut [f32]) -> &'a [f32] {
         let plane = self.input[0] * self.input[1];
         if self.is_input() {
-            return surrounded(x, channels.start * plane, channels.len() * plane, self.margin, places);
+            return with_margins(x, channels.start * plane, channels.len() * plane, self.margin, grid);
         }
         let planes = x[channels.start * plane..channels.end * plane].chunks_exact(plane);
-        for (plane, places) in planes.zip(places[self.margin..].chunks_mut(self.classes.len() * self.plane())) {
-            self.split(plane, places);
+        for (plane, grid) in planes.zip(grid[self.margin..].chunks_mut(self.phases.len() * self.positions())) {
+            self.split_phases(plane, grid);
         }
-        places
+        grid
     }
 
+    /// Copies an input plane to the grid, phase after phase.
     #[inline(always)]
-    fn split(&self, plane: &[f32], places: &mut [f32]) {
-        for (y, classes, start) in self.rows() {
+    fn split_phases(&self, plane: &[f32], grid: &mut [f32]) {
+        for (y, phases, start) in self.rows() {
             let row = &plane[y * self.input[1]..][..self.input[1]];
-            if let [even, odd] = classes {
-                let (left, right) = places[start..].split_at_mut(self.plane());
-                interleave::unzip(row, &mut left[..even.count[1]], &mut right[..odd.count[1]]);
+            if let [even, odd] = phases {
+                let (left, right) = grid[start..].split_at_mut(self.positions());
+                deinterleave(row, &mut left[..even.count[1]], &mut right[..odd.count[1]]);
                 continue;
             }
-            for (class, places) in classes.iter().zip(places[start..].chunks_mut(self.plane())) {
-                let pixels = row[class.first[1]..].iter().step_by(self.stride[1]);
-                places.iter_mut().zip(pixels).for_each(|(place, pixel)| *place = *pixel);
+            for (phase, grid) in phases.iter().zip(grid[start..].chunks_mut(self.positions())) {
+                let pixels = row[phase.first[1]..].iter().step_by(self.stride[1]);
+                grid.iter_mut().zip(pixels).for_each(|(value, pixel)| *value = *pixel);
             }
         }
     }
 
-    /// The way back.
+    /// Copies an input plane from the grid, where its phases lie one after the other.
     #[inline(always)]
-    pub fn join(&self, places: &[f32], plane: &mut [f32]) {
-        for (y, classes, start) in self.rows() {
+    pub fn merge_phases(&self, grid: &[f32], plane: &mut [f32]) {
+        for (y, phases, start) in self.rows() {
             let row = &mut plane[y * self.input[1]..][..self.input[1]];
-            if let [even, odd] = classes {
-                let (left, right) = places[start..].split_at(self.plane());
-                interleave::zip(&left[..even.count[1]], &right[..odd.count[1]], row);
+            if let [even, odd] = phases {
+                let (left, right) = grid[start..].split_at(self.positions());
+                interleave(&left[..even.count[1]], &right[..odd.count[1]], row);
                 continue;
             }
-            for (class, places) in classes.iter().zip(places[start..].chunks(self.plane())) {
-                let pixels = row[class.first[1]..].iter_mut().step_by(self.stride[1]);
-                pixels.zip(places).for_each(|(pixel, place)| *pixel = *place);
+            for (phase, grid) in phases.iter().zip(grid[start..].chunks(self.positions())) {
+                let pixels = row[phase.first[1]..].iter_mut().step_by(self.stride[1]);
+                pixels.zip(grid).for_each(|(pixel, value)| *pixel = *value);
             }
         }
     }
@@ -214,7 +227,7 @@ impl Grid {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rows::Planes;
+    use super::super::taps::MaskedPlanes;
     use super::*;
 
     #[test]
@@ -227,12 +240,15 @@ mod tests {
                 let window = Window { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2] };
                 let Ok(output) = window.output_size([input, input]) else { continue };
                 let grid = Grid::new(&window, [input, input], output);
-                let places = grid.plane().next_multiple_of(WIDTH);
-                let values = vec![0.; grid.with_margins(grid.classes.len())];
-                let planes = Planes { values: &values, masks: &grid.masks };
-                assert!(grid.seen.fit(planes, places), "{window:?} on {input}");
-                let outputs = Planes { values: &values[..grid.with_margins(1)], ..planes };
-                assert!(grid.classes.iter().all(|class| class.met_by.fit(outputs, places)), "{window:?} on {input}");
+                let positions = grid.positions().next_multiple_of(BLOCK_WIDTH);
+                let values = vec![0.; grid.len_with_margins(grid.phases.len())];
+                let planes = MaskedPlanes { values: &values, masks: &grid.masks };
+                assert!(grid.input_taps.fit(planes, positions), "{window:?} on {input}");
+                let outputs = MaskedPlanes { values: &values[..grid.len_with_margins(1)], ..planes };
+                assert!(
+                    grid.phases.iter().all(|phase| phase.output_taps.fit(outputs, positions)),
+                    "{window:?} on {input}"
+                );
             }
         }
     }

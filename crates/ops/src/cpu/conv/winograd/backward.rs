@@ -1,105 +1,126 @@
-//! The backward pass, of F(2×2, 3×3).
+use std::ops::Range;
 
-use super::super::super::parallel;
-use super::super::super::tile::{Kernel, ROWS, Row, Steps, WIDTH, product, vectors, vectors_mut};
-use super::super::geometry::{Geometry, Shape};
-use super::form::both;
-use super::tiling::{Tile, WORK, transformed};
-use super::{F2, Tiling, multiply, transform_pixels};
 use pulp::Simd;
 
+use super::{
+    stages::{multiply, transform_pixels},
+    tiling::{Tile, Tiling},
+    transforms::{F2, transform_2d},
+    weights,
+};
+use crate::cpu::{
+    backward_pass::BackwardPass,
+    conv::{
+        algorithm::BackwardAlgorithm,
+        input_weights::InputWeights,
+        padded_backward::{PaddedBackward, PaddedImages},
+        patch_layout::PatchLayout,
+        shape::ConvShape,
+    },
+    image_groups::GroupGradients,
+    micro_kernel::{BLOCK_ROWS, Offsets, block_product},
+    scratch,
+    simd::{BLOCK_WIDTH, Kernel, Row, dispatch, vectors, vectors_mut},
+};
+
 const CHUNK: usize = Tiling::<2>::CHUNK;
-const PLACES: usize = Tiling::<2>::PLACES;
+const TILE_LEN: usize = Tiling::<2>::TILE_LEN;
+const BLOCK_LEN: usize = Tiling::<2>::BLOCK_LEN;
 
-impl Tiling<2> {
-    /// Weights (C_out, C_in, 3, 3) as the gradient of the input reads them: (block of inputs, place, output, input of the
-    /// block).
-    pub fn transform_back(&self, s: &Shape, weight: &[f32]) -> Vec<f32> {
-        let block = PLACES * s.out_channels * WIDTH;
-        parallel::filled(self.depth / WIDTH * block, block, WORK * weight.len(), |i, packed| {
-            let packed = packed.take_all();
-            for (output, weight) in weight.chunks_exact(s.patch()).enumerate() {
-                for (input, g) in weight.as_chunks().0[i * WIDTH..].iter().take(WIDTH).enumerate() {
-                    for (place, &value) in transformed::<F2, 2, 4>(g).as_flattened().iter().enumerate() {
-                        packed[(place * s.out_channels + output) * WIDTH + input] = value;
-                    }
-                }
-            }
-        })
-    }
+/// The backward pass of F(2×2, 3×3).
+pub struct WinogradBackward {
+    s: ConvShape,
+    layout: PatchLayout,
+    tiling: Tiling<2>,
+    /// For the gradient of the input, with the weights as packed by [`weights::pack_for_input_gradient`].
+    input: Option<InputWeights>,
+}
 
-    /// For [`Dx::channels`].
-    pub fn output_channels(&self, s: &Shape) -> Steps {
-        Steps::new((0..s.out_channels).map(|c| c / WIDTH * Self::SUMS + c % WIDTH).collect())
-    }
-
-    /// The gradient of the weights from that of the transformed ones, in the order of [`Tiling::transform`].
-    pub fn weight_gradient(&self, s: &Shape, packed: &[f32]) -> Vec<f32> {
-        let (depth, len) = (self.channel_rows.len(), s.out_channels * s.patch());
-        parallel::filled(len, WIDTH * s.patch(), WORK * len, |block, gradient| {
-            let packed = &packed[block * PLACES * depth * WIDTH..];
-            for (i, dg) in gradient.take_all().as_chunks_mut::<9>().0.iter_mut().enumerate() {
-                let (output, input) = (i / s.in_channels, i % s.in_channels);
-                let line = |[a, b, c, d]: [f32; 4]| [a + 0.5 * (b + c), 0.5 * (b - c), 0.5 * (b + c) + d];
-                both!(
-                    [4 => 3],
-                    0.,
-                    |y, x| packed[((4 * y + x) * depth + input) * WIDTH + output],
-                    |du| line(du),
-                    |y, x, value| dg[3 * y + x] = value
-                );
-            }
-        })
+impl WinogradBackward {
+    /// Takes weights (C_out, C_in, 3, 3) if the gradient of the input is wanted.
+    pub fn new(s: &ConvShape, weight: Option<&[f32]>) -> Self {
+        let layout = PatchLayout::channels_last(s);
+        let tiling = Tiling::new(s, &layout);
+        let input = weight.map(|weight| InputWeights {
+            weight: weights::pack_for_input_gradient(&tiling, s, weight),
+            channels: Offsets::new(
+                (0..s.out_channels).map(|c| c / BLOCK_WIDTH * BLOCK_LEN + c % BLOCK_WIDTH).collect(),
+            ),
+        });
+        Self { s: *s, layout, tiling, input }
     }
 }
 
-/// The gradients of some images.
-pub struct Backward<'a> {
-    pub s: &'a Shape,
-    pub g: &'a Geometry,
-    pub t: &'a Tiling<2>,
-    pub images: &'a [f32],
-    /// Gradients of the sums, for each image (block, position, [`WIDTH`]).
-    pub dy: &'a [f32],
-    /// Scratch of [`Tiling::pixels`], of [`Tiling::SUMS`] for each block, and of [`Tiling::SUMS`].
-    pub scratch: [&'a mut [f32]; 3],
-    /// Added to: the gradient of what [`Tiling::transform`] gives.
-    pub dw: &'a mut [f32],
+impl BackwardAlgorithm for WinogradBackward {
+    fn weight_gradient_len(&self) -> usize {
+        self.tiling.weights_len(&self.layout)
+    }
+
+    fn add_gradients(&self, pass: &BackwardPass, images: Range<usize>, gradients: GroupGradients) {
+        let Self { s, layout, tiling: t, input } = self;
+        let (image_len, images_per_call) = (t.image_len, t.images_per_call);
+        let frame = PaddedBackward { s, layout, image_len, images_per_call, want_dy: true };
+        frame.run(pass, images, gradients, |PaddedImages { images, dy, dw, db, dx, .. }| {
+            scratch::with([t.pixels_len(), layout.channel_blocks * BLOCK_LEN, BLOCK_LEN], |[pixels, dm, dv]| {
+                let (scratch, dx) = (BackwardScratch { pixels, dm, dv }, input.as_ref().zip(dx));
+                dispatch(WinogradBackwardKernel { s, layout, t, images, dy, scratch, dw, db, dx });
+            });
+        });
+    }
+
+    fn weight_gradient(&self, accumulated: &[f32]) -> Vec<f32> {
+        weights::gradient(&self.tiling, &self.s, accumulated)
+    }
+}
+
+/// Adds the part of a few images to the gradients of weights and bias, and computes their padded dx.
+struct WinogradBackwardKernel<'a> {
+    s: &'a ConvShape,
+    layout: &'a PatchLayout,
+    t: &'a Tiling<2>,
+    images: &'a [f32],
+    /// The gradient of the output, for each image (block of channels, position, [`BLOCK_WIDTH`]).
+    dy: &'a [f32],
+    scratch: BackwardScratch<'a>,
+    /// The gradient of the transformed weights, in the order of [`weights::pack`]; added to.
+    dw: &'a mut [f32],
     /// Added to.
-    pub db: &'a mut [f32],
-    pub dx: Option<Dx<'a>>,
+    db: &'a mut [f32],
+    /// The transformed weights, and the padded gradient of the images, which is added to.
+    dx: Option<(&'a InputWeights, &'a mut [f32])>,
 }
 
-pub struct Dx<'a> {
-    /// As [`Tiling::transform_back`] gives them.
-    pub weight: &'a [f32],
-    /// Where an output channel lies among transformed sums, from the start of its tile.
-    pub channels: &'a Steps,
-    /// Padded, channels last; added to.
-    pub dx: &'a mut [f32],
+struct BackwardScratch<'a> {
+    /// For the transformed pixels V of a chunk.
+    pixels: &'a mut [f32],
+    /// For the transformed gradient dM of a chunk's outputs, block of channels by block.
+    dm: &'a mut [f32],
+    /// For the transformed gradient dV of a chunk's pixels, for one block of channels.
+    dv: &'a mut [f32],
 }
 
-impl Kernel for Backward<'_> {
+impl Kernel for WinogradBackwardKernel<'_> {
     #[inline(always)]
-    #[allow(clippy::needless_range_loop)] // Of each row of several slices it is vector v.
+    #[allow(clippy::needless_range_loop)] // `v` indexes the rows of several slices.
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, g, t, images, dy, scratch: [pixels, dm, dv], dw, db, mut dx } = self;
+        let Self { s, layout, t, images, dy, scratch, dw, db, mut dx } = self;
+        let BackwardScratch { pixels, dm, dv } = scratch;
         let pixel = s.in_channels;
-        for tiles in t.chunks(images.len() / t.image) {
-            transform_pixels::<S, F2, V, 2, 4>(simd, t, s, g.row, tiles, images, pixels);
-            let steps = t.steps.part(0..tiles.len());
-            let blocks = dm.chunks_exact_mut(Tiling::<2>::SUMS).zip(dw.chunks_exact_mut(dw.len() / g.blocks));
+        for tiles in t.chunks(images.len() / t.image_len) {
+            transform_pixels::<S, F2, V, 2, 4>(simd, t, s, layout.row_len, tiles, images, pixels);
+            let offsets = t.tile_offsets.range(0..tiles.len());
+            let blocks = dm.chunks_exact_mut(BLOCK_LEN).zip(dw.chunks_exact_mut(dw.len() / layout.channel_blocks));
             for (block, (dm, dw)) in blocks.enumerate() {
-                let db = &mut db[block * WIDTH..];
-                transform_gradient::<S, V>(simd, g, tiles, block, dy, dm, db);
-                let places = dw.chunks_exact_mut(dw.len() / PLACES).zip(dm.chunks_exact(CHUNK * WIDTH));
-                for (place, (dw, dm)) in places.enumerate() {
-                    let dm = &dm[..tiles.len() * WIDTH];
-                    let dw = vectors_mut::<S, V>(dw).as_chunks_mut::<ROWS>().0;
-                    for (dw, channels) in dw.iter_mut().zip(t.channel_rows.as_chunks::<ROWS>().0) {
+                let db = &mut db[block * BLOCK_WIDTH..];
+                transform_gradient::<S, V>(simd, layout, tiles, block, dy, dm, db);
+                let elements = dw.chunks_exact_mut(dw.len() / TILE_LEN).zip(dm.chunks_exact(CHUNK * BLOCK_WIDTH));
+                for (element, (dw, dm)) in elements.enumerate() {
+                    let dm = &dm[..tiles.len() * BLOCK_WIDTH];
+                    let dw = vectors_mut::<S, V>(dw).as_chunks_mut::<BLOCK_ROWS>().0;
+                    for (dw, channels) in dw.iter_mut().zip(t.channel_rows.as_chunks::<BLOCK_ROWS>().0) {
                         let mut rows = *channels;
-                        rows.iter_mut().for_each(|c| *c += place * CHUNK * t.depth);
-                        let block = product::<S, V>(simd, pixels, &rows, steps, dm);
+                        rows.iter_mut().for_each(|c| *c += element * CHUNK * t.padded_channels);
+                        let block = block_product::<S, V>(simd, pixels, &rows, offsets, dm);
                         for (dw, row) in dw.iter_mut().zip(block) {
                             for v in 0..V {
                                 dw[v] = simd.add_f32s(dw[v], row[v]);
@@ -108,13 +129,13 @@ impl Kernel for Backward<'_> {
                     }
                 }
             }
-            let Some(Dx { weight, channels, ref mut dx }) = dx else { continue };
-            for (piece, weight) in weight.chunks_exact(PLACES * s.out_channels * WIDTH).enumerate() {
-                multiply::<S, V, 2>(simd, tiles.len(), dm, WIDTH, channels.all(), weight, dv);
+            let Some((InputWeights { weight, channels }, ref mut dx)) = dx else { continue };
+            for (block, weight) in weight.chunks_exact(TILE_LEN * s.out_channels * BLOCK_WIDTH).enumerate() {
+                multiply::<S, V, 2>(simd, tiles.len(), dm, BLOCK_WIDTH, channels.all(), weight, dv);
                 for (i, tile) in tiles.iter().enumerate() {
-                    let dv = vectors::<S, V>(&dv[i * WIDTH..]);
+                    let dv = vectors::<S, V>(&dv[i * BLOCK_WIDTH..]);
                     for v in 0..V {
-                        both!(
+                        transform_2d!(
                             [4 => 4],
                             simd.splat_f32s(0.),
                             |y, x| dv[(4 * y + x) * CHUNK][v],
@@ -123,8 +144,9 @@ impl Kernel for Backward<'_> {
                                 [a, simd.add_f32s(inner, d), third, simd.neg_f32s(d)]
                             },
                             |y, x, dd| {
-                                let line = &mut dx[tile.start + y * g.row + piece * WIDTH..][..3 * pixel + WIDTH];
-                                let dx = &mut vectors_mut::<S, V>(&mut line[x * pixel..][..WIDTH])[0][v];
+                                let start = tile.start + y * layout.row_len + block * BLOCK_WIDTH;
+                                let line = &mut dx[start..][..3 * pixel + BLOCK_WIDTH];
+                                let dx = &mut vectors_mut::<S, V>(&mut line[x * pixel..][..BLOCK_WIDTH])[0][v];
                                 *dx = simd.add_f32s(*dx, dd);
                             }
                         );
@@ -135,32 +157,32 @@ impl Kernel for Backward<'_> {
     }
 }
 
-/// `dM = A dY Aᵀ` of a chunk and a block of output channels; adds dY to `db`.
+/// Computes `dM = A dY Aᵀ` for a chunk of tiles and a block of output channels, and adds dY to `db`.
 #[inline(always)]
 fn transform_gradient<S: Simd, const V: usize>(
     simd: S,
-    g: &Geometry,
+    layout: &PatchLayout,
     tiles: &[Tile<2>],
     block: usize,
     dy: &[f32],
     dm: &mut [f32],
     db: &mut [f32],
 ) {
-    let of_image = g.blocked();
+    let (image_len, block_len) = (layout.blocked_len(), layout.blocked_len() / layout.channel_blocks);
     let zero = simd.splat_f32s(0.);
     let mut total: Row<S, V> = [zero; V];
     for (i, tile) in tiles.iter().enumerate() {
-        let dy = vectors::<S, V>(&dy[tile.image * of_image + block * of_image / g.blocks..][..of_image / g.blocks]);
-        let dm = vectors_mut::<S, V>(&mut dm[i * WIDTH..]);
+        let dy = vectors::<S, V>(&dy[tile.image * image_len + block * block_len..][..block_len]);
+        let dm = vectors_mut::<S, V>(&mut dm[i * BLOCK_WIDTH..]);
         for v in 0..V {
             let mut square = [[zero; 2]; 2];
-            for (corner, place) in tile.outputs.as_flattened().iter().enumerate() {
-                if let Some(place) = *place {
-                    square[corner / 2][corner % 2] = dy[place][v];
-                    total[v] = simd.add_f32s(total[v], dy[place][v]);
+            for (corner, position) in tile.outputs.as_flattened().iter().enumerate() {
+                if let Some(position) = *position {
+                    square[corner / 2][corner % 2] = dy[position][v];
+                    total[v] = simd.add_f32s(total[v], dy[position][v]);
                 }
             }
-            both!(
+            transform_2d!(
                 [2 => 4],
                 zero,
                 |y, x| square[y][x],
@@ -169,7 +191,7 @@ fn transform_gradient<S: Simd, const V: usize>(
             );
         }
     }
-    let mut sums = [0f32; WIDTH];
+    let mut sums = [0f32; BLOCK_WIDTH];
     vectors_mut::<S, V>(&mut sums)[0] = total;
     db.iter_mut().zip(sums).for_each(|(db, sum)| *db += sum);
 }

@@ -1,88 +1,118 @@
-//! The forward pass.
-
-use super::super::super::scratch;
-use super::super::super::tile::{Kernel, WIDTH, dispatch, vectors, vectors_mut};
-use super::super::epilogue::Target;
-use super::super::geometry::{Geometry, Shape};
-use super::super::pack;
-use super::form::{Form, both};
-use super::{Tiling, multiply, transform_pixels};
-use pulp::Simd;
 use std::marker::PhantomData;
 
-/// The results `y` of as many images `x`, [`Tiling::images`] at most, by weights that [`Tiling::transform`] gives; with
-/// pooling the winners too, where they are wanted.
-#[allow(clippy::too_many_arguments)]
-pub fn images<F: Form<OUT, IN>, const OUT: usize, const IN: usize>(
-    s: &Shape,
-    g: &Geometry,
-    t: &Tiling<OUT>,
-    x: &[f32],
-    weight: &[f32],
-    bias: Option<&[f32]>,
-    y: &mut [f32],
-    winners: Option<&mut [u8]>,
-) {
-    let count = y.len() / s.results();
-    let lens = [count * t.image, count * g.blocked(), t.pixels(), Tiling::<OUT>::SUMS];
-    scratch::with(lens, |[images, sums, pixels, products]| {
-        let planes = x.chunks_exact(s.image()).zip(images.chunks_exact_mut(t.image));
-        planes.for_each(|(x, image)| pack::image(s, g, x, image));
-        let (scratch, form) = ([pixels, products], PhantomData::<F>);
-        dispatch(Forward { s, g, t, images, weight, scratch, sums, bias, y, winners, form });
-    });
+use pulp::Simd;
+
+use super::{
+    stages::{multiply, transform_pixels},
+    tiling::Tiling,
+    transforms::{Transforms, transform_2d},
+    weights,
+};
+use crate::cpu::{
+    conv::{
+        algorithm::ForwardAlgorithm, channels_last, output::OutputImage, patch_layout::PatchLayout, shape::ConvShape,
+    },
+    scratch,
+    simd::{BLOCK_WIDTH, Kernel, dispatch, vectors, vectors_mut},
+};
+
+/// The forward pass of F(OUT×OUT, 3×3), with IN = OUT + 2.
+pub struct WinogradForward<F, const OUT: usize, const IN: usize> {
+    s: ConvShape,
+    layout: PatchLayout,
+    tiling: Tiling<OUT>,
+    /// As packed by [`weights::pack`].
+    weight: Vec<f32>,
+    transforms: PhantomData<F>,
 }
 
-struct Forward<'a, F, const OUT: usize, const IN: usize> {
-    s: &'a Shape,
-    g: &'a Geometry,
+impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> WinogradForward<F, OUT, IN> {
+    /// Takes weights (C_out, C_in, 3, 3).
+    pub fn new(s: &ConvShape, weight: &[f32]) -> Self {
+        let layout = PatchLayout::channels_last(s);
+        let tiling = Tiling::new(s, &layout);
+        let weight = weights::pack::<F, OUT, IN>(&tiling, s, &layout, weight);
+        Self { s: *s, layout, tiling, weight, transforms: PhantomData }
+    }
+}
+
+impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> ForwardAlgorithm for WinogradForward<F, OUT, IN> {
+    fn images_per_call(&self) -> usize {
+        self.tiling.images_per_call
+    }
+
+    fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>) {
+        let Self { s, layout, tiling: t, weight, transforms } = self;
+        let count = y.len() / s.result_len();
+        let lens = [count * t.image_len, count * layout.blocked_len(), t.pixels_len(), Tiling::<OUT>::BLOCK_LEN];
+        scratch::with(lens, |[images, output, pixels, products]| {
+            let padded = x.chunks_exact(s.input_len()).zip(images.chunks_exact_mut(t.image_len));
+            padded.for_each(|(x, image)| channels_last::pad(s, layout, x, image));
+            let (scratch, transforms) = (ForwardScratch { pixels, products, output }, *transforms);
+            dispatch(WinogradForwardKernel { s, layout, t, images, weight, scratch, bias, y, winners, transforms });
+        });
+    }
+}
+
+/// Computes the results of a few images.
+struct WinogradForwardKernel<'a, F, const OUT: usize, const IN: usize> {
+    s: &'a ConvShape,
+    layout: &'a PatchLayout,
     t: &'a Tiling<OUT>,
-    /// Padded, channels last, [`Tiling::image`] values each.
+    /// Padded, channels last, [`Tiling::image_len`] values each.
     images: &'a [f32],
     weight: &'a [f32],
-    /// Scratch of [`Tiling::pixels`] and [`Tiling::SUMS`].
-    scratch: [&'a mut [f32]; 2],
-    /// Scratch for the sums: for each image (block, position, [`WIDTH`]).
-    sums: &'a mut [f32],
+    scratch: ForwardScratch<'a>,
     bias: Option<&'a [f32]>,
     y: &'a mut [f32],
     winners: Option<&'a mut [u8]>,
-    form: PhantomData<F>,
+    transforms: PhantomData<F>,
 }
 
-impl<F: Form<OUT, IN>, const OUT: usize, const IN: usize> Kernel for Forward<'_, F, OUT, IN> {
+struct ForwardScratch<'a> {
+    /// For the transformed pixels of a chunk.
+    pixels: &'a mut [f32],
+    /// For the transformed outputs of a chunk and a block of channels.
+    products: &'a mut [f32],
+    /// For the outputs, for each image (block of channels, position, [`BLOCK_WIDTH`]).
+    output: &'a mut [f32],
+}
+
+impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for WinogradForwardKernel<'_, F, OUT, IN> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, g, t, images, weight, scratch: [pixels, products], sums, bias, y, mut winners, form: _ } = self;
-        let of_image = g.blocked();
-        for tiles in t.chunks(images.len() / t.image) {
-            transform_pixels::<S, F, V, OUT, IN>(simd, t, s, g.row, tiles, images, pixels);
-            for (block, weight) in weight.chunks_exact(weight.len() / g.blocks).enumerate() {
-                multiply::<S, V, OUT>(simd, tiles.len(), pixels, t.depth, t.channels.all(), weight, products);
+        let Self { s, layout, t, images, weight, scratch, bias, y, mut winners, transforms: _ } = self;
+        let ForwardScratch { pixels, products, output } = scratch;
+        let (image_len, block_len) = (layout.blocked_len(), layout.blocked_len() / layout.channel_blocks);
+        for tiles in t.chunks(images.len() / t.image_len) {
+            transform_pixels::<S, F, V, OUT, IN>(simd, t, s, layout.row_len, tiles, images, pixels);
+            for (block, weight) in weight.chunks_exact(weight.len() / layout.channel_blocks).enumerate() {
+                let channels = t.channels.all();
+                multiply::<S, V, OUT>(simd, tiles.len(), pixels, t.padded_channels, channels, weight, products);
                 for (i, tile) in tiles.iter().enumerate() {
-                    let sums = &mut sums[tile.image * of_image + block * of_image / g.blocks..][..of_image / g.blocks];
-                    let sums = vectors_mut::<S, V>(sums);
-                    let products = vectors::<S, V>(&products[i * WIDTH..]);
+                    let output = &mut output[tile.image * image_len + block * block_len..][..block_len];
+                    let output = vectors_mut::<S, V>(output);
+                    let products = vectors::<S, V>(&products[i * BLOCK_WIDTH..]);
                     for v in 0..V {
-                        both!(
+                        transform_2d!(
                             [IN => OUT],
                             simd.splat_f32s(0.),
                             |y, x| products[(IN * y + x) * Tiling::<OUT>::CHUNK][v],
-                            |m| F::sums(simd, m),
-                            |y, x, value| if let Some(place) = tile.outputs[y][x] {
-                                sums[place][v] = value;
+                            |m| F::outputs(simd, m),
+                            |y, x, value| if let Some(position) = tile.outputs[y][x] {
+                                output[position][v] = value;
                             }
                         );
                     }
                 }
             }
         }
-        let len = s.results();
-        for (i, (sums, y)) in sums.chunks_exact_mut(of_image).zip(y.chunks_exact_mut(len)).enumerate() {
+        let len = s.result_len();
+        for (i, (output, y)) in output.chunks_exact_mut(image_len).zip(y.chunks_exact_mut(len)).enumerate() {
             let winners = winners.as_deref_mut().map(|winners| &mut winners[i * len..][..len]);
-            let mut target = Target { y, winners };
-            for (block, sums) in sums.chunks_exact_mut(of_image / g.blocks).enumerate() {
-                target.write::<S, V>(simd, s, block, bias, 0, sums);
+            let mut result = OutputImage { y, winners };
+            for (block, output) in output.chunks_exact_mut(block_len).enumerate() {
+                result.write::<S, V>(simd, s, block, bias, 0, output);
             }
         }
     }

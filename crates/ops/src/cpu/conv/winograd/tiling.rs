@@ -1,126 +1,117 @@
-//! How images are cut into tiles, and the weights.
+use crate::cpu::{
+    conv::{patch_layout::PatchLayout, shape::ConvShape},
+    micro_kernel::{BLOCK_ROWS, Offsets},
+    simd::BLOCK_WIDTH,
+};
 
-use super::super::super::parallel;
-use super::super::super::tile::{ROWS, Steps, WIDTH};
-use super::super::geometry::{Epilogue, Geometry, Shape};
-use super::form::Form;
-
-/// How many images are done together at most, so that a batch is still many pieces of work.
+/// The largest number of images to compute together, so that a batch still splits into enough parallel tasks.
 const MOST_IMAGES: usize = 4;
 
-/// Where a tile lies.
+/// Whether this algorithm can compute the convolution, and has enough channels to be worth it.
+pub fn supports(s: &ConvShape) -> bool {
+    let (window, [height, width]) = (s.window, s.output);
+    window.kernel == [3, 3]
+        && window.stride == [1, 1]
+        && height.min(width) > 1
+        && s.in_channels >= BLOCK_WIDTH / 2
+        && s.out_channels >= BLOCK_WIDTH / 2
+}
+
+/// The number of multiplications per image and pair of channels with tiles of OUT×OUT outputs.
+pub fn multiplications<const OUT: usize>(s: &ConvShape) -> usize {
+    tiles_per_image::<OUT>(s).iter().product::<usize>() * Tiling::<OUT>::TILE_LEN
+}
+
+/// Rows and columns of the output that are computed: those that a pooling drops are not.
+fn computed(s: &ConvShape) -> [usize; 2] {
+    if s.is_pooled() { s.result().map(|n| 2 * n) } else { s.output }
+}
+
+/// The number of tiles down and across an image.
+fn tiles_per_image<const OUT: usize>(s: &ConvShape) -> [usize; 2] {
+    computed(s).map(|n| n.div_ceil(OUT))
+}
+
+/// A tile of OUT×OUT outputs.
 pub struct Tile<const OUT: usize> {
-    /// Which of the images that are done together.
+    /// Which of the images that are computed together it belongs to.
     pub image: usize,
-    /// Its first pixel in their padded buffers.
+    /// The index of its first pixel in their padded buffers.
     pub start: usize,
-    /// The rows of its outputs among those of its image; none beyond the edge.
+    /// The position of each of its outputs, as in [`PatchLayout::patch_starts`]; `None` beyond the edge.
     pub outputs: [[Option<usize>; OUT]; OUT],
 }
 
-/// How the images are cut into tiles of OUT×OUT.
+/// How images are cut into tiles of OUT×OUT outputs.
 pub struct Tiling<const OUT: usize> {
-    /// How many images are done together.
-    pub images: usize,
-    /// A padded image with what the tiles at its edge see beyond, zeros.
-    pub image: usize,
+    /// The number of images that are computed together.
+    pub images_per_call: usize,
+    /// The length of a padded image, including zeros that tiles see beyond its edge.
+    pub image_len: usize,
+    /// The tiles of the images that are computed together.
     tiles: Vec<Tile<OUT>>,
-    /// Input channels, rounded up to a multiple of [`WIDTH`].
-    pub depth: usize,
-    pub channels: Steps,
-    /// Where the tiles of a chunk lie among the transformed pixels.
-    pub steps: Steps,
-    /// The input channels in blocks of [`ROWS`], the last one repeated.
+    /// The number of input channels, rounded up to a multiple of [`BLOCK_WIDTH`].
+    pub padded_channels: usize,
+    /// 0 to C_in.
+    pub channels: Offsets,
+    /// Where the tiles of a chunk lie in its transformed pixels, for each element of a tile and channel.
+    pub tile_offsets: Offsets,
+    /// The input channels, with the last repeated up to a multiple of [`BLOCK_ROWS`].
     pub channel_rows: Vec<usize>,
 }
 
 impl<const OUT: usize> Tiling<OUT> {
-    /// Places of a transformed tile.
-    pub const PLACES: usize = (OUT + 2) * (OUT + 2);
+    /// The number of elements of a transformed tile.
+    pub const TILE_LEN: usize = (OUT + 2) * (OUT + 2);
 
-    /// Tiles that are transformed at a time: as many as leave the second-level cache room for the weights.
-    pub const CHUNK: usize = if OUT == 2 { 4 * ROWS } else { 2 * ROWS };
+    /// The number of tiles that are transformed at a time: as many as leave the second-level cache room for the weights.
+    pub const CHUNK: usize = if OUT == 2 { 4 * BLOCK_ROWS } else { 2 * BLOCK_ROWS };
 
-    /// Scratch for the transformed sums of a chunk and one block of channels: (place, tile, channel).
-    pub const SUMS: usize = Self::PLACES * Self::CHUNK * WIDTH;
+    /// The number of values of one block of channels of a chunk's transformed tiles, (element, tile, [`BLOCK_WIDTH`]).
+    pub const BLOCK_LEN: usize = Self::TILE_LEN * Self::CHUNK * BLOCK_WIDTH;
 
-    /// None where the direct form is the one to use.
-    pub fn new(s: &Shape, g: &Geometry) -> Option<Self> {
-        let (window, [height, width]) = (s.window, s.output);
-        let fits = window.kernel == [3, 3] && window.stride == [1, 1] && height.min(width) > 1;
-        if !fits || s.in_channels < WIDTH / 2 || s.out_channels < WIDTH / 2 {
-            return None;
-        }
+    /// The tiling of a convolution that [`supports`] this algorithm.
+    pub fn new(s: &ConvShape, layout: &PatchLayout) -> Self {
+        let [height, width] = s.output;
         let pixel = s.in_channels;
-        let pooled = s.epilogue == Epilogue::ReluMaxPool;
-        // Of those a pooling drops there are none.
-        let [rows, columns] = if pooled { s.result().map(|n| 2 * n) } else { s.output };
-        let [down, across] = [rows.div_ceil(OUT), columns.div_ceil(OUT)];
-        let place = |y: usize, x: usize| {
-            let place = if pooled { 4 * (y / 2 * (columns / 2) + x / 2) + y % 2 * 2 + x % 2 } else { y * width + x };
-            (y < rows && x < columns).then_some(place)
+        let ([rows, columns], [down, across]) = (computed(s), tiles_per_image::<OUT>(s));
+        let position = |y: usize, x: usize| {
+            let position =
+                if s.is_pooled() { 4 * (y / 2 * (columns / 2) + x / 2) + y % 2 * 2 + x % 2 } else { y * width + x };
+            (y < rows && x < columns).then_some(position)
         };
-        let image = (OUT * height.div_ceil(OUT) + 2) * g.row + (OUT - 1) * pixel + WIDTH;
-        let images = Self::CHUNK.div_ceil(down * across).min(MOST_IMAGES);
-        let tiles = (0..images * down * across).map(|i| {
-            let (i, y, x) = (i / (down * across), OUT * (i / across % down), OUT * (i % across));
-            let outputs = std::array::from_fn(|dy| std::array::from_fn(|dx| place(y + dy, x + dx)));
-            Tile { image: i, start: i * image + y * g.row + x * pixel, outputs }
+        let image_len = (OUT * height.div_ceil(OUT) + 2) * layout.row_len + (OUT - 1) * pixel + BLOCK_WIDTH;
+        let images_per_call = Self::CHUNK.div_ceil(down * across).min(MOST_IMAGES);
+        let tiles = (0..images_per_call * down * across).map(|i| {
+            let (image, y, x) = (i / (down * across), OUT * (i / across % down), OUT * (i % across));
+            let outputs = std::array::from_fn(|dy| std::array::from_fn(|dx| position(y + dy, x + dx)));
+            Tile { image, start: image * image_len + y * layout.row_len + x * pixel, outputs }
         });
-        let depth = pixel.next_multiple_of(WIDTH);
-        let channel_rows = (0..pixel.next_multiple_of(ROWS)).map(|c| c.min(pixel - 1)).collect();
-        Some(Self {
-            images,
-            image,
+        let padded_channels = pixel.next_multiple_of(BLOCK_WIDTH);
+        let channel_rows = (0..pixel.next_multiple_of(BLOCK_ROWS)).map(|c| c.min(pixel - 1)).collect();
+        Self {
+            images_per_call,
+            image_len,
             tiles: tiles.collect(),
-            depth,
-            channels: Steps::new((0..pixel).collect()),
-            steps: Steps::new((0..Self::CHUNK).map(|i| i * depth).collect()),
+            padded_channels,
+            channels: Offsets::new((0..pixel).collect()),
+            tile_offsets: Offsets::new((0..Self::CHUNK).map(|i| i * padded_channels).collect()),
             channel_rows,
-        })
+        }
     }
 
-    /// How many multiplications a pair of channels takes for an image.
-    pub fn multiplications(&self) -> usize {
-        self.tiles.len() / self.images * Self::PLACES
+    /// The number of values of a chunk's transformed pixels, (element, tile, channel).
+    pub fn pixels_len(&self) -> usize {
+        Self::TILE_LEN * Self::CHUNK * self.padded_channels
     }
 
-    /// Scratch for the transformed pixels of a chunk: (place, tile, channel).
-    pub fn pixels(&self) -> usize {
-        Self::PLACES * Self::CHUNK * self.depth
+    /// The number of values of the transformed weights in the order of [`weights::pack`](super::weights::pack).
+    pub fn weights_len(&self, layout: &PatchLayout) -> usize {
+        Self::TILE_LEN * layout.channel_blocks * self.channel_rows.len() * BLOCK_WIDTH
     }
 
-    /// The length of transformed weights as [`Tiling::transform`] gives them.
-    pub fn weights(&self, g: &Geometry) -> usize {
-        Self::PLACES * g.blocks * self.channel_rows.len() * WIDTH
-    }
-
-    /// The tiles of the first images, in chunks.
+    /// The tiles of the first `images` images, in chunks.
     pub fn chunks(&self, images: usize) -> impl Iterator<Item = &[Tile<OUT>]> {
-        self.tiles[..self.tiles.len() / self.images * images].chunks(Self::CHUNK)
+        self.tiles[..self.tiles.len() / self.images_per_call * images].chunks(Self::CHUNK)
     }
-
-    /// Weights (C_out, C_in, 3, 3) as the forward product reads them: (block, place, input, output of the block).
-    pub fn transform<F: Form<OUT, IN>, const IN: usize>(&self, s: &Shape, g: &Geometry, weight: &[f32]) -> Vec<f32> {
-        let (depth, patch) = (self.channel_rows.len(), s.patch());
-        let block = Self::PLACES * depth * WIDTH;
-        parallel::filled(g.blocks * block, block, WORK * weight.len(), |i, packed| {
-            let packed = packed.take_all();
-            for (output, weight) in weight[i * WIDTH * patch..].chunks_exact(patch).take(WIDTH).enumerate() {
-                for (input, g) in weight.as_chunks().0.iter().enumerate() {
-                    for (place, &value) in transformed::<F, OUT, IN>(g).as_flattened().iter().enumerate() {
-                        packed[(place * depth + input) * WIDTH + output] = value;
-                    }
-                }
-            }
-        })
-    }
-}
-
-/// About how many operations the transformation of a weight takes, memory included.
-pub const WORK: usize = 16;
-
-/// The transformed weights of a pair of channels.
-pub fn transformed<F: Form<OUT, IN>, const OUT: usize, const IN: usize>(g: &[f32; 9]) -> [[f32; IN]; IN] {
-    F::weights([[g[0], g[1], g[2]], [g[3], g[4], g[5]], [g[6], g[7], g[8]]])
 }

@@ -1,12 +1,13 @@
-//! The transformations of Winograd's forms.
+//! The transforms of F(2×2, 3×3) and F(4×4, 3×3).
 
 use pulp::Simd;
 
-/// A transformation of one dimension, from lines of `I` values to lines of `O`, applied to the columns of a square and then
-/// to its rows; the square is given value by value, and so is the result taken. (A function that takes closures would
-/// not do: where one is not inlined it is compiled without vector instructions. For the same reason there are loops here
-/// and no `map`.)
-macro_rules! both {
+/// Applies a transform of one dimension, from lines of `I` values to lines of `O`, to the columns of a square and then
+/// to the rows of the result. The square is read value by value by the expression `$from`, and written by `$to`.
+///
+/// This is a macro because a function would take closures, and a closure that is not inlined is compiled without vector
+/// instructions. There are loops instead of `map` for the same reason.
+macro_rules! transform_2d {
     ([$I:expr => $O:expr], $zero:expr, |$y:ident, $x:ident| $from:expr, |$line:pat_param| $transformed:expr, |$to_y:ident, $to_x:ident, $value:ident| $to:expr) => {{
         let zero = $zero;
         let mut rows = [[zero; $I]; $O];
@@ -29,61 +30,62 @@ macro_rules! both {
         }
     }};
 }
-pub(super) use both;
+pub(super) use transform_2d;
 
-/// F(OUT×OUT, 3×3), with IN = OUT + 2.
-pub trait Form<const OUT: usize, const IN: usize> {
-    /// A line of `Bᵀ d`.
+/// The transforms of F(OUT×OUT, 3×3), with IN = OUT + 2.
+pub trait Transforms<const OUT: usize, const IN: usize>: Send + Sync {
+    /// Transforms a line of pixels: `Bᵀ d`.
     fn pixels<S: Simd>(simd: S, d: [S::f32s; IN]) -> [S::f32s; IN];
 
-    /// A line of `Aᵀ m`.
-    fn sums<S: Simd>(simd: S, m: [S::f32s; IN]) -> [S::f32s; OUT];
+    /// Transforms a line of products to outputs: `Aᵀ m`.
+    fn outputs<S: Simd>(simd: S, m: [S::f32s; IN]) -> [S::f32s; OUT];
 
-    /// `G g Gᵀ`.
+    /// Transforms the weights of a pair of channels: `G g Gᵀ`.
     fn weights(g: [[f32; 3]; 3]) -> [[f32; IN]; IN];
 }
 
-/// F(2×2, 3×3), on the points 0, 1, -1 and ∞.
+/// F(2×2, 3×3), interpolating at 0, 1, −1 and ∞.
 pub struct F2;
 
-impl Form<2, 4> for F2 {
+impl Transforms<2, 4> for F2 {
     #[inline(always)]
     fn pixels<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 4] {
         [simd.sub_f32s(a, c), simd.add_f32s(b, c), simd.sub_f32s(c, b), simd.sub_f32s(b, d)]
     }
 
     #[inline(always)]
-    fn sums<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 2] {
+    fn outputs<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 2] {
         [simd.add_f32s(simd.add_f32s(a, b), c), simd.sub_f32s(simd.sub_f32s(b, c), d)]
     }
 
     fn weights(g: [[f32; 3]; 3]) -> [[f32; 4]; 4] {
         let mut transformed = [[0.; 4]; 4];
         let line = |[a, b, c]: [f32; 3]| [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c];
-        both!([3 => 4], 0., |y, x| g[y][x], |g| line(g), |y, x, value| transformed[y][x] = value);
+        transform_2d!([3 => 4], 0., |y, x| g[y][x], |g| line(g), |y, x, value| transformed[y][x] = value);
         transformed
     }
 }
 
-/// F(4×4, 3×3), on the points 0, ±3/4, ±3/2 and ∞.
+/// F(4×4, 3×3), interpolating at 0, ±3/4, ±3/2 and ∞.
 ///
-/// The usual points 0, ±1, ±2 would make the rounding error of a result some six times that of its definition, summed in
-/// order; these make it about twice that, and all factors but those of the weights are exact. An output takes part in
-/// the rounding of the whole tile, so that pixels it does not see can make it NaN.
+/// The usual points, 0, ±1, ±2 and ∞, would make the rounding error of an output about six times that of a plain sum;
+/// these make it about twice that. All factors except those of the weights are exact. As every output of a tile takes
+/// part in the rounding of the others, a NaN or infinite pixel can reach outputs of its tile that do not see it.
 pub struct F4;
 
-/// The points, and their squares.
+/// The points of interpolation, and their squares.
 const P: f32 = 0.75;
 const Q: f32 = 1.5;
 const P2: f32 = P * P;
 const Q2: f32 = Q * Q;
 
+/// `factor · x + y`.
 #[inline(always)]
 fn fma<S: Simd>(simd: S, factor: f32, x: S::f32s, y: S::f32s) -> S::f32s {
     simd.mul_add_e_f32s(simd.splat_f32s(factor), x, y)
 }
 
-impl Form<4, 6> for F4 {
+impl Transforms<4, 6> for F4 {
     #[inline(always)]
     fn pixels<S: Simd>(simd: S, [a, b, c, d, e, f]: [S::f32s; 6]) -> [S::f32s; 6] {
         let [even, odd] = [fma(simd, -Q2, c, e), fma(simd, -Q2, b, d)];
@@ -99,7 +101,7 @@ impl Form<4, 6> for F4 {
     }
 
     #[inline(always)]
-    fn sums<S: Simd>(simd: S, [a, b, c, d, e, f]: [S::f32s; 6]) -> [S::f32s; 4] {
+    fn outputs<S: Simd>(simd: S, [a, b, c, d, e, f]: [S::f32s; 6]) -> [S::f32s; 4] {
         let zero = simd.splat_f32s(0.);
         let [even, odd] = [simd.add_f32s(b, c), simd.sub_f32s(b, c)];
         let [even_2, odd_2] = [simd.add_f32s(d, e), simd.sub_f32s(d, e)];
@@ -119,7 +121,8 @@ impl Form<4, 6> for F4 {
             [g[0] / (p * p * q * q), at(p, g) / of_p, at(-p, g) / of_p, at(q, g) / of_q, at(-q, g) / of_q, g[2]]
         };
         let mut transformed = [[0.; 6]; 6];
-        both!([3 => 6], 0., |y, x| g[y][x] as f64, |g| line(g), |y, x, value| transformed[y][x] = value as f32);
+        transform_2d!([3 => 6], 0., |y, x| g[y][x] as f64, |g| line(g), |y, x, value| transformed[y][x] =
+            value as f32);
         transformed
     }
 }

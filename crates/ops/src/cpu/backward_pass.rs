@@ -1,0 +1,20 @@
+use super::{conv_input::ConvInput, conv_norm::SavedNorm, epilogue::SavedEpilogue, image_sums::ImageSums};
+
+/// The arguments of the backward pass of a convolution, whether dense or depthwise.
+#[derive(Clone, Copy)]
+pub struct BackwardPass<'a> {
+    /// The convolution's input, (N, C_in, H, W).
+    pub x: ConvInput<'a>,
+    /// The weights, (C_out, C_in, kh, kw); (C, 1, kh, kw) of a depthwise convolution.
+    pub weight: &'a [f32],
+    /// The gradient of the operator's result, after the epilogue and, with `norm`, after batch normalisation.
+    pub dy: &'a [f32],
+    /// What the forward pass kept of the epilogue. The depthwise kernel fuses no epilogue: it reads this only with `norm`.
+    pub saved: SavedEpilogue<'a>,
+    /// What the forward pass kept of the batch normalisation, if the convolution's output was normalised.
+    pub norm: Option<&'a SavedNorm<'a>>,
+    /// Whether the input needs a gradient.
+    pub want_dx: bool,
+    /// Sums to compute over each image of dx.
+    pub dx_sums: ImageSums<'a>,
+}

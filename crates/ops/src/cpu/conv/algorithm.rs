@@ -1,0 +1,36 @@
+//! What an algorithm implements. The two passes of a convolution may be computed by different algorithms, and some
+//! algorithms have only one of them, so there is a trait for each pass. A value that implements one is made for a
+//! convolution of given sizes, and holds the weights in the order in which its kernels read them.
+//!
+//! The methods are called once for a few images: a virtual call costs nothing there, while the loops below are compiled
+//! for each algorithm and instruction set.
+
+use std::ops::Range;
+
+use crate::cpu::{backward_pass::BackwardPass, image_groups::GroupGradients};
+
+/// The forward pass of a convolution algorithm.
+pub trait ForwardAlgorithm: Send + Sync {
+    /// The largest number of images for one call of [`forward`](Self::forward).
+    fn images_per_call(&self) -> usize {
+        1
+    }
+
+    /// Convolves `x` (n, C_in, H, W) and applies bias and epilogue.
+    ///
+    /// `y` (n, C_out, h, w), and the winners of max pooling if they are wanted, are overwritten. `winners` is `None`
+    /// for an epilogue without pooling.
+    fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>);
+}
+
+/// The backward pass of a convolution algorithm.
+pub trait BackwardAlgorithm: Send + Sync {
+    /// The length of the weight gradient as this algorithm accumulates it.
+    fn weight_gradient_len(&self) -> usize;
+
+    /// Adds the part of some images to the gradients of weights and bias, and writes their dx if it is wanted.
+    fn add_gradients(&self, pass: &BackwardPass, images: Range<usize>, gradients: GroupGradients);
+
+    /// Converts an accumulated weight gradient to (C_out, C_in, kh, kw).
+    fn weight_gradient(&self, accumulated: &[f32]) -> Vec<f32>;
+}

@@ -1,0 +1,23 @@
+use super::{choose, shape::ConvShape};
+use crate::cpu::{
+    backward_pass::BackwardPass,
+    gradients::Gradients,
+    image_groups::{GradientSizes, accumulate},
+};
+
+/// Computes the gradients of a convolution, and the sums over each image of dx.
+pub fn backward(s: &ConvShape, pass: &BackwardPass) -> (Gradients, Vec<f32>) {
+    let algorithm = choose::backward(s, pass.want_dx.then_some(pass.weight));
+    let sizes = GradientSizes {
+        batch: s.batch,
+        image: s.input_len(),
+        weight: algorithm.weight_gradient_len(),
+        bias: s.out_channels,
+        image_sums: pass.dx_sums.len,
+        want_dx: pass.want_dx,
+        flops: 2 * s.batch * s.flops(),
+    };
+    let (gradients, dx_sums) = accumulate(&sizes, |images, gradients| algorithm.add_gradients(pass, images, gradients));
+    let weight = algorithm.weight_gradient(&gradients.weight);
+    (Gradients { weight, ..gradients }, dx_sums)
+}

@@ -1,0 +1,56 @@
+//! Conversions between planes (C, H, W) and channels-last layouts.
+
+use std::ops::Range;
+
+use super::{patch_layout::PatchLayout, shape::ConvShape};
+use crate::cpu::{isa::vectorised, simd::BLOCK_WIDTH, transpose::transpose};
+
+vectorised! {
+/// Copies an image (C_in, H, W) into the middle of a padded, channels-last one, (H + 2p, W + 2p, C_in), and sets the
+/// padding to zero.
+pub fn pad<'a>(s: &'a ConvShape, layout: &'a PatchLayout, x: &'a [f32], padded: &'a mut [f32]) {
+    let ([height, width], [top, left], pixel) = (s.input, s.window.padding, s.in_channels);
+    padded[..top * layout.row_len].fill(0.);
+    padded[(top + height) * layout.row_len..].fill(0.);
+    let rows = &mut padded[top * layout.row_len..];
+    for row in rows.chunks_exact_mut(layout.row_len).take(height) {
+        row[..left * pixel].fill(0.);
+        row[(left + width) * pixel..].fill(0.);
+    }
+    for first in (0..pixel).step_by(BLOCK_WIDTH) {
+        for (y, row) in rows.chunks_exact_mut(layout.row_len).take(height).enumerate() {
+            let x = &x[(first * height + y) * width..];
+            let channels = BLOCK_WIDTH.min(pixel - first);
+            transpose(x, height * width, &mut row[left * pixel + first..], pixel, [channels, width]);
+        }
+    }
+}
+}
+
+vectorised! {
+/// Copies the middle of a padded, channels-last image to `x` (C_in, H, W): the adjoint of [`pad`].
+pub fn unpad<'a>(s: &'a ConvShape, layout: &'a PatchLayout, padded: &'a [f32], x: &'a mut [f32]) {
+    let ([height, width], [top, left], pixel) = (s.input, s.window.padding, s.in_channels);
+    for first in (0..pixel).step_by(BLOCK_WIDTH) {
+        let channels = BLOCK_WIDTH.min(pixel - first);
+        for y in 0..height {
+            let row = &padded[(top + y) * layout.row_len + left * pixel + first..];
+            transpose(row, pixel, &mut x[(first * height + y) * width..], height * width, [width, channels]);
+        }
+    }
+}
+}
+
+/// Copies rows of up to [`BLOCK_WIDTH`] channels, `distance` values apart, to these positions of planes of `len` values.
+#[inline(always)]
+pub fn rows_to_planes(rows: &[f32], distance: usize, planes: &mut [f32], len: usize, positions: Range<usize>) {
+    let channels = planes.len() / len;
+    transpose(rows, distance, &mut planes[positions.start..], len, [positions.len(), channels]);
+}
+
+vectorised! {
+/// Copies up to [`BLOCK_WIDTH`] planes of `len` values to rows of [`BLOCK_WIDTH`] channels.
+pub fn planes_to_rows<'a>(planes: &'a [f32], len: usize, rows: &'a mut [f32]) {
+    transpose(planes, len, rows, BLOCK_WIDTH, [planes.len() / len, len]);
+}
+}

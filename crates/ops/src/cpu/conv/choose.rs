@@ -1,0 +1,113 @@
+//! The choice of the algorithm for a convolution. It depends on the sizes alone, never on values or the number of
+//! threads: another algorithm rounds differently, so the choice is part of what makes results reproducible.
+
+use super::{
+    algorithm::{BackwardAlgorithm, ForwardAlgorithm},
+    conv1x1::{self, Conv1x1Backward, Conv1x1Forward},
+    direct::{DirectBackward, DirectForward},
+    plane_wise::PlaneWiseForward,
+    shape::ConvShape,
+    sparse::SparseBackward,
+    winograd::{self, F2, F4, WinogradBackward, WinogradForward},
+};
+use crate::cpu::simd::BLOCK_WIDTH;
+
+/// What an algorithm is chosen for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// The forward pass, with a backward pass to follow.
+    Forward,
+    /// The forward pass without a backward pass.
+    Inference,
+    /// The backward pass.
+    Backward,
+}
+
+/// The algorithms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Algorithm {
+    Direct,
+    PlaneWise,
+    Conv1x1,
+    WinogradF2,
+    WinogradF4,
+    Sparse,
+}
+
+/// Chooses the algorithm for a pass of a convolution.
+fn choose(s: &ConvShape, pass: Pass) -> Algorithm {
+    // The sparse products work on rows of kw·C_in values. Shorter ones, as in the first layer, do not fill a vector.
+    if pass == Pass::Backward && s.is_pooled() && s.window.kernel[1] * s.in_channels >= BLOCK_WIDTH {
+        return Algorithm::Sparse;
+    }
+    if conv1x1::supports(s) {
+        return Algorithm::Conv1x1;
+    }
+    // Here channels last would leave half a block of output channels empty, and the change of layout would take as long
+    // as the products.
+    let few_channels = s.in_channels <= 4 && s.out_channels <= BLOCK_WIDTH / 2;
+    if pass != Pass::Backward && few_channels && !s.is_pooled() {
+        return Algorithm::PlaneWise;
+    }
+    if !winograd::supports(s) {
+        return Algorithm::Direct;
+    }
+    // F(4×4) has fewer multiplications, unless most of a tile lies beyond the edge, but other rounding than F(2×2), of
+    // which the backward pass is the exact adjoint.
+    if pass == Pass::Inference && winograd::multiplications::<4>(s) < winograd::multiplications::<2>(s) {
+        return Algorithm::WinogradF4;
+    }
+    Algorithm::WinogradF2
+}
+
+/// The algorithm for a forward pass, with its weights packed from (C_out, C_in, kh, kw).
+pub fn forward(s: &ConvShape, pass: Pass, weight: &[f32]) -> Box<dyn ForwardAlgorithm> {
+    match choose(s, pass) {
+        Algorithm::PlaneWise => Box::new(PlaneWiseForward::new(s, weight)),
+        Algorithm::Conv1x1 => Box::new(Conv1x1Forward::new(s, weight)),
+        Algorithm::WinogradF2 => Box::new(WinogradForward::<F2, 2, 4>::new(s, weight)),
+        Algorithm::WinogradF4 => Box::new(WinogradForward::<F4, 4, 6>::new(s, weight)),
+        // Sparse is never chosen for a forward pass.
+        Algorithm::Direct | Algorithm::Sparse => Box::new(DirectForward::new(s, weight)),
+    }
+}
+
+/// The algorithm for a backward pass. `weight` (C_out, C_in, kh, kw) is packed for the gradient of the input; `None` if
+/// that is not wanted.
+pub fn backward(s: &ConvShape, weight: Option<&[f32]>) -> Box<dyn BackwardAlgorithm> {
+    match choose(s, Pass::Backward) {
+        Algorithm::Sparse => Box::new(SparseBackward::new(s, weight)),
+        Algorithm::Conv1x1 => Box::new(Conv1x1Backward::new(s, weight)),
+        // WinogradF4 and PlaneWise are never chosen for a backward pass.
+        Algorithm::WinogradF2 | Algorithm::WinogradF4 => Box::new(WinogradBackward::new(s, weight)),
+        Algorithm::Direct | Algorithm::PlaneWise => Box::new(DirectBackward::new(s, weight)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{cpu::epilogue::Epilogue, window::Window};
+
+    fn chosen(in_channels: usize, out_channels: usize, window: Window, epilogue: Epilogue) -> [Algorithm; 3] {
+        let input = [12; 2];
+        let output = window.output_size(input).unwrap();
+        let s = ConvShape { batch: 1, in_channels, out_channels, input, output, window, epilogue };
+        [Pass::Forward, Pass::Inference, Pass::Backward].map(|pass| choose(&s, pass))
+    }
+
+    #[test]
+    fn the_sizes_decide_the_algorithm_of_each_pass() {
+        use Algorithm::*;
+        let three = Window::conv(3).padding(1);
+        assert_eq!(chosen(1, 8, three, Epilogue::Relu), [PlaneWise, PlaneWise, Direct]);
+        assert_eq!(chosen(3, 16, three, Epilogue::Relu), [Direct; 3]);
+        assert_eq!(chosen(8, 8, three, Epilogue::Relu), [WinogradF2, WinogradF4, WinogradF2]);
+        assert_eq!(chosen(8, 8, three.stride(2), Epilogue::Relu), [Direct; 3]);
+        assert_eq!(chosen(8, 8, three, Epilogue::ReluMaxPool), [WinogradF2, WinogradF4, Sparse]);
+        assert_eq!(chosen(1, 8, Window::conv(5), Epilogue::ReluMaxPool), [Direct; 3]);
+        assert_eq!(chosen(8, 8, Window::conv(1), Epilogue::None), [Conv1x1; 3]);
+        assert_eq!(chosen(8, 8, Window::conv(1).stride(2), Epilogue::None), [Direct; 3]);
+        assert_eq!(chosen(16, 8, Window::conv(1), Epilogue::ReluMaxPool), [Direct, Direct, Sparse]);
+    }
+}

@@ -1,0 +1,74 @@
+use pulp::Simd;
+
+use crate::cpu::{
+    conv::{
+        algorithm::ForwardAlgorithm, channels_last, output::OutputImage, patch_layout::PatchLayout, shape::ConvShape,
+        weight_order::WeightOrder,
+    },
+    micro_kernel::{BLOCK_ROWS, block_product},
+    scratch,
+    simd::{BLOCK_WIDTH, Kernel, dispatch, vectors_mut},
+};
+
+/// The number of positions whose output is computed before it is written, so that it is still in the first-level cache;
+/// a multiple of [`BLOCK_ROWS`] and of the four positions of a pooling window.
+const POSITIONS_PER_CHUNK: usize = 16 * BLOCK_ROWS;
+
+/// The forward pass.
+pub struct DirectForward {
+    s: ConvShape,
+    layout: PatchLayout,
+    /// In [`WeightOrder::OutputBlocks`].
+    weight: Vec<f32>,
+}
+
+impl DirectForward {
+    /// Takes weights (C_out, C_in, kh, kw).
+    pub fn new(s: &ConvShape, weight: &[f32]) -> Self {
+        let layout = PatchLayout::channels_last(s);
+        let weight = WeightOrder::OutputBlocks.pack(s, &layout, weight);
+        Self { s: *s, layout, weight }
+    }
+}
+
+impl ForwardAlgorithm for DirectForward {
+    fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>) {
+        let Self { s, layout, weight } = self;
+        scratch::with([layout.image_len, POSITIONS_PER_CHUNK * BLOCK_WIDTH], |[image, output]| {
+            channels_last::pad(s, layout, x, image);
+            let result = OutputImage { y, winners };
+            dispatch(DirectForwardKernel { s, layout, image, weight, bias, output, result });
+        });
+    }
+}
+
+/// Computes the results of one image.
+struct DirectForwardKernel<'a> {
+    s: &'a ConvShape,
+    layout: &'a PatchLayout,
+    /// Padded, channels last.
+    image: &'a [f32],
+    weight: &'a [f32],
+    bias: Option<&'a [f32]>,
+    /// Scratch for a block of channels of [`POSITIONS_PER_CHUNK`] positions.
+    output: &'a mut [f32],
+    result: OutputImage<'a>,
+}
+
+impl Kernel for DirectForwardKernel<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { s, layout, image, weight, bias, output, mut result } = self;
+        for (block, weight) in weight.chunks_exact(weight.len() / layout.channel_blocks).enumerate() {
+            let weight = &weight[..s.patch_len() * BLOCK_WIDTH];
+            for (i, starts) in layout.patch_starts.chunks(POSITIONS_PER_CHUNK).enumerate() {
+                let output = &mut output[..starts.len() * BLOCK_WIDTH];
+                let rows = vectors_mut::<S, V>(output).as_chunks_mut().0;
+                for (rows, starts) in rows.iter_mut().zip(starts.as_chunks().0) {
+                    *rows = block_product(simd, image, starts, layout.taps.all(), weight);
+                }
+                result.write::<S, V>(simd, s, block, bias, i * POSITIONS_PER_CHUNK, output);
+            }
+        }
+    }
+}

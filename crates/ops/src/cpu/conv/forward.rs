@@ -1,0 +1,84 @@
+use super::{
+    algorithm::ForwardAlgorithm,
+    choose::{self, Pass},
+    shape::ConvShape,
+};
+use crate::cpu::{conv_input::ConvInput, image_sums::ImageSums, parallel};
+
+/// A convolution prepared for inputs of one size: an algorithm with packed weights.
+pub struct PreparedConv {
+    s: ConvShape,
+    algorithm: Box<dyn ForwardAlgorithm>,
+}
+
+impl PreparedConv {
+    /// Prepares a forward pass that a backward pass follows. `weight` is (C_out, C_in, kh, kw).
+    pub fn for_training(s: &ConvShape, weight: &[f32]) -> Self {
+        Self { s: *s, algorithm: choose::forward(s, Pass::Forward, weight) }
+    }
+
+    /// Prepares a forward pass without a backward pass, which allows for faster algorithms that round differently.
+    pub fn for_inference(s: &ConvShape, weight: &[f32]) -> Self {
+        Self { s: *s, algorithm: choose::forward(s, Pass::Inference, weight) }
+    }
+
+    /// Computes `y` (N, C_out, h, w) from `x` (N, C_in, H, W), for any N.
+    pub fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+        let (s, images) = (&self.s, self.algorithm.images_per_call());
+        let flops = y.len() / s.result_len() * s.flops();
+        parallel::chunks(y, images * s.result_len(), flops, |i, y| {
+            self.algorithm.forward(self.images_of(x, i * images, y), bias, y, None);
+        });
+    }
+
+    /// Creates the results of the batch: `f(first, y, extra)` writes those of a few images from number `first` on,
+    /// together with their part of `extra`, which has `len` values per image.
+    fn results<B: Send>(
+        &self,
+        (extra, len): (&mut [B], usize),
+        f: impl Fn(usize, &mut [f32], &mut [B]) + Sync + Send,
+    ) -> Vec<f32> {
+        let (s, images) = (&self.s, self.algorithm.images_per_call());
+        let (y_lens, extra) = ((s.batch * s.result_len(), images * s.result_len()), (extra, images * len));
+        parallel::filled_zip(y_lens, extra, s.batch * s.flops(), |i, y, extra| f(i * images, y.zeroed(), extra))
+    }
+
+    /// The images of `x`, from number `first` on, whose results `y` holds.
+    fn images_of<'a>(&self, x: &'a [f32], first: usize, y: &[f32]) -> &'a [f32] {
+        &x[first * self.s.input_len()..][..y.len() / self.s.result_len() * self.s.input_len()]
+    }
+}
+
+/// The results of a forward pass.
+pub struct Output {
+    /// (N, C_out, h, w), after the epilogue.
+    pub y: Vec<f32>,
+    /// With pooling, what [`SavedEpilogue::Winners`](crate::cpu::epilogue::SavedEpilogue::Winners) takes.
+    pub winners: Vec<u8>,
+}
+
+/// Convolves `x` (N, C_in, H, W) with `weight` (C_out, C_in, kh, kw), then applies bias and epilogue. The winners of a
+/// pooling are needed if a backward pass follows.
+pub fn forward(s: &ConvShape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, want_winners: bool) -> Output {
+    let conv = PreparedConv::for_training(s, weight);
+    // If they are not wanted, one dummy value per image takes their place, so that there is only one loop.
+    let wanted = want_winners && s.is_pooled();
+    let winners_len = if wanted { s.result_len() } else { 1 };
+    let mut winners = vec![0u8; s.batch * winners_len];
+    let y = conv.results((&mut winners, winners_len), |first, y, winners| {
+        conv.algorithm.forward(conv.images_of(x, first, y), bias, y, wanted.then_some(winners));
+    });
+    Output { y, winners }
+}
+
+/// Convolves `x` with `weight`, without bias; also returns the sums over each image of the output.
+pub fn forward_with_sums(s: &ConvShape, x: ConvInput, weight: &[f32], sums: ImageSums) -> (Vec<f32>, Vec<f32>) {
+    let conv = PreparedConv::for_training(s, weight);
+    let mut image_sums = vec![0f32; s.batch * sums.len];
+    let y = conv.results((&mut image_sums, sums.len), |first, y, image_sums| {
+        let images = y.len() / s.result_len();
+        x.with(first, images, s.input_len(), |x| conv.algorithm.forward(x, None, y, None));
+        sums.compute(first, images, y, image_sums);
+    });
+    (y, image_sums)
+}

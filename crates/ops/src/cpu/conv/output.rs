@@ -1,0 +1,90 @@
+//! Writing an image's output: bias and epilogue are applied to a block of channels while it is in the cache.
+
+use pulp::Simd;
+
+use super::{channels_last::rows_to_planes, shape::ConvShape};
+use crate::cpu::{
+    epilogue::{Epilogue, NO_WINNER},
+    simd::{BLOCK_WIDTH, Row, add, relu, vectors, vectors_mut},
+};
+
+/// Where the output of one image is written.
+pub struct OutputImage<'a> {
+    /// (C_out, h, w), after the epilogue.
+    pub y: &'a mut [f32],
+    /// The winners of max pooling, if they are wanted.
+    pub winners: Option<&'a mut [u8]>,
+}
+
+impl OutputImage<'_> {
+    /// Applies bias and epilogue to the output of a block of channels and writes it to the planes.
+    ///
+    /// `output` is overwritten. It has a row of [`BLOCK_WIDTH`] channels for each position from `first` on, in the order
+    /// of [`PatchLayout::patch_starts`](super::patch_layout::PatchLayout::patch_starts).
+    #[inline(always)]
+    pub fn write<S: Simd, const V: usize>(
+        &mut self,
+        simd: S,
+        s: &ConvShape,
+        block: usize,
+        bias: Option<&[f32]>,
+        first: usize,
+        output: &mut [f32],
+    ) {
+        let plane = s.result().iter().product::<usize>();
+        let channels = block * BLOCK_WIDTH..((block + 1) * BLOCK_WIDTH).min(s.out_channels);
+        // −0 is the value that changes no sum, not even −0.
+        let mut shift = [-0f32; BLOCK_WIDTH];
+        if let Some(bias) = bias {
+            shift[..channels.len()].copy_from_slice(&bias[channels.clone()]);
+        }
+        let (shift, rows) = (vectors::<S, V>(&shift)[0], vectors_mut::<S, V>(output));
+        match s.epilogue {
+            Epilogue::None if bias.is_none() => {}
+            Epilogue::None => {
+                for row in rows {
+                    *row = add::<S, V>(simd, *row, shift);
+                }
+            }
+            Epilogue::Relu => {
+                for row in rows {
+                    *row = relu::<S, V>(simd, add::<S, V>(simd, *row, shift));
+                }
+            }
+            Epilogue::ReluMaxPool => relu_max_of_four::<S, V>(simd, rows, shift),
+        }
+        let positions_per_result = if s.is_pooled() { 4 } else { 1 };
+        let results =
+            first / positions_per_result..plane.min((first + output.len() / BLOCK_WIDTH) / positions_per_result);
+        let y = &mut self.y[channels.start * plane..channels.end * plane];
+        rows_to_planes(output, positions_per_result * BLOCK_WIDTH, y, plane, results.clone());
+        let Some(winners) = &mut self.winners else { return };
+        let winners = &mut winners[channels.start * plane..channels.end * plane];
+        for (c, winners) in winners.chunks_mut(plane).enumerate() {
+            let found = output[BLOCK_WIDTH + c..].iter().step_by(4 * BLOCK_WIDTH);
+            winners[results.clone()].iter_mut().zip(found).for_each(|(winner, &v)| *winner = v as u8);
+        }
+    }
+}
+
+/// Replaces the first of every four rows by ReLU of the maximum of the four after adding `shift`, and the second by
+/// the winner. The first of equal values wins; NaN wins over any value before it.
+#[inline(always)]
+fn relu_max_of_four<S: Simd, const V: usize>(simd: S, rows: &mut [Row<S, V>], shift: Row<S, V>) {
+    for four in rows.as_chunks_mut::<4>().0 {
+        for v in 0..V {
+            let (mut best, mut winner) = (simd.add_f32s(four[0][v], shift[v]), simd.splat_f32s(0.));
+            for (i, row) in four.iter().enumerate().skip(1) {
+                let x = simd.add_f32s(row[v], shift[v]);
+                let is_nan = simd.not_m32s(simd.equal_f32s(x, x));
+                let wins = simd.or_m32s(simd.greater_than_f32s(x, best), is_nan);
+                best = simd.select_f32s(wins, x, best);
+                winner = simd.select_f32s(wins, simd.splat_f32s(i as f32), winner);
+            }
+            let zero = simd.splat_f32s(0.);
+            let positive = simd.greater_than_f32s(best, zero);
+            four[0][v] = simd.select_f32s(simd.less_than_f32s(best, zero), zero, best);
+            four[1][v] = simd.select_f32s(positive, winner, simd.splat_f32s(NO_WINNER as f32));
+        }
+    }
+}

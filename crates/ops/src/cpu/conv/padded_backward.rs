@@ -1,0 +1,81 @@
+//! The part of the backward pass that all algorithms on padded, channels-last images share.
+
+use std::ops::Range;
+
+use super::{channels_last, output_gradient, patch_layout::PatchLayout, shape::ConvShape};
+use crate::cpu::{backward_pass::BackwardPass, image_groups::GroupGradients, scratch, simd::BLOCK_WIDTH};
+
+/// How an algorithm wants its images.
+pub struct PaddedBackward<'a> {
+    pub s: &'a ConvShape,
+    pub layout: &'a PatchLayout,
+    /// The length of a padded image.
+    pub image_len: usize,
+    /// The number of images per call of the kernel.
+    pub images_per_call: usize,
+    /// Whether the kernel reads [`PaddedImages::dy`].
+    pub want_dy: bool,
+}
+
+/// What a kernel reads and writes for a few images.
+pub struct PaddedImages<'a> {
+    /// The numbers of the images in the batch.
+    pub numbers: Range<usize>,
+    /// The images, padded and channels last.
+    pub images: &'a [f32],
+    /// The gradient of the convolution's output, for each image (block of channels, position, [`BLOCK_WIDTH`]), with
+    /// zeros where there is no channel; empty if it is not wanted.
+    pub dy: &'a [f32],
+    /// The weight gradient, to be added to.
+    pub dw: &'a mut [f32],
+    /// The bias gradient, to be added to.
+    pub db: &'a mut [f32],
+    /// The gradient of `images`, to be added to; starts at 0.
+    pub dx: Option<&'a mut [f32]>,
+}
+
+impl PaddedBackward<'_> {
+    /// Calls `kernel` for a few of the images at a time, until it was called for all.
+    pub fn run(
+        &self,
+        pass: &BackwardPass,
+        numbers: Range<usize>,
+        gradients: GroupGradients,
+        mut kernel: impl FnMut(PaddedImages),
+    ) {
+        let Self { s, layout, image_len, images_per_call, want_dy } = *self;
+        let GroupGradients { weight: dw, bias: db, x: mut dx, image_sums } = gradients;
+        let dy_len = if want_dy { layout.blocked_len() } else { 0 };
+        for first in numbers.clone().step_by(images_per_call) {
+            let call = first..(first + images_per_call).min(numbers.end);
+            let dx_len = if dx.is_some() { call.len() * image_len } else { 0 };
+            let planes_len = BLOCK_WIDTH * layout.positions.len();
+            let lens = [call.len() * image_len, dx_len, call.len() * dy_len, planes_len];
+            scratch::with(lens, |[images, padded_dx, dy, planes]| {
+                pass.x.with(first, call.len(), s.input_len(), |x| {
+                    let images = x.chunks_exact(s.input_len()).zip(images.chunks_exact_mut(image_len));
+                    images.for_each(|(x, image)| channels_last::pad(s, layout, x, image));
+                });
+                for (n, dy) in call.clone().zip(dy.chunks_exact_mut(dy_len.max(1))) {
+                    output_gradient::blocked(s, layout, pass, n, planes, dy);
+                }
+                padded_dx.fill(0.);
+                kernel(PaddedImages {
+                    numbers: call.clone(),
+                    images,
+                    dy,
+                    dw,
+                    db,
+                    dx: dx.is_some().then_some(&mut *padded_dx),
+                });
+                if let Some(dx) = &mut dx {
+                    let dx = dx.take_zeroed(call.len() * s.input_len());
+                    let images = padded_dx.chunks_exact(image_len).zip(dx.chunks_exact_mut(s.input_len()));
+                    images.for_each(|(padded, dx)| channels_last::unpad(s, layout, padded, dx));
+                    let image_sums = &mut image_sums[(first - numbers.start) * pass.dx_sums.len..];
+                    pass.dx_sums.compute(first, call.len(), dx, image_sums);
+                }
+            });
+        }
+    }
+}

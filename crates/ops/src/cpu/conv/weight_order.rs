@@ -1,0 +1,70 @@
+use super::{patch_layout::PatchLayout, shape::ConvShape};
+use crate::cpu::{micro_kernel::BLOCK_ROWS, simd::BLOCK_WIDTH};
+
+/// An order of the weights in which kernels read them or accumulate their gradient. Unused places are zero.
+#[derive(Debug, Clone, Copy)]
+pub enum WeightOrder {
+    /// (block of C_out, patch, [`BLOCK_WIDTH`] output channels), with the patch, (ky, kx, C_in), rounded up to a multiple
+    /// of [`BLOCK_ROWS`]: the right matrix of the forward product, and the gradient of the weights.
+    OutputBlocks,
+    /// (block of the patch, C_out, [`BLOCK_WIDTH`] values of the patch), with each kernel row of the patch rounded up to
+    /// a multiple of [`BLOCK_WIDTH`]: the right matrix of the product for the gradient of the input.
+    PatchBlocks,
+    /// (C_out, patch), with each kernel row of the patch rounded up to a multiple of [`BLOCK_WIDTH`]: what the sparse
+    /// products read and accumulate.
+    PatchRows,
+}
+
+impl WeightOrder {
+    /// The number of values in this order, including unused ones.
+    pub fn len(self, s: &ConvShape, layout: &PatchLayout) -> usize {
+        match self {
+            WeightOrder::OutputBlocks => {
+                layout.channel_blocks * BLOCK_WIDTH * s.patch_len().next_multiple_of(BLOCK_ROWS)
+            }
+            WeightOrder::PatchBlocks | WeightOrder::PatchRows => {
+                s.out_channels * s.window.kernel[0] * layout.kernel_row_len
+            }
+        }
+    }
+
+    /// Packs weights (C_out, C_in, kh, kw) in this order.
+    pub fn pack(self, s: &ConvShape, layout: &PatchLayout, weight: &[f32]) -> Vec<f32> {
+        let mut packed = vec![0f32; self.len(s, layout)];
+        let mut weight = weight.iter();
+        self.for_each(s, layout, |place| packed[place] = *weight.next().expect("one value for each weight"));
+        packed
+    }
+
+    /// Unpacks to (C_out, C_in, kh, kw).
+    pub fn unpack(self, s: &ConvShape, layout: &PatchLayout, packed: &[f32]) -> Vec<f32> {
+        let mut weight = Vec::with_capacity(s.out_channels * s.patch_len());
+        self.for_each(s, layout, |place| weight.push(packed[place]));
+        weight
+    }
+
+    /// Visits the weights in the order (C_out, C_in, kh, kw) with the place of each in this order.
+    fn for_each(self, s: &ConvShape, layout: &PatchLayout, mut visit: impl FnMut(usize)) {
+        let [kh, kw] = s.window.kernel;
+        let (row, patch) = (kw * s.in_channels, s.patch_len().next_multiple_of(BLOCK_ROWS));
+        for output in 0..s.out_channels {
+            for input in 0..s.in_channels {
+                for ky in 0..kh {
+                    for kx in 0..kw {
+                        let i = kx * s.in_channels + input;
+                        visit(match self {
+                            WeightOrder::OutputBlocks => {
+                                (output / BLOCK_WIDTH * patch + ky * row + i) * BLOCK_WIDTH + output % BLOCK_WIDTH
+                            }
+                            WeightOrder::PatchBlocks => {
+                                let block = (ky * layout.kernel_row_len + i) / BLOCK_WIDTH;
+                                (block * s.out_channels + output) * BLOCK_WIDTH + i % BLOCK_WIDTH
+                            }
+                            WeightOrder::PatchRows => (output * kh + ky) * layout.kernel_row_len + i,
+                        });
+                    }
+                }
+            }
+        }
+    }
+}

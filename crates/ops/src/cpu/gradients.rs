@@ -1,0 +1,9 @@
+/// The gradients of an operator that has weights.
+pub struct Gradients {
+    /// The gradient of the input; `None` if it was not asked for.
+    pub x: Option<Vec<f32>>,
+    /// The gradient of the weights, in the order of the weights.
+    pub weight: Vec<f32>,
+    /// The gradient of the bias, computed whether there is a bias or not.
+    pub bias: Vec<f32>,
+}

@@ -1,0 +1,158 @@
+//! The micro-kernels of the matrix products: one block of the result is kept in registers while the sum runs over the
+//! inner dimension, as in BLIS (Van Zee & van de Geijn 2015).
+//!
+//! Unlike there, the left matrix is not packed. Its element (r, k) lies at `rows[r] + offsets[k]`, so that a
+//! convolution reads its patches from the image itself, without im2col.
+
+use std::ops::Range;
+
+use pulp::Simd;
+
+use super::simd::{BLOCK_WIDTH, Row, vectors, vectors_mut};
+
+/// The number of rows of a register block. With two vectors per row they fill 12 of the 16 registers of AVX2.
+pub const BLOCK_ROWS: usize = 6;
+
+/// Where the elements of a row lie, relative to its start. Also knows the largest offset, so that one comparison per
+/// block replaces a bounds check per element.
+#[derive(Debug)]
+pub struct Offsets {
+    offsets: Vec<usize>,
+    largest: usize,
+}
+
+/// A range of [`Offsets`].
+#[derive(Debug, Clone, Copy)]
+pub struct OffsetRange<'a> {
+    offsets: &'a [usize],
+    /// The largest of all offsets, not only of the range.
+    largest: usize,
+}
+
+impl Offsets {
+    /// Takes the offsets in the order in which products sum over them.
+    pub fn new(offsets: Vec<usize>) -> Self {
+        let largest = offsets.iter().copied().max().unwrap_or(0);
+        Self { offsets, largest }
+    }
+
+    /// The number of offsets.
+    pub fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// All offsets.
+    pub fn all(&self) -> OffsetRange<'_> {
+        self.range(0..self.len())
+    }
+
+    /// Some of the offsets.
+    pub fn range(&self, range: Range<usize>) -> OffsetRange<'_> {
+        OffsetRange { offsets: &self.offsets[range], largest: self.largest }
+    }
+}
+
+/// Computes a block of a matrix product: `block[r][c] = Σ_k a[rows[r] + offsets[k]] · b[k·BLOCK_WIDTH + c]`.
+#[inline(always)]
+pub fn block_product<S: Simd, const V: usize>(
+    simd: S,
+    a: &[f32],
+    rows: &[usize; BLOCK_ROWS],
+    offsets: OffsetRange,
+    b: &[f32],
+) -> [Row<S, V>; BLOCK_ROWS] {
+    let furthest = rows.iter().fold(0, |max, &row| max.max(row)) + offsets.largest;
+    assert!(furthest < a.len());
+    let rows = rows.map(|start| &a[start..]);
+    let mut block = [[simd.splat_f32s(0.); V]; BLOCK_ROWS];
+    let (mut offsets, mut b) = (offsets.offsets, vectors::<S, V>(b));
+    if V == 1 {
+        // Six accumulators are too few to hide the latency of an addition, so odd steps have their own.
+        let mut odd = block;
+        while let ([first, second, next @ ..], [b_first, b_second, b_next @ ..]) = (offsets, b) {
+            // SAFETY: start + offset ≤ furthest, which the assertion above has compared with the length.
+            unsafe {
+                add_product(simd, &mut block, &rows, *first, b_first);
+                add_product(simd, &mut odd, &rows, *second, b_second);
+            }
+            (offsets, b) = (next, b_next);
+        }
+        for (sum, odd) in block.as_flattened_mut().iter_mut().zip(odd.as_flattened()) {
+            *sum = simd.add_f32s(*sum, *odd);
+        }
+    }
+    for (&offset, b) in offsets.iter().zip(b) {
+        // SAFETY: as above.
+        unsafe { add_product(simd, &mut block, &rows, offset, b) };
+    }
+    block
+}
+
+/// Adds one step of the sum: `block[r] += rows[r][offset] · b`.
+///
+/// # Safety
+/// Each row is longer than `offset`.
+#[inline(always)]
+unsafe fn add_product<S: Simd, const V: usize>(
+    simd: S,
+    block: &mut [Row<S, V>; BLOCK_ROWS],
+    rows: &[&[f32]; BLOCK_ROWS],
+    offset: usize,
+    b: &Row<S, V>,
+) {
+    for (row, a) in block.iter_mut().zip(rows) {
+        // SAFETY: the caller's promise.
+        let a = simd.splat_f32s(unsafe { *a.get_unchecked(offset) });
+        for (sum, &b) in row.iter_mut().zip(b) {
+            *sum = simd.mul_add_e_f32s(a, b, *sum);
+        }
+    }
+}
+
+/// A non-zero element of a sparse row, and where the row of the dense matrix that it multiplies starts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NonZero {
+    pub value: f32,
+    pub start: usize,
+}
+
+/// Adds the product of a sparse row and a dense matrix: `out[c] += Σ value · dense[start + c]` over the non-zero
+/// elements. The length of `out` is a multiple of [`BLOCK_WIDTH`].
+#[inline(always)]
+pub fn add_sparse_product<S: Simd, const V: usize>(simd: S, out: &mut [f32], row: &[NonZero], dense: &[f32]) {
+    /// The number of blocks whose accumulators fit the registers.
+    const MOST_BLOCKS: usize = 6;
+    for (i, out) in out.chunks_mut(MOST_BLOCKS * BLOCK_WIDTH).enumerate() {
+        let dense = &dense[i * MOST_BLOCKS * BLOCK_WIDTH..];
+        match out.len() / BLOCK_WIDTH {
+            1 => add_sparse_blocks::<S, V, 1>(simd, out, row, dense),
+            2 => add_sparse_blocks::<S, V, 2>(simd, out, row, dense),
+            3 => add_sparse_blocks::<S, V, 3>(simd, out, row, dense),
+            4 => add_sparse_blocks::<S, V, 4>(simd, out, row, dense),
+            5 => add_sparse_blocks::<S, V, 5>(simd, out, row, dense),
+            _ => add_sparse_blocks::<S, V, MOST_BLOCKS>(simd, out, row, dense),
+        }
+    }
+}
+
+/// Computes [`add_sparse_product`] for `B` blocks of columns.
+#[inline(always)]
+fn add_sparse_blocks<S: Simd, const V: usize, const B: usize>(
+    simd: S,
+    out: &mut [f32],
+    row: &[NonZero],
+    dense: &[f32],
+) {
+    let out = &mut vectors_mut::<S, V>(&mut out[..B * BLOCK_WIDTH])[..B];
+    let mut sums: [Row<S, V>; B] = std::array::from_fn(|b| out[b]);
+    for element in row {
+        let dense = &vectors::<S, V>(&dense[element.start..][..B * BLOCK_WIDTH])[..B];
+        let value = simd.splat_f32s(element.value);
+        for (sums, dense) in sums.iter_mut().zip(dense) {
+            for (sum, &dense) in sums.iter_mut().zip(dense) {
+                *sum = simd.mul_add_e_f32s(value, dense, *sum);
+            }
+        }
+    }
+    out.copy_from_slice(&sums);
+}

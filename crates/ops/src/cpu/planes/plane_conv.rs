@@ -1,0 +1,92 @@
+use pulp::Simd;
+
+use super::{
+    grid::Grid,
+    products::correlate,
+    taps::{MaskedPlanes, Taps},
+};
+use crate::{
+    cpu::{
+        scratch,
+        simd::{Kernel, dispatch},
+    },
+    window::Window,
+};
+
+/// A grouped convolution prepared for inputs of one size, with ReLU if asked for.
+pub struct PlaneConv {
+    grid: Grid,
+    /// The taps on all input planes of a group.
+    taps: Taps,
+    /// The number of input channels of a group.
+    inputs: usize,
+    /// The number of output channels of a group.
+    outputs: usize,
+    /// The number of weights of an output channel.
+    patch_len: usize,
+    /// (groups · outputs, inputs, kh, kw)
+    weight: Vec<f32>,
+    relu: bool,
+}
+
+impl PlaneConv {
+    /// Takes the sizes (height, width) of an input and an output plane, and weights (groups · outputs, inputs, kh, kw).
+    pub fn new(
+        window: &Window,
+        input: [usize; 2],
+        output: [usize; 2],
+        [groups, inputs, outputs]: [usize; 3],
+        weight: &[f32],
+        relu: bool,
+    ) -> Self {
+        let (grid, taps) = (Grid::new(window, input, output), window.kernel.iter().product::<usize>());
+        let patch_len = inputs * taps;
+        debug_assert_eq!(weight.len(), groups * outputs * patch_len);
+        let taps = grid.input_taps.repeated(inputs, taps, grid.phases.len() * grid.positions());
+        Self { grid, taps, inputs, outputs, patch_len, weight: weight.to_vec(), relu }
+    }
+
+    /// Computes one image: `x` is (groups · inputs, H, W), `y` (groups · outputs, oh, ow).
+    pub fn forward_image(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+        let grid = &self.grid;
+        let lens = [grid.len_with_margins(self.inputs * grid.phases.len()), grid.positions()];
+        scratch::with(lens, |[pixels, sums]| {
+            dispatch(PlaneConvKernel { conv: self, x, bias, pixels, sums, y });
+        });
+    }
+}
+
+struct PlaneConvKernel<'a> {
+    conv: &'a PlaneConv,
+    x: &'a [f32],
+    bias: Option<&'a [f32]>,
+    /// Scratch for the input planes of a group on the grid, with margins.
+    pixels: &'a mut [f32],
+    /// Scratch for an output plane on the grid.
+    sums: &'a mut [f32],
+    y: &'a mut [f32],
+}
+
+impl Kernel for PlaneConvKernel<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { conv, x, bias, pixels, sums, y } = self;
+        let PlaneConv { grid, taps, inputs, outputs, patch_len, weight, relu } = conv;
+        let floor = relu.then_some(0.);
+        let channels = y.chunks_exact_mut(grid.output_len()).zip(weight.chunks_exact(*patch_len));
+        let mut channels = channels.enumerate();
+        for group in 0..weight.len() / (outputs * patch_len) {
+            let values = grid.lay_input(x, group * inputs..(group + 1) * inputs, pixels);
+            let planes = MaskedPlanes { values, masks: &grid.masks };
+            for (channel, (y, weight)) in channels.by_ref().take(*outputs) {
+                let bias = bias.map(|bias| bias[channel]);
+                if grid.is_output() {
+                    correlate::<S, V>(simd, taps, weight, planes, bias, floor, y);
+                } else {
+                    correlate::<S, V>(simd, taps, weight, planes, bias, floor, sums);
+                    grid.gather_output(sums, y);
+                }
+            }
+        }
+    }
+}

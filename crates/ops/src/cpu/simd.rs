@@ -1,0 +1,71 @@
+//! SIMD kernels written once, on top of `pulp`, for every instruction set.
+//!
+//! Matrix products are computed in register blocks that are [`BLOCK_WIDTH`] values wide on every instruction set, so
+//! that the layout of packed buffers does not depend on it. A row of a block is `V` vectors with V · lanes =
+//! `BLOCK_WIDTH`: one on AVX-512, two on AVX2, four on NEON. [`dispatch`] chooses `V`.
+
+use pulp::Simd;
+
+use super::isa::arch;
+
+/// The number of columns of a register block.
+pub const BLOCK_WIDTH: usize = 16;
+
+/// A row of a register block: [`BLOCK_WIDTH`] values in `V` vectors.
+pub type Row<S, const V: usize> = [<S as Simd>::f32s; V];
+
+/// A buffer that starts at a cache line. A vector that straddles two cache lines is slow to load right after it was
+/// stored.
+#[repr(align(64))]
+pub struct CacheAligned<T>(pub T);
+
+/// The values as rows of [`BLOCK_WIDTH`]; an incomplete last row is left out.
+#[inline(always)]
+pub fn vectors<S: Simd, const V: usize>(values: &[f32]) -> &[Row<S, V>] {
+    S::as_simd_f32s(values).0.as_chunks().0
+}
+
+/// The values as mutable rows of [`BLOCK_WIDTH`]; an incomplete last row is left out.
+#[inline(always)]
+pub fn vectors_mut<S: Simd, const V: usize>(values: &mut [f32]) -> &mut [Row<S, V>] {
+    S::as_mut_simd_f32s(values).0.as_chunks_mut().0
+}
+
+/// `a + b`.
+#[inline(always)]
+pub fn add<S: Simd, const V: usize>(simd: S, a: Row<S, V>, b: Row<S, V>) -> Row<S, V> {
+    std::array::from_fn(|v| simd.add_f32s(a[v], b[v]))
+}
+
+/// `max(x, 0)`; NaN stays NaN.
+#[inline(always)]
+pub fn relu<S: Simd, const V: usize>(simd: S, row: Row<S, V>) -> Row<S, V> {
+    let zero = simd.splat_f32s(0.);
+    row.map(|x| simd.select_f32s(simd.less_than_f32s(x, zero), zero, x))
+}
+
+/// A computation that is compiled for every instruction set.
+pub trait Kernel {
+    /// Runs with the vectors of `S`, of which `V` make up [`BLOCK_WIDTH`] values. Implementations are
+    /// `#[inline(always)]`: only then are they compiled for the instruction set of `S`.
+    fn run<S: Simd, const V: usize>(self, simd: S);
+}
+
+/// Runs a kernel on the instruction set in use.
+pub fn dispatch(kernel: impl Kernel) {
+    struct Dispatch<K>(K);
+    impl<K: Kernel> pulp::WithSimd for Dispatch<K> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            match S::F32_LANES {
+                16 => self.0.run::<S, 1>(simd),
+                8 => self.0.run::<S, 2>(simd),
+                4 => self.0.run::<S, 4>(simd),
+                _ => self.0.run::<S, BLOCK_WIDTH>(simd),
+            }
+        }
+    }
+    arch().dispatch(Dispatch(kernel))
+}
