@@ -52,8 +52,8 @@ fn choose(s: &ConvShape, pass: Pass) -> Algorithm {
     if !winograd::supports(s) {
         return Algorithm::Direct;
     }
-    // F(4×4) has fewer multiplications, unless most of a tile lies beyond the edge, but other rounding than F(2×2), of
-    // which the backward pass is the exact adjoint.
+    // F(4×4) takes fewer multiplications, except where much of its tiles lies beyond the edge of the image. It is for
+    // inference only: it rounds differently from F(2×2), whose exact adjoint the backward pass is.
     if pass == Pass::Inference && winograd::multiplications::<4>(s) < winograd::multiplications::<2>(s) {
         return Algorithm::WinogradF4;
     }

@@ -6,13 +6,13 @@
 //! | algorithm | forward | backward | for |
 //! | --- | --- | --- | --- |
 //! | [`direct`] | yes | yes | everything else |
-//! | [`winograd`] | yes | yes | 3×3 kernels of stride 1 with 8 channels or more; F(4×4, 3×3) in inference, F(2×2, 3×3) elsewhere |
+//! | [`winograd`] | yes | yes | 3×3 kernels of stride 1 with 8 channels or more; F(2×2, 3×3), or in inference F(4×4, 3×3) |
 //! | [`conv1x1`] | yes | yes | 1×1 kernels of stride 1 without padding |
 //! | [`plane_wise`] | yes | no | few input and output channels |
 //! | [`sparse`] | no | yes | gradients behind ReLU and max pooling |
 //!
-//! Images are independent, so the batch is computed in parallel over images ([`forward`]) or groups of images
-//! ([`backward`]). Bias, ReLU and 2×2 max pooling are applied while an image's output is still in the cache
+//! Images are independent, so the batch is computed in parallel over images ([`mod@forward`]) or groups of images
+//! ([`mod@backward`]). Bias, ReLU and 2×2 max pooling are applied while an image's output is still in the cache
 //! ([`output`]), and [`output_gradient`] undoes them in the backward pass.
 
 mod algorithm;
