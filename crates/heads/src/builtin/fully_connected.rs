@@ -88,8 +88,8 @@ impl FullyConnected {
     fn check(&self, features: &[usize]) -> Result<()> {
         if features != self.features {
             bail!(
-                "this head of fully connected layers does not take features {features:?}; it is built for {:?} only, \
-                 while heads with global pooling take any size",
+                "a head of fully connected layers is tied to features of {:?} and does not take {features:?}; \
+                 heads with global pooling take any size",
                 self.features
             )
         }
