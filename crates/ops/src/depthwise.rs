@@ -1,30 +1,49 @@
-use crate::cpu::source::Source;
-use crate::cpu::tally::Tally;
-use crate::cpu::{self, Gradients, depthwise, fast};
-use crate::weighted::{Call, Weighted, apply};
-use crate::{Window, composed};
 use candle_core::{Result, Shape, Tensor, bail};
 
-/// Depthwise 2-d convolution, each channel by a kernel of its own, as `torch.nn.functional.conv2d` with
-/// `groups = C_in = C_out`.
+use crate::{
+    Window, composed,
+    cpu::{self, Gradients, depthwise, fast, source::Source, tally::Tally},
+    precision,
+    weighted::{BackwardArgs, Weighted, apply},
+};
+
+/// Convolves each channel with its own kernel, like `torch.nn.functional.conv2d` with `groups = C_in = C_out`.
 ///
 /// # Shapes
 /// `xs` (N, C, H, W), `weight` (C, 1, kh, kw) with the kernel of `window`, `bias` (C) → (N, C, oh, ow) with
 /// `window.output_size([H, W])`.
 ///
 /// # Errors
-/// Shapes that do not fit, or an input smaller than the kernel.
+/// Fails if the shapes do not fit each other, or if the input is smaller than the kernel.
 pub fn depthwise_conv2d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<Tensor> {
-    convolve(xs, weight, bias, window, false)
+    depthwise(xs, weight, bias, window, false)
 }
 
-/// [`depthwise_conv2d`] with ReLU on top, in one operator.
+/// Computes `relu(depthwise_conv2d(…))` in one operator.
+///
+/// # Shapes
+/// The same as for [`depthwise_conv2d`].
+///
+/// # Errors
+/// The same as for [`depthwise_conv2d`].
 pub fn depthwise_conv2d_relu(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<Tensor> {
-    convolve(xs, weight, bias, window, true)
+    depthwise(xs, weight, bias, window, true)
 }
 
-fn convolve(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window, relu: bool) -> Result<Tensor> {
-    let shape = check(xs.dims4()?, weight, bias, window)?;
+/// Computes [`depthwise_conv2d`], followed by a ReLU if `relu`.
+pub(crate) fn depthwise(
+    xs: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    window: &Window,
+    relu: bool,
+) -> Result<Tensor> {
+    if precision::is_half(&[xs, weight, bias.unwrap_or(weight)]) {
+        return precision::weighted_in_f32(xs, weight, bias, |xs, weight, bias| {
+            depthwise(xs, weight, bias, window, relu)
+        });
+    }
+    let shape = depthwise_shape(xs.dims4()?, weight, bias, window)?;
     if !fast(&[xs, weight, bias.unwrap_or(weight)]) {
         let ys = composed::depthwise_conv2d(xs, weight, bias, window)?;
         return if relu { composed::relu(&ys) } else { Ok(ys) };
@@ -32,8 +51,9 @@ fn convolve(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window
     apply(xs, weight, bias, Depthwise { shape, relu })
 }
 
-/// The sizes of a depthwise convolution of (N, C, H, W), if they fit.
-pub(crate) fn check(
+/// Returns the sizes of a depthwise convolution of an input (N, C, H, W), or an error if the tensors do not fit each
+/// other.
+pub(crate) fn depthwise_shape(
     (batch, channels, height, width): (usize, usize, usize, usize),
     weight: &Tensor,
     bias: Option<&Tensor>,
@@ -42,10 +62,12 @@ pub(crate) fn check(
     let input = [height, width];
     if channels == 0 || weight.dims() != [channels, 1, window.kernel[0], window.kernel[1]] {
         let (weight, xs) = (weight.dims(), [batch, channels, height, width]);
-        bail!("depthwise_conv2d: weights {weight:?} do not fit the input {xs:?} and {window:?}")
+        bail!(
+            "depthwise_conv2d: weights {weight:?} do not fit an input {xs:?} and {window:?}; possible: (C, 1, kh, kw)"
+        )
     }
-    if bias.is_some_and(|b| b.dims() != [channels]) {
-        bail!("depthwise_conv2d: a bias for {channels} channels must be a vector of {channels}")
+    if let Some(bias) = bias.filter(|bias| bias.dims() != [channels]) {
+        bail!("depthwise_conv2d: a bias {:?} does not fit {channels} channels; possible: (C)", bias.dims())
     }
     Ok(depthwise::Shape { batch, channels, input, output: window.output_size(input)?, window: *window })
 }
@@ -64,9 +86,10 @@ impl Weighted for Depthwise {
         (y, Shape::from((batch, channels, height, width)))
     }
 
-    fn backward(&self, call: Call) -> Result<Gradients> {
-        let masked = self.relu.then(|| cpu::relu::backward(call.y, call.dy));
-        let dy = masked.as_deref().unwrap_or(call.dy);
-        Ok(depthwise::backward(&self.shape, Source::Images(call.x), call.weight, None, dy, call.want_dx, Tally::NONE).0)
+    fn backward(&self, args: BackwardArgs) -> Result<Gradients> {
+        let masked = self.relu.then(|| cpu::relu::backward(args.y, args.dy));
+        let (x, dy) = (Source::Images(args.x), masked.as_deref().unwrap_or(args.dy));
+        let (gradients, _) = depthwise::backward(&self.shape, x, args.weight, None, dy, args.want_dx, Tally::NONE);
+        Ok(gradients)
     }
 }

@@ -1,61 +1,67 @@
-use super::step::{Pass, Step};
-use super::{BatchStatistics, ConvBatchNorm};
-use crate::cpu::Gradients;
-use crate::cpu::source::Source;
-use crate::cpu::tally::Tally;
-use crate::weighted::{Call, Weighted};
+use std::sync::Arc;
+
 use candle_core::{Result, Shape, Tensor};
-use std::sync::{Arc, OnceLock};
 
-/// (N, C, H, W)
-pub type Dims = (usize, usize, usize, usize);
+use super::{
+    convolution::ConvBackwardArgs,
+    layer::{ConvBatchNorm, Nchw},
+    step::Step,
+};
+use crate::{
+    BatchStatistics,
+    cpu::{Gradients, source::Source, tally::Tally},
+    weighted::{BackwardArgs, Weighted},
+};
 
-/// All weights of the layers and all their parameters, as vectors.
+/// Returns all weights of the layers, flattened, and all their parameters.
 pub fn arguments(layers: &[ConvBatchNorm]) -> Result<[Vec<Tensor>; 2]> {
     let weights = layers.iter().map(|layer| layer.weight.flatten_all()).collect::<Result<_>>()?;
     Ok([weights, layers.iter().flat_map(ConvBatchNorm::parameters).cloned().collect()])
 }
 
-/// All of them, as they are.
+/// Returns all tensors of the layers.
 pub fn tensors<'a>(layers: &'a [ConvBatchNorm]) -> impl Iterator<Item = &'a Tensor> {
     layers.iter().flat_map(|layer| [layer.weight].into_iter().chain(layer.parameters()))
 }
 
-/// What the layers saw, once they have run.
+/// Concatenates vectors, because a custom operator of candle has three arguments at most.
+pub fn concatenated(vectors: &[Tensor]) -> Result<Tensor> {
+    if let [vector] = vectors { Ok(vector.clone()) } else { Tensor::cat(vectors, 0) }
+}
+
+/// Returns the batch statistics of the layers after their forward pass.
 pub fn statistics(layers: &[ConvBatchNorm], steps: &[Step]) -> Result<Vec<BatchStatistics>> {
     layers.iter().zip(steps).map(|(layer, step)| layer.statistics(step)).collect()
 }
 
-/// Layers one after the other as one operator, for one call.
-pub struct Chain {
+/// Convolutions with batch normalisation, one after the other, as one operator for a single call.
+pub struct Sequence {
     pub steps: Arc<Vec<Step>>,
-    /// Of the weights and the parameters of each.
+    /// The numbers of weights and of parameters of each step.
     lens: Vec<[usize; 2]>,
-    /// The sizes of the last result.
-    pub result: Dims,
+    /// The sizes of the result of the last step.
+    pub result: Nchw,
 }
 
-impl Chain {
-    /// For an input of these sizes, if the layers fit it.
-    pub fn new(input: Dims, layers: &[ConvBatchNorm]) -> Result<Self> {
+impl Sequence {
+    /// Creates the operator for an input of the given sizes, or fails if the layers do not fit it.
+    pub fn new(input: Nchw, layers: &[ConvBatchNorm]) -> Result<Self> {
         let (mut result, mut steps, mut lens) = (input, Vec::new(), Vec::new());
         for layer in layers {
-            let inner = layer.inner(result)?;
-            let [n, c, h, w] = inner.dims();
-            let [oh, ow] = layer.epilogue.result([h, w]);
-            result = (n, c, oh, ow);
-            steps.push(Step { inner, eps: layer.eps, epilogue: layer.epilogue, saved: OnceLock::new() });
+            let (step, next) = layer.step(result)?;
+            result = next;
+            steps.push(step);
             lens.push([layer.weight.elem_count(), layer.parameters().map(Tensor::elem_count).sum()]);
         }
         Ok(Self { steps: Arc::new(steps), lens, result })
     }
 
-    /// How many values of weights and of parameters there are.
+    /// Returns the total numbers of weights and of parameters.
     pub fn lens(&self) -> [usize; 2] {
         [0, 1].map(|i| self.lens.iter().map(|lens| lens[i]).sum())
     }
 
-    /// The weights and the parameters of each step.
+    /// Splits concatenated weights and parameters into those of each step.
     fn split<'a>(&self, mut all: [&'a [f32]; 2]) -> Vec<[&'a [f32]; 2]> {
         let parts = self.lens.iter().map(|lens| {
             let parts = [0, 1].map(|i| all[i].split_at(lens[i]));
@@ -66,7 +72,8 @@ impl Chain {
     }
 }
 
-impl Weighted for Chain {
+/// The bias of the operator holds the parameters of all steps.
+impl Weighted for Sequence {
     const NAME: &'static str = "conv-batch-norm";
 
     fn forward(&self, x: &[f32], weight: &[f32], parameters: Option<&[f32]>) -> (Vec<f32>, Shape) {
@@ -74,27 +81,26 @@ impl Weighted for Chain {
         let (mut x, mut y) = (Source::Images(x), None);
         for (i, (step, [weight, parameters])) in self.steps.iter().zip(self.split([weight, parameters])).enumerate() {
             y = step.forward(x, weight, parameters, i + 1 == self.steps.len());
-            x = step.output().expect("it has run");
+            x = step.output().expect("the step has just run");
         }
-        (y.expect("at least one step"), Shape::from(self.result))
+        (y.expect("there is at least one step"), Shape::from(self.result))
     }
 
-    /// `call.bias`: the parameters.
-    fn backward(&self, call: Call) -> Result<Gradients> {
-        let parts = self.split([call.weight, call.bias.unwrap_or_default()]);
+    fn backward(&self, args: BackwardArgs) -> Result<Gradients> {
+        let parts = self.split([args.weight, args.bias.unwrap_or_default()]);
         let (mut dx, mut sums, mut weights, mut biases) = (None, None, Vec::new(), Vec::new());
         for (i, (step, [weight, parameters])) in self.steps.iter().zip(parts).enumerate().rev() {
-            let dy = dx.as_deref().unwrap_or(call.dy);
-            let (x, want_dx) = (Source::Images(call.x), call.want_dx);
-            let pass = Pass { x, weight, dy, want_dx, tally: Tally::NONE };
+            let dy = dx.as_deref().unwrap_or(args.dy);
+            let (x, want_dx) = (Source::Images(args.x), args.want_dx);
+            let first = ConvBackwardArgs { x, weight, dy, want_dx, tally: Tally::NONE };
             let (gradients, tallies) = match i.checked_sub(1).map(|i| &self.steps[i]) {
-                Some(before) => {
-                    let x = before.output()?;
-                    before.with_tally(|tally| {
-                        step.backward(&Pass { x, want_dx: true, tally, ..pass }, parameters, sums)
+                Some(previous) => {
+                    let x = previous.output()?;
+                    previous.with_tally(|tally| {
+                        step.backward(&ConvBackwardArgs { x, want_dx: true, tally, ..first }, parameters, sums)
                     })?
                 }
-                None => step.backward(&pass, parameters, sums),
+                None => step.backward(&first, parameters, sums),
             }?;
             (dx, sums) = (gradients.x, Some(tallies));
             weights.push(gradients.weight);
