@@ -24,7 +24,7 @@ pub enum Reduction {
 pub(crate) fn class_activation_map(features: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let mut shape = features.dims().to_vec();
     shape[1] = weight.dim(0)?;
-    ops::conv1d(&features.flatten_from(2)?, &weight.unsqueeze(2)?, None, 1, 0)?.reshape(shape)
+    ops::conv1d(&features.flatten_from(2)?, &weight.unsqueeze(2)?, None, &Default::default())?.reshape(shape)
 }
 
 /// Gradient × activation, summed over channels: for a head that is linear in the features (or picks them), exactly

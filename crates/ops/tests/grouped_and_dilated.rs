@@ -22,11 +22,7 @@ impl Sizes {
     fn shapes(&self) -> [Vec<usize>; 3] {
         let ([inputs, outputs], [kh, kw], [h, w]) = (self.channels, self.kernel, self.input);
         let out_channels = self.config.groups * outputs;
-        [
-            vec![self.batch, self.config.groups * inputs, h, w],
-            vec![out_channels, inputs, kh, kw],
-            vec![out_channels],
-        ]
+        [vec![self.batch, self.config.groups * inputs, h, w], vec![out_channels, inputs, kh, kw], vec![out_channels]]
     }
 
     /// Calls `f` with the positions of each input, weight and output value that are multiplied and added, all in row-major
@@ -53,9 +49,7 @@ impl Sizes {
 }
 
 fn product4([a, b, c, d]: [usize; 4]) -> impl Iterator<Item = (usize, usize, usize, usize)> {
-    (0..a).flat_map(move |i| {
-        (0..b).flat_map(move |j| (0..c).flat_map(move |k| (0..d).map(move |l| (i, j, k, l))))
-    })
+    (0..a).flat_map(move |i| (0..b).flat_map(move |j| (0..c).flat_map(move |k| (0..d).map(move |l| (i, j, k, l)))))
 }
 
 fn sizes() -> impl Strategy<Value = Sizes> {
