@@ -11,8 +11,8 @@ use crate::{
 pub struct BatchStatistics {
     /// The mean of each channel, (C).
     pub mean: Tensor,
-    /// The variance of each channel, (C). [`batch_norm_train`] returns the *unbiased* variance (divided by N·L − 1), which
-    /// PyTorch's running statistics follow.
+    /// The variance of each channel, (C). [`batch_norm_train`] returns the *unbiased* variance (divided by N·L − 1),
+    /// which PyTorch's running statistics follow.
     pub var: Tensor,
 }
 
@@ -137,8 +137,9 @@ fn normalise(
     if relu { composed::relu(&ys) } else { Ok(ys) }
 }
 
-/// Returns the coefficients (a, mean, b, c) of each channel in the gradient `g·a + (x − mean)·b + c` of an input x that was
-/// normalised over a batch of `count` values. g is the gradient of the result, `sum` is Σ g and `centred` Σ g·(x − mean).
+/// Returns the coefficients (a, mean, b, c) of each channel in the gradient `g·a + (x − mean)·b + c` of an input x that
+/// was normalised over a batch of `count` values. g is the gradient of the result, `sum` is Σ g and `centred` Σ g·(x −
+/// mean).
 pub(crate) fn input_coefficients(
     gamma: &[f32],
     mean: &[f32],

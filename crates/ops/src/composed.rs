@@ -30,8 +30,8 @@ pub fn conv2d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Wind
     let Window { kernel, stride, padding } = *window;
     let (_, _, height, width) = xs.dims4()?;
     let output = window.output_size([height, width])?;
-    // Candle's convolution has one padding for both axes, so the input is padded here. Candle's gradient assumes that the
-    // kernel reaches the last row and column, so those that no kernel reaches are cut off.
+    // Candle's convolution has one padding for both axes, so the input is padded here. Candle's gradient assumes that
+    // the kernel reaches the last row and column, so those that no kernel reaches are cut off.
     let [rows, columns] = [0, 1].map(|axis| (output[axis] - 1) * stride[axis] + kernel[axis]);
     let xs = xs.pad_with_zeros(2, padding[0], padding[0])?.pad_with_zeros(3, padding[1], padding[1])?;
     let xs = xs.narrow(2, 0, rows)?.narrow(3, 0, columns)?;
@@ -79,7 +79,8 @@ pub fn adaptive_avg_pool2d(xs: &Tensor, rows: &[Range<usize>], columns: &[Range<
     pool_grid(xs, rows, columns, |cell| cell.mean(D::Minus1))
 }
 
-/// Takes the maximum over the last axis; its gradient goes to the first maximum. NaN counts as the maximum, as in PyTorch.
+/// Takes the maximum over the last axis; its gradient goes to the first maximum. NaN counts as the maximum, as in
+/// PyTorch.
 pub fn max_last(xs: &Tensor) -> Result<Tensor> {
     let xs = xs.contiguous()?;
     let values = xs.detach();

@@ -8,7 +8,8 @@ use crate::{
 /// Convolves images (as cross-correlation), like `torch.nn.functional.conv2d`.
 ///
 /// There are kernels for one group and for as many groups as input channels (depthwise). Other groups are convolved one
-/// after the other, and a dilated convolution is taken apart into undilated ones; the gradients are exact in every case.
+/// after the other, and a dilated convolution is taken apart into undilated ones; the gradients are exact in every
+/// case.
 ///
 /// # Shapes
 /// `xs` (N, C_in, H, W), `weight` (C_out, C_in / groups, kh, kw), `bias` (C_out) → (N, C_out, oh, ow) with
@@ -47,8 +48,8 @@ pub fn conv2d_relu(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, config: 
     convolve(xs, weight, bias, config, Epilogue::Relu)
 }
 
-/// Computes `max_pool2d(relu(conv2d(…)), &Window::pool(2))` in one operator: the feature map before the pooling is never
-/// written, and the backward pass visits only the maxima.
+/// Computes `max_pool2d(relu(conv2d(…)), &Window::pool(2))` in one operator: the feature map before the pooling is
+/// never written, and the backward pass visits only the maxima.
 ///
 /// # Shapes
 /// The same as for [`conv2d`], with oh and ow halved and rounded down.

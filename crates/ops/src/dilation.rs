@@ -1,9 +1,9 @@
 //! Dilated convolutions without zeros in the kernel.
 //!
 //! Along one axis, output `o` of a convolution of stride s and dilation d reads the positions `o·s + k·d` of the padded
-//! input. With `g = gcd(s, d)`, the outputs `o = q·(d/g) + r` of one remainder r read `r·s + d·(q·(s/g) + k)`: every d-th
-//! position from `r·s` on, convolved without dilation and with stride s/g. The `d/g` remainders are called phases here;
-//! all of them are convolved together as a larger batch.
+//! input. With `g = gcd(s, d)`, the outputs `o = q·(d/g) + r` of one remainder r read `r·s + d·(q·(s/g) + k)`: every
+//! d-th position from `r·s` on, convolved without dilation and with stride s/g. The `d/g` remainders are called phases
+//! here; all of them are convolved together as a larger batch.
 
 use candle_core::{Result, Tensor, bail};
 

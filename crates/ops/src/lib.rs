@@ -1,11 +1,11 @@
-//! Operators for candle in the style of `torch.nn.functional`: free functions on tensors that give PyTorch's results and
-//! PyTorch's gradients for every kernel, stride, padding, dilation and size.
+//! Operators for candle in the style of `torch.nn.functional`: free functions on tensors that give PyTorch's results
+//! and PyTorch's gradients for every kernel, stride, padding, dilation and size.
 //!
-//! Candle's own pooling gradients are wrong (scaled by the window, misaligned at odd sizes, sent to every tied maximum),
-//! its ReLU has gradient 1 at zero, and its convolutions on the CPU are slow. This crate replaces them:
+//! Candle's own pooling gradients are wrong (scaled by the window, misaligned at odd sizes, sent to every tied
+//! maximum), its ReLU has gradient 1 at zero, and its convolutions on the CPU are slow. This crate replaces them:
 //!
-//! - For f32 on the CPU an operator runs kernels written for it. They are parallel over the batch, and their results are
-//!   equal to the bit on any number of threads.
+//! - For f32 on the CPU an operator runs kernels written for it. They are parallel over the batch, and their results
+//!   are equal to the bit on any number of threads.
 //! - For f16 and bf16 on the CPU the same kernels compute in f32, and the result is converted back.
 //! - For any other type or device an operator is composed of candle operators whose gradients are exact (see
 //!   [`composed`]). That is slower, but never wrong.

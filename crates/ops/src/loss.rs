@@ -6,8 +6,8 @@ use crate::{
     precision,
 };
 
-/// Computes the mean softmax cross-entropy, like `torch.nn.functional.cross_entropy` with class indices as targets. (There
-/// is no `ignore_index`: a negative target is an error.)
+/// Computes the mean softmax cross-entropy, like `torch.nn.functional.cross_entropy` with class indices as targets.
+/// (There is no `ignore_index`: a negative target is an error.)
 ///
 /// # Shapes
 /// `logits` (N, K), `targets` (N) of u32 or i64 → scalar.
@@ -40,8 +40,8 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
 }
 
 /// Computes the mean softmax cross-entropy with label smoothing ε (Szegedy et al. 2015), like
-/// `torch.nn.functional.cross_entropy` with `label_smoothing`: each target distribution is a mixture of the class (1 − ε)
-/// and the uniform distribution over all classes (ε).
+/// `torch.nn.functional.cross_entropy` with `label_smoothing`: each target distribution is a mixture of the class (1 −
+/// ε) and the uniform distribution over all classes (ε).
 ///
 /// # Shapes
 /// The same as for [`cross_entropy`].
@@ -106,7 +106,8 @@ impl CustomOp1 for CrossEntropy {
 }
 
 /// Computes the mean binary cross-entropy of logits, like `torch.nn.functional.binary_cross_entropy_with_logits`, as
-/// `max(x, 0) − x·y + log(1 + e^−|x|)`. This form does not overflow (candle's does) and keeps the gradient of large logits.
+/// `max(x, 0) − x·y + log(1 + e^−|x|)`. This form does not overflow (candle's does) and keeps the gradient of large
+/// logits.
 ///
 /// # Shapes
 /// `logits` and `targets` (probabilities from 0 to 1), of the same shape → scalar.

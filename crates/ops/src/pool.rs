@@ -10,8 +10,8 @@ use crate::{
     window::adaptive_ranges,
 };
 
-/// Takes the maximum of each window, like `torch.nn.functional.max_pool2d`. The gradient goes to the first maximum of the
-/// window in row-major order.
+/// Takes the maximum of each window, like `torch.nn.functional.max_pool2d`. The gradient goes to the first maximum of
+/// the window in row-major order.
 ///
 /// # Shapes
 /// (N, C, H, W) → (N, C, oh, ow) with `window.output_size([H, W])`.

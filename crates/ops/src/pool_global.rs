@@ -41,8 +41,8 @@ pub fn global_max_pool(xs: &Tensor) -> Result<Tensor> {
     if fast(&[&xs]) { global(&xs, PoolKind::Max) } else { composed::max_last(&xs) }
 }
 
-/// Takes the generalised mean of each channel (GeM, Radenović et al. 2018), `(mean clamp(x, 1e-6)^p)^(1/p)`: the average
-/// of non-negative features at p = 1, and the maximum as p → ∞.
+/// Takes the generalised mean of each channel (GeM, Radenović et al. 2018), `(mean clamp(x, 1e-6)^p)^(1/p)`: the
+/// average of non-negative features at p = 1, and the maximum as p → ∞.
 ///
 /// # Shapes
 /// `xs` as for [`global_avg_pool`], `p` (1) → (N, C).

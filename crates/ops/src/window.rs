@@ -82,7 +82,8 @@ impl Window {
         Ok(output)
     }
 
-    /// Returns the rows (axis 0) or columns (axis 1) that each output position of a pooling covers, without the padding.
+    /// Returns the rows (axis 0) or columns (axis 1) that each output position of a pooling covers, without the
+    /// padding.
     pub(crate) fn ranges(&self, axis: usize, size: usize, output: usize) -> Vec<Range<usize>> {
         let (kernel, stride, padding) = (self.kernel[axis], self.stride[axis], self.padding[axis]);
         (0..output).map(|o| (o * stride).saturating_sub(padding)..(o * stride + kernel - padding).min(size)).collect()

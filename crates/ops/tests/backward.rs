@@ -1,4 +1,5 @@
-//! The backward pass can run twice, and its results do not depend on which gradients are needed or how operators are fused.
+//! The backward pass can run twice, and its results do not depend on which gradients are needed or how operators are
+//! fused.
 
 mod common;
 

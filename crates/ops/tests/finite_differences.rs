@@ -1,5 +1,5 @@
-//! Compares the gradients of the compositions with central differences, in f64 on random shapes. That the kernels have the
-//! same gradients is tested in `properties.rs`.
+//! Compares the gradients of the compositions with central differences, in f64 on random shapes. That the kernels have
+//! the same gradients is tested in `properties.rs`.
 
 mod common;
 
@@ -9,7 +9,8 @@ use ops::{BatchStatistics, Conv2dConfig, Window};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-/// Fails unless the slope of `Σ f · dy` along a random direction of all inputs is the one that follows from the gradients.
+/// Fails unless the slope of `Σ f · dy` along a random direction of all inputs is the one that follows from the
+/// gradients.
 fn slope_is_exact(inputs: &[Tensor], seed: u64, f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<()> {
     const STEP: f64 = 1e-5;
     let upstream = |y: &Tensor| integers(y.dims(), seed)?.to_dtype(DType::F64);

@@ -25,8 +25,8 @@ impl Sizes {
         [vec![self.batch, self.config.groups * inputs, h, w], vec![out_channels, inputs, kh, kw], vec![out_channels]]
     }
 
-    /// Calls `f` with the positions of each input, weight and output value that are multiplied and added, all in row-major
-    /// order: the definition of `torch.nn.functional.conv2d`.
+    /// Calls `f` with the positions of each input, weight and output value that are multiplied and added, all in
+    /// row-major order: the definition of `torch.nn.functional.conv2d`.
     fn each_product(&self, mut f: impl FnMut(usize, usize, usize)) -> Result<()> {
         let Self { batch, channels: [inputs, outputs], kernel: [kh, kw], input: [h, w], config } = *self;
         let [oh, ow] = config.output_size(self.kernel, self.input)?;

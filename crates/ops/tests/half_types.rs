@@ -6,8 +6,8 @@ use candle_core::{DType, Device, Result, Tensor};
 use common::{close, evaluate, integers, values};
 use ops::{BatchStatistics, Conv1dConfig, Conv2dConfig, ConvBatchNorm, Epilogue, Window};
 
-/// Fails unless results and gradients in both half types are those in f32, up to rounding. The inputs are whole numbers,
-/// which all types hold exactly.
+/// Fails unless results and gradients in both half types are those in f32, up to rounding. The inputs are whole
+/// numbers, which all types hold exactly.
 fn same(name: &str, inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<()> {
     let run = |dtype: DType| {
         let inputs = inputs.iter().map(|t| t.to_dtype(dtype)).collect::<Result<Vec<_>>>()?;

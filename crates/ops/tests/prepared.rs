@@ -1,4 +1,5 @@
-//! Compares convolutions prepared for inference with the compositions (f64) on random shapes and batches, and checks chains.
+//! Compares convolutions prepared for inference with the compositions (f64) on random shapes and batches, and checks
+//! chains.
 
 mod common;
 

@@ -1,7 +1,7 @@
 //! Compares the kernels (f32) with the compositions (f64) on random shapes and memory layouts.
 //!
-//! The inputs of operators that only add and multiply are small whole numbers: every result is exact and must be equal, and
-//! there are many ties and zeros.
+//! The inputs of operators that only add and multiply are small whole numbers: every result is exact and must be equal,
+//! and there are many ties and zeros.
 
 mod common;
 
@@ -57,8 +57,8 @@ fn size_for(window: &Window, more: [usize; 2]) -> [usize; 2] {
     [0, 1].map(|axis| window.kernel[axis].saturating_sub(2 * window.padding[axis]).max(1) + more[axis])
 }
 
-/// Fails unless `f` has the same result and gradients on f32 tensors in the given layout as on f64 tensors, contiguous and in
-/// that layout. The gradient of the result has the layout of the inputs.
+/// Fails unless `f` has the same result and gradients on f32 tensors in the given layout as on f64 tensors, contiguous
+/// and in that layout. The gradient of the result has the layout of the inputs.
 fn same(inputs: &[Tensor], memory: Memory, tolerance: f64, f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<()> {
     let run = |dtype: DType, memory: Memory| {
         let inputs = inputs.iter().map(|t| t.to_dtype(dtype)).collect::<Result<Vec<_>>>()?;

@@ -1,5 +1,5 @@
-//! What this crate does where candle 0.11's own operators mislead a training run. The tests in `candle_still` fail as soon
-//! as candle corrects an operator; ours may then become superfluous.
+//! What this crate does where candle 0.11's own operators mislead a training run. The tests in `candle_still` fail as
+//! soon as candle corrects an operator; ours may then become superfluous.
 
 mod common;
 

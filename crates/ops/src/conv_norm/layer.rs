@@ -35,8 +35,8 @@ pub struct ConvBatchNorm<'a> {
 pub(super) type Nchw = (usize, usize, usize, usize);
 
 impl<'a> ConvBatchNorm<'a> {
-    /// Returns the step of this layer for an input of the given sizes and the sizes of its result, or an error if the layer
-    /// does not fit the input.
+    /// Returns the step of this layer for an input of the given sizes and the sizes of its result, or an error if the
+    /// layer does not fit the input.
     pub(super) fn step(&self, input: Nchw) -> Result<(Step, Nchw)> {
         let Self { weight, bias, window, gamma, beta, eps, epilogue, .. } = *self;
         let convolution: Box<dyn Convolution> = if self.depthwise {

@@ -1,7 +1,7 @@
 //! Convolutions with batch normalisation in training, several of them as one operator.
 //!
-//! The result of a convolution is written once. Its batch statistics are summed while it is written, and it is normalised
-//! while the next convolution reads it; the backward pass does the same in reverse.
+//! The result of a convolution is written once. Its batch statistics are summed while it is written, and it is
+//! normalised while the next convolution reads it; the backward pass does the same in reverse.
 
 mod convolution;
 mod layer;

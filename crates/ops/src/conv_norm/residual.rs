@@ -19,8 +19,8 @@ use crate::{
     weighted::{BackwardArgs, Weighted, apply},
 };
 
-/// The convolution on the shortcut of a residual block, where the shortcut is not the identity (He et al. 2015, options B
-/// and C).
+/// The convolution on the shortcut of a residual block, where the shortcut is not the identity (He et al. 2015, options
+/// B and C).
 #[derive(Debug, Clone, Copy)]
 pub struct Projection<'a> {
     /// The weights, (C_out, C_in, kh, kw).

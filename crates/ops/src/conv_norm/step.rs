@@ -46,8 +46,8 @@ impl Step {
         var.iter().map(|v| (1. / (*v as f64 + self.eps).sqrt()) as f32).collect()
     }
 
-    /// Computes the step. `parameters` are gamma, beta and the bias, if there is one, in a row. The last step returns its
-    /// result; that of the others is available from [`Step::output`].
+    /// Computes the step. `parameters` are gamma, beta and the bias, if there is one, in a row. The last step returns
+    /// its result; that of the others is available from [`Step::output`].
     pub fn forward(&self, x: Source, weight: &[f32], parameters: &[f32], is_last: bool) -> Option<Vec<f32>> {
         let dims = self.convolution.dims();
         let [n, c, h, w] = dims;
@@ -99,8 +99,8 @@ impl Step {
         Ok(f(Tally { len: 2 * norm.dims[1], of_image: &of_image }))
     }
 
-    /// Computes the gradients and the tally of dx. `sums` is the tally of `args.dy` (see [`Step::with_tally`]), if it has
-    /// been taken already.
+    /// Computes the gradients and the tally of dx. `sums` is the tally of `args.dy` (see [`Step::with_tally`]), if it
+    /// has been taken already.
     pub fn backward(
         &self,
         args: &ConvBackwardArgs,

@@ -14,8 +14,8 @@ const MOST: usize = 16;
 
 /// Prepared operators one after the other.
 ///
-/// A batch is cut into pieces of a few inputs, and each piece goes through several operators before the next piece does, so
-/// that intermediate results stay in the cache (see [`Prepared::takes_few`] and [`Prepared::footprint`]).
+/// A batch is cut into pieces of a few inputs, and each piece goes through several operators before the next piece
+/// does, so that intermediate results stay in the cache (see [`Prepared::takes_few`] and [`Prepared::footprint`]).
 pub struct Chain<'a> {
     segments: Vec<Segment<'a>>,
 }

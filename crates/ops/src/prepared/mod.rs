@@ -1,15 +1,17 @@
-//! Operators prepared for inference: the weights and the size of an input are fixed, a batch may have any number of inputs.
+//! Operators prepared for inference: the weights and the size of an input are fixed, a batch may have any number of
+//! inputs.
 //!
 //! - The weights are copied at construction into the order in which the kernels read them. Later changes of the tensors
 //!   have no effect.
 //! - Operators work on plain f32 slices on the CPU. A batch lies in them one input after the other.
-//! - Intermediate results lie in buffers that are reused. A batch of one is never handed to another thread and allocates
-//!   nothing after the first call. (The matrix product of a linear layer over many inputs has buffers of its own.)
-//! - A [`Chain`] takes a large batch through its operators a few inputs at a time, so that intermediate results stay in the
-//!   cache.
+//! - Intermediate results lie in buffers that are reused. A batch of one is never handed to another thread and
+//!   allocates nothing after the first call. (The matrix product of a linear layer over many inputs has buffers of its
+//!   own.)
+//! - A [`Chain`] takes a large batch through its operators a few inputs at a time, so that intermediate results stay in
+//!   the cache.
 //!
-//! Results are those of the functions on tensors up to rounding: 3×3 convolutions with stride 1 use an algorithm with fewer
-//! multiplications.
+//! Results are those of the functions on tensors up to rounding: 3×3 convolutions with stride 1 use an algorithm with
+//! fewer multiplications.
 //!
 //! # Example
 //!

@@ -71,7 +71,8 @@ pub trait Prepared: Send + Sync {
         self.sizes().iter().sum()
     }
 
-    /// Returns whether the result always equals the input, so that a [`Chain`](super::Chain) can leave the operator out.
+    /// Returns whether the result always equals the input, so that a [`Chain`](super::Chain) can leave the operator
+    /// out.
     fn is_identity(&self) -> bool {
         false
     }

@@ -27,7 +27,8 @@ pub fn holds(result: Result<()>) -> std::result::Result<(), TestCaseError> {
     result.map_err(|error| TestCaseError::fail(error.to_string()))
 }
 
-/// Returns the result of `f` and the gradients of its inputs, given the gradient that `upstream` returns for the result.
+/// Returns the result of `f` and the gradients of its inputs, given the gradient that `upstream` returns for the
+/// result.
 pub fn evaluate(
     inputs: &[Tensor],
     upstream: impl Fn(&Tensor) -> Result<Tensor>,
@@ -52,8 +53,8 @@ pub fn values(tensor: &Tensor) -> Result<Vec<f64>> {
     tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1()
 }
 
-/// Fails unless both tensors have the same shape and the same values up to `tolerance` times the largest value (at least
-/// 1). NaN equals NaN.
+/// Fails unless both tensors have the same shape and the same values up to `tolerance` times the largest value (at
+/// least 1). NaN equals NaN.
 pub fn close(what: &str, actual: &Tensor, expected: &Tensor, tolerance: f64) -> Result<()> {
     if actual.dims() != expected.dims() {
         bail!("{what}: shape {:?} instead of {:?}", actual.dims(), expected.dims())
@@ -88,8 +89,8 @@ pub fn integers(shape: &[usize], seed: u64) -> Result<Tensor> {
     Tensor::from_vec(values, shape, &Device::Cpu)
 }
 
-/// Returns f64 values in random order that keep a distance of 0.1 from each other and of 0.025 from 0, so that no operator
-/// has a kink near them.
+/// Returns f64 values in random order that keep a distance of 0.1 from each other and of 0.025 from 0, so that no
+/// operator has a kink near them.
 pub fn distinct(shape: &[usize], seed: u64) -> Result<Tensor> {
     let mut random = Random(seed);
     let len: usize = shape.iter().product();
