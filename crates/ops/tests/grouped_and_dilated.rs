@@ -56,7 +56,7 @@ fn sizes() -> impl Strategy<Value = Sizes> {
     (
         1usize..=3,
         prop_oneof![Just(1usize), 2usize..=4],
-        [prop_oneof![Just(1usize), 2usize..=9], prop_oneof![1usize..=3, Just(16)]],
+        [1usize..=9, 1usize..=16],
         [1usize..=3, 1usize..=3],
         [1usize..=4, 1usize..=4],
         [0usize..=3, 0usize..=3],

@@ -3,7 +3,7 @@
 
 mod common;
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use common::{close, evaluate, gradient, values};
 use ops::{Conv2dConfig, Window};
 
@@ -30,9 +30,8 @@ fn max_pooling_hands_on_the_whole_gradient_of_every_window() -> Result<()> {
 
 #[test]
 fn max_pooling_gives_tied_maxima_one_winner_the_first() -> Result<()> {
-    let dx = gradient(&Tensor::zeros((1, 1, 2, 2), candle_core::DType::F32, &Device::Cpu)?, |x| {
-        ops::max_pool2d(x, &Window::pool(2))
-    })?;
+    let dx =
+        gradient(&Tensor::zeros((1, 1, 2, 2), DType::F32, &Device::Cpu)?, |x| ops::max_pool2d(x, &Window::pool(2)))?;
     assert_eq!(values(&dx)?, [1., 0., 0., 0.]);
     Ok(())
 }
@@ -180,9 +179,19 @@ mod candle_still {
 
     #[test]
     fn cannot_differentiate_a_strided_convolution_of_an_image_that_is_not_square() -> Result<()> {
-        let weight = Tensor::ones((1, 1, 3, 3), candle_core::DType::F32, &Device::Cpu)?;
+        let weight = Tensor::ones((1, 1, 3, 3), DType::F32, &Device::Cpu)?;
         assert!(gradient(&ramp(7, 8)?, |x| x.conv2d(&weight, 0, 2, 1, 1)).is_err());
         assert!(gradient(&ramp(7, 8)?, |x| ops::conv2d(x, &weight, None, &Conv2dConfig::default().stride(2))).is_ok());
+        Ok(())
+    }
+
+    #[test]
+    fn sums_half_types_in_their_own_type_and_has_no_product_of_bf16() -> Result<()> {
+        let ones = Tensor::ones((256, 256), DType::BF16, &Device::Cpu)?;
+        assert!(values(&ones.mean_all()?)?[0] < 0.01);
+        assert!(ones.matmul(&ones).is_err());
+        assert_eq!(values(&ops::global_avg_pool(&ones.reshape((1, 1, 256, 256))?)?)?, [1.]);
+        assert!(ops::linear(&ones, &ones, None).is_ok());
         Ok(())
     }
 }
