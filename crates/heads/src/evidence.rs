@@ -46,7 +46,7 @@ pub fn class_activation_map(features: &Tensor, weight: &Tensor) -> Result<Tensor
     let positions = features.flatten_from(2)?;
     let mut shape = features.dims().to_vec();
     shape[1] = weight.dim(0)?;
-    ops::conv1d(&positions, &weight.unsqueeze(2)?, None, 1, 0)?.reshape(shape)
+    ops::conv1d(&positions, &weight.unsqueeze(2)?, None, &Default::default())?.reshape(shape)
 }
 
 /// Computes gradient × activation, summed over the channels, for each class.

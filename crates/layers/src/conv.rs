@@ -37,7 +37,7 @@ impl Conv2dConfig {
 
     /// What a layer with these settings calls itself.
     pub(crate) fn kind(&self, name: &str, channels: &[usize]) -> String {
-        let Window { kernel: [kh, kw], stride, padding } = self.window;
+        let Window { kernel: [kh, kw], stride, padding, .. } = self.window;
         let mut kind = format!("{name}(");
         channels.iter().for_each(|c| kind += &format!("{c}, "));
         kind += &format!("{kh}x{kw}");
@@ -103,7 +103,7 @@ impl Layer for Conv2d {
             Mode::Eval => {
                 let mut norm = norm.clone();
                 norm.relu = self.epilogue != Epilogue::None;
-                let ys = norm.forward(&ops::conv2d(xs, &weight, bias, window)?, mode)?;
+                let ys = norm.forward(&ops::conv2d(xs, &weight, bias, &(*window).into())?, mode)?;
                 if self.epilogue == Epilogue::ReluMaxPool { ops::max_pool2d(&ys, &Window::pool(2)) } else { Ok(ys) }
             }
         }
@@ -164,9 +164,9 @@ fn convolve(
     epilogue: Epilogue,
 ) -> Result<Tensor> {
     match epilogue {
-        Epilogue::None => ops::conv2d(xs, weight, bias, window),
-        Epilogue::Relu => ops::conv2d_relu(xs, weight, bias, window),
-        Epilogue::ReluMaxPool => ops::conv2d_relu_max_pool(xs, weight, bias, window),
+        Epilogue::None => ops::conv2d(xs, weight, bias, &(*window).into()),
+        Epilogue::Relu => ops::conv2d_relu(xs, weight, bias, &(*window).into()),
+        Epilogue::ReluMaxPool => ops::conv2d_relu_max_pool(xs, weight, bias, &(*window).into()),
     }
 }
 
@@ -213,7 +213,8 @@ impl Layer for Conv1d {
     /// (N, inputs, L) → (N, outputs, (L + 2·padding − kernel) / stride + 1)
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
         let (weight, bias) = (mode.parameter(&self.weight), mode.parameter(&self.bias));
-        ops::conv1d(xs, &weight, Some(&bias), self.stride, self.padding)
+        let config = ops::Conv1dConfig::default().stride(self.stride).padding(self.padding);
+        ops::conv1d(xs, &weight, Some(&bias), &config)
     }
 
     fn describe(&self, input: &[usize]) -> Result<Description> {

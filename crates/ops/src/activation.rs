@@ -1,29 +1,43 @@
-use crate::composed;
-use crate::cpu::{self, fast, read};
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
 
-/// `max(x, 0)` with gradient 0 at 0, as `torch.nn.functional.relu` (candle's has gradient 1 there).
+use crate::{
+    composed,
+    cpu::{self, fast, read},
+    precision,
+};
+
+/// Computes `max(x, 0)` with gradient 0 at 0, like `torch.nn.functional.relu` (candle's has gradient 1 there).
 ///
 /// # Shapes
-/// Any; the result has the same.
+/// Any → the same.
 pub fn relu(xs: &Tensor) -> Result<Tensor> {
     if fast(&[xs]) { xs.contiguous()?.apply_op1(Relu) } else { composed::relu(xs) }
 }
 
-/// `max(a + b, 0)`, the end of a residual block, in one pass.
+/// Computes `max(a + b, 0)`, the end of a residual block, in one pass.
 ///
 /// # Shapes
-/// Any, the same for both; the result has it, too.
+/// Any, the same for `a` and `b` → the same.
+///
+/// # Errors
+/// Fails if the shapes differ.
 pub fn add_relu(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     if a.dims() != b.dims() {
-        bail!("add_relu: {:?} and {:?} are not of one shape", a.dims(), b.dims())
+        bail!("add_relu: shapes {:?} and {:?} differ", a.dims(), b.dims())
     }
     if fast(&[a, b]) { a.contiguous()?.apply_op2(&b.contiguous()?, AddRelu) } else { relu(&(a + b)?) }
 }
 
-/// Softmax over the last axis, with a gradient (candle's `softmax_last_dim` silently cuts the graph).
+/// Computes the softmax over the last axis, like `torch.nn.functional.softmax`. It has a gradient (candle's
+/// `softmax_last_dim` silently cuts the graph).
+///
+/// # Shapes
+/// Any → the same.
 pub fn softmax(xs: &Tensor) -> Result<Tensor> {
-    // A constant shift: it changes neither the result nor the gradient.
+    if precision::is_half(&[xs]) {
+        return precision::in_f32([xs], |[xs]| softmax(&xs));
+    }
+    // Subtracting the maximum prevents an overflow. As a constant it changes neither the result nor the gradient.
     let exp = xs.broadcast_sub(&xs.detach().max_keepdim(D::Minus1)?)?.exp()?;
     exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)
 }
@@ -40,12 +54,12 @@ impl CustomOp1 for Relu {
     }
 
     fn bwd(&self, _xs: &Tensor, ys: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        gradient(ys, grad).map(Some)
+        masked(ys, grad).map(Some)
     }
 }
 
-/// The gradient behind a ReLU whose result was `ys`.
-fn gradient(ys: &Tensor, grad: &Tensor) -> Result<Tensor> {
+/// Returns the gradient of the argument of a ReLU from its result and the gradient of the result.
+fn masked(ys: &Tensor, grad: &Tensor) -> Result<Tensor> {
     let dx = cpu::relu::backward(&read(ys)?, &read(&grad.contiguous()?)?);
     Tensor::from_vec(dx, ys.shape(), ys.device())
 }
@@ -63,7 +77,7 @@ impl CustomOp2 for AddRelu {
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, ys: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let gradient = gradient(ys, grad)?;
+        let gradient = masked(ys, grad)?;
         Ok((Some(gradient.clone()), Some(gradient)))
     }
 }

@@ -1,22 +1,35 @@
-use crate::cpu::{self, batch_norm as kernel, fast, read};
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 
-/// What a batch had on its own: the mean of each channel and its *unbiased* variance (divided by N·L − 1), the one
-/// that PyTorch's running statistics follow.
+use crate::{
+    composed,
+    cpu::{self, batch_norm as kernel, fast, read},
+    precision,
+};
+
+/// The mean and variance of each channel, given to a batch normalisation or computed by one.
 #[derive(Debug, Clone)]
 pub struct BatchStatistics {
+    /// The mean of each channel, (C).
     pub mean: Tensor,
+    /// The variance of each channel, (C). [`batch_norm_train`] returns the *unbiased* variance (divided by N·L − 1),
+    /// which PyTorch's running statistics follow.
     pub var: Tensor,
 }
 
-/// Batch normalisation with the batch's own statistics (Ioffe & Szegedy 2015), as `torch.nn.functional.batch_norm`
-/// with `training=True`; ReLU on top if asked for.
+impl BatchStatistics {
+    fn to_dtype(&self, dtype: DType) -> Result<Self> {
+        Ok(Self { mean: self.mean.to_dtype(dtype)?, var: self.var.to_dtype(dtype)? })
+    }
+}
+
+/// Normalises each channel with the statistics of the batch itself (Ioffe & Szegedy 2015), like
+/// `torch.nn.functional.batch_norm` with `training=True`, followed by a ReLU if `relu`.
 ///
 /// # Shapes
-/// `xs` (N, C), (N, C, L) or (N, C, H, W), `gamma` and `beta` (C) → as `xs`, and the statistics (C).
+/// `xs` (N, C), (N, C, L) or (N, C, H, W), `gamma` and `beta` (C) → the shape of `xs`, and statistics (C).
 ///
 /// # Errors
-/// Shapes that do not fit, or a single value per channel: it has no variance.
+/// Fails if the shapes do not fit each other, or if there is a single value per channel, which has no variance.
 pub fn batch_norm_train(
     xs: &Tensor,
     gamma: &Tensor,
@@ -24,17 +37,22 @@ pub fn batch_norm_train(
     eps: f64,
     relu: bool,
 ) -> Result<(Tensor, BatchStatistics)> {
+    if precision::is_half(&[xs, gamma, beta]) {
+        let [wide, gamma, beta] = precision::to_f32([xs, gamma, beta])?;
+        let (ys, statistics) = batch_norm_train(&wide, &gamma, &beta, eps, relu)?;
+        return Ok((ys.to_dtype(xs.dtype())?, statistics.to_dtype(xs.dtype())?));
+    }
     let dims = dims_of(xs, gamma, beta)?;
     let [n, c, l] = dims;
     if n * l < 2 {
-        bail!("batch_norm: a batch needs more than one value per channel to have a variance, not {:?}", xs.dims())
+        bail!("batch_norm: a batch {:?} has no variance; it needs more than one value per channel", xs.dims())
     }
     let unbias = (n * l) as f64 / (n * l - 1) as f64;
     if !fast(&[xs, gamma, beta]) {
         let flat = xs.reshape(dims.to_vec())?;
         let mean = flat.mean_keepdim((0, 2))?;
         let var = flat.broadcast_sub(&mean)?.sqr()?.mean_keepdim((0, 2))?;
-        let ys = composed(&flat, gamma, beta, &mean, &var, eps, relu)?.reshape(xs.shape())?;
+        let ys = normalise(&flat, gamma, beta, &mean, &var, eps, relu)?.reshape(xs.shape())?;
         let var = var.detach().affine(unbias, 0.)?.reshape(c)?;
         return Ok((ys, BatchStatistics { mean: mean.detach().reshape(c)?, var }));
     }
@@ -51,11 +69,14 @@ pub fn batch_norm_train(
     Ok((apply(&xs, gamma, beta, BatchNorm::new(dims, mean, &var, eps, true, relu))?, statistics))
 }
 
-/// Batch normalisation with given statistics, as `torch.nn.functional.batch_norm` with `training=False`; ReLU on top
-/// if asked for. Gradients flow through it; `mean` and `var` are constants.
+/// Normalises each channel with the given statistics, like `torch.nn.functional.batch_norm` with `training=False`,
+/// followed by a ReLU if `relu`. Mean and variance are constants for the gradient.
 ///
 /// # Shapes
-/// As [`batch_norm_train`]; `mean` and `var` (C).
+/// The same as for [`batch_norm_train`].
+///
+/// # Errors
+/// Fails if the shapes do not fit each other.
 pub fn batch_norm(
     xs: &Tensor,
     gamma: &Tensor,
@@ -64,6 +85,12 @@ pub fn batch_norm(
     eps: f64,
     relu: bool,
 ) -> Result<Tensor> {
+    if precision::is_half(&[xs, gamma, beta]) {
+        let statistics = statistics.to_dtype(DType::F32)?;
+        return precision::in_f32([xs, gamma, beta], |[xs, gamma, beta]| {
+            batch_norm(&xs, &gamma, &beta, &statistics, eps, relu)
+        });
+    }
     let dims = dims_of(xs, gamma, beta)?;
     let (mean, var) = (statistics.mean.detach(), statistics.var.detach());
     if mean.dims() != gamma.dims() || var.dims() != gamma.dims() {
@@ -71,19 +98,21 @@ pub fn batch_norm(
     }
     if !fast(&[xs, gamma, beta]) {
         let [mean, var] = [mean, var].map(|t| t.reshape((1, dims[1], 1)));
-        return composed(&xs.reshape(dims.to_vec())?, gamma, beta, &mean?, &var?, eps, relu)?.reshape(xs.shape());
+        return normalise(&xs.reshape(dims.to_vec())?, gamma, beta, &mean?, &var?, eps, relu)?.reshape(xs.shape());
     }
     let op = BatchNorm::new(dims, mean.to_vec1()?, &var.to_vec1::<f32>()?, eps, false, relu);
     apply(&xs.contiguous()?, gamma, beta, op)
 }
 
+/// Returns the numbers of images, channels and positions, or an error if the tensors do not fit each other.
 fn dims_of(xs: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<[usize; 3]> {
     if xs.rank() < 2 || gamma.dims() != [xs.dim(1)?] || beta.dims() != gamma.dims() {
-        bail!("batch_norm: {:?} and {:?} do not fit an input {:?}", gamma.dims(), beta.dims(), xs.dims())
+        let (gamma, beta, xs) = (gamma.dims(), beta.dims(), xs.dims());
+        bail!("batch_norm: gamma {gamma:?} and beta {beta:?} do not fit an input {xs:?}; possible: (C) for (N, C, …)")
     }
     let positions = xs.dims()[2..].iter().product();
     if positions == 0 {
-        bail!("batch_norm: the feature map {:?} is empty", xs.dims())
+        bail!("batch_norm: an input {:?} has no positions", xs.dims())
     }
     Ok([xs.dim(0)?, xs.dim(1)?, positions])
 }
@@ -92,8 +121,8 @@ fn apply(xs: &Tensor, gamma: &Tensor, beta: &Tensor, op: BatchNorm) -> Result<Te
     xs.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)
 }
 
-/// The formula itself, on (N, C, L) and statistics (1, C, 1).
-fn composed(
+/// Normalises (N, C, L) with statistics (1, C, 1) by candle operators.
+fn normalise(
     xs: &Tensor,
     gamma: &Tensor,
     beta: &Tensor,
@@ -105,11 +134,12 @@ fn composed(
     let normalised = xs.broadcast_sub(mean)?.broadcast_div(&(var + eps)?.sqrt()?)?;
     let [gamma, beta] = [gamma, beta].map(|t| t.reshape((1, (), 1)));
     let ys = normalised.broadcast_mul(&gamma?)?.broadcast_add(&beta?)?;
-    if relu { crate::composed::relu(&ys) } else { Ok(ys) }
+    if relu { composed::relu(&ys) } else { Ok(ys) }
 }
 
-/// For each channel (a, mean, b, c): the gradient of an input x that was normalised over a batch of `count` values is
-/// `g·a + (x − mean)·b + c`, with g that of the result, `sum` Σ g and `centred` Σ g·(x − mean).
+/// Returns the coefficients (a, mean, b, c) of each channel in the gradient `g·a + (x − mean)·b + c` of an input x that
+/// was normalised over a batch of `count` values. g is the gradient of the result, `sum` is Σ g and `centred` Σ g·(x −
+/// mean).
 pub(crate) fn input_coefficients(
     gamma: &[f32],
     mean: &[f32],
@@ -132,7 +162,7 @@ struct BatchNorm {
     mean: Vec<f32>,
     /// 1 / √(var + ε)
     inverse_std: Vec<f32>,
-    /// Whether mean and variance are the batch's own, and so depend on the input.
+    /// Whether mean and variance are those of the batch, and so depend on the input.
     of_batch: bool,
     relu: bool,
 }

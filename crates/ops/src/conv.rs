@@ -1,130 +1,141 @@
-use crate::cpu::backward_pass::BackwardPass;
-use crate::cpu::conv_input::ConvInput;
-pub use crate::cpu::epilogue::Epilogue;
-use crate::cpu::epilogue::SavedEpilogue;
-use crate::cpu::image_sums::ImageSums;
-use crate::cpu::{Gradients, conv, fast};
-use crate::weighted::{Call, Weighted, apply};
-use crate::{Window, composed};
-use candle_core::{Result, Shape, Tensor, bail};
-use std::sync::OnceLock;
+use candle_core::{Result, Tensor};
 
-/// 2-d convolution (cross-correlation), as `torch.nn.functional.conv2d` with zero padding.
+use crate::{
+    Conv1dConfig, Conv2dConfig, Epilogue, Window, conv_dense::conv_dense, depthwise::depthwise, dilation, max_pool2d,
+    precision,
+};
+
+/// Convolves images (as cross-correlation), like `torch.nn.functional.conv2d`.
+///
+/// There are kernels for one group and for as many groups as input channels (depthwise). Other groups are convolved one
+/// after the other, and a dilated convolution is taken apart into undilated ones; the gradients are exact in every
+/// case.
 ///
 /// # Shapes
-/// `xs` (N, C_in, H, W), `weight` (C_out, C_in, kh, kw) with the kernel of `window`, `bias` (C_out) → (N, C_out, oh,
-/// ow) with `window.output_size([H, W])`.
+/// `xs` (N, C_in, H, W), `weight` (C_out, C_in / groups, kh, kw), `bias` (C_out) → (N, C_out, oh, ow) with
+/// `config.output_size([kh, kw], [H, W])`.
 ///
 /// # Errors
-/// Shapes that do not fit, or an input smaller than the kernel.
-pub fn conv2d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<Tensor> {
-    convolve(xs, weight, bias, window, Epilogue::None)
+/// Fails if the shapes do not fit each other, or if the input is smaller than the kernel.
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use ops::Conv2dConfig;
+///
+/// # fn main() -> candle_core::Result<()> {
+/// let images = Tensor::ones((2, 4, 9, 9), DType::F32, &Device::Cpu)?;
+/// let weight = Tensor::ones((6, 2, 3, 3), DType::F32, &Device::Cpu)?;
+/// let config = Conv2dConfig::default().padding(2).dilation(2).groups(2);
+/// let features = ops::conv2d(&images, &weight, None, &config)?;
+/// assert_eq!(features.dims(), [2, 6, 9, 9]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn conv2d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, config: &Conv2dConfig) -> Result<Tensor> {
+    convolve(xs, weight, bias, config, Epilogue::None)
 }
 
-/// [`conv2d`] with ReLU on top, in one operator: one buffer and one pass less than `relu(conv2d(…))`.
-pub fn conv2d_relu(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<Tensor> {
-    convolve(xs, weight, bias, window, Epilogue::Relu)
-}
-
-/// `max_pool2d(relu(conv2d(…)), Window::pool(2))` in one operator. The feature map before the pooling is never
-/// written, and the backward pass goes through the maxima alone.
+/// Computes `relu(conv2d(…))` in one operator, which saves a pass over the feature map.
 ///
 /// # Shapes
-/// As [`conv2d`], with half of oh and ow, rounded down.
+/// The same as for [`conv2d`].
 ///
 /// # Errors
-/// As [`conv2d`]; an output smaller than 2x2.
-pub fn conv2d_relu_max_pool(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<Tensor> {
-    convolve(xs, weight, bias, window, Epilogue::ReluMaxPool)
+/// The same as for [`conv2d`].
+pub fn conv2d_relu(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, config: &Conv2dConfig) -> Result<Tensor> {
+    convolve(xs, weight, bias, config, Epilogue::Relu)
 }
 
-/// 1-d convolution, as `torch.nn.functional.conv1d`: [`conv2d`] on images of height 1.
+/// Computes `max_pool2d(relu(conv2d(…)), &Window::pool(2))` in one operator: the feature map before the pooling is
+/// never written, and the backward pass visits only the maxima.
 ///
 /// # Shapes
-/// `xs` (N, C_in, L), `weight` (C_out, C_in, k), `bias` (C_out) → (N, C_out, (L + 2·padding − k) / stride + 1).
+/// The same as for [`conv2d`], with oh and ow halved and rounded down.
 ///
 /// # Errors
-/// As [`conv2d`].
-pub fn conv1d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize, padding: usize) -> Result<Tensor> {
-    let window = Window::row(weight.dim(2)?, stride, padding);
-    conv2d(&xs.unsqueeze(2)?, &weight.unsqueeze(2)?, bias, &window)?.squeeze(2)
+/// The same as for [`conv2d`]; fails also if oh or ow is less than 2.
+pub fn conv2d_relu_max_pool(
+    xs: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    config: &Conv2dConfig,
+) -> Result<Tensor> {
+    convolve(xs, weight, bias, config, Epilogue::ReluMaxPool)
+}
+
+/// Convolves sequences (as cross-correlation), like `torch.nn.functional.conv1d`: [`conv2d`] on images of height 1.
+///
+/// # Shapes
+/// `xs` (N, C_in, L), `weight` (C_out, C_in / groups, k), `bias` (C_out) → (N, C_out, ol) with `ol = (L + 2·padding −
+/// dilation·(k − 1) − 1) / stride + 1`, rounded down.
+///
+/// # Errors
+/// The same as for [`conv2d`].
+pub fn conv1d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, config: &Conv1dConfig) -> Result<Tensor> {
+    conv2d(&xs.unsqueeze(2)?, &weight.unsqueeze(2)?, bias, &(*config).into())?.squeeze(2)
 }
 
 fn convolve(
     xs: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
-    window: &Window,
+    config: &Conv2dConfig,
     epilogue: Epilogue,
 ) -> Result<Tensor> {
-    let shape = check(xs.dims4()?, weight, bias, window, epilogue)?;
-    if !fast(&[xs, weight, bias.unwrap_or(weight)]) {
-        let ys = composed::conv2d(xs, weight, bias, window)?;
-        return match epilogue {
-            Epilogue::None => Ok(ys),
-            Epilogue::Relu => composed::relu(&ys),
-            Epilogue::ReluMaxPool => composed::max_pool2d(&composed::relu(&ys)?, &Window::pool(2)),
-        };
+    if precision::is_half_on_cpu(&[xs, weight, bias.unwrap_or(weight)]) {
+        return precision::weighted_in_f32(xs, weight, bias, |xs, weight, bias| {
+            convolve(xs, weight, bias, config, epilogue)
+        });
     }
-    let has_gradient = [Some(xs), Some(weight), bias].into_iter().flatten().any(|t| t.track_op());
-    apply(xs, weight, bias, Conv2d { shape, winners: has_gradient.then(OnceLock::new) })
+    let (_, _, height, width) = xs.dims4()?;
+    let (_, _, kh, kw) = weight.dims4()?;
+    config.check_channels(xs, weight, bias)?;
+    config.output_size([kh, kw], [height, width])?;
+    if config.dilation == [1, 1] {
+        return convolve_undilated(xs, weight, bias, config, epilogue);
+    }
+    // Neighbouring positions, which a pooling would compare, lie in different phases.
+    let fused = if epilogue == Epilogue::None { Epilogue::None } else { Epilogue::Relu };
+    let ys = dilation::by_phases(xs, [kh, kw], config, |phases, config| {
+        convolve_undilated(phases, weight, bias, config, fused)
+    })?;
+    if epilogue == Epilogue::ReluMaxPool { max_pool2d(&ys, &Window::pool(2)) } else { Ok(ys) }
 }
 
-/// The sizes of a convolution of (N, C_in, H, W), if they fit.
-pub(crate) fn check(
-    (batch, in_channels, height, width): (usize, usize, usize, usize),
+fn convolve_undilated(
+    xs: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
-    window: &Window,
+    config: &Conv2dConfig,
     epilogue: Epilogue,
-) -> Result<conv::ConvShape> {
-    let out_channels = weight.dim(0)?;
-    if weight.elem_count() == 0 || weight.dims()[1..] != [in_channels, window.kernel[0], window.kernel[1]] {
-        let (weight, xs) = (weight.dims(), [batch, in_channels, height, width]);
-        bail!("conv2d: weights {weight:?} do not fit the input {xs:?} and {window:?}")
+) -> Result<Tensor> {
+    let (window, groups) = (config.window(weight)?, config.groups);
+    let (in_channels, out_channels) = (xs.dim(1)?, weight.dim(0)?);
+    if groups == 1 {
+        return conv_dense(xs, weight, bias, &window, epilogue);
     }
-    if bias.is_some_and(|b| b.dims() != [out_channels]) {
-        bail!("conv2d: a bias for {out_channels} channels must be a vector of {out_channels}")
+    if groups == in_channels {
+        let xs = repeat_channels(xs, out_channels / groups)?;
+        let ys = depthwise(&xs, weight, bias, &window, epilogue != Epilogue::None)?;
+        return if epilogue == Epilogue::ReluMaxPool { max_pool2d(&ys, &Window::pool(2)) } else { Ok(ys) };
     }
-    let input = [height, width];
-    let output = window.output_size(input)?;
-    if epilogue == Epilogue::ReluMaxPool {
-        Window::pool(2).output_size(output)?;
-    }
-    Ok(conv::ConvShape { batch, in_channels, out_channels, input, output, window: *window, epilogue })
+    let (inputs, outputs) = (in_channels / groups, out_channels / groups);
+    let results = (0..groups).map(|group| {
+        let xs = xs.narrow(1, group * inputs, inputs)?;
+        let weight = weight.narrow(0, group * outputs, outputs)?;
+        let bias = bias.map(|bias| bias.narrow(0, group * outputs, outputs)).transpose()?;
+        conv_dense(&xs, &weight, bias.as_ref(), &window, epilogue)
+    });
+    Tensor::cat(&results.collect::<Result<Vec<_>>>()?, 1)
 }
 
-struct Conv2d {
-    shape: conv::ConvShape,
-    /// Where the backward pass will want to know them.
-    winners: Option<OnceLock<Vec<u8>>>,
-}
-
-impl Weighted for Conv2d {
-    const NAME: &'static str = "conv2d";
-
-    fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape) {
-        let conv::Output { y, winners } = conv::forward(&self.shape, x, weight, bias, self.winners.is_some());
-        if let Some(saved) = &self.winners {
-            // An operator is made for one call: nothing is there yet.
-            let _ = saved.set(winners);
-        }
-        let [height, width] = self.shape.result();
-        (y, Shape::from((self.shape.batch, self.shape.out_channels, height, width)))
+/// Repeats each channel of (N, C, H, W) `times` times: the channel multiplier of a depthwise convolution.
+fn repeat_channels(xs: &Tensor, times: usize) -> Result<Tensor> {
+    if times == 1 {
+        return Ok(xs.clone());
     }
-
-    fn backward(&self, call: Call) -> Result<Gradients> {
-        let saved = match (self.shape.epilogue, self.winners.as_ref().and_then(OnceLock::get)) {
-            (Epilogue::None, _) => SavedEpilogue::Nothing,
-            (Epilogue::Relu, _) => SavedEpilogue::Result(call.y),
-            (Epilogue::ReluMaxPool, Some(winners)) => SavedEpilogue::Winners(winners),
-            (Epilogue::ReluMaxPool, None) => {
-                bail!("internal: a backward pass through an operator that kept nothing for it")
-            }
-        };
-        let Call { x, weight, dy, want_dx, .. } = call;
-        let x = ConvInput::Stored(x);
-        let pass = BackwardPass { x, weight, dy, saved, norm: None, want_dx, dx_sums: ImageSums::NONE };
-        Ok(conv::backward(&self.shape, &pass).0)
-    }
+    let (n, c, h, w) = xs.dims4()?;
+    xs.unsqueeze(2)?.broadcast_as((n, c, times, h, w))?.reshape((n, c * times, h, w))
 }

@@ -1,48 +1,60 @@
-use crate::composed;
-use crate::cpu::{self, Gradients, fast, linear as kernel};
-use crate::weighted::{self, Call, Weighted};
 use candle_core::{Result, Shape, Tensor, bail};
 
-/// `x · Wᵀ + b`, as `torch.nn.functional.linear`.
+use crate::{
+    composed,
+    cpu::{self, Gradients, fast, linear as kernel},
+    precision,
+    weighted::{self, BackwardArgs, Weighted},
+};
+
+/// Computes `x · Wᵀ + b`, like `torch.nn.functional.linear`.
 ///
 /// # Shapes
 /// `xs` (…, D), `weight` (K, D), `bias` (K) → (…, K).
 ///
 /// # Errors
-/// Shapes that do not fit.
+/// Fails if the shapes do not fit each other.
 pub fn linear(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     apply(xs, weight, bias, false)
 }
 
-/// [`linear`] with ReLU on top, in one operator.
+/// Computes `relu(linear(…))` in one operator.
+///
+/// # Shapes
+/// The same as for [`linear`].
+///
+/// # Errors
+/// The same as for [`linear`].
 pub fn linear_relu(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     apply(xs, weight, bias, true)
 }
 
 fn apply(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, relu: bool) -> Result<Tensor> {
+    if precision::is_half_on_cpu(&[xs, weight, bias.unwrap_or(weight)]) {
+        return precision::weighted_in_f32(xs, weight, bias, |xs, weight, bias| apply(xs, weight, bias, relu));
+    }
     let (outputs, inputs) = weight.dims2()?;
-    if weight.elem_count() == 0 || xs.dims().last() != Some(&inputs) {
-        bail!("linear: weights {:?} do not fit an input {:?}", weight.dims(), xs.dims())
+    let Some((_, leading)) = xs.dims().split_last().filter(|(last, _)| **last == inputs && weight.elem_count() > 0)
+    else {
+        bail!("linear: weights {:?} do not fit an input {:?}; possible: (K, D) for (…, D)", weight.dims(), xs.dims())
+    };
+    if let Some(bias) = bias.filter(|bias| bias.dims() != [outputs]) {
+        bail!("linear: a bias {:?} does not fit {outputs} outputs; possible: (K)", bias.dims())
     }
-    if bias.is_some_and(|b| b.dims() != [outputs]) {
-        bail!("linear: a bias for {outputs} outputs must be a vector of {outputs}")
-    }
-    let mut shape = xs.dims().to_vec();
-    let rows = xs.elem_count() / inputs;
+    let (rows, shape) = (xs.elem_count() / inputs, [leading, &[outputs]].concat());
     let xs = xs.reshape((rows, inputs))?;
     let ys = if !fast(&[&xs, weight, bias.unwrap_or(weight)]) {
         let ys = composed::linear(&xs, weight, bias)?;
         if relu { composed::relu(&ys)? } else { ys }
     } else {
-        weighted::apply(&xs, weight, bias, Linear { dims: [rows, inputs, outputs], relu })?
+        weighted::apply(&xs, weight, bias, Linear { sizes: [rows, inputs, outputs], relu })?
     };
-    *shape.last_mut().expect("checked above") = outputs;
     ys.reshape(shape)
 }
 
 struct Linear {
-    /// Rows, inputs, outputs.
-    dims: [usize; 3],
+    /// The numbers of rows, inputs and outputs.
+    sizes: [usize; 3],
     relu: bool,
 }
 
@@ -50,17 +62,17 @@ impl Weighted for Linear {
     const NAME: &'static str = "linear";
 
     fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape) {
-        let y = kernel::forward(x, weight, bias, self.dims, self.relu);
-        (y, Shape::from((self.dims[0], self.dims[2])))
+        let y = kernel::forward(x, weight, bias, self.sizes, self.relu);
+        (y, Shape::from((self.sizes[0], self.sizes[2])))
     }
 
-    fn backward(&self, call: Call) -> Result<Gradients> {
-        let masked = self.relu.then(|| cpu::relu::backward(call.y, call.dy));
-        let dy = masked.as_deref().unwrap_or(call.dy);
+    fn backward(&self, args: BackwardArgs) -> Result<Gradients> {
+        let masked = self.relu.then(|| cpu::relu::backward(args.y, args.dy));
+        let dy = masked.as_deref().unwrap_or(args.dy);
         Ok(Gradients {
-            x: call.want_dx.then(|| kernel::backward_x(call.weight, dy, self.dims)),
-            weight: kernel::backward_weight(call.x, dy, self.dims),
-            bias: kernel::backward_bias(dy, self.dims[2]),
+            x: args.want_dx.then(|| kernel::backward_x(args.weight, dy, self.sizes)),
+            weight: kernel::backward_weight(args.x, dy, self.sizes),
+            bias: kernel::backward_bias(dy, self.sizes[2]),
         })
     }
 }

@@ -1,124 +1,143 @@
-use crate::cpu::{self, fast, pool as kernel, read};
-use crate::window::adaptive_ranges;
-use crate::{Window, composed};
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
-use kernel::Regions;
+//! Local and adaptive pooling.
 
-/// Local maximum, as `torch.nn.functional.max_pool2d`: the gradient goes to the first maximum of each window in
-/// row-major order.
+use candle_core::{Device, Result, Tensor, bail};
+
+use crate::{
+    Window, composed,
+    cpu::{fast, pool::Regions},
+    pool_operator::{PoolKind, local_regions, pool},
+    precision,
+    window::adaptive_ranges,
+};
+
+/// Takes the maximum of each window, like `torch.nn.functional.max_pool2d`. The gradient goes to the first maximum of
+/// the window in row-major order.
 ///
 /// # Shapes
 /// (N, C, H, W) → (N, C, oh, ow) with `window.output_size([H, W])`.
 ///
 /// # Errors
-/// An input smaller than the kernel, or a padding of more than half the kernel.
+/// Fails if the input is smaller than the kernel, or if the padding is more than half the kernel.
 pub fn max_pool2d(xs: &Tensor, window: &Window) -> Result<Tensor> {
-    let regions = local_regions(spatial(xs)?, window)?;
-    if fast(&[xs]) { pool(xs, regions, Kind::Max) } else { composed::max_pool2d(xs, window) }
+    if precision::is_half_on_cpu(&[xs]) {
+        return precision::in_f32([xs], |[xs]| max_pool2d(&xs, window));
+    }
+    let regions = local_regions(plane(xs)?, window)?;
+    if fast(&[xs]) { pool(xs, regions, PoolKind::Max) } else { composed::max_pool2d(xs, window) }
 }
 
-/// Local average, as `torch.nn.functional.avg_pool2d`; padding counts as zeros (`count_include_pad=True`).
-///
-/// # Shapes and errors
-/// As [`max_pool2d`].
-pub fn avg_pool2d(xs: &Tensor, window: &Window) -> Result<Tensor> {
-    let regions = local_regions(spatial(xs)?, window)?;
-    let divisor = window.kernel[0] * window.kernel[1];
-    if fast(&[xs]) { pool(xs, regions, Kind::Average { divisor }) } else { composed::avg_pool2d(xs, window) }
-}
-
-/// Local maximum over one axis, as `torch.nn.functional.max_pool1d`.
+/// Takes the average of each window, like `torch.nn.functional.avg_pool2d`. Padding counts as zeros
+/// (`count_include_pad=True`).
 ///
 /// # Shapes
-/// (N, C, L) → (N, C, (L + 2·padding − kernel) / stride + 1).
+/// The same as for [`max_pool2d`].
+///
+/// # Errors
+/// The same as for [`max_pool2d`].
+pub fn avg_pool2d(xs: &Tensor, window: &Window) -> Result<Tensor> {
+    if precision::is_half(&[xs]) {
+        return precision::in_f32([xs], |[xs]| avg_pool2d(&xs, window));
+    }
+    let regions = local_regions(plane(xs)?, window)?;
+    let divisor = window.kernel[0] * window.kernel[1];
+    if fast(&[xs]) { pool(xs, regions, PoolKind::Average { divisor }) } else { composed::avg_pool2d(xs, window) }
+}
+
+/// Takes the maximum of each window of a sequence, like `torch.nn.functional.max_pool1d`.
+///
+/// # Shapes
+/// (N, C, L) → (N, C, (L + 2·padding − kernel) / stride + 1), rounded down.
+///
+/// # Errors
+/// The same as for [`max_pool2d`].
 pub fn max_pool1d(xs: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
     max_pool2d(&xs.unsqueeze(2)?, &Window::row(kernel, stride, padding))?.squeeze(2)
 }
 
-/// Local average over one axis, as `torch.nn.functional.avg_pool1d`.
+/// Takes the average of each window of a sequence, like `torch.nn.functional.avg_pool1d`.
 ///
 /// # Shapes
-/// (N, C, L) → (N, C, (L + 2·padding − kernel) / stride + 1).
+/// The same as for [`max_pool1d`].
+///
+/// # Errors
+/// The same as for [`max_pool2d`].
 pub fn avg_pool1d(xs: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
     avg_pool2d(&xs.unsqueeze(2)?, &Window::row(kernel, stride, padding))?.squeeze(2)
 }
 
-/// Maximum over a grid of a given size, whatever the input's, as `torch.nn.functional.adaptive_max_pool2d`.
+/// Takes maxima over a grid of the given size, whatever the size of the input, like
+/// `torch.nn.functional.adaptive_max_pool2d`.
 ///
 /// # Shapes
 /// (N, C, H, W) → (N, C, oh, ow) with the given `output` (oh, ow).
 ///
 /// # Errors
-/// An empty input or output.
+/// Fails if the input or the output is empty.
 pub fn adaptive_max_pool2d(xs: &Tensor, output: [usize; 2]) -> Result<Tensor> {
-    let (_, _, height, width) = xs.dims4()?;
-    if height * width * output[0] * output[1] == 0 {
-        bail!("adaptive_max_pool2d: can't pool {:?} to {output:?}", xs.dims())
+    if precision::is_half_on_cpu(&[xs]) {
+        return precision::in_f32([xs], |[xs]| adaptive_max_pool2d(&xs, output));
     }
-    let size = [height, width];
-    let [rows, columns] = [0, 1].map(|axis| adaptive_ranges(size[axis], output[axis]));
+    let regions = adaptive_regions("adaptive_max_pool2d", xs, output)?;
     if fast(&[xs]) {
-        pool(xs, Regions { size, rows, columns }, Kind::Max)
+        pool(xs, regions, PoolKind::Max)
     } else {
-        composed::adaptive_max_pool2d(xs, &rows, &columns)
+        composed::adaptive_max_pool2d(xs, &regions.rows, &regions.columns)
     }
 }
 
-/// Height and width.
-fn spatial(xs: &Tensor) -> Result<[usize; 2]> {
+/// Takes averages over a grid of the given size, whatever the size of the input, like
+/// `torch.nn.functional.adaptive_avg_pool2d`.
+///
+/// # Shapes
+/// (N, C, H, W) → (N, C, oh, ow) with the given `output` (oh, ow).
+///
+/// # Errors
+/// Fails if the input or the output is empty.
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+///
+/// # fn main() -> candle_core::Result<()> {
+/// let row = Tensor::new(&[1f32, 2., 3., 4., 5.], &Device::Cpu)?.reshape((1, 1, 1, 5))?;
+/// let halves = ops::adaptive_avg_pool2d(&row, [1, 2])?;
+/// // The windows overlap, because 2 does not divide 5: (1 + 2 + 3) / 3 and (3 + 4 + 5) / 3.
+/// assert_eq!(halves.flatten_all()?.to_vec1::<f32>()?, [2., 4.]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn adaptive_avg_pool2d(xs: &Tensor, output: [usize; 2]) -> Result<Tensor> {
+    if precision::is_half(&[xs]) {
+        return precision::in_f32([xs], |[xs]| adaptive_avg_pool2d(&xs, output));
+    }
+    let regions = adaptive_regions("adaptive_avg_pool2d", xs, output)?;
+    if !fast(&[xs]) {
+        return composed::adaptive_avg_pool2d(xs, &regions.rows, &regions.columns);
+    }
+    let shares = shares(&regions, xs.device())?;
+    pool(xs, regions, PoolKind::Average { divisor: 1 })?.broadcast_mul(&shares)
+}
+
+/// Returns the height and width of (N, C, H, W).
+fn plane(xs: &Tensor) -> Result<[usize; 2]> {
     let (_, _, height, width) = xs.dims4()?;
     Ok([height, width])
 }
 
-/// What a pooling window looks at in planes of `size` (height, width).
-pub(crate) fn local_regions(size: [usize; 2], window: &Window) -> Result<Regions> {
-    window.check_pooling()?;
-    let output = window.output_size(size)?;
-    let [rows, columns] = [0, 1].map(|axis| window.ranges(axis, size[axis], output[axis]));
+fn adaptive_regions(name: &str, xs: &Tensor, output: [usize; 2]) -> Result<Regions> {
+    let size = plane(xs)?;
+    if size.contains(&0) || output.contains(&0) {
+        bail!("{name}: a feature map {:?} cannot be pooled to {output:?}; both must have positions", xs.dims())
+    }
+    let [rows, columns] = [0, 1].map(|axis| adaptive_ranges(size[axis], output[axis]));
     Ok(Regions { size, rows, columns })
 }
 
-pub(crate) fn pool(xs: &Tensor, regions: Regions, kind: Kind) -> Result<Tensor> {
-    xs.contiguous()?.apply_op1(Pool { regions, kind })
-}
-
-#[derive(Clone, Copy)]
-pub(crate) enum Kind {
-    Max,
-    Average { divisor: usize },
-}
-
-struct Pool {
-    regions: Regions,
-    kind: Kind,
-}
-
-impl CustomOp1 for Pool {
-    fn name(&self) -> &'static str {
-        match self.kind {
-            Kind::Max => "max-pool",
-            Kind::Average { .. } => "avg-pool",
-        }
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = cpu::storage(storage, layout)?;
-        let y = match self.kind {
-            Kind::Max => kernel::max_forward(&self.regions, x),
-            Kind::Average { divisor } => kernel::avg_forward(&self.regions, x, divisor),
-        };
-        let (n, c, _, _) = layout.shape().dims4()?;
-        Ok((CpuStorage::F32(y), Shape::from((n, c, self.regions.rows.len(), self.regions.columns.len()))))
-    }
-
-    fn bwd(&self, xs: &Tensor, _ys: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let grad = grad.contiguous()?;
-        // The winners are found again rather than kept: one comparison pass costs no more than storing and loading
-        // them, and the operator stays without state.
-        let dx = match self.kind {
-            Kind::Max => kernel::max_backward(&self.regions, &read(xs)?, &read(&grad)?),
-            Kind::Average { divisor } => kernel::avg_backward(&self.regions, &read(&grad)?, divisor),
-        };
-        Ok(Some(Tensor::from_vec(dx, xs.shape(), xs.device())?))
-    }
+/// Returns one divided by the number of positions of each region, as (oh, ow).
+fn shares(regions: &Regions, device: &Device) -> Result<Tensor> {
+    let Regions { rows, columns, .. } = regions;
+    let share = |rows: usize, columns: usize| 1. / (rows * columns) as f32;
+    let shares = rows.iter().flat_map(|r| columns.iter().map(move |c| share(r.len(), c.len())));
+    Tensor::from_vec(shares.collect(), (rows.len(), columns.len()), device)
 }

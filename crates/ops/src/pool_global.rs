@@ -1,73 +1,93 @@
 //! Pooling of a whole feature map, over one or more spatial axes, to one value per channel.
 
-use crate::composed;
-use crate::cpu::{fast, pool::Regions};
-use crate::pool::{Kind, pool};
 use candle_core::{D, Result, Tensor, bail};
 
-/// The average of each channel (Lin et al. 2013), as `torch.mean` over the spatial axes.
+use crate::{
+    composed,
+    cpu::{fast, pool::Regions},
+    pool_operator::{PoolKind, pool},
+    precision,
+};
+
+/// Takes the average of each channel (Lin et al. 2013), like `torch.mean` over the spatial axes.
 ///
 /// # Shapes
 /// (N, C, L), (N, C, H, W) or more spatial axes → (N, C).
 ///
 /// # Errors
-/// A tensor without spatial axes, or empty ones.
+/// Fails if the tensor has no spatial axes or is empty.
 pub fn global_avg_pool(xs: &Tensor) -> Result<Tensor> {
-    let xs = positions(xs)?;
+    if precision::is_half(&[xs]) {
+        return precision::in_f32([xs], |[xs]| global_avg_pool(&xs));
+    }
+    let xs = flatten_positions(xs)?;
     let divisor = xs.dim(2)?;
-    if fast(&[&xs]) { global(&xs, Kind::Average { divisor }) } else { xs.mean(2) }
+    if fast(&[&xs]) { global(&xs, PoolKind::Average { divisor }) } else { xs.mean(2) }
 }
 
-/// The maximum of each channel (Oquab et al. 2015), as `torch.nn.functional.adaptive_max_pool2d(x, 1)`: the gradient
-/// goes to one position per channel, the first maximum (candle's `max` sends it to every tie).
-///
-/// # Shapes and errors
-/// As [`global_avg_pool`].
-pub fn global_max_pool(xs: &Tensor) -> Result<Tensor> {
-    let xs = positions(xs)?;
-    if fast(&[&xs]) { global(&xs, Kind::Max) } else { composed::max_last(&xs) }
-}
-
-/// Generalised mean (Radenović et al. 2018, GeM): `(mean clamp(x, 1e-6)^p)^(1/p)`, the average at p = 1 (of
-/// non-negative features) and the maximum as p → ∞.
+/// Takes the maximum of each channel (Oquab et al. 2015), like `torch.nn.functional.adaptive_max_pool2d(x, 1)`. The
+/// gradient goes to one position per channel, the first maximum (candle's `max` sends it to every tied one).
 ///
 /// # Shapes
-/// `xs` as [`global_avg_pool`], `p` (1) → (N, C).
+/// The same as for [`global_avg_pool`].
 ///
 /// # Errors
-/// As [`global_avg_pool`].
+/// The same as for [`global_avg_pool`].
+pub fn global_max_pool(xs: &Tensor) -> Result<Tensor> {
+    if precision::is_half_on_cpu(&[xs]) {
+        return precision::in_f32([xs], |[xs]| global_max_pool(&xs));
+    }
+    let xs = flatten_positions(xs)?;
+    if fast(&[&xs]) { global(&xs, PoolKind::Max) } else { composed::max_last(&xs) }
+}
+
+/// Takes the generalised mean of each channel (GeM, Radenović et al. 2018), `(mean clamp(x, 1e-6)^p)^(1/p)`: the
+/// average of non-negative features at p = 1, and the maximum as p → ∞.
+///
+/// # Shapes
+/// `xs` as for [`global_avg_pool`], `p` (1) → (N, C).
+///
+/// # Errors
+/// The same as for [`global_avg_pool`].
 pub fn gem_pool(xs: &Tensor, p: &Tensor) -> Result<Tensor> {
-    let xs = positions(xs)?;
+    if precision::is_half(&[xs, p]) {
+        return precision::in_f32([xs, p], |[xs, p]| gem_pool(&xs, &p));
+    }
+    let xs = flatten_positions(xs)?;
     let floor = xs.ones_like()?.affine(1e-6, 0.)?;
-    // Written so that NaN stays NaN.
+    // A comparison instead of a maximum keeps NaN.
     let clamped = xs.lt(&floor)?.where_cond(&floor, &xs)?;
-    // In logarithms, since the power of small features underflows.
+    // Powers of small features would underflow; their logarithms do not.
     lse_pool(&clamped.log()?, p)?.exp()
 }
 
-/// Log-sum-exp (Pinheiro & Collobert 2015): `(1/r) log mean exp(r·x)`, the average as r → 0 and the maximum as r → ∞.
+/// Takes the log-mean-exp of each channel (Pinheiro & Collobert 2015), `(1/r) log mean exp(r·x)`: the average as r → 0,
+/// and the maximum as r → ∞.
 ///
 /// # Shapes
-/// `xs` as [`global_avg_pool`], `r` (1) → (N, C).
+/// `xs` as for [`global_avg_pool`], `r` (1) → (N, C).
 ///
 /// # Errors
-/// As [`global_avg_pool`].
+/// The same as for [`global_avg_pool`].
 pub fn lse_pool(xs: &Tensor, r: &Tensor) -> Result<Tensor> {
-    let xs = positions(xs)?;
-    // The formula holds for any shift; a constant one keeps the gradient and nothing overflows.
+    if precision::is_half(&[xs, r]) {
+        return precision::in_f32([xs, r], |[xs, r]| lse_pool(&xs, &r));
+    }
+    let xs = flatten_positions(xs)?;
+    // Subtracting the maximum prevents an overflow. As a constant it changes neither the result nor the gradient.
     let shift = xs.detach().max_keepdim(D::Minus1)?;
     let mean = xs.broadcast_sub(&shift)?.broadcast_mul(r)?.exp()?.mean(2)?;
     mean.log()?.broadcast_div(r)? + shift.squeeze(2)?
 }
 
-/// (N, C, …) as (N, C, positions).
-fn positions(xs: &Tensor) -> Result<Tensor> {
+/// Reshapes (N, C, …) to (N, C, positions).
+fn flatten_positions(xs: &Tensor) -> Result<Tensor> {
     if xs.rank() < 3 || xs.elem_count() == 0 {
-        bail!("global pooling takes a feature map (N, C, L) or (N, C, H, W), not {:?}", xs.dims())
+        bail!("global pooling of {:?}: a feature map must be (N, C, L) or (N, C, H, W) and not empty", xs.dims())
     }
     xs.flatten_from(2)
 }
 
-fn global(xs: &Tensor, kind: Kind) -> Result<Tensor> {
+fn global(xs: &Tensor, kind: PoolKind) -> Result<Tensor> {
     pool(&xs.unsqueeze(2)?, Regions::whole([1, xs.dim(2)?]), kind)?.flatten_from(1)
 }

@@ -1,27 +1,31 @@
-use crate::cpu::{self, Gradients, read};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 
-/// What convolutions and linear layers have in common as operators of candle: an input, weights and perhaps a bias.
+use crate::cpu::{self, Gradients, read};
+
+/// An operator with an input, weights and an optional bias, on plain slices: a convolution or a linear layer.
 pub(crate) trait Weighted: Send + Sync {
+    /// The name of the operator in candle's graph.
     const NAME: &'static str;
 
+    /// Computes the result and its shape.
     fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape);
 
-    fn backward(&self, call: Call) -> Result<Gradients>;
+    /// Computes the gradients of the arguments.
+    fn backward(&self, args: BackwardArgs) -> Result<Gradients>;
 }
 
-/// What a backward pass gets: the arguments of the forward pass, its result and the gradient of that.
-pub(crate) struct Call<'a> {
+/// The arguments of a backward pass: those of the forward pass, its result and the gradient of the result.
+pub(crate) struct BackwardArgs<'a> {
     pub x: &'a [f32],
     pub weight: &'a [f32],
     pub bias: Option<&'a [f32]>,
     pub y: &'a [f32],
     pub dy: &'a [f32],
-    /// Whether the input has a gradient.
+    /// Whether the input needs a gradient.
     pub want_dx: bool,
 }
 
-/// Applies the operator to f32 tensors in the CPU's memory.
+/// Applies an operator to f32 tensors on the CPU.
 pub(crate) fn apply(
     xs: &Tensor,
     weight: &Tensor,
@@ -34,10 +38,11 @@ pub(crate) fn apply(
     }
 }
 
+/// Makes a [`Weighted`] a custom operator of candle, with or without a bias.
 struct Operator<T>(T);
 
 impl<T: Weighted> Operator<T> {
-    /// Gradients of input (unless it takes part in no graph), weight and bias.
+    /// Returns the gradients of the input (if it takes part in a graph), the weights and the bias.
     fn gradients(
         &self,
         xs: &Tensor,
@@ -48,7 +53,7 @@ impl<T: Weighted> Operator<T> {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (grad, device) = (grad.contiguous()?, xs.device());
         let bias_values = bias.map(read).transpose()?;
-        let gradients = self.0.backward(Call {
+        let gradients = self.0.backward(BackwardArgs {
             x: &read(xs)?,
             weight: &read(weight)?,
             bias: bias_values.as_deref(),

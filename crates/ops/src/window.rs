@@ -1,44 +1,67 @@
 use candle_core::{Result, bail};
 use std::ops::Range;
 
-/// The sliding window of a convolution or a local pooling: kernel, stride and zero padding as (height, width).
+/// The kernel size, stride and zero padding of a sliding window, each as (height, width).
+///
+/// # Example
+///
+/// ```
+/// use ops::Window;
+///
+/// # fn main() -> candle_core::Result<()> {
+/// assert_eq!(Window::conv(3).padding(1).output_size([28, 28])?, [28, 28]);
+/// assert_eq!(Window::pool(2).output_size([28, 28])?, [14, 14]);
+/// // Overlapping windows, as in AlexNet.
+/// assert_eq!(Window::pool(3).stride(2).output_size([55, 55])?, [27, 27]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Window {
+    /// The size of the kernel.
     pub kernel: [usize; 2],
+    /// The distance between neighbouring windows.
     pub stride: [usize; 2],
+    /// The zeros added on both sides of each axis.
     pub padding: [usize; 2],
 }
 
 impl Window {
-    /// The usual window of a convolution: a square kernel with stride 1 and without padding.
+    /// Creates a window from all its sizes.
+    pub fn new(kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Self {
+        Self { kernel, stride, padding }
+    }
+
+    /// Creates the usual window of a convolution: a square kernel with stride 1 and no padding.
     pub fn conv(kernel: usize) -> Self {
-        Self { kernel: [kernel; 2], stride: [1; 2], padding: [0; 2] }
+        Self::new([kernel; 2], [1; 2], [0; 2])
     }
 
-    /// The usual window of a pooling: a square kernel whose stride is its own size, without padding.
+    /// Creates the usual window of a pooling: a square kernel with a stride of the same size and no padding.
     pub fn pool(kernel: usize) -> Self {
-        Self { stride: [kernel; 2], ..Self::conv(kernel) }
+        Self::new([kernel; 2], [kernel; 2], [0; 2])
     }
 
-    /// A window over one axis of length L, seen as an image of height 1.
+    /// Creates a window over the length of a (N, C, L) tensor, which is treated as an image of height 1.
     pub fn row(kernel: usize, stride: usize, padding: usize) -> Self {
-        Self { kernel: [1, kernel], stride: [1, stride], padding: [0, padding] }
+        Self::new([1, kernel], [1, stride], [0, padding])
     }
 
-    /// The same window with this stride on both axes.
+    /// Sets the stride of both axes.
     pub fn stride(self, stride: usize) -> Self {
         Self { stride: [stride; 2], ..self }
     }
 
-    /// The same window with this padding on all sides.
+    /// Sets the padding of all sides.
     pub fn padding(self, padding: usize) -> Self {
         Self { padding: [padding; 2], ..self }
     }
 
-    /// Height and width of the output for an input of `size` (height, width), rounded down as PyTorch does.
+    /// Returns the height and width of the output for an input of `size` (height, width), rounded down as in PyTorch.
     ///
     /// # Errors
-    /// A kernel or stride of zero, an empty input, or a padded one smaller than the kernel.
+    /// Fails if a kernel or stride is zero, or if the input is empty or, padding included, smaller than the kernel.
     pub fn output_size(&self, size: [usize; 2]) -> Result<[usize; 2]> {
         let mut output = [0; 2];
         for axis in 0..2 {
@@ -48,12 +71,9 @@ impl Window {
             }
             let padded = size[axis] + 2 * padding;
             if padded < kernel || size[axis] == 0 {
+                let ([height, width], [kh, kw]) = (size, self.kernel);
                 bail!(
-                    "an input of {}x{} is too small for a kernel of {}x{} with padding {:?}",
-                    size[0],
-                    size[1],
-                    self.kernel[0],
-                    self.kernel[1],
+                    "an input of {height}x{width} is too small for a kernel of {kh}x{kw} with padding {:?}",
                     self.padding
                 )
             }
@@ -62,22 +82,23 @@ impl Window {
         Ok(output)
     }
 
-    /// For pooling: which rows (axis 0) or columns (axis 1) each output position looks at, without the padding.
+    /// Returns the rows (axis 0) or columns (axis 1) that each output position of a pooling covers, without the
+    /// padding.
     pub(crate) fn ranges(&self, axis: usize, size: usize, output: usize) -> Vec<Range<usize>> {
         let (kernel, stride, padding) = (self.kernel[axis], self.stride[axis], self.padding[axis]);
         (0..output).map(|o| (o * stride).saturating_sub(padding)..(o * stride + kernel - padding).min(size)).collect()
     }
 
-    /// The check PyTorch makes for pooling: with more padding than half the kernel a window could see nothing.
+    /// Refuses a pooling with more padding than half the kernel, as PyTorch does: a window could cover padding only.
     pub(crate) fn check_pooling(&self) -> Result<()> {
         if self.padding.iter().zip(self.kernel).any(|(p, k)| p * 2 > k) {
-            bail!("pooling: the padding can be at most half the kernel, not {self:?}")
+            bail!("the padding of a pooling can be at most half the kernel, not {self:?}")
         }
         Ok(())
     }
 }
 
-/// PyTorch's adaptive windows: output position `o` of `output` looks at `floor(o·size/output) .. ceil((o+1)·size/output)`.
+/// Returns PyTorch's adaptive windows: output position `o` covers `floor(o·size/output) .. ceil((o+1)·size/output)`.
 pub(crate) fn adaptive_ranges(size: usize, output: usize) -> Vec<Range<usize>> {
     (0..output).map(|o| o * size / output..((o + 1) * size).div_ceil(output)).collect()
 }

@@ -1,14 +1,15 @@
-//! The backward pass as such: it can run twice, and what is asked of it does not change what it gives.
+//! The backward pass can run twice, and its results do not depend on which gradients are needed or how operators are
+//! fused.
 
 mod common;
 
 use candle_core::{DType, Result, Tensor};
 use common::{close, distinct, evaluate, integers};
-use ops::{ConvBatchNorm, Epilogue, Projection, Window};
+use ops::{Conv2dConfig, ConvBatchNorm, Epilogue, Projection, Window};
 
-/// A small network with one operator of each kind, on one f32 image after the other.
+/// A small network with one operator of each kind.
 fn network(x: &Tensor, weight: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<Tensor> {
-    let x = ops::conv2d(x, weight, None, &Window::conv(3).padding(1))?;
+    let x = ops::conv2d(x, weight, None, &Window::conv(3).padding(1).into())?;
     let (x, _) = ops::batch_norm_train(&x, gamma, beta, 1e-5, true)?;
     let x = ops::avg_pool2d(&ops::max_pool2d(&x, &Window::pool(2))?, &Window::pool(2).stride(1))?;
     ops::linear_relu(&ops::global_max_pool(&x)?, gamma.unsqueeze(0)?.as_ref(), None)?.sum_all()
@@ -29,10 +30,10 @@ fn a_second_backward_pass_gives_the_same_gradients() -> Result<()> {
 #[test]
 fn the_gradient_of_the_weights_does_not_depend_on_whether_the_input_has_one() -> Result<()> {
     let [x, weight] = [integers(&[9, 3, 7, 7], 1)?, integers(&[4, 3, 3, 3], 2)?];
-    let window = Window::conv(3).stride(2).padding(1);
-    let alone = common::gradient(&weight, |weight| ops::conv2d_relu(&x, weight, None, &window))?;
+    let config = Conv2dConfig::default().stride(2).padding(1);
+    let alone = common::gradient(&weight, |weight| ops::conv2d_relu(&x, weight, None, &config))?;
     let inputs = [x.clone(), weight];
-    let (_, both) = evaluate(&inputs, |y| y.ones_like(), |t| ops::conv2d_relu(&t[0], &t[1], None, &window))?;
+    let (_, both) = evaluate(&inputs, |y| y.ones_like(), |t| ops::conv2d_relu(&t[0], &t[1], None, &config))?;
     close("convolution", &alone, &both[1], 0.)?;
 
     let [x, weight] = [integers(&[19, 6], 1)?, integers(&[4, 6], 2)?];
@@ -78,7 +79,7 @@ fn normalised_convolutions_in_a_row_are_the_same_as_one_after_the_other() -> Res
 fn a_residual_block_in_one_operator_is_the_same_as_its_parts() -> Result<()> {
     let body: [&[usize]; 8] = [&[9, 8, 11, 13], &[8, 8, 3, 3], &[8], &[8], &[8], &[8, 8, 3, 3], &[8], &[8]];
     let (same, strided) = (Window::conv(3).padding(1), Window::conv(3).stride(2).padding(1));
-    // The weights of the projection and its bias, if there are, its window and that of the first layer.
+    // Shapes of the projection's weights and bias (none for the identity), its window, and that of the first layer.
     let blocks: [(&[&[usize]], Window, Window); 4] = [
         (&[], same, same),
         (&[&[8, 8, 1, 1], &[8]], Window::conv(1), same),
@@ -99,7 +100,8 @@ fn a_residual_block_in_one_operator_is_the_same_as_its_parts() -> Result<()> {
             if as_one {
                 return Ok(ops::residual_conv_batch_norm_train(&t[0], &layers, projection)?.0);
             }
-            let shortcut = projection.map_or(Ok(t[0].clone()), |p| ops::conv2d(&t[0], p.weight, p.bias, &p.window))?;
+            let shortcut =
+                projection.map_or(Ok(t[0].clone()), |p| ops::conv2d(&t[0], p.weight, p.bias, &p.window.into()))?;
             ops::add_relu(&ops::conv_batch_norm_train(&t[0], &layers)?.0, &shortcut)
         };
         let upstream = |y: &Tensor| integers(y.dims(), 12);

@@ -1,26 +1,27 @@
-//! The kernels give the same bits on any number of threads, on sizes where they do use several.
+//! The kernels give the same bits on any number of threads, tested on sizes that are large enough to use several.
 
 mod common;
 
 use candle_core::{DType, Result, Tensor};
 use common::{distinct, evaluate};
-use ops::{BatchStatistics, ConvBatchNorm, Epilogue, Window};
+use ops::{BatchStatistics, Conv2dConfig, ConvBatchNorm, Epilogue, Window};
 
-/// Result and gradients of `f` as bits, computed in a rayon pool of its own.
+/// Returns the bits of the result and the gradients of `f`, computed on the given number of threads.
 fn bits(threads: usize, inputs: &[Tensor], f: &(dyn Fn(&[Tensor]) -> Result<Tensor> + Sync)) -> Result<Vec<Vec<u32>>> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(candle_core::Error::wrap)?;
     pool.install(|| {
         let (y, gradients) = evaluate(inputs, |y| noise(y.dims(), 7), f)?;
-        let of = |t: &Tensor| Ok(t.flatten_all()?.to_vec1::<f32>()?.iter().map(|v| v.to_bits()).collect());
-        std::iter::once(&y).chain(&gradients).map(of).collect()
+        let bits_of = |t: &Tensor| Ok(t.flatten_all()?.to_vec1::<f32>()?.iter().map(|v| v.to_bits()).collect());
+        std::iter::once(&y).chain(&gradients).map(bits_of).collect()
     })
 }
 
-/// Values around 0 in f32 whose sums are rounded.
+/// Returns f32 values around 0 whose sums are rounded.
 fn noise(shape: &[usize], seed: u64) -> Result<Tensor> {
     (distinct(shape, seed)? * (7. / shape.iter().product::<usize>() as f64))?.to_dtype(DType::F32)
 }
 
+/// Fails unless the result and the gradients of `f` have the same bits on 1, 2 and 5 threads.
 fn same_on_any_number_of_threads(shapes: &[&[usize]], f: impl Fn(&[Tensor]) -> Result<Tensor> + Sync) -> Result<()> {
     let inputs = shapes.iter().zip(0..).map(|(shape, seed)| noise(shape, seed)).collect::<Result<Vec<_>>>()?;
     let one = bits(1, &inputs, &f)?;
@@ -33,13 +34,16 @@ fn same_on_any_number_of_threads(shapes: &[&[usize]], f: impl Fn(&[Tensor]) -> R
 
 #[test]
 fn convolutions_have_the_same_bits_on_any_number_of_threads() -> Result<()> {
-    let window = Window::conv(3).padding(1);
+    let config = Conv2dConfig::default().padding(1);
     let shapes: [&[usize]; 3] = [&[19, 8, 20, 20], &[16, 8, 3, 3], &[16]];
-    same_on_any_number_of_threads(&shapes, |t| ops::conv2d_relu(&t[0], &t[1], Some(&t[2]), &window))?;
-    same_on_any_number_of_threads(&shapes, |t| ops::conv2d_relu_max_pool(&t[0], &t[1], Some(&t[2]), &window))?;
-    same_on_any_number_of_threads(&shapes[..2], |t| ops::conv2d(&t[0], &t[1], None, &window.stride(2)))?;
+    same_on_any_number_of_threads(&shapes, |t| ops::conv2d_relu(&t[0], &t[1], Some(&t[2]), &config))?;
+    same_on_any_number_of_threads(&shapes, |t| ops::conv2d_relu_max_pool(&t[0], &t[1], Some(&t[2]), &config))?;
+    same_on_any_number_of_threads(&shapes[..2], |t| ops::conv2d(&t[0], &t[1], None, &config.stride(2)))?;
+    same_on_any_number_of_threads(&shapes[..2], |t| ops::conv2d(&t[0], &t[1], None, &config.dilation(2)))?;
     let shapes: [&[usize]; 2] = [&[19, 16, 20, 20], &[16, 16, 1, 1]];
-    same_on_any_number_of_threads(&shapes, |t| ops::conv2d(&t[0], &t[1], None, &Window::conv(1)))
+    same_on_any_number_of_threads(&shapes, |t| ops::conv2d(&t[0], &t[1], None, &Conv2dConfig::default()))?;
+    let shapes: [&[usize]; 2] = [&[19, 16, 20, 20], &[16, 8, 3, 3]];
+    same_on_any_number_of_threads(&shapes, |t| ops::conv2d(&t[0], &t[1], None, &config.groups(2)))
 }
 
 #[test]
@@ -82,6 +86,7 @@ fn pooling_and_relu_have_the_same_bits_on_any_number_of_threads() -> Result<()> 
     same_on_any_number_of_threads(&x, |t| ops::max_pool2d(&t[0], &overlapping))?;
     same_on_any_number_of_threads(&x, |t| ops::avg_pool2d(&t[0], &overlapping))?;
     same_on_any_number_of_threads(&x, |t| ops::adaptive_max_pool2d(&t[0], [4, 4]))?;
+    same_on_any_number_of_threads(&x, |t| ops::adaptive_avg_pool2d(&t[0], [4, 4]))?;
     same_on_any_number_of_threads(&x, |t| ops::global_avg_pool(&t[0]))?;
     same_on_any_number_of_threads(&x, |t| ops::global_max_pool(&t[0]))?;
     same_on_any_number_of_threads(&x, |t| ops::relu(&t[0]))

@@ -1,10 +1,10 @@
-//! What does not fit gives an error, on the kernels and on the compositions alike, and never a panic.
+//! Arguments that do not fit give an error and never a panic, for the kernels (f32) and the compositions (f64) alike.
 
 mod common;
 
 use candle_core::{DType, Device, Result, Tensor};
 use common::evaluate;
-use ops::{BatchStatistics, Window};
+use ops::{BatchStatistics, Conv1dConfig, Conv2dConfig, Window};
 
 const DTYPES: [DType; 2] = [DType::F32, DType::F64];
 
@@ -21,31 +21,38 @@ fn must_fail(what: &str, dtype: DType, result: Result<Tensor>) {
 #[test]
 fn convolutions_refuse_what_does_not_fit() {
     for dtype in DTYPES {
-        let fails = |what: &str, x: Tensor, weight: Tensor, bias: Option<Tensor>, window: Window| {
-            must_fail(what, dtype, ops::conv2d(&x, &weight, bias.as_ref(), &window));
-            must_fail(what, dtype, ops::conv2d_relu(&x, &weight, bias.as_ref(), &window));
-            must_fail(what, dtype, ops::conv2d_relu_max_pool(&x, &weight, bias.as_ref(), &window));
+        let fails = |what: &str, x: Tensor, weight: Tensor, bias: Option<Tensor>, config: Conv2dConfig| {
+            must_fail(what, dtype, ops::conv2d(&x, &weight, bias.as_ref(), &config));
+            must_fail(what, dtype, ops::conv2d_relu(&x, &weight, bias.as_ref(), &config));
+            must_fail(what, dtype, ops::conv2d_relu_max_pool(&x, &weight, bias.as_ref(), &config));
         };
         let (x, weight) = (|| zeros([2, 3, 5, 5], dtype), || zeros([4, 3, 3, 3], dtype));
-        let window = Window::conv(3);
-        fails("an input smaller than the kernel", zeros([2, 3, 2, 5], dtype), weight(), None, window);
-        fails("a kernel other than the window's", x(), zeros([4, 3, 3, 2], dtype), None, window);
-        fails("other channels", zeros([2, 2, 5, 5], dtype), weight(), None, window);
-        fails("a bias of another length", x(), weight(), Some(zeros([3], dtype)), window);
-        fails("a bias of another rank", x(), weight(), Some(zeros([4, 1], dtype)), window);
-        fails("an image without a batch", zeros([3, 5, 5], dtype), weight(), None, window);
-        fails("weights of rank 1", x(), zeros([4], dtype), None, window);
-        fails("a stride of zero", x(), weight(), None, window.stride(0));
-        fails("a kernel of zero", x(), zeros([4, 3, 0, 0], dtype), None, Window::conv(0));
-        fails("no input channels", zeros([2, 0, 5, 5], dtype), zeros([4, 0, 3, 3], dtype), None, window);
-        fails("no output channels", x(), zeros([0, 3, 3, 3], dtype), None, window);
-        fails("an image without rows", zeros([2, 3, 0, 5], dtype), weight(), None, window.padding(2));
+        let config = Conv2dConfig::default();
+        fails("an input smaller than the kernel", zeros([2, 3, 2, 5], dtype), weight(), None, config);
+        fails("other channels", zeros([2, 2, 5, 5], dtype), weight(), None, config);
+        fails("a bias of another length", x(), weight(), Some(zeros([3], dtype)), config);
+        fails("a longer bias in groups", x(), zeros([6, 1, 3, 3], dtype), Some(zeros([7], dtype)), config.groups(3));
+        fails("a bias of another rank", x(), weight(), Some(zeros([4, 1], dtype)), config);
+        fails("an image without a batch", zeros([3, 5, 5], dtype), weight(), None, config);
+        fails("weights of rank 1", x(), zeros([4], dtype), None, config);
+        fails("a stride of zero", x(), weight(), None, config.stride(0));
+        fails("a dilation of zero", x(), weight(), None, config.dilation(0));
+        fails("a dilated kernel larger than the input", x(), weight(), None, config.dilation(3));
+        fails("no groups", x(), weight(), None, config.groups(0));
+        fails("groups that do not divide the outputs", x(), zeros([4, 1, 3, 3], dtype), None, config.groups(3));
+        fails("groups that do not divide the inputs", x(), zeros([4, 1, 3, 3], dtype), None, config.groups(2));
+        fails("weights of all channels in groups", x(), zeros([3, 3, 3, 3], dtype), None, config.groups(3));
+        fails("a kernel of zero", x(), zeros([4, 3, 0, 0], dtype), None, config);
+        fails("no input channels", zeros([2, 0, 5, 5], dtype), zeros([4, 0, 3, 3], dtype), None, config);
+        fails("no output channels", x(), zeros([0, 3, 3, 3], dtype), None, config);
+        fails("an image without rows", zeros([2, 3, 0, 5], dtype), weight(), None, config.padding(2));
         let other = if dtype == DType::F32 { DType::F64 } else { DType::F32 };
-        fails("weights of another type", x(), zeros([4, 3, 3, 3], other), None, window);
+        fails("weights of another type", x(), zeros([4, 3, 3, 3], other), None, config);
 
-        let narrow = ops::conv2d_relu_max_pool(&zeros([2, 3, 5, 3], dtype), &weight(), None, &window);
+        let narrow = ops::conv2d_relu_max_pool(&zeros([2, 3, 5, 3], dtype), &weight(), None, &config);
         must_fail("a single column to pool over", dtype, narrow);
 
+        let window = Window::conv(3);
         let normalised = |gamma: &Tensor, window: &Window| {
             let (weight, window, beta, epilogue) = (&weight(), *window, gamma, ops::Epilogue::Relu);
             let layer =
@@ -57,6 +64,9 @@ fn convolutions_refuse_what_does_not_fit() {
         };
         must_fail("a single value to normalise", dtype, normalised(&zeros([4], dtype), &window));
         must_fail("a normalisation of other channels", dtype, normalised(&zeros([3], dtype), &window.padding(1)));
+        must_fail("a kernel other than the window's", dtype, normalised(&zeros([4], dtype), &Window::conv(2)));
+        let prepared = ops::prepared::Conv2d::new(&weight(), None, &Window::conv(2), ops::Epilogue::None, [3, 5, 5]);
+        assert!(prepared.is_err(), "a kernel other than the window's");
 
         let depthwise = |weight: Tensor, bias: Option<Tensor>| {
             ops::depthwise_conv2d(&x(), &weight, bias.as_ref(), &window.padding(1))
@@ -67,11 +77,12 @@ fn convolutions_refuse_what_does_not_fit() {
         must_fail("a bias of another length", dtype, depthwise(zeros([3, 1, 3, 3], dtype), bias));
 
         let x = zeros([2, 3, 5], dtype);
-        let conv1d = |weight: &Tensor, stride, padding| ops::conv1d(&x, weight, None, stride, padding);
-        must_fail("a kernel longer than the input", dtype, conv1d(&zeros([4, 3, 6], dtype), 1, 0));
-        must_fail("a stride of zero", dtype, conv1d(&zeros([4, 3, 3], dtype), 0, 0));
-        must_fail("2-d weights for 1-d", dtype, conv1d(&weight(), 1, 0));
-        must_fail("weights of rank 2", dtype, conv1d(&zeros([4, 3], dtype), 1, 0));
+        let conv1d = |weight: &Tensor, config: Conv1dConfig| ops::conv1d(&x, weight, None, &config);
+        let config = Conv1dConfig::default();
+        must_fail("a kernel longer than the input", dtype, conv1d(&zeros([4, 3, 6], dtype), config));
+        must_fail("a stride of zero", dtype, conv1d(&zeros([4, 3, 3], dtype), config.stride(0)));
+        must_fail("2-d weights for 1-d", dtype, conv1d(&weight(), config));
+        must_fail("weights of rank 2", dtype, conv1d(&zeros([4, 3], dtype), config));
     }
 }
 
@@ -95,8 +106,10 @@ fn pooling_refuses_what_does_not_fit() {
         must_fail("1-d, too small", dtype, ops::max_pool1d(&row, 6, 1, 0));
         must_fail("1-d, too much padding", dtype, ops::avg_pool1d(&row, 3, 1, 2));
         must_fail("1-d, an image", dtype, ops::max_pool1d(&x(), 2, 2, 0));
-        must_fail("adaptive to nothing", dtype, ops::adaptive_max_pool2d(&x(), [0, 2]));
-        must_fail("adaptive from nothing", dtype, ops::adaptive_max_pool2d(&zeros([2, 3, 0, 5], dtype), [1, 1]));
+        for adaptive in [ops::adaptive_max_pool2d, ops::adaptive_avg_pool2d] {
+            must_fail("adaptive to nothing", dtype, adaptive(&x(), [0, 2]));
+            must_fail("adaptive from nothing", dtype, adaptive(&zeros([2, 3, 0, 5], dtype), [1, 1]));
+        }
 
         let one = zeros([1], dtype);
         for (what, x) in [("no spatial axes", zeros([2, 3], dtype)), ("empty ones", zeros([2, 3, 0], dtype))] {
@@ -143,8 +156,15 @@ fn linear_and_the_losses_refuse_what_does_not_fit() -> Result<()> {
         let loss = |t: Tensor| ops::cross_entropy(&x, &t);
         assert!(loss(targets(&[0, 4])?).is_ok());
         must_fail("a target that is no class", dtype, loss(targets(&[0, 5])?));
-        // Candle's gather takes this index for "nothing here" and goes on.
+        // Candle's gather treats this index as "no index" and continues.
         must_fail("the largest target there is", dtype, loss(targets(&[0, u32::MAX])?));
+        must_fail("a negative target", dtype, loss(Tensor::new(&[0i64, -100], &Device::Cpu)?));
+        must_fail("an i64 target that is no class", dtype, loss(Tensor::new(&[0i64, 5], &Device::Cpu)?));
+        let smoothed = |smoothing| ops::cross_entropy_smoothed(&x, &targets(&[0, 4])?, smoothing);
+        assert!(smoothed(1.).is_ok());
+        must_fail("a negative smoothing", dtype, smoothed(-0.1));
+        must_fail("a smoothing of more than 1", dtype, smoothed(1.1));
+        must_fail("a smoothing that is no number", dtype, smoothed(f64::NAN));
         must_fail("too few targets", dtype, loss(targets(&[0])?));
         must_fail("targets as a column", dtype, loss(targets(&[0, 1])?.unsqueeze(1)?));
         must_fail("targets of another type", dtype, loss(zeros([2], dtype)));
@@ -166,7 +186,7 @@ fn cross_entropy_takes_targets_that_are_a_column_of_a_table() -> Result<()> {
     Ok(())
 }
 
-/// The gradients are 0, those of the weights too.
+/// Fails unless the result is empty and all gradients are 0, those of the weights included.
 fn is_empty(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<()> {
     let (y, gradients) = evaluate(inputs, |y| y.ones_like(), f)?;
     assert_eq!(y.dim(0)?, 0);
@@ -179,15 +199,17 @@ fn is_empty(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Resul
 #[test]
 fn an_empty_batch_gives_an_empty_result() -> Result<()> {
     let image = [zeros([0, 3, 5, 5], DType::F32)];
-    let window = Window::conv(3);
+    let (window, config) = (Window::conv(3), Conv2dConfig::default());
     is_empty(&image, |t| ops::max_pool2d(&t[0], &Window::pool(2)))?;
     is_empty(&image, |t| ops::avg_pool2d(&t[0], &window))?;
     is_empty(&image, |t| ops::adaptive_max_pool2d(&t[0], [2, 2]))?;
+    is_empty(&image, |t| ops::adaptive_avg_pool2d(&t[0], [2, 2]))?;
     is_empty(&image, |t| ops::relu(&t[0]))?;
     let [image] = image;
     let weight = zeros([4, 3, 3, 3], DType::F32);
-    is_empty(&[image.clone(), weight.clone()], |t| ops::conv2d_relu(&t[0], &t[1], None, &window))?;
-    is_empty(&[image.clone(), weight], |t| ops::conv2d_relu_max_pool(&t[0], &t[1], None, &window.padding(1)))?;
+    is_empty(&[image.clone(), weight.clone()], |t| ops::conv2d_relu(&t[0], &t[1], None, &config))?;
+    is_empty(&[image.clone(), weight.clone()], |t| ops::conv2d_relu(&t[0], &t[1], None, &config.dilation(2)))?;
+    is_empty(&[image.clone(), weight], |t| ops::conv2d_relu_max_pool(&t[0], &t[1], None, &config.padding(1)))?;
     let weight = zeros([3, 1, 3, 3], DType::F32);
     is_empty(&[image.clone(), weight], |t| ops::depthwise_conv2d(&t[0], &t[1], None, &window))?;
     let [rows, weight] = [zeros([0, 5], DType::F32), zeros([4, 5], DType::F32)];

@@ -1,15 +1,16 @@
-//! The gradients of the compositions against central differences, in f64 on random shapes. That the kernels have the
-//! same gradients is checked in `properties.rs`.
+//! Compares the gradients of the compositions with central differences, in f64 on random shapes. That the kernels have
+//! the same gradients is tested in `properties.rs`.
 
 mod common;
 
 use candle_core::{DType, Result, Tensor, bail};
 use common::{distinct, evaluate, integers};
-use ops::{BatchStatistics, Window};
+use ops::{BatchStatistics, Conv2dConfig, Window};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-/// Compares the slope of `Σ f · dy` along a random direction of all inputs with what the gradients say.
+/// Fails unless the slope of `Σ f · dy` along a random direction of all inputs is the one that follows from the
+/// gradients.
 fn slope_is_exact(inputs: &[Tensor], seed: u64, f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<()> {
     const STEP: f64 = 1e-5;
     let upstream = |y: &Tensor| integers(y.dims(), seed)?.to_dtype(DType::F64);
@@ -28,13 +29,14 @@ fn slope_is_exact(inputs: &[Tensor], seed: u64, f: impl Fn(&[Tensor]) -> Result<
     };
     let slope = (value(&moved[1])? - value(&moved[0])?) / (2. * STEP);
     if (slope - expected).abs() > 1e-5 * (1. + slope.abs()) {
-        bail!("the slope is {slope}, the gradients say {expected}")
+        bail!("the slope is {slope}, but {expected} follows from the gradients")
     }
     Ok(())
 }
 
+/// Names the operator in the error of a failed case.
 fn holds(what: &str, result: Result<()>) -> std::result::Result<(), TestCaseError> {
-    result.map_err(|error| TestCaseError::fail(format!("{what}: {error}")))
+    common::holds(result.map_err(|error| candle_core::Error::msg(format!("{what}: {error}"))))
 }
 
 fn config() -> ProptestConfig {
@@ -55,10 +57,10 @@ proptest! {
     ) {
         let [n, c] = dims;
         let [kh, kw] = kernel;
-        let window = Window { kernel, stride, padding: if padded { [kh / 2, kw / 2] } else { [0, 0] } };
+        let window = Window::new(kernel, stride, if padded { [kh / 2, kw / 2] } else { [0, 0] });
         let x = distinct(&[n, c, kh + more[0], kw + more[1]], seed)?;
         let weighted = [x.clone(), distinct(&[2, c, kh, kw], seed + 1)?, distinct(&[2], seed + 2)?];
-        holds("conv2d", slope_is_exact(&weighted, seed, |t| ops::conv2d(&t[0], &t[1], Some(&t[2]), &window)))?;
+        holds("conv2d", slope_is_exact(&weighted, seed, |t| ops::conv2d(&t[0], &t[1], Some(&t[2]), &window.into())))?;
         let weighted = [x.clone(), distinct(&[c, 1, kh, kw], seed + 1)?, distinct(&[c], seed + 2)?];
         let depthwise = |t: &[Tensor]| ops::depthwise_conv2d(&t[0], &t[1], Some(&t[2]), &window);
         holds("depthwise_conv2d", slope_is_exact(&weighted, seed, depthwise))?;
@@ -66,6 +68,26 @@ proptest! {
         holds("max_pool2d", slope_is_exact(&x, seed, |t| ops::max_pool2d(&t[0], &window)))?;
         holds("avg_pool2d", slope_is_exact(&x, seed, |t| ops::avg_pool2d(&t[0], &window)))?;
         holds("adaptive_max_pool2d", slope_is_exact(&x, seed, |t| ops::adaptive_max_pool2d(&t[0], stride)))?;
+        holds("adaptive_avg_pool2d", slope_is_exact(&x, seed, |t| ops::adaptive_avg_pool2d(&t[0], stride)))?;
+    }
+
+    #[test]
+    fn grouped_and_dilated_convolutions_have_exact_gradients(
+        [groups, inputs, outputs] in [1usize..=3, 1usize..=2, 1usize..=2],
+        kernel in [1usize..=3, 1usize..=3],
+        stride in [1usize..=4, 1usize..=4],
+        padding in [0usize..=2, 0usize..=2],
+        dilation in [1usize..=4, 1usize..=4],
+        more in [0usize..=5, 0usize..=5],
+        seed in 0u64..1 << 32,
+    ) {
+        let mut config = Conv2dConfig::default().groups(groups);
+        (config.stride, config.padding, config.dilation) = (stride, padding, dilation);
+        let [h, w] = [0, 1].map(|axis| (kernel[axis] - 1) * dilation[axis] + 1 + more[axis]);
+        let shapes: [&[usize]; 3] =
+            [&[2, groups * inputs, h, w], &[groups * outputs, inputs, kernel[0], kernel[1]], &[groups * outputs]];
+        let t = shapes.iter().zip(seed..).map(|(shape, seed)| distinct(shape, seed)).collect::<Result<Vec<_>>>()?;
+        holds("conv2d", slope_is_exact(&t, seed, |t| ops::conv2d(&t[0], &t[1], Some(&t[2]), &config)))?;
     }
 
     #[test]
@@ -78,7 +100,7 @@ proptest! {
         let one = [x.clone()];
         holds("global_avg_pool", slope_is_exact(&one, seed, |t| ops::global_avg_pool(&t[0])))?;
         holds("global_max_pool", slope_is_exact(&one, seed, |t| ops::global_max_pool(&t[0])))?;
-        // Small enough that some positions count beside the maximum.
+        // The values are small enough for other positions than the maximum to count.
         holds("lse_pool", slope_is_exact(&[(&x * 0.1)?, scalar(10.)?], seed, |t| ops::lse_pool(&t[0], &t[1])))?;
         for p in [3., 20.] {
             let what = format!("gem_pool with p = {p}");
@@ -114,6 +136,8 @@ proptest! {
         holds("relu", slope_is_exact(&one, seed, |t| ops::relu(&t[0])))?;
         holds("softmax", slope_is_exact(&one, seed, |t| ops::softmax(&t[0])))?;
         holds("cross_entropy", slope_is_exact(&one, seed, |t| ops::cross_entropy(&t[0], &targets)))?;
+        let smoothed = |t: &[Tensor]| ops::cross_entropy_smoothed(&t[0], &targets, 0.2);
+        holds("cross_entropy_smoothed", slope_is_exact(&one, seed, smoothed))?;
         holds("bce_with_logits", slope_is_exact(&one, seed, |t| ops::bce_with_logits(&t[0], &soft)))?;
     }
 }

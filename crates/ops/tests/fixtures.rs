@@ -1,10 +1,10 @@
-//! Every operator against PyTorch: results and gradients, of the kernels (f32) and of the compositions (f64).
+//! Compares results and gradients of every operator with PyTorch's, for the kernels (f32) and the compositions (f64).
 
 mod common;
 
 use candle_core::{DType, Device, Result, Tensor};
 use common::{close, evaluate};
-use ops::{BatchStatistics, Window};
+use ops::{BatchStatistics, Conv1dConfig, Window};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,7 +15,7 @@ use std::path::Path;
 struct Case {
     name: String,
     op: String,
-    /// The names of the inputs that have gradients, in order.
+    /// The names of the inputs, all of which have gradients, in order.
     inputs: Vec<String>,
     #[serde(default)]
     kernel: [usize; 2],
@@ -33,7 +33,7 @@ struct Case {
 
 impl Case {
     fn window(&self) -> Window {
-        Window { kernel: self.kernel, stride: self.stride, padding: self.padding }
+        Window::new(self.kernel, self.stride, self.padding)
     }
 
     fn statistics(&self) -> BatchStatistics {
@@ -41,7 +41,7 @@ impl Case {
     }
 }
 
-/// The cases of a family, with floating-point tensors of the given type.
+/// Reads the cases of a family, with floating-point tensors of the given type.
 fn cases(family: &str, dtype: DType) -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let json = std::fs::read(folder.join(format!("{family}.json"))).unwrap();
@@ -86,9 +86,12 @@ fn agree(family: &str, run: impl Fn(&Case, &[Tensor]) -> Result<Tensor>) {
 #[test]
 fn convolutions_agree_with_pytorch() {
     agree("conv", |case, t| match (case.op.as_str(), case.relu) {
-        ("conv1d", _) => ops::conv1d(&t[0], &t[1], t.get(2), case.stride[1], case.padding[1]),
-        ("conv2d", false) => ops::conv2d(&t[0], &t[1], t.get(2), &case.window()),
-        ("conv2d", true) => ops::conv2d_relu(&t[0], &t[1], t.get(2), &case.window()),
+        ("conv1d", _) => {
+            let config = Conv1dConfig::default().stride(case.stride[1]).padding(case.padding[1]);
+            ops::conv1d(&t[0], &t[1], t.get(2), &config)
+        }
+        ("conv2d", false) => ops::conv2d(&t[0], &t[1], t.get(2), &case.window().into()),
+        ("conv2d", true) => ops::conv2d_relu(&t[0], &t[1], t.get(2), &case.window().into()),
         _ => unreachable!("no operator {}", case.op),
     });
 }

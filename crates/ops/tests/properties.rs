@@ -1,17 +1,16 @@
-//! On random shapes: the kernels (f32) equal the compositions (f64), whatever the inputs' memory layout.
+//! Compares the kernels (f32) with the compositions (f64) on random shapes and memory layouts.
 //!
-//! Where an operator only adds and multiplies, the inputs are small whole numbers: then every result is exact and must
-//! be equal, with many ties and zeros among them.
+//! The inputs of operators that only add and multiply are small whole numbers: every result is exact and must be equal,
+//! and there are many ties and zeros.
 
 mod common;
 
 use candle_core::{DType, Device, Result, Tensor};
-use common::{close, distinct, evaluate, integers};
-use ops::{BatchStatistics, ConvBatchNorm, Epilogue, Window};
+use common::{close, convolve, distinct, evaluate, holds, integers};
+use ops::{BatchStatistics, Conv1dConfig, Conv2dConfig, ConvBatchNorm, Epilogue, Window};
 use proptest::prelude::*;
-use proptest::test_runner::TestCaseError;
 
-/// How a tensor lies in memory.
+/// The layout of a tensor in memory.
 #[derive(Debug, Clone, Copy)]
 enum Memory {
     Contiguous,
@@ -19,8 +18,8 @@ enum Memory {
     Narrowed,
 }
 
-/// The same values, lying as `memory` says.
-fn lay(tensor: &Tensor, memory: Memory) -> Result<Tensor> {
+/// Returns the same values in the given layout.
+fn laid_out(tensor: &Tensor, memory: Memory) -> Result<Tensor> {
     let last = tensor.rank() - 1;
     match memory {
         Memory::Contiguous => Ok(tensor.clone()),
@@ -29,36 +28,37 @@ fn lay(tensor: &Tensor, memory: Memory) -> Result<Tensor> {
     }
 }
 
+fn epilogue() -> impl Strategy<Value = Epilogue> {
+    prop_oneof![Just(Epilogue::None), Just(Epilogue::Relu), Just(Epilogue::ReluMaxPool)]
+}
+
 fn memory() -> impl Strategy<Value = Memory> {
     prop_oneof![Just(Memory::Contiguous), Just(Memory::Transposed), Just(Memory::Narrowed)]
 }
 
 fn window(padding: usize) -> impl Strategy<Value = Window> {
     let padding = [0..=padding, 0..=padding];
-    ([1usize..=4, 1usize..=4], [1usize..=3, 1usize..=3], padding).prop_map(|(kernel, stride, padding)| Window {
-        kernel,
-        stride,
-        padding,
-    })
+    ([1usize..=4, 1usize..=4], [1usize..=3, 1usize..=3], padding)
+        .prop_map(|(kernel, stride, padding)| Window::new(kernel, stride, padding))
 }
 
-/// Below, at and beyond the width of a kernel's block.
+/// Numbers of channels below, at and beyond the width of a kernel's block.
 fn channels() -> impl Strategy<Value = usize> {
     prop_oneof![1usize..=5, Just(16), Just(17), Just(48)]
 }
 
-/// A window for pooling: padded by at most half its size.
+/// Windows for pooling, with padding of at most half the kernel.
 fn pooling_window() -> impl Strategy<Value = Window> {
-    window(2).prop_map(|w| Window { padding: [0, 1].map(|axis| w.padding[axis].min(w.kernel[axis] / 2)), ..w })
+    window(2).prop_map(|w| Window::new(w.kernel, w.stride, [0, 1].map(|axis| w.padding[axis].min(w.kernel[axis] / 2))))
 }
 
-/// An input on which the window fits, `more` pixels larger than it must be.
+/// Returns the size of an input that is `more` pixels larger than the window needs.
 fn size_for(window: &Window, more: [usize; 2]) -> [usize; 2] {
     [0, 1].map(|axis| window.kernel[axis].saturating_sub(2 * window.padding[axis]).max(1) + more[axis])
 }
 
-/// Whether `f` has the same result and gradients on f32 tensors in the given layout as on contiguous f64 tensors. The
-/// gradient that comes from above lies in memory like the inputs.
+/// Fails unless `f` has the same result and gradients on f32 tensors in the given layout as on f64 tensors, contiguous
+/// and in that layout. The gradient of the result has the layout of the inputs.
 fn same(inputs: &[Tensor], memory: Memory, tolerance: f64, f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<()> {
     let run = |dtype: DType, memory: Memory| {
         let inputs = inputs.iter().map(|t| t.to_dtype(dtype)).collect::<Result<Vec<_>>>()?;
@@ -66,8 +66,8 @@ fn same(inputs: &[Tensor], memory: Memory, tolerance: f64, f: impl Fn(&[Tensor])
             &inputs,
             |y| integers(y.dims(), 99)?.to_dtype(dtype),
             |inputs| {
-                let inputs = inputs.iter().map(|t| lay(t, memory)).collect::<Result<Vec<_>>>()?;
-                lay(&f(&inputs)?, memory)
+                let inputs = inputs.iter().map(|t| laid_out(t, memory)).collect::<Result<Vec<_>>>()?;
+                laid_out(&f(&inputs)?, memory)
             },
         )
     };
@@ -80,10 +80,6 @@ fn same(inputs: &[Tensor], memory: Memory, tolerance: f64, f: impl Fn(&[Tensor])
         }
     }
     Ok(())
-}
-
-fn holds(result: Result<()>) -> std::result::Result<(), TestCaseError> {
-    result.map_err(|error| TestCaseError::fail(error.to_string()))
 }
 
 fn config() -> ProptestConfig {
@@ -100,43 +96,41 @@ proptest! {
         window in window(3),
         more in [0usize..=5, 0usize..=5],
         bias: bool,
-        epilogue in 0usize..3,
+        epilogue in epilogue(),
         memory in memory(),
         seed in 0u64..1 << 32,
     ) {
         let ([c_in, c_out], [kh, kw], [mut h, mut w]) = (channels, window.kernel, size_for(&window, more));
-        let convolve = [ops::conv2d, ops::conv2d_relu, ops::conv2d_relu_max_pool][epilogue];
-        if epilogue == 2 {
-            // The pooling needs two positions in each direction.
+        if epilogue == Epilogue::ReluMaxPool {
+            // The pooling needs two positions along each axis.
             [h, w] = [h + window.stride[0], w + window.stride[1]];
         }
         let mut inputs = vec![integers(&[batch, c_in, h, w], seed)?, integers(&[c_out, c_in, kh, kw], seed + 1)?];
         if bias {
             inputs.push(integers(&[c_out], seed + 2)?);
         }
-        holds(same(&inputs, memory, 0., |t| convolve(&t[0], &t[1], t.get(2), &window)))?;
+        holds(same(&inputs, memory, 0., |t| convolve(&t[0], &t[1], t.get(2), window, epilogue)))?;
     }
 
-    /// Where the kernels use Winograd's form, whose transformations are exact on small whole numbers.
+    /// Covers Winograd's algorithm, whose transformations are exact on small whole numbers.
     #[test]
     fn a_3x3_convolution_of_many_channels_equals_its_composition(
         batch in 1usize..=5,
         channels in [8usize..=18, 8usize..=34],
         size in [2usize..=9, 2usize..=9],
         padding in [0usize..=3, 0usize..=3],
-        epilogue in 0usize..3,
+        epilogue in epilogue(),
         seed in 0u64..1 << 32,
     ) {
-        let convolve = [ops::conv2d, ops::conv2d_relu, ops::conv2d_relu_max_pool][epilogue];
         let ([c_in, c_out], [h, w]) = (channels, [0, 1].map(|axis| size[axis].max(4 - padding[axis].min(2))));
-        let window = Window { kernel: [3, 3], stride: [1, 1], padding };
+        let window = Window::new([3, 3], [1, 1], padding);
         let inputs = [integers(&[batch, c_in, h, w], seed)?, integers(&[c_out, c_in, 3, 3], seed + 1)?, integers(&[c_out], seed + 2)?];
-        holds(same(&inputs, Memory::Contiguous, 0., |t| convolve(&t[0], &t[1], Some(&t[2]), &window)))?;
+        holds(same(&inputs, Memory::Contiguous, 0., |t| convolve(&t[0], &t[1], Some(&t[2]), window, epilogue)))?;
         let rounded = [distinct(inputs[0].dims(), seed)?, distinct(inputs[1].dims(), seed + 1)?];
-        holds(same(&rounded, Memory::Contiguous, 1e-6, |t| ops::conv2d(&t[0], &t[1], None, &window)))?;
+        holds(same(&rounded, Memory::Contiguous, 1e-6, |t| ops::conv2d(&t[0], &t[1], None, &window.into())))?;
     }
 
-    /// Where planes are taken as they are, several images at a time where they are small.
+    /// Covers the algorithm that reads planes in place, several images at a time if they are small.
     #[test]
     fn a_1x1_convolution_equals_its_composition(
         batch in prop_oneof![Just(1usize), 2usize..=8, 9usize..=20],
@@ -152,7 +146,7 @@ proptest! {
         if bias {
             inputs.push(integers(&[c_out], seed + 2)?);
         }
-        holds(same(&inputs, memory, 0., |t| convolve(&t[0], &t[1], t.get(2), &Window::conv(1))))?;
+        holds(same(&inputs, memory, 0., |t| convolve(&t[0], &t[1], t.get(2), &Conv2dConfig::default())))?;
     }
 
     #[test]
@@ -208,6 +202,7 @@ proptest! {
     ) {
         let x = [integers(&dims, seed)?];
         holds(same(&x, memory, 0., |t| ops::adaptive_max_pool2d(&t[0], output)))?;
+        holds(same(&x, memory, 1e-6, |t| ops::adaptive_avg_pool2d(&t[0], output)))?;
         holds(same(&x, memory, 0., |t| ops::global_max_pool(&t[0])))?;
         holds(same(&x, memory, 1e-6, |t| ops::global_avg_pool(&t[0])))?;
     }
@@ -222,7 +217,8 @@ proptest! {
     ) {
         let x = integers(&dims, seed)?;
         let weight = integers(&[3, dims[1], kernel], seed + 1)?;
-        holds(same(&[x.clone(), weight], memory, 0., |t| ops::conv1d(&t[0], &t[1], None, stride, kernel - 1)))?;
+        let config = Conv1dConfig::default().stride(stride).padding(kernel - 1);
+        holds(same(&[x.clone(), weight], memory, 0., |t| ops::conv1d(&t[0], &t[1], None, &config)))?;
         let x = [x];
         holds(same(&x, memory, 0., |t| ops::max_pool1d(&t[0], kernel, stride, kernel / 2)))?;
         holds(same(&x, memory, 1e-6, |t| ops::avg_pool1d(&t[0], kernel, stride, kernel / 2)))?;
@@ -250,6 +246,8 @@ proptest! {
         let classes = inputs[0].dim(1)? as u32;
         let targets = Tensor::from_iter((0..inputs[0].dim(0)? as u32).map(|i| i % classes), &Device::Cpu)?;
         holds(same(&inputs[..1], memory, 1e-6, |t| ops::cross_entropy(&t[0], &targets)?.unsqueeze(0)))?;
+        let smoothed = |t: &[Tensor]| ops::cross_entropy_smoothed(&t[0], &targets, 0.1)?.unsqueeze(0);
+        holds(same(&inputs[..1], memory, 1e-6, smoothed))?;
     }
 
     #[test]
@@ -277,36 +275,38 @@ proptest! {
         more in [2usize..=7, 2usize..=7],
         bias: bool,
         depthwise: bool,
-        epilogue in 0usize..3,
+        epilogue in epilogue(),
         seed in 0u64..1 << 32,
     ) {
         let ([c_in, c_out], [kh, kw], [h, w]) = (channels, window.kernel, size_for(&window, more));
         let [h, w] = [h + window.stride[0], w + window.stride[1]];
         let (c_out, per_output) = if depthwise { (c_in, 1) } else { (c_out, c_in) };
         let shapes = [&[batch, c_in, h, w][..], &[c_out, per_output, kh, kw], &[c_out], &[c_out], &[c_out]];
-        let convolve = if depthwise { ops::depthwise_conv2d } else { ops::conv2d };
         let inputs = shapes[..4 + usize::from(bias)].iter().zip(seed..);
         let inputs: Vec<Tensor> =
             inputs.map(|(shape, seed)| distinct(shape, seed)?.to_dtype(DType::F32)).collect::<Result<_>>()?;
         let fused = |t: &[Tensor]| -> Result<(Tensor, BatchStatistics)> {
-            let epilogue = [Epilogue::None, Epilogue::Relu, Epilogue::ReluMaxPool][epilogue];
             let (weight, bias, gamma, beta) = (&t[1], t.get(4), &t[2], &t[3]);
             let layer = ConvBatchNorm { weight, bias, window, depthwise, gamma, beta, eps: 1e-5, epilogue };
             let (ys, mut statistics) = ops::conv_batch_norm_train(&t[0], &[layer])?;
             Ok((ys, statistics.remove(0)))
         };
         let parts = |t: &[Tensor]| -> Result<(Tensor, BatchStatistics)> {
-            let (ys, statistics) =
-                ops::batch_norm_train(&convolve(&t[0], &t[1], t.get(4), &window)?, &t[2], &t[3], 1e-5, epilogue > 0)?;
-            Ok((if epilogue == 2 { ops::max_pool2d(&ys, &Window::pool(2))? } else { ys }, statistics))
+            let ys = if depthwise {
+                ops::depthwise_conv2d(&t[0], &t[1], t.get(4), &window)?
+            } else {
+                ops::conv2d(&t[0], &t[1], t.get(4), &window.into())?
+            };
+            let (ys, statistics) = ops::batch_norm_train(&ys, &t[2], &t[3], 1e-5, epilogue != Epilogue::None)?;
+            Ok((if epilogue == Epilogue::ReluMaxPool { ops::max_pool2d(&ys, &Window::pool(2))? } else { ys }, statistics))
         };
-        // Where there is a bias, it is rounded into what the parts normalise, and its gradient is noise around 0.
+        // The parts add the bias before they normalise, which rounds, and its gradient is noise around 0.
         let tolerance = if bias { 1e-3 } else { 0. };
         let (a, b) = (fused(&inputs)?.1, parts(&inputs)?.1);
         holds(close("mean", &a.mean, &b.mean, tolerance))?;
         holds(close("variance", &a.var, &b.var, tolerance))?;
-        if bias && epilogue > 0 {
-            return Ok(()); // What lies at the kink of ReLU may fall to either side.
+        if bias && epilogue != Epilogue::None {
+            return Ok(()); // Values at the kink of the ReLU may be rounded to either side.
         }
         let upstream = |y: &Tensor| integers(y.dims(), seed);
         let (y, gradients) = evaluate(&inputs, upstream, |t| Ok(fused(t)?.0))?;

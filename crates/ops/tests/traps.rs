@@ -1,13 +1,13 @@
-//! Where candle 0.11's own operators mislead a training run, what ours do instead. The tests in `candle_still` fail
-//! when candle has mended an operator: then ours may go.
+//! What this crate does where candle 0.11's own operators mislead a training run. The tests in `candle_still` fail as
+//! soon as candle corrects an operator; ours may then become superfluous.
 
 mod common;
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use common::{close, evaluate, gradient, values};
-use ops::Window;
+use ops::{Conv2dConfig, Window};
 
-/// 0, 1, 2, … as (1, 1, height, width): one maximum per window.
+/// Returns 0, 1, 2, … as (1, 1, height, width), with one maximum in each window.
 fn ramp(height: usize, width: usize) -> Result<Tensor> {
     Tensor::arange(0f32, (height * width) as f32, &Device::Cpu)?.reshape((1, 1, height, width))
 }
@@ -30,9 +30,8 @@ fn max_pooling_hands_on_the_whole_gradient_of_every_window() -> Result<()> {
 
 #[test]
 fn max_pooling_gives_tied_maxima_one_winner_the_first() -> Result<()> {
-    let dx = gradient(&Tensor::zeros((1, 1, 2, 2), candle_core::DType::F32, &Device::Cpu)?, |x| {
-        ops::max_pool2d(x, &Window::pool(2))
-    })?;
+    let dx =
+        gradient(&Tensor::zeros((1, 1, 2, 2), DType::F32, &Device::Cpu)?, |x| ops::max_pool2d(x, &Window::pool(2)))?;
     assert_eq!(values(&dx)?, [1., 0., 0., 0.]);
     Ok(())
 }
@@ -75,10 +74,10 @@ fn relu_has_gradient_zero_at_zero() -> Result<()> {
     let x = vector(&[-1., 0., 1.])?;
     assert_eq!(values(&gradient(&x, ops::relu)?)?, [0., 0., 1.]);
     let identity = vector(&[1.])?.reshape((1, 1, 1, 1))?;
-    let fused = |x: &Tensor| ops::conv2d_relu(&x.reshape((1, 1, 1, 3))?, &identity, None, &Window::conv(1));
+    let fused = |x: &Tensor| ops::conv2d_relu(&x.reshape((1, 1, 1, 3))?, &identity, None, &Conv2dConfig::default());
     assert_eq!(values(&gradient(&x, fused)?)?, [0., 0., 1.]);
     let pooled = vector(&[0.; 4])?.reshape((1, 1, 2, 2))?;
-    let fused = |x: &Tensor| ops::conv2d_relu_max_pool(x, &identity, None, &Window::conv(1));
+    let fused = |x: &Tensor| ops::conv2d_relu_max_pool(x, &identity, None, &Conv2dConfig::default());
     assert_eq!(values(&gradient(&pooled, fused)?)?, [0.; 4]);
     let fused = |x: &Tensor| ops::linear_relu(&x.unsqueeze(1)?, &identity.reshape((1, 1))?, None);
     assert_eq!(values(&gradient(&x, fused)?)?, [0., 0., 1.]);
@@ -102,7 +101,7 @@ fn binary_cross_entropy_of_large_logits_is_finite_and_has_a_gradient() -> Result
 
 #[test]
 fn the_generalised_mean_of_small_features_does_not_underflow_at_large_powers() -> Result<()> {
-    // Zeros, which count as 1e-6, and values of 1e-3: in f32 both are 0 to the power of 20.
+    // The 20th powers of 1e-6 (which stands for 0) and of 1e-3 are 0 in f32.
     let x = vector(&[0., 0., 0., 1e-3, 1e-3, 1e-3])?.reshape((1, 2, 3))?;
     let (y, gradients) = evaluate(&[x, vector(&[20.])?], |y| y.ones_like(), |t| ops::gem_pool(&t[0], &t[1]))?;
     close("result", &(y.flatten_all()? / vector(&[1e-6, 1e-3])?)?, &vector(&[1., 1.])?, 1e-5)?;
@@ -111,7 +110,7 @@ fn the_generalised_mean_of_small_features_does_not_underflow_at_large_powers() -
     close("gradient of p", &gradients[1], &vector(&[0.])?, 1e-6)
 }
 
-/// What makes the tests above worth having.
+/// The traps that make the tests above worth having.
 mod candle_still {
     use super::*;
 
@@ -180,9 +179,19 @@ mod candle_still {
 
     #[test]
     fn cannot_differentiate_a_strided_convolution_of_an_image_that_is_not_square() -> Result<()> {
-        let weight = Tensor::ones((1, 1, 3, 3), candle_core::DType::F32, &Device::Cpu)?;
+        let weight = Tensor::ones((1, 1, 3, 3), DType::F32, &Device::Cpu)?;
         assert!(gradient(&ramp(7, 8)?, |x| x.conv2d(&weight, 0, 2, 1, 1)).is_err());
-        assert!(gradient(&ramp(7, 8)?, |x| ops::conv2d(x, &weight, None, &Window::conv(3).stride(2))).is_ok());
+        assert!(gradient(&ramp(7, 8)?, |x| ops::conv2d(x, &weight, None, &Conv2dConfig::default().stride(2))).is_ok());
+        Ok(())
+    }
+
+    #[test]
+    fn sums_half_types_in_their_own_type_and_has_no_product_of_bf16() -> Result<()> {
+        let ones = Tensor::ones((256, 256), DType::BF16, &Device::Cpu)?;
+        assert!(values(&ones.mean_all()?)?[0] < 0.01);
+        assert!(ones.matmul(&ones).is_err());
+        assert_eq!(values(&ops::global_avg_pool(&ones.reshape((1, 1, 256, 256))?)?)?, [1.]);
+        assert!(ops::linear(&ones, &ones, None).is_ok());
         Ok(())
     }
 }

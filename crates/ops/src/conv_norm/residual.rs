@@ -1,33 +1,48 @@
-use super::chain::{self, Chain};
-use super::{ConvBatchNorm, composed, joined};
-use crate::conv::{check, conv2d};
-use crate::cpu::backward_pass::BackwardPass;
-use crate::cpu::conv_input::ConvInput;
-use crate::cpu::epilogue::SavedEpilogue;
-use crate::cpu::image_sums::ImageSums;
-use crate::cpu::{Gradients, conv, fast, relu};
-use crate::weighted::{Call, Weighted, apply};
-use crate::{BatchStatistics, Epilogue, Window, add_relu};
 use candle_core::{Context, Result, Shape, Tensor, bail};
 
-/// The shortcut of a residual block where that is a convolution and no identity (He et al. 2015, options B and C).
+use super::{
+    layer::ConvBatchNorm,
+    sequence::{self, Sequence},
+    train::layer_by_layer,
+};
+use crate::{
+    BatchStatistics, Epilogue, Window, add_relu,
+    conv_dense::conv_shape,
+    conv2d,
+    cpu::{
+        Gradients,
+        backward_pass::BackwardPass,
+        conv::{self, ConvShape},
+        conv_input::ConvInput,
+        epilogue::SavedEpilogue,
+        fast,
+        image_sums::ImageSums, relu,
+    },
+    weighted::{BackwardArgs, Weighted, apply},
+};
+
+/// The convolution on the shortcut of a residual block, where the shortcut is not the identity (He et al. 2015, options
+/// B and C).
 #[derive(Debug, Clone, Copy)]
 pub struct Projection<'a> {
-    /// (C_out, C_in, kh, kw)
+    /// The weights, (C_out, C_in, kh, kw).
     pub weight: &'a Tensor,
-    /// (C_out)
+    /// The bias, (C_out).
     pub bias: Option<&'a Tensor>,
+    /// The kernel size, stride and padding.
     pub window: Window,
 }
 
-/// A residual block (He et al. 2015) in training, `add_relu(conv_batch_norm_train(xs, layers), shortcut)`, in one operator.
-/// The shortcut is `xs` as it is or a projection of it.
+/// Computes a residual block (He et al. 2015) in training as one operator: `add_relu(conv_batch_norm_train(xs, layers),
+/// shortcut)`, where the shortcut is `xs` itself or a projection of it.
 ///
 /// # Shapes
-/// As [`super::conv_batch_norm_train`]; the shortcut's is that of the last layer's result.
+/// The same as for [`conv_batch_norm_train`]. The shortcut must have the shape of the last layer's result.
 ///
 /// # Errors
-/// As [`super::conv_batch_norm_train`] and [`conv2d`]; a shortcut of another shape.
+/// The same as for [`conv_batch_norm_train`] and [`conv2d`]; fails also if the shortcut has another shape.
+///
+/// # Example
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
@@ -35,67 +50,73 @@ pub struct Projection<'a> {
 ///
 /// # fn main() -> candle_core::Result<()> {
 /// let image = Tensor::randn(0f32, 1., (2, 3, 8, 8), &Device::Cpu)?;
-/// let [weight, across] = [(5, 3, 3, 3), (5, 3, 1, 1)].map(|shape| Tensor::randn(0f32, 1., shape, &Device::Cpu));
-/// let [gamma, beta] = [Tensor::ones(5, DType::F32, &Device::Cpu)?, Tensor::zeros(5, DType::F32, &Device::Cpu)?];
+/// let weight = Tensor::randn(0f32, 1., (5, 3, 3, 3), &Device::Cpu)?;
+/// let projection_weight = Tensor::randn(0f32, 1., (5, 3, 1, 1), &Device::Cpu)?;
 /// let layer = ConvBatchNorm {
-///     weight: &weight?,
+///     weight: &weight,
 ///     bias: None,
 ///     window: Window::conv(3).stride(2).padding(1),
 ///     depthwise: false,
-///     gamma: &gamma,
-///     beta: &beta,
+///     gamma: &Tensor::ones(5, DType::F32, &Device::Cpu)?,
+///     beta: &Tensor::zeros(5, DType::F32, &Device::Cpu)?,
 ///     eps: 1e-5,
 ///     epilogue: Epilogue::None,
 /// };
-/// let projection = Projection { weight: &across?, bias: None, window: Window::conv(1).stride(2) };
+/// let projection = Projection { weight: &projection_weight, bias: None, window: Window::conv(1).stride(2) };
 /// let (features, statistics) = residual_conv_batch_norm_train(&image, &[layer], Some(projection))?;
 /// assert_eq!(features.dims(), [2, 5, 4, 4]);
 /// assert_eq!(statistics.len(), 1);
 /// # Ok(())
 /// # }
 /// ```
+///
+/// [`conv_batch_norm_train`]: crate::conv_batch_norm_train
 pub fn residual_conv_batch_norm_train(
     xs: &Tensor,
     layers: &[ConvBatchNorm],
     projection: Option<Projection>,
 ) -> Result<(Tensor, Vec<BatchStatistics>)> {
-    let (dims, none) = (xs.dims4()?, Epilogue::None);
-    let body = Chain::new(dims, layers)?;
-    let shape = projection.map(|p| check(dims, p.weight, p.bias, &p.window, none)).transpose()?;
+    let dims = xs.dims4()?;
+    let body = Sequence::new(dims, layers)?;
+    let projected = |p: Projection| conv_shape(dims, p.weight, p.bias, &p.window, Epilogue::None);
+    let shape = projection.map(projected).transpose()?;
     let shortcut = shape.map_or(dims, |s| (s.batch, s.out_channels, s.output[0], s.output[1]));
     if shortcut != body.result {
-        bail!("residual block: the layers give {:?}, the shortcut {shortcut:?}", body.result)
+        bail!("residual block: the shortcut {shortcut:?} does not have the shape {:?} of the layers", body.result)
     }
-    let projected: Vec<&Tensor> = projection.iter().flat_map(|p| [p.weight].into_iter().chain(p.bias)).collect();
-    let all = chain::tensors(layers).chain(projected).chain([xs]);
+    let of_projection: Vec<&Tensor> = projection.iter().flat_map(|p| [p.weight].into_iter().chain(p.bias)).collect();
+    let all = sequence::tensors(layers).chain(of_projection).chain([xs]);
     if layers.is_empty() || !fast(&all.collect::<Vec<_>>()) {
-        let (ys, statistics) = composed(xs, layers)?;
-        let shortcut = projection.map_or(Ok(xs.clone()), |p| conv2d(xs, p.weight, p.bias, &p.window))?;
+        let (ys, statistics) = layer_by_layer(xs, layers)?;
+        let shortcut = projection.map_or(Ok(xs.clone()), |p| conv2d(xs, p.weight, p.bias, &p.window.into()))?;
         return Ok((add_relu(&ys, &shortcut)?, statistics));
     }
-    let ([mut weights, mut parameters], steps) = (chain::arguments(layers)?, body.steps.clone());
+    let ([mut weights, mut parameters], steps) = (sequence::arguments(layers)?, body.steps.clone());
     if let Some(projection) = projection {
         weights.push(projection.weight.flatten_all()?);
         parameters.extend(projection.bias.cloned());
     }
-    let ys = apply(xs, &joined(&weights)?, Some(&joined(&parameters)?), Residual { body, projection: shape })?;
-    Ok((ys, chain::statistics(layers, &steps)?))
+    let [weights, parameters] = [sequence::concatenated(&weights)?, sequence::concatenated(&parameters)?];
+    let ys = apply(xs, &weights, Some(&parameters), Residual { body, projection: shape })?;
+    Ok((ys, sequence::statistics(layers, &steps)?))
 }
 
 struct Residual {
-    body: Chain,
-    projection: Option<conv::ConvShape>,
+    body: Sequence,
+    projection: Option<ConvShape>,
 }
 
 impl Residual {
-    /// Weights and parameters of the layers, and of the projection.
+    /// Splits concatenated weights and parameters into those of the layers and those of the projection.
     fn split<'a>(&self, weight: &'a [f32], parameters: &'a [f32]) -> [[&'a [f32]; 2]; 2] {
-        let [weights, others] = self.body.lens();
-        let ((body, projection), (of_body, bias)) = (weight.split_at(weights), parameters.split_at(others));
-        [[body, of_body], [projection, bias]]
+        let [weights_of_body, parameters_of_body] = self.body.lens();
+        let (body, projection) = weight.split_at(weights_of_body);
+        let (body_parameters, bias) = parameters.split_at(parameters_of_body);
+        [[body, body_parameters], [projection, bias]]
     }
 }
 
+/// The bias of the operator holds the parameters of all layers and the bias of the projection.
 impl Weighted for Residual {
     const NAME: &'static str = "residual-conv-batch-norm";
 
@@ -113,23 +134,22 @@ impl Weighted for Residual {
         (y, shape)
     }
 
-    /// `call.bias`: the parameters.
-    fn backward(&self, call: Call) -> Result<Gradients> {
-        let [[weight, parameters], [projection, bias]] = self.split(call.weight, call.bias.unwrap_or_default());
-        let dy = relu::backward(call.y, call.dy);
-        let mut gradients = self.body.backward(Call { weight, bias: Some(parameters), dy: &dy, ..call })?;
+    fn backward(&self, args: BackwardArgs) -> Result<Gradients> {
+        let [[weight, parameters], [projection, bias]] = self.split(args.weight, args.bias.unwrap_or_default());
+        let dy = relu::backward(args.y, args.dy);
+        let mut gradients = self.body.backward(BackwardArgs { weight, bias: Some(parameters), dy: &dy, ..args })?;
         let Some(s) = &self.projection else {
             if let Some(dx) = &mut gradients.x {
                 relu::add_into(dx, &dy);
             }
             return Ok(gradients);
         };
-        let (x, saved) = (ConvInput::Stored(call.x), SavedEpilogue::Nothing);
-        let (want_dx, dx_sums) = (call.want_dx, ImageSums::NONE);
+        let (x, saved, want_dx) = (ConvInput::Stored(args.x), SavedEpilogue::Nothing, args.want_dx);
+        let dx_sums = ImageSums::NONE;
         let pass = BackwardPass { x, weight: projection, dy: &dy, saved, norm: None, want_dx, dx_sums };
         let (shortcut, _) = conv::backward(s, &pass);
         if let Some(dx) = &mut gradients.x {
-            relu::add_into(dx, &shortcut.x.context("internal: a convolution without the gradient asked for")?);
+            relu::add_into(dx, &shortcut.x.context("internal: the projection returned no gradient of its input")?);
         }
         gradients.weight.extend(shortcut.weight);
         gradients.bias.extend(shortcut.bias.into_iter().take(bias.len()));

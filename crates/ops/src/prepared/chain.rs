@@ -1,38 +1,42 @@
-use super::Prepared;
-use crate::cpu::{parallel, scratch};
-use candle_core::{Result, bail};
 use std::sync::OnceLock;
 
-/// Bytes that the inputs under way through some parts should take at most, with what the kernels need beside them: half
-/// to three quarters of a core's second-level cache.
+use candle_core::{Result, bail};
+
+use super::operator::Prepared;
+use crate::cpu::{parallel, scratch};
+
+/// The number of bytes that the inputs of a piece should take at most: half to three quarters of a core's second-level
+/// cache.
 const CACHE: usize = 384 << 10;
 
-/// More inputs at a time gain nothing.
+/// The largest number of inputs in a piece; more gain nothing.
 const MOST: usize = 16;
 
-/// Parts one after the other; what is between them lies in scratch buffers. A batch is cut into pieces that go through
-/// several parts before the next ones do: see [`Prepared::takes_few`].
+/// Prepared operators one after the other.
+///
+/// A batch is cut into pieces of a few inputs, and each piece goes through several operators before the next piece
+/// does, so that intermediate results stay in the cache (see [`Prepared::takes_few`] and [`Prepared::footprint`]).
 pub struct Chain<'a> {
     segments: Vec<Segment<'a>>,
 }
 
 impl<'a> Chain<'a> {
-    /// Chains `parts`, each taking what the one before it gives.
+    /// Chains operators; the result of each is the input of the next.
     ///
     /// # Errors
-    /// No parts, or a part whose input is not as long as the output before it.
+    /// Fails if there are no operators, or if the sizes of neighbours do not fit each other.
     pub fn new(mut parts: Vec<Box<dyn Prepared + 'a>>) -> Result<Self> {
-        if !parts.iter().all(|part| part.is_identity()) {
-            parts.retain(|part| !part.is_identity());
-        }
         if parts.is_empty() {
-            bail!("a chain needs at least one part")
+            bail!("a chain of no operators is not possible; it needs at least one")
         }
         for (i, pair) in parts.windows(2).enumerate() {
             let ([_, given], [taken, _]) = (pair[0].sizes(), pair[1].sizes());
             if given != taken {
-                bail!("part {i} of the chain gives {given} values, the next part takes {taken}")
+                bail!("operator {i} of the chain returns {given} values, but operator {} takes {taken}", i + 1)
             }
+        }
+        if !parts.iter().all(|part| part.is_identity()) {
+            parts.retain(|part| !part.is_identity());
         }
         let mut segments: Vec<Segment> = Vec::new();
         for part in parts {
@@ -59,7 +63,7 @@ impl Prepared for Chain<'_> {
         in_turn(&self.segments, self.batch(x, y)?, x, y)
     }
 
-    /// It cuts them itself.
+    /// Returns `false`: a chain cuts its batch itself.
     fn takes_few(&self) -> bool {
         false
     }
@@ -73,15 +77,15 @@ impl Prepared for Chain<'_> {
     }
 }
 
-/// Parts that a piece of the batch goes through.
+/// Operators that a piece of the batch goes through together.
 struct Segment<'a> {
     parts: Vec<Box<dyn Prepared + 'a>>,
-    /// How many inputs that is at most; none if it is all of them.
+    /// The largest number of inputs in a piece; `None` if the batch is not cut.
     piece: Option<usize>,
 }
 
 impl Segment<'_> {
-    /// Whether another part belongs here that would rather have pieces of this size.
+    /// Returns whether an operator with pieces of this size belongs to the segment.
     fn fits(&self, piece: usize) -> bool {
         self.piece.is_some_and(|own| own < 4 * piece && piece < 4 * own)
     }
@@ -94,7 +98,7 @@ impl Prepared for Segment<'_> {
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         let ([inputs, outputs], batch) = (self.sizes(), self.batch(x, y)?);
-        // Every thread has something to do.
+        // The pieces are small enough for every thread to get one.
         let most = batch.div_ceil(rayon::current_num_threads()).max(1);
         let piece = self.piece.map_or(batch.max(1), |piece| piece.min(most));
         let failed = OnceLock::new();
@@ -109,11 +113,12 @@ impl Prepared for Segment<'_> {
     }
 }
 
+/// Returns the sizes of the first input and of the last result.
 fn sizes(parts: &[impl Prepared]) -> [usize; 2] {
     [parts[0].sizes()[0], parts[parts.len() - 1].sizes()[1]]
 }
 
-/// Runs parts one after the other on as many inputs.
+/// Runs operators one after the other on `count` inputs.
 fn in_turn(parts: &[impl Prepared], count: usize, x: &[f32], y: &mut [f32]) -> Result<()> {
     let [first, middle @ .., last] = parts else { return parts[0].run(x, y) };
     let most = parts.iter().map(|part| count * part.sizes()[0]).max().unwrap_or(0);

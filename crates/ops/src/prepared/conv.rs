@@ -1,10 +1,14 @@
-use super::{Prepared, values};
-use crate::conv::check;
-use crate::cpu::{conv, depthwise, parallel, planes};
-use crate::{Epilogue, Window};
 use candle_core::{Result, Tensor};
 
-/// [`crate::conv2d`] with what follows it.
+use super::{memory::values, operator::Prepared};
+use crate::{
+    Epilogue, Window,
+    conv_dense::conv_shape,
+    cpu::{conv, depthwise, parallel, planes},
+    depthwise::depthwise_shape,
+};
+
+/// [`conv2d`](crate::conv2d) with fixed weights, and its epilogue.
 pub struct Conv2d {
     shape: conv::ConvShape,
     conv: conv::PreparedConv,
@@ -12,10 +16,13 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// `weight` is (C_out, C_in, kh, kw) with the kernel of `window`, `bias` (C_out), `input` (C_in, H, W).
+    /// Prepares the convolution for inputs (C_in, H, W).
+    ///
+    /// # Shapes
+    /// `weight` (C_out, C_in, kh, kw) with the kernel of `window`, `bias` (C_out).
     ///
     /// # Errors
-    /// Those of [`crate::conv2d`], and weights that are not f32 on the CPU.
+    /// The same as for [`conv2d`](crate::conv2d); fails also if the weights are not f32 on the CPU.
     pub fn new(
         weight: &Tensor,
         bias: Option<&Tensor>,
@@ -23,7 +30,7 @@ impl Conv2d {
         epilogue: Epilogue,
         [channels, height, width]: [usize; 3],
     ) -> Result<Self> {
-        let shape = check((1, channels, height, width), weight, bias, window, epilogue)?;
+        let shape = conv_shape((1, channels, height, width), weight, bias, window, epilogue)?;
         let conv = conv::PreparedConv::for_inference(&shape, &values(weight)?);
         Ok(Self { shape, conv, bias: bias.map(values).transpose()? })
     }
@@ -41,7 +48,8 @@ impl Prepared for Conv2d {
     }
 }
 
-/// [`crate::depthwise_conv2d`], with ReLU on top if asked for.
+/// [`depthwise_conv2d`](crate::depthwise_conv2d) or [`depthwise_conv2d_relu`](crate::depthwise_conv2d_relu) with fixed
+/// weights.
 pub struct DepthwiseConv2d {
     shape: depthwise::DepthwiseShape,
     conv: planes::PlaneConv,
@@ -49,10 +57,13 @@ pub struct DepthwiseConv2d {
 }
 
 impl DepthwiseConv2d {
-    /// `weight` is (C, 1, kh, kw) with the kernel of `window`, `bias` (C), `input` (C, H, W).
+    /// Prepares the convolution for inputs (C, H, W), followed by a ReLU if `relu`.
+    ///
+    /// # Shapes
+    /// `weight` (C, 1, kh, kw) with the kernel of `window`, `bias` (C).
     ///
     /// # Errors
-    /// Those of [`crate::depthwise_conv2d`], and weights that are not f32 on the CPU.
+    /// The same as for [`depthwise_conv2d`](crate::depthwise_conv2d); fails also if the weights are not f32 on the CPU.
     pub fn new(
         weight: &Tensor,
         bias: Option<&Tensor>,
@@ -60,7 +71,7 @@ impl DepthwiseConv2d {
         relu: bool,
         [channels, height, width]: [usize; 3],
     ) -> Result<Self> {
-        let shape = crate::depthwise::check((1, channels, height, width), weight, bias, window)?;
+        let shape = depthwise_shape((1, channels, height, width), weight, bias, window)?;
         let conv = shape.plane_conv(&values(weight)?, relu);
         Ok(Self { shape, conv, bias: bias.map(values).transpose()? })
     }

@@ -1,13 +1,12 @@
-use super::{Prepared, values};
-use crate::cpu::linear;
-use crate::cpu::matvec::MatVec;
-use crate::cpu::simd::dispatch;
 use candle_core::{Result, Tensor, bail};
 
-/// Up to this batch size the inputs are multiplied one by one.
+use super::{memory::values, operator::Prepared};
+use crate::cpu::{linear, matvec::MatVec, simd::dispatch};
+
+/// The largest batch whose inputs are multiplied one by one.
 const FEW: usize = 8;
 
-/// [`crate::linear`], with ReLU on top if asked for.
+/// [`linear`](crate::linear) or [`linear_relu`](crate::linear_relu) with fixed weights.
 pub struct Linear {
     weight: Vec<f32>,
     bias: Vec<f32>,
@@ -16,14 +15,18 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// `weight` is (K, D), `bias` (K).
+    /// Prepares the layer, followed by a ReLU if `relu`.
+    ///
+    /// # Shapes
+    /// `weight` (K, D), `bias` (K).
     ///
     /// # Errors
-    /// Those of [`crate::linear`], and weights that are not f32 on the CPU.
+    /// The same as for [`linear`](crate::linear); fails also if the weights are not f32 on the CPU.
     pub fn new(weight: &Tensor, bias: Option<&Tensor>, relu: bool) -> Result<Self> {
         let (outputs, inputs) = weight.dims2()?;
         if weight.elem_count() == 0 || bias.is_some_and(|b| b.dims() != [outputs]) {
-            bail!("linear: weights {:?} and a bias {:?} do not fit", weight.dims(), bias.map(Tensor::dims))
+            let (weight, bias) = (weight.dims(), bias.map(Tensor::dims));
+            bail!("linear: weights {weight:?} and bias {bias:?} do not fit; possible: (K, D) and (K)")
         }
         let bias = bias.map_or_else(|| Ok(vec![0.; outputs]), values)?;
         Ok(Self { weight: values(weight)?, bias, inputs, relu })

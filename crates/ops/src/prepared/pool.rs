@@ -1,51 +1,55 @@
-use super::Prepared;
-use crate::Window;
-use crate::cpu::pool::{self, Regions};
-use crate::pool::{Kind, local_regions};
 use candle_core::{Result, bail};
 
-/// Pooling of an input (C, H, W), local or of whole planes; (C, L) counts as (C, 1, L).
+use super::operator::Prepared;
+use crate::{
+    Window,
+    cpu::pool::{self, Regions},
+    pool_operator::{PoolKind, local_regions},
+};
+
+/// A local or global pooling of inputs (C, H, W). A sequence (C, L) is an image (C, 1, L).
 pub struct Pool {
     channels: usize,
     regions: Regions,
-    kind: Kind,
+    kind: PoolKind,
 }
 
 impl Pool {
-    /// [`crate::max_pool2d`].
+    /// Prepares [`max_pool2d`](crate::max_pool2d).
     ///
     /// # Errors
-    /// An input smaller than the kernel, or a padding of more than half the kernel.
+    /// Fails if the input is smaller than the kernel, or if the padding is more than half the kernel.
     pub fn max(window: &Window, [channels, height, width]: [usize; 3]) -> Result<Self> {
-        Ok(Self { channels, regions: local_regions([height, width], window)?, kind: Kind::Max })
+        Ok(Self { channels, regions: local_regions([height, width], window)?, kind: PoolKind::Max })
     }
 
-    /// [`crate::avg_pool2d`].
+    /// Prepares [`avg_pool2d`](crate::avg_pool2d).
     ///
     /// # Errors
-    /// As [`Pool::max`].
+    /// The same as for [`Pool::max`].
     pub fn avg(window: &Window, input: [usize; 3]) -> Result<Self> {
-        let kind = Kind::Average { divisor: window.kernel[0] * window.kernel[1] };
+        let kind = PoolKind::Average { divisor: window.kernel[0] * window.kernel[1] };
         Ok(Self { kind, ..Self::max(window, input)? })
     }
 
-    /// [`crate::global_max_pool`].
+    /// Prepares [`global_max_pool`](crate::global_max_pool).
     ///
     /// # Errors
-    /// An empty feature map.
+    /// Fails if the feature map is empty.
     pub fn global_max([channels, height, width]: [usize; 3]) -> Result<Self> {
         if channels * height * width == 0 {
-            bail!("global pooling takes a feature map (C, H, W), not {:?}", [channels, height, width])
+            let input = [channels, height, width];
+            bail!("global pooling of {input:?}: a feature map must be (C, H, W) and not empty")
         }
-        Ok(Self { channels, regions: Regions::whole([1, height * width]), kind: Kind::Max })
+        Ok(Self { channels, regions: Regions::whole([1, height * width]), kind: PoolKind::Max })
     }
 
-    /// [`crate::global_avg_pool`].
+    /// Prepares [`global_avg_pool`](crate::global_avg_pool).
     ///
     /// # Errors
-    /// As [`Pool::global_max`].
+    /// The same as for [`Pool::global_max`].
     pub fn global_avg(input: [usize; 3]) -> Result<Self> {
-        let kind = Kind::Average { divisor: input[1] * input[2] };
+        let kind = PoolKind::Average { divisor: input[1] * input[2] };
         Ok(Self { kind, ..Self::global_max(input)? })
     }
 }
@@ -59,8 +63,8 @@ impl Prepared for Pool {
         self.batch(x, y)?;
         let Self { channels, regions, kind } = self;
         match *kind {
-            Kind::Max => pool::max_into(regions, x, y, *channels),
-            Kind::Average { divisor } => pool::avg_into(regions, x, divisor, y, *channels),
+            PoolKind::Max => pool::max_into(regions, x, y, *channels),
+            PoolKind::Average { divisor } => pool::avg_into(regions, x, divisor, y, *channels),
         }
         Ok(())
     }

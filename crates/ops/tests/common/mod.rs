@@ -1,10 +1,34 @@
-//! What the tests share: an operator's result and gradients, comparisons, and made-up values.
+//! Shared by the tests: an operator's result and gradients, comparisons, and seeded values.
 
-#![allow(dead_code)] // Each test file uses its part.
+#![allow(dead_code)] // Each test file uses some of it.
 
 use candle_core::{DType, Device, Result, Tensor, Var, bail};
+use ops::Epilogue;
+use proptest::test_runner::TestCaseError;
 
-/// The result of `f` and the gradients of its inputs behind the upstream gradient that `upstream` gives for the result.
+/// Computes `conv2d` with the given epilogue.
+pub fn convolve(
+    xs: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    config: impl Into<ops::Conv2dConfig>,
+    epilogue: Epilogue,
+) -> Result<Tensor> {
+    let convolve = match epilogue {
+        Epilogue::None => ops::conv2d,
+        Epilogue::Relu => ops::conv2d_relu,
+        Epilogue::ReluMaxPool => ops::conv2d_relu_max_pool,
+    };
+    convolve(xs, weight, bias, &config.into())
+}
+
+/// Makes an error of candle a failed case of a property test.
+pub fn holds(result: Result<()>) -> std::result::Result<(), TestCaseError> {
+    result.map_err(|error| TestCaseError::fail(error.to_string()))
+}
+
+/// Returns the result of `f` and the gradients of its inputs, given the gradient that `upstream` returns for the
+/// result.
 pub fn evaluate(
     inputs: &[Tensor],
     upstream: impl Fn(&Tensor) -> Result<Tensor>,
@@ -18,18 +42,19 @@ pub fn evaluate(
     Ok((y.detach(), gradients))
 }
 
-/// The gradient of `Σ f(x)` at x.
+/// Returns the gradient of `Σ f(x)`.
 pub fn gradient(x: &Tensor, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
     let (_, mut gradients) = evaluate(std::slice::from_ref(x), |y| y.ones_like(), |x| f(&x[0]))?;
     Ok(gradients.remove(0))
 }
 
+/// Returns all values in row-major order.
 pub fn values(tensor: &Tensor) -> Result<Vec<f64>> {
     tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1()
 }
 
-/// An error unless both tensors have one shape and, relative to the largest value (at least 1), the same values. NaN
-/// equals NaN here; with a tolerance of 0 the values are equal.
+/// Fails unless both tensors have the same shape and the same values up to `tolerance` times the largest value (at
+/// least 1). NaN equals NaN.
 pub fn close(what: &str, actual: &Tensor, expected: &Tensor, tolerance: f64) -> Result<()> {
     if actual.dims() != expected.dims() {
         bail!("{what}: shape {:?} instead of {:?}", actual.dims(), expected.dims())
@@ -46,29 +71,31 @@ pub fn close(what: &str, actual: &Tensor, expected: &Tensor, tolerance: f64) -> 
 }
 
 /// Random numbers from a seed (SplitMix64).
-fn random(mut seed: u64) -> impl FnMut() -> u64 {
-    move || {
-        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
 }
 
-/// Whole numbers from −2 to 2, as f32: sums and products of them are exact, many are equal, many are 0.
+/// Returns whole numbers from −2 to 2 as f32: their sums and products are exact, many are equal, and many are 0.
 pub fn integers(shape: &[usize], seed: u64) -> Result<Tensor> {
-    let mut next = random(seed);
-    let values: Vec<f32> = (0..shape.iter().product()).map(|_| (next() % 5) as f32 - 2.).collect();
+    let mut random = Random(seed);
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| (random.next() % 5) as f32 - 2.).collect();
     Tensor::from_vec(values, shape, &Device::Cpu)
 }
 
-/// Values in random order that keep a distance of 0.1 from each other and of 0.025 from 0, as f64: no operator has a
-/// kink near them.
+/// Returns f64 values in random order that keep a distance of 0.1 from each other and of 0.025 from 0, so that no
+/// operator has a kink near them.
 pub fn distinct(shape: &[usize], seed: u64) -> Result<Tensor> {
-    let mut next = random(seed);
+    let mut random = Random(seed);
     let len: usize = shape.iter().product();
     let mut order: Vec<usize> = (0..len).collect();
-    order.sort_by_cached_key(|_| next());
+    order.sort_by_cached_key(|_| random.next());
     let values: Vec<f64> = order.iter().map(|&i| (i as f64 - (len / 2) as f64 + 0.25) * 0.1).collect();
     Tensor::from_vec(values, shape, &Device::Cpu)
 }

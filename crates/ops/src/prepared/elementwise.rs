@@ -1,8 +1,9 @@
-use super::Prepared;
-use crate::cpu::{parallel, relu};
-use candle_core::Result;
+use candle_core::{Result, bail};
 
-/// The input itself, of so many values: what dropout and flattening are in inference.
+use super::operator::Prepared;
+use crate::cpu::{parallel, relu};
+
+/// The identity of inputs of the given number of values: what dropout and flattening are in inference.
 #[derive(Debug, Clone, Copy)]
 pub struct Identity(pub usize);
 
@@ -22,7 +23,7 @@ impl Prepared for Identity {
     }
 }
 
-/// [`crate::relu`] of inputs of so many values.
+/// [`relu`](crate::relu) of inputs of the given number of values.
 #[derive(Debug, Clone, Copy)]
 pub struct Relu(pub usize);
 
@@ -34,14 +35,21 @@ impl Prepared for Relu {
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         self.batch(x, y)?;
         parallel::chunks(y, self.0, x.len(), |i, y| {
-            // Written so that NaN stays NaN.
+            // A comparison instead of a maximum keeps NaN.
             y.iter_mut().zip(&x[i * self.0..]).for_each(|(y, &x)| *y = if x < 0. { 0. } else { x });
         });
         Ok(())
     }
 }
 
-/// `y = max(y + x, 0)`: the end of a residual block.
-pub fn add_relu(x: &[f32], y: &mut [f32]) {
+/// Replaces `y` by `max(y + x, 0)`, the end of a residual block.
+///
+/// # Errors
+/// Fails if the lengths differ.
+pub fn add_relu(x: &[f32], y: &mut [f32]) -> Result<()> {
+    if x.len() != y.len() {
+        bail!("add_relu: lengths {} and {} differ", x.len(), y.len())
+    }
     relu::forward_sum_into(y, x);
+    Ok(())
 }

@@ -1,0 +1,98 @@
+//! The convolution that has a kernel: undilated and with one group.
+
+use std::sync::OnceLock;
+
+use candle_core::{Result, Shape, Tensor, bail};
+
+use crate::{
+    Epilogue, Window, composed,
+    cpu::{
+        Gradients,
+        backward_pass::BackwardPass,
+        conv::{self, ConvShape},
+        conv_input::ConvInput,
+        epilogue::SavedEpilogue,
+        fast,
+        image_sums::ImageSums,
+    },
+    weighted::{BackwardArgs, Weighted, apply},
+};
+
+/// Convolves and applies the epilogue.
+pub(crate) fn conv_dense(
+    xs: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    window: &Window,
+    epilogue: Epilogue,
+) -> Result<Tensor> {
+    let shape = conv_shape(xs.dims4()?, weight, bias, window, epilogue)?;
+    if !fast(&[xs, weight, bias.unwrap_or(weight)]) {
+        let ys = composed::conv2d(xs, weight, bias, window)?;
+        return match epilogue {
+            Epilogue::None => Ok(ys),
+            Epilogue::Relu => composed::relu(&ys),
+            Epilogue::ReluMaxPool => composed::max_pool2d(&composed::relu(&ys)?, &Window::pool(2)),
+        };
+    }
+    let has_gradient = [Some(xs), Some(weight), bias].into_iter().flatten().any(|t| t.track_op());
+    apply(xs, weight, bias, Conv2d { shape, winners: has_gradient.then(OnceLock::new) })
+}
+
+/// Returns the sizes of a convolution of an input (N, C_in, H, W), or an error if the tensors do not fit each other.
+pub(crate) fn conv_shape(
+    (batch, in_channels, height, width): (usize, usize, usize, usize),
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    window: &Window,
+    epilogue: Epilogue,
+) -> Result<ConvShape> {
+    let out_channels = weight.dim(0)?;
+    if weight.elem_count() == 0 || weight.dims()[1..] != [in_channels, window.kernel[0], window.kernel[1]] {
+        let (weight, xs) = (weight.dims(), [batch, in_channels, height, width]);
+        bail!("conv2d: weights {weight:?} do not fit an input {xs:?} and {window:?}; possible: (C_out, C_in, kh, kw)")
+    }
+    if let Some(bias) = bias.filter(|b| b.dims() != [out_channels]) {
+        bail!("conv2d: a bias {:?} does not fit {out_channels} output channels; possible: (C_out)", bias.dims())
+    }
+    let input = [height, width];
+    let output = window.output_size(input)?;
+    if epilogue == Epilogue::ReluMaxPool {
+        Window::pool(2).output_size(output)?;
+    }
+    Ok(ConvShape { batch, in_channels, out_channels, input, output, window: *window, epilogue })
+}
+
+struct Conv2d {
+    shape: ConvShape,
+    /// Which position of each pooling window had the maximum; `None` if there will be no backward pass.
+    winners: Option<OnceLock<Vec<u8>>>,
+}
+
+impl Weighted for Conv2d {
+    const NAME: &'static str = "conv2d";
+
+    fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape) {
+        let conv::Output { y, winners } = conv::forward(&self.shape, x, weight, bias, self.winners.is_some());
+        if let Some(saved) = &self.winners {
+            // An operator is created for a single call, so nothing has been saved before.
+            let _ = saved.set(winners);
+        }
+        let [height, width] = self.shape.result();
+        (y, Shape::from((self.shape.batch, self.shape.out_channels, height, width)))
+    }
+
+    fn backward(&self, args: BackwardArgs) -> Result<Gradients> {
+        let saved = match (self.shape.epilogue, self.winners.as_ref().and_then(OnceLock::get)) {
+            (Epilogue::None, _) => SavedEpilogue::Nothing,
+            (Epilogue::Relu, _) => SavedEpilogue::Result(args.y),
+            (Epilogue::ReluMaxPool, Some(winners)) => SavedEpilogue::Winners(winners),
+            (Epilogue::ReluMaxPool, None) => bail!("internal: conv2d saved no maxima for its backward pass"),
+        };
+        let BackwardArgs { x, weight, dy, want_dx, .. } = args;
+        let x = ConvInput::Stored(x);
+        let pass = BackwardPass { x, weight, dy, saved, norm: None, want_dx, dx_sums: ImageSums::NONE };
+        let (gradients, _) = conv::backward(&self.shape, &pass);
+        Ok(gradients)
+    }
+}

@@ -1,0 +1,79 @@
+use std::sync::OnceLock;
+
+use candle_core::{Context, Result, Tensor, bail};
+
+use super::{
+    convolution::Convolution,
+    step::{ForwardState, Step},
+};
+use crate::{BatchStatistics, Epilogue, Window, conv_dense::conv_shape, cpu::conv, depthwise::depthwise_shape};
+
+/// A convolution with its batch normalisation and epilogue, a layer of [`conv_batch_norm_train`].
+///
+/// [`conv_batch_norm_train`]: crate::conv_batch_norm_train
+#[derive(Debug, Clone, Copy)]
+pub struct ConvBatchNorm<'a> {
+    /// The weights of the convolution, (C_out, C_in, kh, kw), or (C, 1, kh, kw) if it is depthwise.
+    pub weight: &'a Tensor,
+    /// The bias of the convolution, (C_out).
+    pub bias: Option<&'a Tensor>,
+    /// The kernel size, stride and padding of the convolution.
+    pub window: Window,
+    /// Whether the convolution is depthwise, with its own kernel for each channel.
+    pub depthwise: bool,
+    /// The scale of the batch normalisation, (C_out).
+    pub gamma: &'a Tensor,
+    /// The shift of the batch normalisation, (C_out).
+    pub beta: &'a Tensor,
+    /// The number added to the variance.
+    pub eps: f64,
+    /// What follows the batch normalisation.
+    pub epilogue: Epilogue,
+}
+
+/// The sizes of a feature map: images, channels, height and width.
+pub(super) type Nchw = (usize, usize, usize, usize);
+
+impl<'a> ConvBatchNorm<'a> {
+    /// Returns the step of this layer for an input of the given sizes and the sizes of its result, or an error if the
+    /// layer does not fit the input.
+    pub(super) fn step(&self, input: Nchw) -> Result<(Step, Nchw)> {
+        let Self { weight, bias, window, gamma, beta, eps, epilogue, .. } = *self;
+        let convolution: Box<dyn Convolution> = if self.depthwise {
+            Box::new(depthwise_shape(input, weight, bias, &window)?)
+        } else {
+            let shape = conv_shape(input, weight, bias, &window, epilogue)?;
+            Box::new(conv::ConvShape { epilogue: Epilogue::None, ..shape })
+        };
+        let [batch, channels, height, width] = convolution.dims();
+        if epilogue == Epilogue::ReluMaxPool && (height < 2 || width < 2) {
+            bail!("conv_batch_norm: a feature map of {height}x{width} is too small for 2x2 pooling")
+        }
+        if gamma.dims() != [channels] || beta.dims() != gamma.dims() {
+            let (gamma, beta) = (gamma.dims(), beta.dims());
+            bail!("batch_norm: gamma {gamma:?} and beta {beta:?} do not fit {channels} channels; possible: (C)")
+        }
+        if batch * height * width < 2 {
+            bail!("batch_norm: a batch {input:?} has no variance; it needs more than one value per channel")
+        }
+        let [oh, ow] = epilogue.result([height, width]);
+        Ok((Step { convolution, eps, epilogue, state: OnceLock::new() }, (batch, channels, oh, ow)))
+    }
+
+    /// Returns gamma, beta and the bias, if there is one.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = &'a Tensor> + use<'a> {
+        [self.gamma, self.beta].into_iter().chain(self.bias)
+    }
+
+    /// Returns the batch statistics that the forward pass of `step` has computed.
+    pub(super) fn statistics(&self, step: &Step) -> Result<BatchStatistics> {
+        let ForwardState { mean, var, .. } = step.state.get().context("internal: the operator has not run")?;
+        let ([batch, channels, height, width], device) = (step.convolution.dims(), self.gamma.device());
+        let count = (batch * height * width) as f64;
+        let unbiased: Vec<f32> = var.iter().map(|v| (*v as f64 * (count / (count - 1.))) as f32).collect();
+        let mean = Tensor::from_slice(mean, channels, device)?;
+        // The convolution was computed without its bias, which only shifts the mean.
+        let mean = if let Some(bias) = self.bias { (mean + bias.detach())? } else { mean };
+        Ok(BatchStatistics { mean, var: Tensor::from_vec(unbiased, channels, device)? })
+    }
+}

@@ -1,0 +1,15 @@
+//! Convolutions with batch normalisation in training, several of them as one operator.
+//!
+//! The result of a convolution is written once. Its batch statistics are summed while it is written, and it is
+//! normalised while the next convolution reads it; the backward pass does the same in reverse.
+
+mod convolution;
+mod layer;
+mod residual;
+mod sequence;
+mod step;
+mod train;
+
+pub use layer::ConvBatchNorm;
+pub use residual::{Projection, residual_conv_batch_norm_train};
+pub use train::conv_batch_norm_train;

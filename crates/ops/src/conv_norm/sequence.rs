@@ -1,0 +1,112 @@
+use std::sync::Arc;
+
+use candle_core::{Result, Shape, Tensor};
+
+use super::{
+    convolution::ConvBackwardArgs,
+    layer::{ConvBatchNorm, Nchw},
+    step::Step,
+};
+use crate::{
+    BatchStatistics,
+    cpu::{Gradients, conv_input::ConvInput, image_sums::ImageSums},
+    weighted::{BackwardArgs, Weighted},
+};
+
+/// Returns all weights of the layers, flattened, and all their parameters.
+pub fn arguments(layers: &[ConvBatchNorm]) -> Result<[Vec<Tensor>; 2]> {
+    let weights = layers.iter().map(|layer| layer.weight.flatten_all()).collect::<Result<_>>()?;
+    Ok([weights, layers.iter().flat_map(ConvBatchNorm::parameters).cloned().collect()])
+}
+
+/// Returns all tensors of the layers.
+pub fn tensors<'a>(layers: &'a [ConvBatchNorm]) -> impl Iterator<Item = &'a Tensor> {
+    layers.iter().flat_map(|layer| [layer.weight].into_iter().chain(layer.parameters()))
+}
+
+/// Concatenates vectors, because a custom operator of candle has three arguments at most.
+pub fn concatenated(vectors: &[Tensor]) -> Result<Tensor> {
+    if let [vector] = vectors { Ok(vector.clone()) } else { Tensor::cat(vectors, 0) }
+}
+
+/// Returns the batch statistics of the layers after their forward pass.
+pub fn statistics(layers: &[ConvBatchNorm], steps: &[Step]) -> Result<Vec<BatchStatistics>> {
+    layers.iter().zip(steps).map(|(layer, step)| layer.statistics(step)).collect()
+}
+
+/// Convolutions with batch normalisation, one after the other, as one operator for a single call.
+pub struct Sequence {
+    pub steps: Arc<Vec<Step>>,
+    /// The numbers of weights and of parameters of each step.
+    lens: Vec<[usize; 2]>,
+    /// The sizes of the result of the last step.
+    pub result: Nchw,
+}
+
+impl Sequence {
+    /// Creates the operator for an input of the given sizes, or fails if the layers do not fit it.
+    pub fn new(input: Nchw, layers: &[ConvBatchNorm]) -> Result<Self> {
+        let (mut result, mut steps, mut lens) = (input, Vec::new(), Vec::new());
+        for layer in layers {
+            let (step, next) = layer.step(result)?;
+            result = next;
+            steps.push(step);
+            lens.push([layer.weight.elem_count(), layer.parameters().map(Tensor::elem_count).sum()]);
+        }
+        Ok(Self { steps: Arc::new(steps), lens, result })
+    }
+
+    /// Returns the total numbers of weights and of parameters.
+    pub fn lens(&self) -> [usize; 2] {
+        [0, 1].map(|i| self.lens.iter().map(|lens| lens[i]).sum())
+    }
+
+    /// Splits concatenated weights and parameters into those of each step.
+    fn split<'a>(&self, mut all: [&'a [f32]; 2]) -> Vec<[&'a [f32]; 2]> {
+        let parts = self.lens.iter().map(|lens| {
+            let parts = [0, 1].map(|i| all[i].split_at(lens[i]));
+            all = parts.map(|(_, rest)| rest);
+            parts.map(|(part, _)| part)
+        });
+        parts.collect()
+    }
+}
+
+/// The bias of the operator holds the parameters of all steps.
+impl Weighted for Sequence {
+    const NAME: &'static str = "conv-batch-norm";
+
+    fn forward(&self, x: &[f32], weight: &[f32], parameters: Option<&[f32]>) -> (Vec<f32>, Shape) {
+        let parameters = parameters.expect("gamma and beta are always given");
+        let (mut x, mut y) = (ConvInput::Stored(x), None);
+        for (i, (step, [weight, parameters])) in self.steps.iter().zip(self.split([weight, parameters])).enumerate() {
+            y = step.forward(x, weight, parameters, i + 1 == self.steps.len());
+            x = step.output().expect("the step has just run");
+        }
+        (y.expect("there is at least one step"), Shape::from(self.result))
+    }
+
+    fn backward(&self, args: BackwardArgs) -> Result<Gradients> {
+        let parts = self.split([args.weight, args.bias.unwrap_or_default()]);
+        let (mut dx, mut sums, mut weights, mut biases) = (None, None, Vec::new(), Vec::new());
+        for (i, (step, [weight, parameters])) in self.steps.iter().zip(parts).enumerate().rev() {
+            let dy = dx.as_deref().unwrap_or(args.dy);
+            let (x, want_dx) = (ConvInput::Stored(args.x), args.want_dx);
+            let first = ConvBackwardArgs { x, weight, dy, want_dx, dx_sums: ImageSums::NONE };
+            let (gradients, dx_sums) = match i.checked_sub(1).map(|i| &self.steps[i]) {
+                Some(previous) => {
+                    let x = previous.output()?;
+                    previous.with_gradient_sums(|dx_sums| {
+                        step.backward(&ConvBackwardArgs { x, want_dx: true, dx_sums, ..first }, parameters, sums)
+                    })?
+                }
+                None => step.backward(&first, parameters, sums),
+            }?;
+            (dx, sums) = (gradients.x, Some(dx_sums));
+            weights.push(gradients.weight);
+            biases.push(gradients.bias);
+        }
+        let [weight, bias] = [weights, biases].map(|parts| parts.into_iter().rev().flatten().collect());
+        Ok(Gradients { x: dx, weight, bias })
+    }
+}

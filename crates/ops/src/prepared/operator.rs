@@ -1,0 +1,101 @@
+use candle_core::{Result, bail};
+
+/// An operator, or a whole network, prepared for inference.
+///
+/// Implement it for an operator of your own to use it in a [`Chain`](super::Chain): only [`sizes`](Prepared::sizes) and
+/// [`run`](Prepared::run) are required.
+///
+/// # Example
+///
+/// ```
+/// use candle_core::Result;
+/// use ops::prepared::{Chain, Identity, Prepared};
+///
+/// /// Squares each of three values.
+/// struct Square;
+///
+/// impl Prepared for Square {
+///     fn sizes(&self) -> [usize; 2] {
+///         [3, 3]
+///     }
+///
+///     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+///         self.batch(x, y)?;
+///         y.iter_mut().zip(x).for_each(|(y, x)| *y = x * x);
+///         Ok(())
+///     }
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let twice = Chain::new(vec![Box::new(Square), Box::new(Square)])?;
+/// let mut y = [0.; 3];
+/// twice.run(&[1., 2., 3.], &mut y)?;
+/// assert_eq!(y, [1., 16., 81.]);
+/// # Ok(())
+/// # }
+/// ```
+pub trait Prepared: Send + Sync {
+    /// Returns the numbers of values of one input and of its result.
+    fn sizes(&self) -> [usize; 2];
+
+    /// Computes the results of all inputs in `x` and writes them to `y`.
+    ///
+    /// # Errors
+    /// Fails if `x` is not a whole number of inputs, or `y` does not have the length of their results.
+    fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()>;
+
+    /// Returns the number of inputs in `x`.
+    ///
+    /// # Errors
+    /// Fails if `x` is not a whole number of inputs, or `y` does not have the length of their results.
+    fn batch(&self, x: &[f32], y: &[f32]) -> Result<usize> {
+        let [inputs, outputs] = self.sizes();
+        let batch = x.len() / inputs.max(1);
+        if x.len() != batch * inputs || y.len() != batch * outputs {
+            let (x, y) = (x.len(), y.len());
+            bail!(
+                "{x} values in and {y} out are not possible; each input has {inputs} values and each result {outputs}"
+            )
+        }
+        Ok(batch)
+    }
+
+    /// Returns whether a batch may be computed a few inputs at a time without a loss of speed. A matrix product answers
+    /// `false`, because it would load its weights from memory each time.
+    fn takes_few(&self) -> bool {
+        true
+    }
+
+    /// Returns the number of values that should be in the cache while one input is computed.
+    fn footprint(&self) -> usize {
+        self.sizes().iter().sum()
+    }
+
+    /// Returns whether the result always equals the input, so that a [`Chain`](super::Chain) can leave the operator
+    /// out.
+    fn is_identity(&self) -> bool {
+        false
+    }
+}
+
+impl<P: Prepared + ?Sized> Prepared for Box<P> {
+    fn sizes(&self) -> [usize; 2] {
+        (**self).sizes()
+    }
+
+    fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+        (**self).run(x, y)
+    }
+
+    fn takes_few(&self) -> bool {
+        (**self).takes_few()
+    }
+
+    fn footprint(&self) -> usize {
+        (**self).footprint()
+    }
+
+    fn is_identity(&self) -> bool {
+        (**self).is_identity()
+    }
+}
