@@ -1,7 +1,7 @@
 use crate::{Architecture, Naming, Width};
 use candle_core::Result;
 use candle_nn::VarBuilder;
-use layers::{Conv2dConfig, Sequential, Stack};
+use layers::{Conv2dOptions, Sequential, Stack};
 
 /// All-CNN-C (Springenberg et al. 2014): strided convolutions in place of pooling. Its last layer, a 1x1 convolution to
 /// the classes followed by global average pooling, is the head `gap`. Without the paper's dropout on the input.
@@ -17,7 +17,7 @@ pub(crate) const ARCHITECTURE: Architecture = Architecture {
 
 fn layers(input: &[usize], width: Width, vb: VarBuilder) -> Result<Sequential> {
     let (narrow, wide) = (width.of(96), width.of(192));
-    let downsampling = Conv2dConfig::same(3).stride(2);
+    let downsampling = Conv2dOptions::same(3).stride(2);
     Stack::new(input, vb)
         .conv_same(narrow, 3)
         .relu()

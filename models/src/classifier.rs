@@ -41,7 +41,8 @@ impl Layer for Backbone {
         for child in &mut description.children {
             child.path = join(self.prefix, &child.path);
         }
-        Ok(Description { kind: self.name.to_string(), ..description })
+        description.kind = self.name.to_string();
+        Ok(description)
     }
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {

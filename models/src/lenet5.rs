@@ -1,7 +1,7 @@
 use crate::{Architecture, Naming, Width};
 use candle_core::Result;
 use candle_nn::VarBuilder;
-use layers::{Conv2dConfig, Sequential, Stack};
+use layers::{Conv2dOptions, Sequential, Stack};
 
 /// LeNet-5 (LeCun et al. 1998) as it is built today: full connections between the maps, ReLU and maximum pooling.
 pub(crate) const ARCHITECTURE: Architecture = Architecture {
@@ -17,7 +17,7 @@ pub(crate) const ARCHITECTURE: Architecture = Architecture {
 fn layers(input: &[usize], width: Width, vb: VarBuilder) -> Result<Sequential> {
     Stack::new(input, vb)
         // The padding makes MNIST's 28x28 the 32x32 of the paper.
-        .conv_with(width.of(6), Conv2dConfig::new(5).padding(2))
+        .conv_with(width.of(6), Conv2dOptions::new(5).padding(2))
         .relu()
         .max_pool(2)
         .conv(width.of(16), 5)

@@ -1,6 +1,6 @@
 use crate::pool_linear::Pooling;
 use candle_core::{Result, Tensor};
-use layers::{Mode, Prepared, volume};
+use layers::{Mode, Prepared, image_shape};
 use ops::prepared::Pool;
 
 /// Global average and global maximum.
@@ -27,8 +27,8 @@ impl Pooling for Global {
 
     fn prepare(&self, features: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         let pool = match self {
-            Global::Average => Pool::global_avg(volume(features)?)?,
-            Global::Maximum => Pool::global_max(volume(features)?)?,
+            Global::Average => Pool::global_avg(image_shape(features)?)?,
+            Global::Maximum => Pool::global_max(image_shape(features)?)?,
         };
         Ok(Box::new(pool))
     }

@@ -5,7 +5,7 @@ use crate::pool_linear::Pooling;
 use crate::{Evidence, Reduction};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use layers::{Description, Layer, Mode, Prepared, uniform, volume};
+use layers::{Description, Layer, Mode, Prepared, image_shape, uniform};
 use ops::prepared::{Chain, Conv2d, Linear};
 use ops::{Epilogue, Window};
 
@@ -84,7 +84,7 @@ impl Layer for Pointwise {
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         check_channels(input, self.channels)?;
         let Some(Convolution { weight, bias }) = &self.convolution else { return self.pooling.prepare(input) };
-        let mut maps = volume(input)?;
+        let mut maps = image_shape(input)?;
         let steps: Vec<Box<dyn Prepared>> = match self.pooling {
             // The average of linear maps is the linear map of the averages, at a fraction of the work.
             Global::Average => {

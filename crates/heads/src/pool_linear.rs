@@ -3,7 +3,7 @@ use crate::head::{Body, check_channels};
 use crate::{Evidence, Reduction};
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use layers::{Description, Layer, Linear, Mode, Prepared, plain};
+use layers::{Description, Layer, Linear, Mode, Prepared, prepare_with};
 use ops::prepared::Chain;
 
 /// A pooling of all positions to one vector.
@@ -25,7 +25,7 @@ pub trait Pooling: Send + Sync {
 
     /// Ready for inference on features of this shape; as it is, unless the pooling knows better.
     fn prepare(&self, features: &[usize]) -> Result<Box<dyn Prepared + '_>> {
-        Ok(plain(features, self.outputs(features[0]), |xs| self.pool(xs, Mode::Inference)))
+        Ok(prepare_with(features, self.outputs(features[0]), |xs| self.pool(xs, Mode::Inference)))
     }
 
     /// The class activation map, unless the pooling knows better.

@@ -28,37 +28,60 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-mod activation;
 mod batch_norm;
-mod conv;
-mod depthwise;
+mod conv1d;
+mod conv2d;
+mod depthwise_conv2d;
 mod description;
 mod dropout;
+mod elu;
+mod embedding;
+mod flatten;
+mod fused_conv;
+mod fusion;
+mod global_pool;
+mod init;
 mod layer;
 mod linear;
-mod normalised;
-mod pool;
+mod padded_identity;
+mod parallel;
+mod pool1d;
+mod pool2d;
 mod prepared;
+mod receptive_field;
+mod relu;
 mod residual;
 mod rng;
 mod sequential;
 mod stack;
 
-pub use activation::{Flatten, Relu};
-pub use batch_norm::{BatchNorm, BatchNormConfig};
-pub use conv::{Conv1d, Conv2d, Conv2dConfig};
-pub use depthwise::DepthwiseConv2d;
-pub use description::{Description, ReceptiveField};
-pub use dropout::Dropout;
+pub use batch_norm::{BatchNorm, BatchNormOptions};
+pub use conv1d::{Conv1d, Conv1dOptions};
+pub use conv2d::{Conv2d, Conv2dOptions};
+pub use depthwise_conv2d::DepthwiseConv2d;
+pub use description::Description;
+pub use dropout::{Dropout, SpatialDropout};
+pub use elu::Elu;
+pub use embedding::{Embedding, EmbeddingOptions};
+pub use flatten::Flatten;
+pub use global_pool::{GlobalAvgPool, GlobalMaxPool};
+pub use init::uniform;
 pub use layer::{Layer, Mode};
-pub use linear::{Linear, uniform};
-pub use normalised::Normalised;
-pub use ops::Projection;
-pub use ops::Window;
-pub use ops::prepared::Prepared;
-pub use pool::{AvgPool2d, MaxPool2d};
-pub use prepared::{plain, volume};
-pub use residual::{PaddedIdentity, Residual};
+pub use linear::Linear;
+pub use ops::{Window, prepared::Prepared};
+pub use padded_identity::PaddedIdentity;
+pub use parallel::Parallel;
+pub use pool1d::{AvgPool1d, MaxPool1d, Pool1dOptions};
+pub use pool2d::{AvgPool2d, MaxPool2d};
+pub use prepared::{image_shape, prepare_with};
+pub use receptive_field::ReceptiveField;
+pub use relu::Relu;
+pub use residual::Residual;
 pub use rng::rng;
 pub use sequential::Sequential;
 pub use stack::Stack;
+
+/// Runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
