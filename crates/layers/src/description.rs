@@ -63,14 +63,15 @@ impl Description {
     /// last.
     pub fn sum(kind: impl Into<String>, children: Vec<Description>) -> Self {
         let last = children.last();
+        let output = last.map_or(Vec::new(), |last| last.output.clone());
         Self {
             params: children.iter().map(|child| child.params).sum(),
             buffers: children.iter().map(|child| child.buffers).sum(),
             macs: children.iter().map(|child| child.macs).sum(),
             receptive_field: last.and_then(|last| last.receptive_field.clone()),
-            ..Self::pointwise(kind, last.map_or(Vec::new(), |last| last.output.clone()))
+            children,
+            ..Self::pointwise(kind, output)
         }
-        .with_children(children)
     }
 
     /// Sets the number of trainable parameters.
@@ -115,10 +116,6 @@ impl Description {
             return self.children.iter().flat_map(Self::activations).collect();
         }
         if self.in_place { Vec::new() } else { vec![self.output.iter().product()] }
-    }
-
-    fn with_children(self, children: Vec<Description>) -> Self {
-        Self { children, ..self }
     }
 }
 

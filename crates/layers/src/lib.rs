@@ -1,8 +1,12 @@
-//! Neural-network layers for candle that know what they are: each [`Layer`] computes, and describes its output shape,
-//! its parameters, its multiply-accumulates and its receptive field without computing anything.
+//! Neural-network layers for candle that compute what PyTorch's compute and describe themselves.
 //!
-//! Parameters come from candle's `VarBuilder` under the names PyTorch's `state_dict` has, with PyTorch's default
-//! distributions as initialisation hints, so weights travel both ways as safetensors.
+//! - A [`Layer`] computes its output, and describes its output shape, parameters, multiply-accumulates and receptive field
+//!   without computing anything. It can also be prepared for fast inference on inputs of one size.
+//! - A [`Stack`] builds a network module by module and tracks the shape.
+//! - Parameters come from candle's `VarBuilder` under the names of PyTorch's `state_dict` and with PyTorch's default
+//!   initialisation.
+//!
+//! The first axis of every tensor is the batch, the second one the channels. Shapes of descriptions leave the batch out.
 //!
 //! ```
 //! use candle_core::{DType, Device, Tensor};
