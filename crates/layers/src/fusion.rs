@@ -55,7 +55,7 @@ impl Module {
 
 /// The steps in which a sequence of modules is computed.
 pub(crate) struct Steps {
-    /// The steps of evaluation and inference, plain or prepared.
+    /// The steps of evaluation, inference and the prepared form.
     steps: Vec<Step>,
     training: Vec<TrainingStep>,
 }

@@ -1,10 +1,10 @@
-//! What layers say of themselves, and that building them in one go changes nothing.
+//! Descriptions of layers, and that fused modules compute what they compute one after the other.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
 use layers::{
-    BatchNorm, BatchNormOptions, Conv1d, Conv1dOptions, Conv2dOptions, DepthwiseConv2d, Dropout, Layer, MaxPool2d,
-    Mode, PaddedIdentity, Relu, Residual, Stack, Window, rng,
+    BatchNorm, BatchNormOptions, Conv1d, Conv1dOptions, Conv2dOptions, DepthwiseConv2d, Description, Dropout, Layer,
+    MaxPool2d, Mode, PaddedIdentity, Relu, Residual, Stack, Window, rng,
 };
 use rand_chacha::rand_core::Rng;
 
@@ -71,7 +71,7 @@ fn an_absorbed_relu_gives_what_a_relu_of_its_own_gives_and_still_describes_itsel
     let fused =
         Stack::new(&shape, builder(&variables)).conv(4, 3).relu().batch_norm().relu().flatten().linear(5).relu();
     let fused = fused.build()?;
-    // The same parameters, with each ReLU made a layer that nothing can absorb.
+    // The same parameters, with each ReLU a layer that is never fused.
     let relu = |stack: Stack<'static>| stack.layer(|_, _| Ok(Relu));
     let plain = relu(Stack::new(&shape, builder(&variables)).conv(4, 3));
     let plain = relu(relu(plain.batch_norm()).flatten().linear(5)).build()?;
@@ -97,7 +97,7 @@ fn convolution_relu_and_pooling_in_one_go_give_what_they_give_one_after_the_othe
     let variables = VarMap::new();
     let shape = [2, 9, 8];
     let fused = Stack::new(&shape, builder(&variables)).conv(4, 3).relu().max_pool(2).build()?;
-    // The same parameters, with layers that nothing can absorb.
+    // The same parameters, with layers that are never fused.
     let plain = Stack::new(&shape, builder(&variables)).conv(4, 3).layer(|_, _| Ok(Relu));
     let plain = plain.layer(|_, _| Ok(MaxPool2d(Window::pool(2)))).build()?;
     let description = fused.describe(&shape)?;
@@ -204,6 +204,55 @@ fn a_residual_block_adds_its_shortcut_before_the_relu() -> Result<()> {
     let block = Residual::new(body).with_shortcut(shortcut);
     assert_eq!((block.forward(&xs, Mode::Eval)? - expected)?.abs()?.sum_all()?.to_scalar::<f32>()?, 0.);
     assert_eq!(block.describe(&[2, 5, 5])?.output, [6, 3, 3]);
+    Ok(())
+}
+
+#[test]
+fn a_residual_block_lists_every_module_with_the_relu_after_the_sum() -> Result<()> {
+    let vb = builder(&VarMap::new());
+    let body = Stack::new(&[2, 5, 5], vb.pp("body")).conv_same(6, 3).batch_norm().build()?;
+    let projection = Stack::new(&[2, 5, 5], vb.pp("projection")).conv(6, 1).build()?;
+    let description = Residual::new(body).with_projection(projection).describe(&[2, 5, 5])?;
+    let rows: Vec<[&str; 2]> = description.children.iter().map(|child| [&*child.path, &*child.kind]).collect();
+    let conv = "Conv2d(2, 6, 3x3, padding 1)";
+    assert_eq!(rows, [["0", conv], ["1", "BatchNorm(6)"], ["downsample", "Sequential"], ["relu", "ReLU"]]);
+    // The ReLU works in place, so it adds nothing to what is kept for the backward pass.
+    assert_eq!(description.activations(), [150; 3]);
+    assert_eq!(description.receptive_field.expect("convolutions keep positions")[0].size, 3);
+    Ok(())
+}
+
+/// Passes everything to another layer, so that nothing is fused with it.
+struct Foreign<L>(L);
+
+impl<L: Layer> Layer for Foreign<L> {
+    fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.0.forward(xs, mode)
+    }
+
+    fn describe(&self, input: &[usize]) -> Result<Description> {
+        self.0.describe(input)
+    }
+}
+
+#[test]
+fn a_residual_block_in_one_operator_gives_what_its_parts_give() -> Result<()> {
+    let (variables, shape) = (VarMap::new(), [2, 6, 5]);
+    let body = || {
+        let stack = Stack::new(&shape, builder(&variables).pp("body")).conv_same(3, 3).batch_norm().relu();
+        stack.conv_same(3, 3).batch_norm().build()
+    };
+    let projection = || Stack::new(&shape, builder(&variables).pp("projection")).conv(3, 1).build();
+    let fused = Residual::new(body()?).with_projection(projection()?);
+    let parts = Residual::new(body()?).with_shortcut(Foreign(projection()?));
+    let xs = Var::from_tensor(&input(&[4, 2, 6, 5]))?;
+    for mode in [TRAIN, Mode::Eval, Mode::Inference] {
+        let (a, b) = (fused.forward(&xs, mode)?, parts.forward(&xs, mode)?);
+        assert!((&a - &b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-5, "{mode:?}");
+        let (a, b) = (a.sqr()?.sum_all()?.backward()?, b.sqr()?.sum_all()?.backward()?);
+        let (a, b) = (a.get(&xs).expect("a gradient"), b.get(&xs).expect("a gradient"));
+        assert!((a - b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-4, "{mode:?}");
+    }
     Ok(())
 }
 
