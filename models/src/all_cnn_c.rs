@@ -1,6 +1,6 @@
 use candle_core::Result;
 use candle_nn::VarBuilder;
-use layers::{Conv2dConfig, Sequential, Stack};
+use layers::{Conv2dOptions, Sequential, Stack};
 
 use crate::{Architecture, Naming, Width};
 
@@ -19,7 +19,7 @@ pub(crate) const ARCHITECTURE: Architecture = Architecture {
 
 fn layers(input: &[usize], width: Width, vb: VarBuilder) -> Result<Sequential> {
     let (narrow, wide) = (width.of(96), width.of(192));
-    let downsampling = Conv2dConfig::same(3).stride(2);
+    let downsampling = Conv2dOptions::same(3).stride(2);
     Stack::new(input, vb)
         .conv_same(narrow, 3)
         .relu()

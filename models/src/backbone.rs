@@ -66,7 +66,8 @@ impl Layer for Backbone {
         for child in &mut description.children {
             child.path = join(self.naming.backbone, &child.path);
         }
-        Ok(Description { kind: self.name.clone(), ..description })
+        description.kind = self.name.clone();
+        Ok(description)
     }
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {

@@ -1,6 +1,6 @@
 use candle_core::Result;
 use candle_nn::VarBuilder;
-use layers::{Conv2dConfig, Sequential, Stack};
+use layers::{Conv2dOptions, Sequential, Stack};
 
 use crate::{Architecture, Naming, Width};
 
@@ -19,7 +19,7 @@ pub(crate) const ARCHITECTURE: Architecture = Architecture {
 fn layers(input: &[usize], width: Width, vb: VarBuilder) -> Result<Sequential> {
     Stack::new(input, vb)
         // The paper pads the 28x28 pixels of MNIST to 32x32.
-        .conv_with(width.of(6), Conv2dConfig::new(5).padding(2))
+        .conv_with(width.of(6), Conv2dOptions::new(5).padding(2))
         .relu()
         .max_pool(2)
         .conv(width.of(16), 5)

@@ -1,6 +1,6 @@
 use candle_core::Result;
 use candle_nn::VarBuilder;
-use layers::{Conv2dConfig, Sequential, Stack};
+use layers::{Conv2dOptions, Sequential, Stack};
 
 use crate::{Architecture, Naming, Width};
 
@@ -36,8 +36,8 @@ const PAIRS: [(usize, usize); 13] = [
 
 fn layers<'a>(input: &[usize], width: Width, vb: VarBuilder<'a>) -> Result<Sequential> {
     // The shift of the batch normalisation replaces the bias.
-    let conv3 = |stride| Conv2dConfig::same(3).stride(stride).without_bias();
-    let pointwise = Conv2dConfig::new(1).without_bias();
+    let conv3 = |stride| Conv2dOptions::same(3).stride(stride).without_bias();
+    let pointwise = Conv2dOptions::new(1).without_bias();
     let stem = Stack::new(input, vb).conv_with(width.of(32), conv3(2)).batch_norm().relu();
     let pair = |stack: Stack<'a>, (channels, stride)| {
         let depthwise = stack.depthwise_with(conv3(stride)).batch_norm().relu();

@@ -1,6 +1,6 @@
 use candle_core::Result;
 use candle_nn::VarBuilder;
-use layers::{Conv2dConfig, Layer, PaddedIdentity, Residual, Sequential, Stack};
+use layers::{Conv2dOptions, PaddedIdentity, Residual, Sequential, Stack};
 
 use crate::{Architecture, Naming, Width};
 
@@ -21,7 +21,7 @@ const BLOCKS_PER_STAGE: usize = 3;
 fn layers(input: &[usize], width: Width, vb: VarBuilder) -> Result<Sequential> {
     let mut stack = Stack::new(input, vb)
         .name("conv1")
-        .conv_with(width.of(16), Conv2dConfig::same(3).without_bias())
+        .conv_with(width.of(16), Conv2dOptions::same(3).without_bias())
         .name("bn1")
         .batch_norm()
         .name("relu")
@@ -38,7 +38,7 @@ fn layers(input: &[usize], width: Width, vb: VarBuilder) -> Result<Sequential> {
 }
 
 fn block(input: &[usize], channels: usize, stride: usize, vb: VarBuilder) -> Result<Residual> {
-    let conv3 = Conv2dConfig::same(3).without_bias();
+    let conv3 = Conv2dOptions::same(3).without_bias();
     let body = Stack::new(input, vb)
         .name("conv1")
         .conv_with(channels, conv3.stride(stride))
@@ -51,6 +51,6 @@ fn block(input: &[usize], channels: usize, stride: usize, vb: VarBuilder) -> Res
         .name("bn2")
         .batch_norm()
         .build()?;
-    let shortcut = (stride != 1).then(|| Box::new(PaddedIdentity { stride, channels }) as Box<dyn Layer>);
-    Ok(Residual::new(body, shortcut))
+    let block = Residual::new(body);
+    Ok(if stride == 1 { block } else { block.with_shortcut(PaddedIdentity { stride, channels }) })
 }

@@ -1,6 +1,6 @@
 use candle_core::Result;
 use candle_nn::VarBuilder;
-use layers::{Conv2dConfig, Layer, Residual, Sequential, Stack};
+use layers::{Conv2dOptions, Residual, Sequential, Stack};
 
 use crate::{Architecture, Naming, Width};
 
@@ -30,7 +30,7 @@ fn layers(input: &[usize], width: Width, vb: VarBuilder) -> Result<Sequential> {
 fn block(input: &[usize], channels: usize, stride: usize, vb: VarBuilder) -> Result<Residual> {
     let body = Stack::new(input, vb.clone())
         .name("conv1")
-        .conv_with(channels, Conv2dConfig::same(3).stride(stride))
+        .conv_with(channels, Conv2dOptions::same(3).stride(stride))
         .name("bn1")
         .batch_norm()
         .name("relu")
@@ -40,12 +40,10 @@ fn block(input: &[usize], channels: usize, stride: usize, vb: VarBuilder) -> Res
         .name("bn2")
         .batch_norm()
         .build()?;
-    let shortcut = if stride == 1 {
-        None
-    } else {
-        let projection = Conv2dConfig::new(1).stride(stride);
-        let shortcut = Stack::new(input, vb.pp("downsample")).conv_with(channels, projection).build()?;
-        Some(Box::new(shortcut) as Box<dyn Layer>)
-    };
-    Ok(Residual::new(body, shortcut))
+    if stride == 1 {
+        return Ok(Residual::new(body));
+    }
+    let projection = Conv2dOptions::new(1).stride(stride);
+    let shortcut = Stack::new(input, vb.pp("downsample")).conv_with(channels, projection).build()?;
+    Ok(Residual::new(body).with_projection(shortcut))
 }

@@ -2,7 +2,7 @@
 
 use candle_core::Result;
 use candle_nn::VarBuilder;
-use layers::{Conv2dConfig, Sequential, Stack};
+use layers::{Conv2dOptions, Sequential, Stack};
 
 use crate::{Architecture, Naming, Width};
 
@@ -65,7 +65,7 @@ fn avg_pool(input: &[usize], width: Width, vb: VarBuilder) -> Result<Sequential>
 }
 
 fn strided(input: &[usize], width: Width, vb: VarBuilder) -> Result<Sequential> {
-    let strided = Conv2dConfig::new(3).stride(2);
+    let strided = Conv2dOptions::new(3).stride(2);
     Stack::new(input, vb).conv_with(width.of(32), strided).relu().conv_with(width.of(64), strided).relu().build()
 }
 

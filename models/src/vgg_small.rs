@@ -1,6 +1,6 @@
 use candle_core::Result;
 use candle_nn::VarBuilder;
-use layers::{Conv2dConfig, Sequential, Stack};
+use layers::{Conv2dOptions, Sequential, Stack};
 
 use crate::{Architecture, Naming, Width};
 
@@ -19,7 +19,7 @@ pub(crate) const ARCHITECTURE: Architecture = Architecture {
 fn layers<'a>(input: &[usize], width: Width, vb: VarBuilder<'a>) -> Result<Sequential> {
     // The shift of the batch normalisation replaces the bias.
     let conv3 = |stack: Stack<'a>, channels| {
-        stack.conv_with(width.of(channels), Conv2dConfig::same(3).without_bias()).batch_norm().relu()
+        stack.conv_with(width.of(channels), Conv2dOptions::same(3).without_bias()).batch_norm().relu()
     };
     let pair = |stack, channels| conv3(conv3(stack, channels), channels);
     let stack = pair(Stack::new(input, vb), 32).max_pool(2);

@@ -1,7 +1,6 @@
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use candle_core::{Result, Tensor, bail};
 use candle_nn::{ModuleT, VarBuilder};
+use layers::StepCounter;
 
 use crate::{ClassifierHead, Description, Evidence, HeadConfig, Layer, Mode, Prepared};
 
@@ -10,8 +9,7 @@ use crate::{ClassifierHead, Description, Evidence, HeadConfig, Layer, Mode, Prep
 /// [`Head::new`] builds one that is chosen by name, `Head::from` takes any [`ClassifierHead`].
 pub struct Head {
     head: Box<dyn ClassifierHead>,
-    /// The number of training steps so far that were computed through candle's `ModuleT`, which has no step number.
-    module_steps: AtomicU64,
+    steps: StepCounter,
 }
 
 impl Head {
@@ -80,7 +78,7 @@ impl<T: ClassifierHead + 'static> From<T> for Head {
 
 impl From<Box<dyn ClassifierHead>> for Head {
     fn from(head: Box<dyn ClassifierHead>) -> Self {
-        Self { head, module_steps: AtomicU64::new(0) }
+        Self { head, steps: StepCounter::default() }
     }
 }
 
@@ -102,11 +100,6 @@ impl ModuleT for Head {
     /// Computes the logits through candle's interface, in training or evaluation mode. In training, the dropout masks
     /// change with every call.
     fn forward_t(&self, features: &Tensor, train: bool) -> Result<Tensor> {
-        let mode = if train {
-            Mode::Train { seed: 0, step: self.module_steps.fetch_add(1, Ordering::Relaxed) }
-        } else {
-            Mode::Eval
-        };
-        self.forward(features, mode)
+        self.forward(features, self.steps.mode(train))
     }
 }

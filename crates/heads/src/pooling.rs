@@ -1,5 +1,5 @@
 use candle_core::{Result, Tensor, bail};
-use layers::plain;
+use layers::prepare_with;
 
 use crate::{
     Description, Evidence, Layer, Linear, Mode, Prepared, Reduction, class_activation_map, gradient_times_activation,
@@ -78,7 +78,7 @@ pub trait Pooling: Send + Sync {
     /// A shape that the pooling does not take.
     fn prepare(&self, features: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         let outputs = self.describe(features)?.output.iter().product();
-        Ok(plain(features, outputs, |xs| self.pool(xs, Mode::Inference)))
+        Ok(prepare_with(features, outputs, |xs| self.pool(xs, Mode::Inference)))
     }
 
     /// Computes the evidence for each class at each position, where `linear` maps the pooled vectors to logits.

@@ -1,59 +1,84 @@
-use crate::prepared::plain;
-use crate::{Description, Normalised, Prepared, Projection};
 use candle_core::{Result, Tensor};
+use ops::prepared::Prepared;
 
-/// What a forward pass is for. "Not training" is two things: evaluation that gradients may flow through (class maps,
-/// tests), and inference without a graph.
+use crate::{description::Description, prepared::prepare_with};
+
+/// The purpose of a forward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Batch statistics, dropout; the masks are a pure function of seed, step and the layer's path.
-    Train { seed: u64, step: u64 },
-    /// Running statistics, no dropout; gradients flow.
+    /// Training: batch normalisation uses the statistics of the batch, and dropout drops.
+    Train {
+        /// The seed of the dropout masks.
+        seed: u64,
+        /// The number of the training step: each step has its own masks.
+        step: u64,
+    },
+    /// Evaluation with gradients, as class maps and tests need it: batch normalisation uses its running statistics, and
+    /// dropout does nothing.
     Eval,
-    /// As `Eval`, but parameters take part in no graph: nothing is kept for a backward pass.
+    /// Evaluation without gradients: as [`Mode::Eval`], but the parameters are detached, so nothing is kept for a backward
+    /// pass.
     Inference,
 }
 
 impl Mode {
-    /// A parameter as this mode sees it.
+    /// Returns the parameter, detached from the graph in [`Mode::Inference`].
     pub fn parameter(self, parameter: &Tensor) -> Tensor {
         if self == Mode::Inference { parameter.detach() } else { parameter.clone() }
     }
 }
 
 /// A part of a network that computes and describes itself.
+///
+/// Two methods make a layer that works wherever a built-in one does:
+///
+/// ```
+/// use candle_core::{DType, Device, Result, Tensor};
+/// use candle_nn::{VarBuilder, VarMap};
+/// use layers::{Description, Layer, Mode, Stack};
+///
+/// struct Sine;
+///
+/// impl Layer for Sine {
+///     fn forward(&self, xs: &Tensor, _mode: Mode) -> Result<Tensor> {
+///         xs.sin()
+///     }
+///
+///     fn describe(&self, input: &[usize]) -> Result<Description> {
+///         Ok(Description::pointwise("Sine", input.to_vec()))
+///     }
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
+/// let net = Stack::new(&[3, 8, 8], vb).conv(4, 3).layer(|_, _| Ok(Sine)).flatten().linear(2).build()?;
+/// assert_eq!(net.describe(&[3, 8, 8])?.output, [2]);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Layer: Send + Sync {
-    /// The result for a batch `xs`.
+    /// Computes the output for a batch.
+    ///
+    /// # Errors
+    /// Fails if the layer does not take the shape of `xs`.
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor>;
 
-    /// What the layer makes of an `input` of this shape (without the batch axis), without computing it.
+    /// Describes the layer for an input of this shape (without the batch axis), without computing anything.
     ///
     /// # Errors
-    /// A shape the layer does not take.
+    /// Fails if the layer does not take this shape.
     fn describe(&self, input: &[usize]) -> Result<Description>;
 
-    /// What the layer computes in training, if that is a convolution with batch normalisation: several of them in a row
-    /// are one operator.
-    fn normalised(&self) -> Option<Normalised<'_>> {
-        None
-    }
-
-    /// What the layer computes, if that is a convolution and nothing else: as the shortcut of a residual block it is part of
-    /// that block's operator.
-    fn projection(&self) -> Option<Projection<'_>> {
-        None
-    }
-
-    /// The layer made ready for inference on inputs of this shape (without the batch axis), f32 on the CPU: the same
-    /// function as [`Mode::Inference`], faster for small batches. Weights are taken now: prepare again after training.
+    /// Prepares the layer for inference on inputs of this shape (without the batch axis), in f32 on the CPU.
     ///
-    /// A layer that has no such form of its own is called as it is, with tensors made for each call.
+    /// The result computes what [`Mode::Inference`] does, up to rounding, but faster for small batches. It holds the present
+    /// weights: prepare again after training. By default it makes tensors and calls [`Layer::forward`].
     ///
     /// # Errors
-    /// A shape the layer does not take, or weights that are not f32 on the CPU.
+    /// Fails if the layer does not take this shape, or its weights are not f32 on the CPU.
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         let output = self.describe(input)?.output.iter().product();
-        Ok(plain(input, output, |xs| self.forward(xs, Mode::Inference)))
+        Ok(prepare_with(input, output, |xs| self.forward(xs, Mode::Inference)))
     }
 }
 
@@ -64,14 +89,6 @@ impl<L: Layer + ?Sized> Layer for Box<L> {
 
     fn describe(&self, input: &[usize]) -> Result<Description> {
         (**self).describe(input)
-    }
-
-    fn normalised(&self) -> Option<Normalised<'_>> {
-        (**self).normalised()
-    }
-
-    fn projection(&self) -> Option<Projection<'_>> {
-        (**self).projection()
     }
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {

@@ -1,8 +1,12 @@
-//! Neural-network layers for candle that know what they are: each [`Layer`] computes, and describes its output shape,
-//! its parameters, its multiply-accumulates and its receptive field without computing anything.
+//! Neural-network layers for candle that compute what PyTorch's compute and describe themselves.
 //!
-//! Parameters come from candle's `VarBuilder` under the names PyTorch's `state_dict` has, with PyTorch's default
-//! distributions as initialisation hints, so weights travel both ways as safetensors.
+//! - A [`Layer`] computes its output, and describes its output shape, parameters, multiply-accumulates and receptive field
+//!   without computing anything. It can also be prepared for fast inference on inputs of one size.
+//! - A [`Stack`] builds a network module by module and tracks the shape.
+//! - Parameters come from candle's `VarBuilder` under the names of PyTorch's `state_dict` and with PyTorch's default
+//!   initialisation.
+//!
+//! The first axis of every tensor is the batch, the second one the channels. Shapes of descriptions leave the batch out.
 //!
 //! ```
 //! use candle_core::{DType, Device, Tensor};
@@ -28,39 +32,62 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-mod activation;
 mod batch_norm;
-mod conv;
-mod depthwise;
+mod conv1d;
+mod conv2d;
+mod depthwise_conv2d;
 mod description;
 mod dropout;
+mod elu;
+mod embedding;
+mod flatten;
+mod fused_conv;
+mod fusion;
+mod global_pool;
+mod init;
 mod layer;
 mod linear;
-mod normalised;
-mod pool;
+mod padded_identity;
+mod parallel;
+mod pool1d;
+mod pool2d;
 mod prepared;
+mod receptive_field;
+mod relu;
 mod residual;
 mod rng;
 mod sequential;
 mod stack;
 mod step_counter;
 
-pub use activation::{Flatten, Relu};
-pub use batch_norm::{BatchNorm, BatchNormConfig};
-pub use conv::{Conv1d, Conv2d, Conv2dConfig};
-pub use depthwise::DepthwiseConv2d;
-pub use description::{Description, ReceptiveField};
-pub use dropout::Dropout;
+pub use batch_norm::{BatchNorm, BatchNormOptions};
+pub use conv1d::{Conv1d, Conv1dOptions};
+pub use conv2d::{Conv2d, Conv2dOptions};
+pub use depthwise_conv2d::DepthwiseConv2d;
+pub use description::Description;
+pub use dropout::{Dropout, SpatialDropout};
+pub use elu::Elu;
+pub use embedding::{Embedding, EmbeddingOptions};
+pub use flatten::Flatten;
+pub use global_pool::{GlobalAvgPool, GlobalMaxPool};
+pub use init::uniform;
 pub use layer::{Layer, Mode};
-pub use linear::{Linear, uniform};
-pub use normalised::Normalised;
-pub use ops::Projection;
-pub use ops::Window;
-pub use ops::prepared::Prepared;
-pub use pool::{AvgPool2d, MaxPool2d};
-pub use prepared::{plain, volume};
-pub use residual::{PaddedIdentity, Residual};
+pub use linear::Linear;
+pub use ops::{Window, prepared::Prepared};
+pub use padded_identity::PaddedIdentity;
+pub use parallel::Parallel;
+pub use pool1d::{AvgPool1d, MaxPool1d, Pool1dOptions};
+pub use pool2d::{AvgPool2d, MaxPool2d};
+pub use prepared::{image_shape, prepare_with};
+pub use receptive_field::ReceptiveField;
+pub use relu::Relu;
+pub use residual::Residual;
 pub use rng::rng;
 pub use sequential::Sequential;
 pub use stack::Stack;
 pub use step_counter::StepCounter;
+
+/// Runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

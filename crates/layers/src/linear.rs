@@ -1,56 +1,69 @@
-use crate::{Description, Layer, Mode, Prepared};
 use candle_core::{Result, Tensor, bail};
-use candle_nn::{Init, VarBuilder};
-use ops::prepared;
+use candle_nn::VarBuilder;
+use ops::prepared::{self, Prepared};
 
-/// A fully connected layer with bias, as `torch.nn.Linear`: `x · Wᵀ + b`.
+use crate::{
+    description::Description,
+    init::uniform,
+    layer::{Layer, Mode},
+};
+
+/// A fully connected layer with bias, `x · Wᵀ + b`, as `torch.nn.Linear`.
+///
+/// # Shapes
+/// (…, inputs) → (…, outputs).
 #[derive(Debug, Clone)]
 pub struct Linear {
     weight: Tensor,
     bias: Tensor,
-    pub(crate) relu: bool,
 }
 
 impl Linear {
-    /// Parameters `weight` (outputs, inputs) and `bias` (outputs), both initialised uniformly in ±1/√inputs.
+    /// Builds the layer with the parameters `weight` (outputs, inputs) and `bias` (outputs), both initialised as
+    /// [`uniform`]`(inputs)`.
+    ///
+    /// # Errors
+    /// Fails if `vb` has tensors of these names in other shapes.
     pub fn new(inputs: usize, outputs: usize, vb: VarBuilder) -> Result<Self> {
         let init = uniform(inputs);
         Ok(Self {
             weight: vb.get_with_hints((outputs, inputs), "weight", init)?,
             bias: vb.get_with_hints(outputs, "bias", init)?,
-            relu: false,
         })
     }
 
-    /// (outputs, inputs)
+    /// Returns the weight (outputs, inputs).
     pub fn weight(&self) -> &Tensor {
         &self.weight
     }
 
-    /// (outputs)
+    /// Returns the bias (outputs).
     pub fn bias(&self) -> &Tensor {
         &self.bias
     }
-}
 
-/// PyTorch's default for convolutions and linear layers: `kaiming_uniform_(a=√5)` and the bias likewise come down to
-/// U(−1/√fan_in, 1/√fan_in). `fan_in` is what one output adds up: inputs × the kernel's size.
-pub fn uniform(fan_in: usize) -> Init {
-    let bound = 1. / (fan_in as f64).sqrt();
-    Init::Uniform { lo: -bound, up: bound }
+    /// Computes the layer, followed by a ReLU if asked for.
+    pub(crate) fn forward_with_relu(&self, xs: &Tensor, mode: Mode, relu: bool) -> Result<Tensor> {
+        let linear = if relu { ops::linear_relu } else { ops::linear };
+        linear(xs, &mode.parameter(&self.weight), Some(&mode.parameter(&self.bias)))
+    }
+
+    /// Prepares the layer, followed by a ReLU if asked for.
+    pub(crate) fn prepare_with_relu(&self, input: &[usize], relu: bool) -> Result<Box<dyn Prepared + '_>> {
+        self.describe(input)?;
+        Ok(Box::new(prepared::Linear::new(&self.weight, Some(&self.bias), relu)?))
+    }
 }
 
 impl Layer for Linear {
-    /// (…, inputs) → (…, outputs)
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
-        let apply = if self.relu { ops::linear_relu } else { ops::linear };
-        apply(xs, &mode.parameter(&self.weight), Some(&mode.parameter(&self.bias)))
+        self.forward_with_relu(xs, mode, false)
     }
 
     fn describe(&self, input: &[usize]) -> Result<Description> {
         let (outputs, inputs) = self.weight.dims2()?;
         if input != [inputs] {
-            bail!("a linear layer of {inputs} inputs does not take a shape of {input:?}")
+            bail!("Linear({inputs}, {outputs}) does not take an input of {input:?}; it needs [{inputs}]")
         }
         Ok(Description::global(format!("Linear({inputs}, {outputs})"), vec![outputs])
             .with_params((inputs + 1) * outputs)
@@ -58,7 +71,6 @@ impl Layer for Linear {
     }
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
-        self.describe(input)?;
-        Ok(Box::new(prepared::Linear::new(&self.weight, Some(&self.bias), self.relu)?))
+        self.prepare_with_relu(input, false)
     }
 }

@@ -1,25 +1,25 @@
-//! What layers need to be prepared for inference.
-
 use candle_core::{Device, Result, Tensor, bail};
 use ops::prepared::Prepared;
 
-/// The plain form of a part of a network as a prepared one: tensors are made for each call of `forward`, on inputs of
-/// the shape `input` (without the batch axis), with results of so many values.
-pub fn plain<'a>(
+/// Makes a [`Prepared`] of a function on tensors, for layers without kernels on slices.
+///
+/// Each call makes a tensor of the inputs, whose shape is `input` (without the batch axis), and copies the result, which
+/// has `output` values per input.
+pub fn prepare_with<'a>(
     input: &[usize],
     output: usize,
     forward: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'a,
 ) -> Box<dyn Prepared + 'a> {
-    Box::new(Plain { input: input.to_vec(), output, forward })
+    Box::new(PreparedFunction { input: input.to_vec(), output, forward })
 }
 
-struct Plain<F> {
+struct PreparedFunction<F> {
     input: Vec<usize>,
     output: usize,
     forward: F,
 }
 
-impl<F: Fn(&Tensor) -> Result<Tensor> + Send + Sync> Prepared for Plain<F> {
+impl<F: Fn(&Tensor) -> Result<Tensor> + Send + Sync> Prepared for PreparedFunction<F> {
     fn sizes(&self) -> [usize; 2] {
         [self.input.iter().product(), self.output]
     }
@@ -29,26 +29,29 @@ impl<F: Fn(&Tensor) -> Result<Tensor> + Send + Sync> Prepared for Plain<F> {
         let shape = [&[batch], &self.input[..]].concat();
         let ys = (self.forward)(&Tensor::from_slice(x, shape, &Device::Cpu)?)?.flatten_all()?.to_vec1()?;
         if ys.len() != y.len() {
-            bail!("prepared for results of {} values, not for {} of a batch of {batch}", self.output, ys.len())
+            let (values, expected) = (ys.len(), self.output);
+            bail!(
+                "the layer returned {values} values for a batch of {batch}, but was prepared for {expected} per input"
+            )
         }
         y.copy_from_slice(&ys);
         Ok(())
     }
 
-    /// Tensors for each piece cost more than the cache gains.
+    /// Making tensors for a few inputs at a time would cost more than the cache gains.
     fn takes_few(&self) -> bool {
         false
     }
 }
 
-/// A feature map (C, L) or (C, H, W) as (C, H, W), with H = 1 where there is one axis.
+/// Returns the shape of a feature map (C, L) or (C, H, W) as (C, H, W), with H = 1 if there is one spatial axis.
 ///
 /// # Errors
-/// Another number of axes.
-pub fn volume(features: &[usize]) -> Result<[usize; 3]> {
+/// Fails for another number of axes.
+pub fn image_shape(features: &[usize]) -> Result<[usize; 3]> {
     match *features {
         [channels, length] => Ok([channels, 1, length]),
         [channels, height, width] => Ok([channels, height, width]),
-        _ => bail!("a feature map is (C, L) or (C, H, W), not {features:?}"),
+        _ => bail!("unsupported shape {features:?} of a feature map; expected (C, L) or (C, H, W)"),
     }
 }

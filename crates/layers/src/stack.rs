@@ -1,19 +1,38 @@
-use crate::sequential::Entry;
-use crate::{
-    AvgPool2d, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, DepthwiseConv2d, Dropout, Flatten, Layer, Linear,
-    MaxPool2d, Relu, Sequential, Window,
-};
+use std::sync::Arc;
+
 use candle_core::{Context, Result, bail};
 use candle_nn::VarBuilder;
-use ops::Epilogue;
+use ops::Window;
 
-/// Builds a [`Sequential`] from top to bottom, keeping track of the shape, so that an architecture reads like the
-/// table in its paper.
+use crate::{
+    batch_norm::{BatchNorm, BatchNormOptions},
+    conv1d::{Conv1d, Conv1dOptions},
+    conv2d::{Conv2d, Conv2dOptions},
+    depthwise_conv2d::DepthwiseConv2d,
+    dropout::{Dropout, SpatialDropout},
+    elu::Elu,
+    embedding::{Embedding, EmbeddingOptions},
+    flatten::Flatten,
+    fusion::Module,
+    global_pool::{GlobalAvgPool, GlobalMaxPool},
+    layer::Layer,
+    linear::Linear,
+    parallel::Parallel,
+    pool1d::{AvgPool1d, MaxPool1d, Pool1dOptions},
+    pool2d::{AvgPool2d, MaxPool2d},
+    relu::Relu,
+    sequential::Sequential,
+};
+
+/// Builds a [`Sequential`] module by module and tracks the shape, so that an architecture reads like the table in its
+/// paper.
 ///
-/// Modules are numbered as `torch.nn.Sequential` numbers them (layers without parameters count too), or carry the
-/// name given just before. The first error is kept until [`Stack::build`]. What can be computed in one go is: a
-/// convolution takes on the batch normalisation, the ReLU and the 2×2 max pooling behind it, as far as they come in this
-/// order; a depthwise one the first two; linear layers and batch normalisations take on a ReLU.
+/// Modules are numbered as in a `torch.nn.Sequential`, where modules without parameters count too, unless
+/// [`Stack::name`] gives the next one a name. The first error is kept until [`Stack::build`].
+///
+/// Modules in a row that one operator can compute are fused: convolution, batch normalisation, ReLU and 2×2 max pooling;
+/// linear layer and ReLU; batch normalisation and ReLU. Parameters, results and descriptions are the same as without
+/// fusion. A module that [`Stack::layer`] adds is never fused.
 pub struct Stack<'a> {
     vb: VarBuilder<'a>,
     shape: Result<Vec<usize>>,
@@ -21,139 +40,152 @@ pub struct Stack<'a> {
     next_name: Option<String>,
 }
 
-/// The layers that can absorb another, and the rest.
-enum Module {
-    Conv2d(Conv2d),
-    Depthwise(DepthwiseConv2d),
-    Linear(Linear),
-    BatchNorm(BatchNorm),
-    Relu,
-    MaxPool2d(MaxPool2d),
-    Other(Box<dyn Layer>),
-}
-
-impl Module {
-    fn layer(&self) -> &dyn Layer {
-        match self {
-            Module::Conv2d(layer) => layer,
-            Module::Depthwise(layer) => layer,
-            Module::Linear(layer) => layer,
-            Module::BatchNorm(layer) => layer,
-            Module::Relu => &Relu,
-            Module::MaxPool2d(layer) => layer,
-            Module::Other(layer) => layer,
-        }
-    }
-
-    /// Takes on the module that follows, if it can compute it along with itself.
-    fn absorb(&mut self, next: &Module) -> bool {
-        match (self, next) {
-            (Module::Conv2d(conv), Module::BatchNorm(norm))
-                if conv.epilogue == Epilogue::None && conv.norm.is_none() =>
-            {
-                conv.norm = Some(norm.clone());
-            }
-            (Module::Conv2d(conv), Module::Relu) if conv.epilogue == Epilogue::None => conv.epilogue = Epilogue::Relu,
-            (Module::Conv2d(conv), Module::MaxPool2d(MaxPool2d(window)))
-                if conv.epilogue == Epilogue::Relu && *window == Window::pool(2) =>
-            {
-                conv.epilogue = Epilogue::ReluMaxPool;
-            }
-            (Module::Depthwise(conv), Module::BatchNorm(norm)) if !conv.relu && conv.norm.is_none() => {
-                conv.norm = Some(norm.clone());
-            }
-            (Module::Depthwise(layer), Module::Relu) => layer.relu = true,
-            (Module::Linear(layer), Module::Relu) => layer.relu = true,
-            (Module::BatchNorm(layer), Module::Relu) => layer.relu = true,
-            _ => return false,
-        }
-        true
-    }
-
-    fn into_layer(self) -> Box<dyn Layer> {
-        match self {
-            Module::Conv2d(layer) => Box::new(layer),
-            Module::Depthwise(layer) => Box::new(layer),
-            Module::Linear(layer) => Box::new(layer),
-            Module::BatchNorm(layer) => Box::new(layer),
-            Module::Relu => Box::new(Relu),
-            Module::MaxPool2d(layer) => Box::new(layer),
-            Module::Other(layer) => layer,
-        }
-    }
-}
-
 impl<'a> Stack<'a> {
-    /// Starts with an `input` of this shape, without the batch axis.
+    /// Starts with an `input` of this shape, without the batch axis: (C, H, W), (C, L), (D), or (L) for ids.
     pub fn new(input: &[usize], vb: VarBuilder<'a>) -> Self {
         Self { vb, shape: Ok(input.to_vec()), modules: Vec::new(), next_name: None }
     }
 
-    /// Names the next module, which would otherwise carry its number.
+    /// Names the next module, which would otherwise be numbered.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.next_name = Some(name.into());
         self
     }
 
-    /// A convolution without padding that moves by one.
+    /// Adds a [`Conv2d`] with stride 1 and without padding.
     pub fn conv(self, channels: usize, kernel: usize) -> Self {
-        self.conv_with(channels, Conv2dConfig::new(kernel))
+        self.conv_with(channels, Conv2dOptions::new(kernel))
     }
 
-    /// A convolution padded so that the output is as large as the input.
+    /// Adds a [`Conv2d`] whose output is as large as its input.
     pub fn conv_same(self, channels: usize, kernel: usize) -> Self {
-        self.conv_with(channels, Conv2dConfig::same(kernel))
+        self.conv_with(channels, Conv2dOptions::same(kernel))
     }
 
-    pub fn conv_with(self, channels: usize, config: Conv2dConfig) -> Self {
-        self.module(|shape, vb| Ok(Module::Conv2d(Conv2d::new(axis(shape, 0)?, channels, config, vb)?)))
+    /// Adds a [`Conv2d`] with these options.
+    pub fn conv_with(self, channels: usize, options: Conv2dOptions) -> Self {
+        self.module(|shape, vb| Ok(Module::Conv2d(Conv2d::new(channels_of(shape)?, channels, options, vb)?)))
     }
 
-    /// A depthwise convolution.
-    pub fn depthwise_with(self, config: Conv2dConfig) -> Self {
-        self.module(|shape, vb| Ok(Module::Depthwise(DepthwiseConv2d::new(axis(shape, 0)?, config, vb)?)))
+    /// Adds a [`DepthwiseConv2d`] with these options.
+    pub fn depthwise_with(self, options: Conv2dOptions) -> Self {
+        self.module(|shape, vb| Ok(Module::DepthwiseConv2d(DepthwiseConv2d::new(channels_of(shape)?, options, vb)?)))
     }
 
+    /// Adds a [`Conv1d`] with stride 1 and without padding.
+    pub fn conv1d(self, channels: usize, kernel: usize) -> Self {
+        self.conv1d_with(channels, Conv1dOptions::new(kernel))
+    }
+
+    /// Adds a [`Conv1d`] with these options.
+    pub fn conv1d_with(self, channels: usize, options: Conv1dOptions) -> Self {
+        self.layer(|shape, vb| Conv1d::new(channels_of(shape)?, channels, options, vb))
+    }
+
+    /// Adds a [`BatchNorm`].
     pub fn batch_norm(self) -> Self {
-        self.module(|shape, vb| Ok(Module::BatchNorm(BatchNorm::new(axis(shape, 0)?, BatchNormConfig::default(), vb)?)))
+        let options = BatchNormOptions::default();
+        self.module(|shape, vb| Ok(Module::BatchNorm(BatchNorm::new(channels_of(shape)?, options, vb)?)))
     }
 
+    /// Adds a [`Relu`].
     pub fn relu(self) -> Self {
-        self.module(|_, _| Ok(Module::Relu))
+        self.module(|_, _| Ok(Module::Relu(Relu)))
     }
 
-    /// Maximum over windows side by side.
+    /// Adds an [`Elu`] with α = 1.
+    pub fn elu(self) -> Self {
+        self.layer(|_, _| Ok(Elu::default()))
+    }
+
+    /// Adds a [`MaxPool2d`] over adjacent windows.
     pub fn max_pool(self, kernel: usize) -> Self {
         self.max_pool_with(Window::pool(kernel))
     }
 
+    /// Adds a [`MaxPool2d`] over these windows.
     pub fn max_pool_with(self, window: Window) -> Self {
         self.module(|_, _| Ok(Module::MaxPool2d(MaxPool2d(window))))
     }
 
-    /// Average over windows side by side.
+    /// Adds an [`AvgPool2d`] over adjacent windows.
     pub fn avg_pool(self, kernel: usize) -> Self {
         self.layer(|_, _| Ok(AvgPool2d(Window::pool(kernel))))
     }
 
+    /// Adds a [`MaxPool1d`] over adjacent windows.
+    pub fn max_pool1d(self, kernel: usize) -> Self {
+        self.layer(|_, _| Ok(MaxPool1d(Pool1dOptions::new(kernel))))
+    }
+
+    /// Adds an [`AvgPool1d`] over adjacent windows.
+    pub fn avg_pool1d(self, kernel: usize) -> Self {
+        self.layer(|_, _| Ok(AvgPool1d(Pool1dOptions::new(kernel))))
+    }
+
+    /// Adds a [`GlobalMaxPool`].
+    pub fn global_max_pool(self) -> Self {
+        self.layer(|_, _| Ok(GlobalMaxPool))
+    }
+
+    /// Adds a [`GlobalAvgPool`].
+    pub fn global_avg_pool(self) -> Self {
+        self.layer(|_, _| Ok(GlobalAvgPool))
+    }
+
+    /// Adds a [`Dropout`] with probability `p`.
     pub fn dropout(self, p: f64) -> Self {
         self.layer(|_, vb| Dropout::new(p, vb.prefix()))
     }
 
+    /// Adds a [`SpatialDropout`] with probability `p`.
+    pub fn spatial_dropout(self, p: f64) -> Self {
+        self.layer(|_, vb| SpatialDropout::new(p, vb.prefix()))
+    }
+
+    /// Adds a [`Flatten`].
     pub fn flatten(self) -> Self {
         self.layer(|_, _| Ok(Flatten))
     }
 
+    /// Adds a [`Linear`].
     pub fn linear(self, outputs: usize) -> Self {
         self.module(|shape, vb| match shape {
             &[inputs] => Ok(Module::Linear(Linear::new(inputs, outputs, vb)?)),
-            _ => bail!("a linear layer needs a flat input, not {shape:?}: flatten it first"),
+            _ => bail!("a linear layer does not take an input of {shape:?}; flatten it first"),
         })
     }
 
-    /// Any other layer, made from the shape it will get and the builder of its parameters.
+    /// Adds an [`Embedding`] of ids below `ids` whose output has its `dimensions` as channels, (D, L), as the other layers
+    /// expect.
+    pub fn embedding(self, ids: usize, dimensions: usize) -> Self {
+        self.embedding_with(ids, dimensions, EmbeddingOptions::default().channels_first())
+    }
+
+    /// Adds an [`Embedding`] with these options.
+    pub fn embedding_with(self, ids: usize, dimensions: usize, options: EmbeddingOptions) -> Self {
+        self.layer(|_, vb| Embedding::new(ids, dimensions, options, vb))
+    }
+
+    /// Adds a [`Parallel`] with one branch for each of the `settings`, built by `branch`.
+    pub fn parallel<T>(
+        self,
+        settings: impl IntoIterator<Item = T>,
+        branch: impl Fn(Stack<'a>, T) -> Stack<'a>,
+    ) -> Self {
+        self.layer(|shape, vb| {
+            let mut branches: Vec<(String, Box<dyn Layer>)> = Vec::new();
+            for (i, setting) in settings.into_iter().enumerate() {
+                let layers = branch(Stack::new(shape, vb.pp(i)), setting).build();
+                branches.push((i.to_string(), Box::new(layers.with_context(|| format!("branch {i}"))?)));
+            }
+            Parallel::new(branches)
+        })
+    }
+
+    /// Adds any other layer, made of the shape of its input and the builder of its parameters.
     pub fn layer<L: Layer + 'static>(self, make: impl FnOnce(&[usize], VarBuilder<'a>) -> Result<L>) -> Self {
-        self.module(|shape, vb| Ok(Module::Other(Box::new(make(shape, vb)?))))
+        self.module(|shape, vb| Ok(Module::Other(Arc::new(make(shape, vb)?))))
     }
 
     fn module(mut self, make: impl FnOnce(&[usize], VarBuilder<'a>) -> Result<Module>) -> Self {
@@ -163,7 +195,7 @@ impl<'a> Stack<'a> {
             let output = module.layer().describe(shape)?.output;
             Ok((module, output))
         });
-        match made.with_context(|| format!("layer {name}, which gets {shape:?}")) {
+        match made.with_context(|| format!("layer {name} with an input of {shape:?}")) {
             Ok((module, output)) => {
                 self.modules.push((name, module));
                 self.shape = Ok(output);
@@ -173,10 +205,10 @@ impl<'a> Stack<'a> {
         self
     }
 
-    /// The shape so far, without the batch axis.
+    /// Returns the shape of the output so far, without the batch axis.
     ///
     /// # Errors
-    /// The first layer that could not be made.
+    /// Fails if a layer could not be built, and names the first.
     pub fn shape(&self) -> Result<Vec<usize>> {
         match &self.shape {
             Ok(shape) => Ok(shape.clone()),
@@ -184,26 +216,16 @@ impl<'a> Stack<'a> {
         }
     }
 
+    /// Finishes the sequence.
+    ///
     /// # Errors
-    /// The first layer that could not be made.
+    /// Fails if a layer could not be built, and names the first.
     pub fn build(self) -> Result<Sequential> {
         self.shape?;
-        let mut modules = self.modules;
-        // The last module that is computed for itself, and which are computed along with it.
-        let (mut last, mut absorbed) = (0, vec![false]);
-        for i in 1..modules.len() {
-            let (before, rest) = modules.split_at_mut(i);
-            absorbed.push(before[last].1.absorb(&rest[0].1));
-            if !absorbed[i] {
-                last = i;
-            }
-        }
-        let entries = modules.into_iter().zip(absorbed);
-        let entries = entries.map(|((path, module), absorbed)| Entry { path, layer: module.into_layer(), absorbed });
-        Ok(Sequential { entries: entries.collect() })
+        Ok(Sequential::new(self.modules))
     }
 }
 
-fn axis(shape: &[usize], i: usize) -> Result<usize> {
-    shape.get(i).copied().with_context(|| "the input has no axes".to_string())
+fn channels_of(shape: &[usize]) -> Result<usize> {
+    shape.first().copied().context("the input has no axes")
 }

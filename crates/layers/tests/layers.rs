@@ -1,10 +1,10 @@
-//! What layers say of themselves, and that building them in one go changes nothing.
+//! Descriptions of layers, and that fused modules compute what they compute one after the other.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
 use layers::{
-    BatchNorm, BatchNormConfig, Conv1d, Conv2dConfig, DepthwiseConv2d, Dropout, Layer, MaxPool2d, Mode, PaddedIdentity,
-    Relu, Residual, Stack, Window, rng,
+    BatchNorm, BatchNormOptions, Conv1d, Conv1dOptions, Conv2dOptions, DepthwiseConv2d, Description, Dropout, Layer,
+    MaxPool2d, Mode, PaddedIdentity, Relu, Residual, Stack, Window, rng,
 };
 use rand_chacha::rand_core::Rng;
 
@@ -30,8 +30,7 @@ fn names(variables: &VarMap) -> Vec<String> {
 fn activations_are_the_sizes_of_all_outputs_those_of_parts_included() -> Result<()> {
     let variables = VarMap::new();
     let body = Stack::new(&[2, 4, 4], builder(&variables).pp("body")).conv_same(2, 3).batch_norm().build()?;
-    let net =
-        Stack::new(&[1, 6, 6], builder(&variables)).conv(2, 3).layer(|_, _| Ok(Residual::new(body, None))).build()?;
+    let net = Stack::new(&[1, 6, 6], builder(&variables)).conv(2, 3).layer(|_, _| Ok(Residual::new(body))).build()?;
     let activations = net.describe(&[1, 6, 6])?.activations();
     assert!(activations.len() > 2 && activations.iter().all(|&values| values == 32), "{activations:?}");
     Ok(())
@@ -46,7 +45,7 @@ fn modules_are_numbered_as_a_torch_sequential_and_may_be_named() -> Result<()> {
         .max_pool(2)
         .name("bn")
         .batch_norm()
-        .conv_with(8, Conv2dConfig::same(3).without_bias())
+        .conv_with(8, Conv2dOptions::same(3).without_bias())
         .flatten()
         .linear(2)
         .build()?;
@@ -72,7 +71,7 @@ fn an_absorbed_relu_gives_what_a_relu_of_its_own_gives_and_still_describes_itsel
     let fused =
         Stack::new(&shape, builder(&variables)).conv(4, 3).relu().batch_norm().relu().flatten().linear(5).relu();
     let fused = fused.build()?;
-    // The same parameters, with each ReLU made a layer that nothing can absorb.
+    // The same parameters, with each ReLU a layer that is never fused.
     let relu = |stack: Stack<'static>| stack.layer(|_, _| Ok(Relu));
     let plain = relu(Stack::new(&shape, builder(&variables)).conv(4, 3));
     let plain = relu(relu(plain.batch_norm()).flatten().linear(5)).build()?;
@@ -98,7 +97,7 @@ fn convolution_relu_and_pooling_in_one_go_give_what_they_give_one_after_the_othe
     let variables = VarMap::new();
     let shape = [2, 9, 8];
     let fused = Stack::new(&shape, builder(&variables)).conv(4, 3).relu().max_pool(2).build()?;
-    // The same parameters, with layers that nothing can absorb.
+    // The same parameters, with layers that are never fused.
     let plain = Stack::new(&shape, builder(&variables)).conv(4, 3).layer(|_, _| Ok(Relu));
     let plain = plain.layer(|_, _| Ok(MaxPool2d(Window::pool(2)))).build()?;
     let description = fused.describe(&shape)?;
@@ -118,7 +117,7 @@ fn convolution_relu_and_pooling_in_one_go_give_what_they_give_one_after_the_othe
 
 #[test]
 fn a_depthwise_convolution_takes_on_batch_normalisation_and_relu() -> Result<()> {
-    let (variables, shape, config) = (VarMap::new(), [3, 9, 8], Conv2dConfig::same(3).stride(2));
+    let (variables, shape, config) = (VarMap::new(), [3, 9, 8], Conv2dOptions::same(3).stride(2));
     let fused = Stack::new(&shape, builder(&variables)).depthwise_with(config).batch_norm().relu().build()?;
     let plain = Stack::new(&shape, builder(&variables)).layer(|s, vb| DepthwiseConv2d::new(s[0], config, vb));
     let plain = plain.batch_norm().relu().build()?;
@@ -152,7 +151,7 @@ fn the_first_error_of_a_stack_names_its_layer_and_shape() {
 #[test]
 fn receptive_fields_compose_with_size_jump_and_start() -> Result<()> {
     let stack = Stack::new(&[1, 32, 32], builder(&VarMap::new()));
-    let net = stack.conv_same(2, 3).max_pool(2).conv_with(2, Conv2dConfig::new(5).stride(2)).build()?;
+    let net = stack.conv_same(2, 3).max_pool(2).conv_with(2, Conv2dOptions::new(5).stride(2)).build()?;
     let field = net.describe(&[1, 32, 32])?.receptive_field.expect("convolutions keep positions")[1];
     // 3 → 3 + 1 → 4 + 4·2; the first position is centred on 0 + 0.5 + 2·2.
     assert_eq!((field.size, field.jump, field.start), (12, 4, 4.5));
@@ -163,11 +162,12 @@ fn receptive_fields_compose_with_size_jump_and_start() -> Result<()> {
 #[test]
 fn descriptions_tell_the_shape_that_comes_out() -> Result<()> {
     let stack = Stack::new(&[3, 17, 23], builder(&VarMap::new()));
-    let stack = stack.conv_with(4, Conv2dConfig::same(5).stride(2)).max_pool_with(Window::pool(3).stride(2).padding(1));
+    let stack =
+        stack.conv_with(4, Conv2dOptions::same(5).stride(2)).max_pool_with(Window::pool(3).stride(2).padding(1));
     let net = stack.avg_pool(2).dropout(0.5).build()?;
     let ys = net.forward(&input(&[2, 3, 17, 23]), Mode::Inference)?;
     assert_eq!(ys.dims()[1..], net.describe(&[3, 17, 23])?.output);
-    let conv1d = Conv1d::new(3, 5, 4, 2, 1, builder(&VarMap::new()))?;
+    let conv1d = Conv1d::new(3, 5, Conv1dOptions::new(4).stride(2).padding(1), builder(&VarMap::new()))?;
     assert_eq!(conv1d.forward(&input(&[2, 3, 11]), Mode::Eval)?.dims()[1..], conv1d.describe(&[3, 11])?.output);
     Ok(())
 }
@@ -175,7 +175,7 @@ fn descriptions_tell_the_shape_that_comes_out() -> Result<()> {
 #[test]
 fn running_statistics_follow_the_batch_and_evaluation_uses_them() -> Result<()> {
     let variables = VarMap::new();
-    let norm = BatchNorm::new(2, BatchNormConfig::default(), builder(&variables))?;
+    let norm = BatchNorm::new(2, BatchNormOptions::default(), builder(&variables))?;
     let xs = Tensor::new(&[[1f32, 10.], [3., 10.], [5., 40.]], &Device::Cpu)?;
     norm.forward(&xs, TRAIN)?;
     let running = |name: &str| variables.data().lock().unwrap()[name].to_vec1::<f32>();
@@ -191,7 +191,8 @@ fn running_statistics_follow_the_batch_and_evaluation_uses_them() -> Result<()> 
 
 #[test]
 fn a_residual_block_adds_its_shortcut_before_the_relu() -> Result<()> {
-    let body = Stack::new(&[2, 5, 5], builder(&VarMap::new())).conv_with(6, Conv2dConfig::same(3).stride(2)).build()?;
+    let body =
+        Stack::new(&[2, 5, 5], builder(&VarMap::new())).conv_with(6, Conv2dOptions::same(3).stride(2)).build()?;
     let xs = input(&[1, 2, 5, 5]);
     let shortcut = PaddedIdentity { stride: 2, channels: 6 };
     let padded = shortcut.forward(&xs, Mode::Eval)?;
@@ -200,9 +201,58 @@ fn a_residual_block_adds_its_shortcut_before_the_relu() -> Result<()> {
     assert_eq!(padded.narrow(1, 0, 2)?.abs()?.sum_all()?.to_scalar::<f32>()?, 0.);
     assert_eq!(padded.to_vec3_first()?[2][1][2], xs.to_vec3_first()?[0][2][4]);
     let expected = (body.forward(&xs, Mode::Eval)? + &padded)?.relu()?;
-    let block = Residual::new(body, Some(Box::new(shortcut)));
+    let block = Residual::new(body).with_shortcut(shortcut);
     assert_eq!((block.forward(&xs, Mode::Eval)? - expected)?.abs()?.sum_all()?.to_scalar::<f32>()?, 0.);
     assert_eq!(block.describe(&[2, 5, 5])?.output, [6, 3, 3]);
+    Ok(())
+}
+
+#[test]
+fn a_residual_block_lists_every_module_with_the_relu_after_the_sum() -> Result<()> {
+    let vb = builder(&VarMap::new());
+    let body = Stack::new(&[2, 5, 5], vb.pp("body")).conv_same(6, 3).batch_norm().build()?;
+    let projection = Stack::new(&[2, 5, 5], vb.pp("projection")).conv(6, 1).build()?;
+    let description = Residual::new(body).with_projection(projection).describe(&[2, 5, 5])?;
+    let rows: Vec<[&str; 2]> = description.children.iter().map(|child| [&*child.path, &*child.kind]).collect();
+    let conv = "Conv2d(2, 6, 3x3, padding 1)";
+    assert_eq!(rows, [["0", conv], ["1", "BatchNorm(6)"], ["downsample", "Sequential"], ["relu", "ReLU"]]);
+    // The ReLU works in place, so it adds nothing to what is kept for the backward pass.
+    assert_eq!(description.activations(), [150; 3]);
+    assert_eq!(description.receptive_field.expect("convolutions keep positions")[0].size, 3);
+    Ok(())
+}
+
+/// Passes everything to another layer, so that nothing is fused with it.
+struct Foreign<L>(L);
+
+impl<L: Layer> Layer for Foreign<L> {
+    fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.0.forward(xs, mode)
+    }
+
+    fn describe(&self, input: &[usize]) -> Result<Description> {
+        self.0.describe(input)
+    }
+}
+
+#[test]
+fn a_residual_block_in_one_operator_gives_what_its_parts_give() -> Result<()> {
+    let (variables, shape) = (VarMap::new(), [2, 6, 5]);
+    let body = || {
+        let stack = Stack::new(&shape, builder(&variables).pp("body")).conv_same(3, 3).batch_norm().relu();
+        stack.conv_same(3, 3).batch_norm().build()
+    };
+    let projection = || Stack::new(&shape, builder(&variables).pp("projection")).conv(3, 1).build();
+    let fused = Residual::new(body()?).with_projection(projection()?);
+    let parts = Residual::new(body()?).with_shortcut(Foreign(projection()?));
+    let xs = Var::from_tensor(&input(&[4, 2, 6, 5]))?;
+    for mode in [TRAIN, Mode::Eval, Mode::Inference] {
+        let (a, b) = (fused.forward(&xs, mode)?, parts.forward(&xs, mode)?);
+        assert!((&a - &b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-5, "{mode:?}");
+        let (a, b) = (a.sqr()?.sum_all()?.backward()?, b.sqr()?.sum_all()?.backward()?);
+        let (a, b) = (a.get(&xs).expect("a gradient"), b.get(&xs).expect("a gradient"));
+        assert!((a - b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-4, "{mode:?}");
+    }
     Ok(())
 }
 

@@ -3,8 +3,9 @@
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{VarBuilder, VarMap};
 use layers::{
-    AvgPool2d, BatchNorm, BatchNormConfig, Conv1d, Conv2dConfig, DepthwiseConv2d, Description, Flatten, Layer, Linear,
-    MaxPool2d, Mode, PaddedIdentity, Relu, Residual, Stack, Window,
+    AvgPool1d, AvgPool2d, BatchNorm, BatchNormOptions, Conv1d, Conv1dOptions, Conv2dOptions, DepthwiseConv2d,
+    Description, Elu, Flatten, GlobalAvgPool, GlobalMaxPool, Layer, Linear, MaxPool1d, MaxPool2d, Mode, PaddedIdentity,
+    Pool1dOptions, Relu, Residual, Stack, Window,
 };
 
 fn builder(dtype: DType) -> VarBuilder<'static> {
@@ -29,7 +30,7 @@ fn assert_prepared_is_plain(what: &str, layer: &dyn Layer, input: &[usize]) -> R
     Ok(())
 }
 
-/// A layer of someone else's, without a prepared form of its own.
+/// A layer from another crate, without a prepared form.
 struct Halved;
 
 impl Layer for Halved {
@@ -46,23 +47,39 @@ impl Layer for Halved {
 fn every_layer_computes_the_same_when_prepared() -> Result<()> {
     let vb = || builder(DType::F32);
     let overlapping = Window::pool(3).stride(2).padding(1);
-    let body = Stack::new(&[3, 9, 7], vb()).conv_with(5, Conv2dConfig::same(3).stride(2)).batch_norm().build()?;
-    let of_volumes: [(&str, Box<dyn Layer>); 10] = [
-        ("depthwise", Box::new(DepthwiseConv2d::new(3, Conv2dConfig::same(3).stride(2).without_bias(), vb())?)),
+    let body = Stack::new(&[3, 9, 7], vb()).conv_with(5, Conv2dOptions::same(3).stride(2)).batch_norm().build()?;
+    let of_images: [(&str, Box<dyn Layer>); 10] = [
+        ("depthwise", Box::new(DepthwiseConv2d::new(3, Conv2dOptions::same(3).stride(2).without_bias(), vb())?)),
         ("max pool", Box::new(MaxPool2d(overlapping))),
         ("average pool", Box::new(AvgPool2d(overlapping))),
-        ("batch norm", Box::new(BatchNorm::new(3, BatchNormConfig::default(), vb())?)),
+        ("batch norm", Box::new(BatchNorm::new(3, BatchNormOptions::default(), vb())?)),
         ("ReLU", Box::new(Relu)),
         ("flatten", Box::new(Flatten)),
         ("padded identity", Box::new(PaddedIdentity { stride: 2, channels: 6 })),
-        ("residual", Box::new(Residual::new(body, Some(Box::new(PaddedIdentity { stride: 2, channels: 5 }))))),
+        ("residual", Box::new(Residual::new(body).with_shortcut(PaddedIdentity { stride: 2, channels: 5 }))),
         ("own", Box::new(Halved)),
         ("nothing", Box::new(Stack::new(&[3, 9, 7], vb()).dropout(0.5).build()?)),
     ];
-    for (what, layer) in &of_volumes {
+    for (what, layer) in &of_images {
         assert_prepared_is_plain(what, layer, &[3, 9, 7])?;
     }
-    assert_prepared_is_plain("1-d convolution", &Conv1d::new(4, 6, 3, 2, 1, vb())?, &[4, 11])?;
+    let strided = Conv1dOptions::new(3).stride(2).padding(1);
+    let pool = Pool1dOptions::new(3).stride(2).padding(1);
+    let branch =
+        |branch: Stack<'static>, window| branch.conv1d_with(3, Conv1dOptions::same(window)).batch_norm().relu();
+    let of_sequences: [(&str, Box<dyn Layer>); 8] = [
+        ("1-d convolution", Box::new(Conv1d::new(4, 6, strided, vb())?)),
+        ("1-d convolution with asymmetric padding", Box::new(Conv1d::new(4, 6, Conv1dOptions::same(6), vb())?)),
+        ("1-d max pool", Box::new(MaxPool1d(pool))),
+        ("1-d average pool", Box::new(AvgPool1d(pool))),
+        ("global max pool", Box::new(GlobalMaxPool)),
+        ("global average pool", Box::new(GlobalAvgPool)),
+        ("ELU", Box::new(Elu::new(0.5)?)),
+        ("parallel", Box::new(Stack::new(&[4, 11], vb()).parallel([3, 6], branch).spatial_dropout(0.5).build()?)),
+    ];
+    for (what, layer) in &of_sequences {
+        assert_prepared_is_plain(what, layer, &[4, 11])?;
+    }
     let mlp = Stack::new(&[4, 11], vb()).flatten().linear(33).relu().dropout(0.5).linear(7).build()?;
     assert_prepared_is_plain("linear layers", &mlp, &[4, 11])?;
     let mixed = Stack::new(&[3, 9, 7], vb()).conv(8, 3).layer(|_, _| Ok(Halved)).relu().avg_pool(2).build()?;

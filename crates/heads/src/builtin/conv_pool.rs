@@ -1,6 +1,6 @@
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use layers::{uniform, volume};
+use layers::{uniform, image_shape};
 use ops::{
     Epilogue, Window,
     prepared::{Chain, Conv2d, Linear},
@@ -116,7 +116,7 @@ impl Layer for ConvPool {
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         check_channels(input, self.channels)?;
         let Some(Convolution { weight, bias }) = &self.convolution else { return self.pooling.prepare(input) };
-        let mut maps = volume(input)?;
+        let mut maps = image_shape(input)?;
         let steps: Vec<Box<dyn Prepared>> = match self.pooling {
             // The average of linear maps is the linear map of the averages, which takes a fraction of the work.
             Global::Average => {

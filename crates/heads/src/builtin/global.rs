@@ -1,5 +1,5 @@
 use candle_core::{Result, Tensor};
-use layers::volume;
+use layers::image_shape;
 use ops::prepared::Pool;
 
 use crate::{Evidence, HeadKind, Linear, Mode, PoolLinear, Pooling, Prepared, Reduction, class_activation_map};
@@ -35,7 +35,7 @@ impl Pooling for Global {
     }
 
     fn prepare(&self, features: &[usize]) -> Result<Box<dyn Prepared + '_>> {
-        let features = volume(features)?;
+        let features = image_shape(features)?;
         Ok(Box::new(match self {
             Self::Average => Pool::global_avg(features)?,
             Self::Maximum => Pool::global_max(features)?,

@@ -1,13 +1,27 @@
-use crate::prepared::volume;
-use crate::{Description, Layer, Mode, Prepared, ReceptiveField, Window};
 use candle_core::{Result, Tensor, bail};
-use ops::prepared::Pool;
+use ops::{
+    Window,
+    prepared::{Pool, Prepared},
+};
 
-/// Local maximum, as `torch.nn.MaxPool2d`; see [`ops::max_pool2d`].
+use crate::{
+    description::Description,
+    layer::{Layer, Mode},
+    prepared::image_shape,
+    receptive_field::ReceptiveField,
+};
+
+/// The maximum of each window, as `torch.nn.MaxPool2d`; see [`ops::max_pool2d`].
+///
+/// # Shapes
+/// (N, C, H, W) → (N, C, (H + 2·padding − kernel) / stride + 1, likewise for W).
 #[derive(Debug, Clone, Copy)]
 pub struct MaxPool2d(pub Window);
 
-/// Local average, as `torch.nn.AvgPool2d`; see [`ops::avg_pool2d`].
+/// The average of each window, as `torch.nn.AvgPool2d`; see [`ops::avg_pool2d`].
+///
+/// # Shapes
+/// As [`MaxPool2d`].
 #[derive(Debug, Clone, Copy)]
 pub struct AvgPool2d(pub Window);
 
@@ -21,7 +35,7 @@ impl Layer for MaxPool2d {
     }
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
-        Ok(Box::new(Pool::max(&self.0, volume(input)?)?))
+        Ok(Box::new(Pool::max(&self.0, image_shape(input)?)?))
     }
 }
 
@@ -35,17 +49,17 @@ impl Layer for AvgPool2d {
     }
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
-        Ok(Box::new(Pool::avg(&self.0, volume(input)?)?))
+        Ok(Box::new(Pool::avg(&self.0, image_shape(input)?)?))
     }
 }
 
 fn describe(name: &str, window: &Window, input: &[usize]) -> Result<Description> {
-    let &[channels, height, width] = input else { bail!("{name} takes (channels, height, width), not {input:?}") };
+    let &[channels, height, width] = input else {
+        bail!("{name} does not take an input of {input:?}; it needs (C, H, W)")
+    };
     let [oh, ow] = window.output_size([height, width])?;
     let padding = if window.padding == [0, 0] { String::new() } else { format!(", padding {}", window.padding[0]) };
     let kind = format!("{name}({}x{}, stride {}{padding})", window.kernel[0], window.kernel[1], window.stride[0]);
-    Ok(Description {
-        receptive_field: Some(ReceptiveField::of_window(window)),
-        ..Description::pointwise(kind, vec![channels, oh, ow])
-    })
+    let description = Description::pointwise(kind, vec![channels, oh, ow]);
+    Ok(description.with_receptive_field(Some(ReceptiveField::of_window(window))))
 }

@@ -1,0 +1,206 @@
+//! Fusion: decides, once for each network, which modules one operator computes.
+//!
+//! | modules in a row | computed by |
+//! | --- | --- |
+//! | convolution, ReLU, 2×2 max pooling | one operator, as far as the modules are there |
+//! | convolution, batch normalisation, ReLU, 2×2 max pooling | in inference one operator, with the normalisation folded into the convolution; in evaluation one for the convolution, one for normalisation and ReLU, one for pooling; in training one operator for all such rows that follow each other |
+//! | the same with a depthwise convolution | likewise, apart from the pooling |
+//! | linear layer or batch normalisation, ReLU | one operator |
+//! | residual block whose body has convolutions with batch normalisation only, and whose shortcut is the identity or a convolution | in training one operator |
+//!
+//! Every other module, in particular one from another crate, is called as it is.
+
+use std::sync::Arc;
+
+use candle_core::{Result, Tensor};
+use ops::{Epilogue, Window, prepared::Prepared};
+
+use crate::{
+    batch_norm::BatchNorm,
+    conv2d::Conv2d,
+    depthwise_conv2d::DepthwiseConv2d,
+    fused_conv::{Convolution, FusedConv, TrainingConv},
+    layer::{Layer, Mode},
+    linear::Linear,
+    pool2d::MaxPool2d,
+    prepared::prepare_with,
+    relu::Relu,
+};
+
+/// A module of a sequence: one that may be fused, or any other.
+#[derive(Clone)]
+pub(crate) enum Module {
+    Conv2d(Conv2d),
+    DepthwiseConv2d(DepthwiseConv2d),
+    Linear(Linear),
+    BatchNorm(BatchNorm),
+    Relu(Relu),
+    MaxPool2d(MaxPool2d),
+    Other(Arc<dyn Layer>),
+}
+
+impl Module {
+    pub fn layer(&self) -> &dyn Layer {
+        match self {
+            Module::Conv2d(layer) => layer,
+            Module::DepthwiseConv2d(layer) => layer,
+            Module::Linear(layer) => layer,
+            Module::BatchNorm(layer) => layer,
+            Module::Relu(layer) => layer,
+            Module::MaxPool2d(layer) => layer,
+            Module::Other(layer) => &**layer,
+        }
+    }
+}
+
+/// The steps in which a sequence of modules is computed.
+pub(crate) struct Steps {
+    /// The steps of evaluation, inference and the prepared form.
+    steps: Vec<Step>,
+    training: Vec<TrainingStep>,
+}
+
+/// A step that computes one or more modules.
+pub(crate) struct Step {
+    /// The index of its first module.
+    pub first: usize,
+    operator: Operator,
+}
+
+enum Operator {
+    Convolution(FusedConv),
+    Linear { linear: Linear, relu: bool },
+    BatchNorm { norm: BatchNorm, relu: bool },
+    Module(Module),
+}
+
+enum TrainingStep {
+    /// Convolutions with batch normalisation in a row.
+    Row(Vec<TrainingConv>),
+    /// The step of evaluation with this index.
+    Step(usize),
+}
+
+impl Steps {
+    pub fn new<'a>(modules: impl IntoIterator<Item = &'a Module>) -> Self {
+        let mut steps: Vec<Step> = Vec::new();
+        for (first, module) in modules.into_iter().enumerate() {
+            if !steps.last_mut().is_some_and(|step| step.operator.absorb(module)) {
+                steps.push(Step { first, operator: Operator::new(module) });
+            }
+        }
+        let mut training = Vec::new();
+        for (i, step) in steps.iter().enumerate() {
+            match (step.operator.training_conv(), training.last_mut()) {
+                (Some(conv), Some(TrainingStep::Row(row))) => row.push(conv),
+                (Some(conv), _) => training.push(TrainingStep::Row(vec![conv])),
+                (None, _) => training.push(TrainingStep::Step(i)),
+            }
+        }
+        Self { steps, training }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter()
+    }
+
+    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
+        match mode {
+            Mode::Train { .. } => self.training.iter().try_fold(xs.clone(), |xs, step| match step {
+                TrainingStep::Row(row) => TrainingConv::forward(&xs, row),
+                TrainingStep::Step(i) => self.steps[*i].operator.forward(&xs, mode),
+            }),
+            Mode::Eval | Mode::Inference => {
+                self.steps.iter().try_fold(xs.clone(), |xs, step| step.operator.forward(&xs, mode))
+            }
+        }
+    }
+}
+
+impl Step {
+    pub fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        match &self.operator {
+            Operator::Convolution(conv) => conv.prepare(input),
+            Operator::Linear { linear, relu } => linear.prepare_with_relu(input, *relu),
+            Operator::BatchNorm { norm, relu } => {
+                let forward = |xs: &Tensor| norm.forward_with_relu(xs, Mode::Inference, *relu);
+                Ok(prepare_with(input, input.iter().product(), forward))
+            }
+            Operator::Module(module) => module.layer().prepare(input),
+        }
+    }
+}
+
+impl Operator {
+    fn new(module: &Module) -> Self {
+        match module {
+            Module::Conv2d(conv) => Self::Convolution(Convolution::from(conv).into()),
+            Module::DepthwiseConv2d(conv) => Self::Convolution(Convolution::from(conv).into()),
+            Module::Linear(linear) => Self::Linear { linear: linear.clone(), relu: false },
+            Module::BatchNorm(norm) => Self::BatchNorm { norm: norm.clone(), relu: false },
+            Module::Relu(_) | Module::MaxPool2d(_) | Module::Other(_) => Self::Module(module.clone()),
+        }
+    }
+
+    /// Takes over the next module if one operator can compute both, and returns whether it does.
+    fn absorb(&mut self, next: &Module) -> bool {
+        match (self, next) {
+            (Self::Convolution(conv), Module::BatchNorm(norm)) if conv.alone().is_some() => {
+                conv.norm = Some(norm.clone());
+            }
+            (Self::Convolution(conv), Module::Relu(_)) if conv.epilogue == Epilogue::None || conv.is_depthwise() => {
+                conv.epilogue = Epilogue::Relu;
+            }
+            (Self::Convolution(conv), Module::MaxPool2d(MaxPool2d(window)))
+                if conv.epilogue == Epilogue::Relu && !conv.is_depthwise() && *window == Window::pool(2) =>
+            {
+                conv.epilogue = Epilogue::ReluMaxPool;
+            }
+            (Self::Linear { relu, .. } | Self::BatchNorm { relu, .. }, Module::Relu(_)) => *relu = true,
+            _ => return false,
+        }
+        true
+    }
+
+    fn training_conv(&self) -> Option<TrainingConv> {
+        if let Self::Convolution(conv) = self { TrainingConv::new(conv) } else { None }
+    }
+
+    fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
+        match self {
+            Self::Convolution(conv) => conv.forward(xs, mode),
+            Self::Linear { linear, relu } => linear.forward_with_relu(xs, mode, *relu),
+            Self::BatchNorm { norm, relu } => norm.forward_with_relu(xs, mode, *relu),
+            Self::Module(module) => module.layer().forward(xs, mode),
+        }
+    }
+}
+
+/// A residual block that one operator computes in training.
+pub(crate) struct FusedResidual {
+    body: Vec<TrainingConv>,
+    projection: Option<Convolution>,
+}
+
+impl FusedResidual {
+    /// Fuses a body with the identity as shortcut; `None` if the body has anything but convolutions with batch
+    /// normalisation.
+    pub fn new(body: &Steps) -> Option<Self> {
+        match &body.training[..] {
+            [TrainingStep::Row(row)] => Some(Self { body: row.clone(), projection: None }),
+            _ => None,
+        }
+    }
+
+    /// Fuses a body with a projection as shortcut; `None` if that is anything but a convolution.
+    pub fn with_projection(body: &Steps, projection: &Steps) -> Option<Self> {
+        let [Step { operator: Operator::Convolution(conv), .. }] = &projection.steps[..] else { return None };
+        let projection = conv.alone().filter(|_| !conv.is_depthwise())?;
+        Some(Self { projection: Some(projection.clone()), ..Self::new(body)? })
+    }
+
+    /// Computes the block in training.
+    pub fn forward(&self, xs: &Tensor) -> Result<Tensor> {
+        TrainingConv::forward_residual(xs, &self.body, self.projection.as_ref())
+    }
+}

@@ -1,0 +1,90 @@
+use candle_core::{Result, Tensor, bail};
+use ops::{Window, prepared::Prepared};
+
+use crate::{
+    description::Description,
+    layer::{Layer, Mode},
+    prepared::image_shape,
+};
+
+/// The shortcut without parameters of the CIFAR ResNets (He et al. 2015, option A).
+///
+/// It takes every `stride`-th pixel, and adds channels of zeros, half of them before the channels of the input.
+///
+/// # Shapes
+/// (N, C, H, W) → (N, channels, (H − 1) / stride + 1, likewise for W).
+#[derive(Debug, Clone, Copy)]
+pub struct PaddedIdentity {
+    /// The distance between the pixels that are taken.
+    pub stride: usize,
+    /// The number of channels of the output, not less than that of the input.
+    pub channels: usize,
+}
+
+impl PaddedIdentity {
+    /// A window of one pixel: max pooling by it takes every `stride`-th.
+    fn window(&self) -> Window {
+        Window::pool(1).stride(self.stride)
+    }
+
+    fn missing_channels(&self, channels: usize) -> Result<usize> {
+        let Some(missing) = self.channels.checked_sub(channels) else {
+            let Self { stride, channels: outputs } = self;
+            bail!(
+                "PaddedIdentity(stride {stride}) cannot reduce {channels} channels to {outputs}; it only adds channels"
+            )
+        };
+        Ok(missing)
+    }
+}
+
+impl Layer for PaddedIdentity {
+    fn forward(&self, xs: &Tensor, _mode: Mode) -> Result<Tensor> {
+        let missing = self.missing_channels(xs.dim(1)?)?;
+        ops::max_pool2d(xs, &self.window())?.pad_with_zeros(1, missing / 2, missing - missing / 2)
+    }
+
+    fn describe(&self, input: &[usize]) -> Result<Description> {
+        let kind = format!("PaddedIdentity(stride {})", self.stride);
+        let &[channels, height, width] = input else {
+            bail!("{kind} does not take an input of {input:?}; it needs (C, H, W)")
+        };
+        self.missing_channels(channels)?;
+        let [oh, ow] = self.window().output_size([height, width])?;
+        Ok(Description::pointwise(kind, vec![self.channels, oh, ow]))
+    }
+
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        let output = image_shape(&self.describe(input)?.output)?;
+        Ok(Box::new(PreparedPaddedIdentity { stride: self.stride, input: image_shape(input)?, output }))
+    }
+}
+
+struct PreparedPaddedIdentity {
+    stride: usize,
+    /// (C, H, W), as is `output`.
+    input: [usize; 3],
+    output: [usize; 3],
+}
+
+impl Prepared for PreparedPaddedIdentity {
+    fn sizes(&self) -> [usize; 2] {
+        [self.input, self.output].map(|shape| shape.iter().product())
+    }
+
+    fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+        self.batch(x, y)?;
+        let Self { stride, input: [channels, height, width], output: [outputs, oh, ow] } = *self;
+        let before = (outputs - channels) / 2;
+        y.fill(0.);
+        for (y, x) in y.chunks_exact_mut(outputs * oh * ow).zip(x.chunks_exact(channels * height * width)) {
+            let planes = y[before * oh * ow..].chunks_exact_mut(oh * ow).zip(x.chunks_exact(height * width));
+            for (y, x) in planes {
+                for (y, x) in y.chunks_exact_mut(ow).zip(x.chunks_exact(width).step_by(stride)) {
+                    y.iter_mut().zip(x.iter().step_by(stride)).for_each(|(y, x)| *y = *x);
+                }
+            }
+        }
+        Ok(())
+    }
+}
