@@ -13,16 +13,16 @@ use crate::{
 
 /// Trains a model that was built from `parameters`, by minimising `loss`.
 ///
-/// `epoch_batches` returns the batches of an epoch, the same number for every epoch. `on_event` is called after every step
-/// and every epoch; an error that it returns ends the run. The result does not depend on the number of threads: equal
-/// seeds and batches give equal weights, to the bit.
+/// `epoch_batches` returns the batches of an epoch, the same number for every epoch. `on_event` is called after every
+/// step and every epoch; an error that it returns ends the run. The result does not depend on the number of threads:
+/// equal seeds and batches give equal weights, to the bit.
 ///
 /// A run diverges, and ends, when a loss is not finite (before the step is taken) or when weights or running statistics
 /// are not finite at the end of an epoch (after a ReLU a NaN may not show in the loss).
 ///
 /// # Errors
-/// Invalid settings, an epoch without batches or with another number of batches than the first, a model without trainable
-/// parameters, and errors of the model, the loss, the batches or `on_event`.
+/// Invalid settings, an epoch without batches or with another number of batches than the first, a model without
+/// trainable parameters, and errors of the model, the loss, the batches or `on_event`.
 ///
 /// # Examples
 /// ```
@@ -36,7 +36,8 @@ use crate::{
 /// let xs = Tensor::new(&[[1f32, 0.], [0., 1.]], &Device::Cpu)?;
 /// let classes = Tensor::new(&[0u32, 1], &Device::Cpu)?;
 /// let batches = |_epoch| std::iter::once(Ok((xs.clone(), classes.clone())));
-/// let outcome = fit(&model, &parameters, batches, &Loss::default(), &FitConfig::new(Length::Epochs(20), 0.1), |_| Ok(()))?;
+/// let config = FitConfig::new(Length::Epochs(20), 0.1);
+/// let outcome = fit(&model, &parameters, batches, &Loss::default(), &config, |_event| Ok(()))?;
 /// assert!(outcome.epochs[19].train_loss < outcome.epochs[0].train_loss);
 /// # Ok(())
 /// # }

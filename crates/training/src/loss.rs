@@ -45,8 +45,8 @@ impl Loss {
     /// `outputs` and `targets` as documented for the variant → scalar.
     ///
     /// # Errors
-    /// Shapes or types that do not fit, no samples, a class that the logits lack, a probability outside 0 to 1, and label
-    /// smoothing outside 0 to 1.
+    /// Shapes or types that do not fit, no samples, a class that the logits lack, a probability outside 0 to 1, and
+    /// label smoothing outside 0 to 1.
     pub fn forward(&self, outputs: &Tensor, targets: &Tensor) -> Result<Tensor> {
         self.check()?;
         match *self {
@@ -83,7 +83,7 @@ fn binary_cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     };
     if samples(logits).is_none_or(|samples| samples == 0) || samples(logits) != samples(targets) {
         bail!(
-            "binary cross-entropy of logits {:?} and targets {:?}: both must be (N) or (N, 1), with the same N of at least 1",
+            "binary cross-entropy of logits {:?} and targets {:?}: both must be (N) or (N, 1) with one N >= 1",
             logits.dims(),
             targets.dims()
         )

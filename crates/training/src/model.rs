@@ -3,8 +3,8 @@ use layers::{Layer, Mode};
 
 /// A network that [`fit`](crate::fit) trains and [`evaluate`](crate::evaluate) measures.
 ///
-/// Every [`Layer`] is a model with one input. A network with several inputs, or one built of other layers, such as those
-/// of candle-nn, implements this trait itself:
+/// Every [`Layer`] is a model with one input. A network with several inputs, or one built of other layers, such as
+/// those of candle-nn, implements this trait itself:
 ///
 /// ```
 /// use candle_core::{Result, Tensor, bail};

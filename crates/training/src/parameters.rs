@@ -14,10 +14,10 @@ const MAX_VALUES: usize = 1 << 28;
 
 /// The named parameters of a model: a seeded store behind candle's [`VarBuilder`]. Clones share the parameters.
 ///
-/// The first request for a name creates the parameter. Its values come from the distribution that the layer asks for, and
-/// from a ChaCha8 stream that only the store's seed and the full name determine. The order of construction therefore does
-/// not matter, and layers of the same name start with the same weights in different models. Further requests return the
-/// same parameter.
+/// The first request for a name creates the parameter. Its values come from the distribution that the layer asks for,
+/// and from a ChaCha8 stream that only the store's seed and the full name determine. The order of construction
+/// therefore does not matter, and layers of the same name start with the same weights in different models. Further
+/// requests return the same parameter.
 ///
 /// Running statistics (`running_mean`, `running_var`) are stored, saved, loaded and hashed with the parameters, but are
 /// not [`trainable`](Self::trainable).
@@ -74,7 +74,8 @@ impl Parameters {
     /// Returns whether all parameters and running statistics are finite.
     pub(crate) fn is_finite(&self) -> Result<bool> {
         for (_, variable) in self.all() {
-            // Infinity and NaN propagate to the sum of absolute values. Weights so large that it overflows are useless too.
+            // Infinity and NaN propagate to the sum of absolute values. Weights so large that it overflows are useless
+            // too.
             let sum = variable.as_detached_tensor().abs()?.sum_all()?.to_scalar::<f32>()?;
             if !sum.is_finite() {
                 return Ok(false);
@@ -88,7 +89,8 @@ impl Parameters {
         self.variables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the tensor of a variable. Another type or device is refused, since a converted copy would not be trained.
+    /// Returns the tensor of a variable. Another type or device is refused, since a converted copy would not be
+    /// trained.
     fn tensor(&self, variable: &Var, name: &str, dtype: DType, device: &Device) -> Result<Tensor> {
         if dtype != DType::F32 || !device.same_device(&self.device) {
             bail!("parameter {name} is f32 on {:?}; it is not available as {dtype:?} on {device:?}", self.device)

@@ -2,8 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The progress that [`fit`](crate::fit) reports to its caller. Epochs and steps are counted from 0, steps over the whole
-/// run.
+/// The progress that [`fit`](crate::fit) reports to its caller. Epochs and steps are counted from 0, steps over the
+/// whole run.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {

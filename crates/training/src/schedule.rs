@@ -22,8 +22,8 @@ pub enum Schedule {
     /// The peak learning rate at every step. It has braces because serde would accept unknown settings otherwise.
     Constant {},
     /// The one-cycle policy of Smith & Topin (2018) in two phases with cosine annealing, as
-    /// `torch.optim.lr_scheduler.OneCycleLR(cycle_momentum=False)`: from peak / `div_factor` up to the peak, then down to
-    /// peak / (`div_factor` · `final_div_factor`).
+    /// `torch.optim.lr_scheduler.OneCycleLR(cycle_momentum=False)`: from peak / `div_factor` up to the peak, then down
+    /// to peak / (`div_factor` · `final_div_factor`).
     OneCycle {
         /// The share of the steps in which the rate rises.
         #[serde(default = "default::one_cycle_warmup")]
@@ -36,8 +36,8 @@ pub enum Schedule {
         final_div_factor: f64,
     },
     /// A linear warm-up to the peak, then half a cosine towards 0 (Loshchilov & Hutter 2017): PyTorch's `LinearLR`
-    /// followed by `CosineAnnealingLR`. No step has the rate 0, which would be reached one step before the first and one
-    /// after the last.
+    /// followed by `CosineAnnealingLR`. No step has the rate 0, which would be reached one step before the first and
+    /// one after the last.
     Cosine {
         /// The share of the steps in which the rate rises.
         #[serde(default = "default::cosine_warmup")]
@@ -66,8 +66,8 @@ impl Schedule {
         Schedule::Constant {}
     }
 
-    /// Returns the one-cycle policy with PyTorch's defaults: the rate rises from 1/25 of the peak for 30 % of the steps, then
-    /// falls to 1/250,000.
+    /// Returns the one-cycle policy with PyTorch's defaults: the rate rises from 1/25 of the peak for 30 % of the
+    /// steps, then falls to 1/250,000.
     pub fn one_cycle() -> Self {
         Schedule::OneCycle {
             warmup: default::one_cycle_warmup(),

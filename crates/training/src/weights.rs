@@ -10,8 +10,8 @@ use crate::parameters::Parameters;
 
 impl Parameters {
     /// Writes all parameters and running statistics to a safetensors file (f32), under the names of PyTorch's
-    /// `state_dict`. PyTorch reads it with `load_state_dict(safetensors.torch.load_file(path))`. Equal weights give equal
-    /// files.
+    /// `state_dict`. PyTorch reads it with `load_state_dict(safetensors.torch.load_file(path))`. Equal weights give
+    /// equal files.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -26,9 +26,9 @@ impl Parameters {
     /// wrote. PyTorch's counters `num_batches_tracked` are ignored.
     ///
     /// # Errors
-    /// A file that cannot be read, and tensors whose names or shapes are not exactly those of the model. The message lists
-    /// all that are missing, unknown, of another shape or of a type that does not convert to f32. No parameter is changed
-    /// in case of an error.
+    /// A file that cannot be read, and tensors whose names or shapes are not exactly those of the model. The message
+    /// lists all that are missing, unknown, of another shape or of a type that does not convert to f32. No parameter is
+    /// changed in case of an error.
     pub fn load(&self, path: &Path) -> Result<()> {
         self.load_tensors(path).map_err(|error| error.with_path(path))
     }

@@ -48,8 +48,8 @@ struct Slot {
     moments: Moments,
 }
 
-/// The running means of the gradient and of its square, which start at zero. A fused one that the optimiser does not use is
-/// empty.
+/// The running means of the gradient and of its square, which start at zero. A fused one that the optimiser does not
+/// use is empty.
 #[derive(Debug)]
 enum Moments {
     Fused([Vec<f32>; 2]),
