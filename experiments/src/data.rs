@@ -68,7 +68,7 @@ pub struct Data {
 /// Problems with the files. If there are none, the error names the options of the command line that help.
 pub fn load_dataset(id: &DatasetId, options: &LoadOptions) -> Result<Dataset> {
     datasets::load(id, options).map_err(|error| match error {
-        DatasetError::NotAtHand { dataset, .. } => anyhow::anyhow!(
+        DatasetError::Unavailable { dataset, .. } => anyhow::anyhow!(
             "no files of {dataset}; name their folder with `--data-dir DIR`, or let the program download them: `cargo run \
              -p experiments --features hub -- …`"
         ),
@@ -106,10 +106,10 @@ impl DataSpec {
         match data_dir.map(|dir| subfolder(id, dir, several)) {
             Some(data_dir) if several && !data_dir.is_dir() => {
                 // The data set may be embedded, or in a place where it is found without `--data-dir`.
-                load_dataset(id, &LoadOptions { data_dir: None, input })
+                load_dataset(id, &LoadOptions::default().input(input))
                     .with_context(|| format!("there is no folder {}", data_dir.display()))
             }
-            data_dir => load_dataset(id, &LoadOptions { data_dir, input }),
+            data_dir => load_dataset(id, &LoadOptions::default().data_dir(data_dir).input(input)),
         }
     }
 

@@ -112,13 +112,7 @@ impl Run {
 
     /// The options of training.
     pub fn fit_config(&self) -> FitConfig {
-        FitConfig {
-            length: self.length,
-            seed: self.seed,
-            lr: self.lr,
-            schedule: self.schedule,
-            optimizer: self.optimizer.clone(),
-        }
+        FitConfig::new(self.length, self.lr).seed(self.seed).schedule(self.schedule).optimizer(self.optimizer.clone())
     }
 
     /// The number of optimiser updates.

@@ -8,7 +8,7 @@ use datasets::Order;
 use layers::Layer;
 use models::Classifier;
 use records::{EpochPoint, Outcome, Record, Status, SuiteInfo, Timings, finite, hex_bits};
-use training::{Diverged, Event, Parameters, fit};
+use training::{Diverged, Event, Loss, Parameters, fit};
 
 use crate::{
     machine,
@@ -103,7 +103,7 @@ fn fit_network(
     };
     let (start, mut validating) = (Instant::now(), Duration::ZERO);
     let mut curve = Vec::new();
-    let fitted = fit(model, parameters, batches, &run.fit_config(), |event| {
+    let fitted = fit(model, parameters, batches, &Loss::default(), &run.fit_config(), |event| {
         match event {
             Event::Step { loss, .. } => on_step(loss),
             Event::Epoch(report) if is_point(report.epoch, run.epochs()) => {
@@ -117,7 +117,7 @@ fn fit_network(
                     val_loss: validation.and_then(|validation| finite(validation.loss)),
                 });
             }
-            Event::Epoch(_) => {}
+            _ => {}
         }
         Ok(())
     })?;

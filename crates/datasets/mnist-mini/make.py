@@ -3,8 +3,8 @@
 
     python3 make.py FOLDER     # FOLDER holds the four official files, unpacked
 
-Writes four gzipped IDX files beside this script: the first 10,000 training and the first 2,000 test images. The
-official files are checked first, and the same files always give the same content (no name, no time in the gzip header).
+Writes four gzipped IDX files to the folder of this script: the first 10,000 training and the first 2,000 test images.
+The official files are checked first. The output is reproducible: the gzip header holds no name and no time.
 """
 
 import gzip

@@ -1,57 +1,15 @@
 use candle_core::{Device, Result, Tensor, bail};
 
-use crate::{Images, Order};
-
-/// Mean and standard deviation of each channel, over pixels as numbers from 0 to 1. Take them from the training images
-/// and use them for all.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Standardization {
-    pub mean: Vec<f32>,
-    /// The population's; 1 where a channel is constant.
-    pub std: Vec<f32>,
-}
-
-impl Standardization {
-    /// The statistics of `images`, exact (from counts of the 256 values) and thus the same in whatever order they lie.
-    pub fn of(images: &Images) -> Self {
-        let [channels, height, width] = images.shape;
-        let mut counts = vec![[0u64; 256]; channels];
-        for (index, plane) in images.pixels.chunks_exact(height * width).enumerate() {
-            let counts = &mut counts[index % channels];
-            plane.iter().for_each(|&value| counts[usize::from(value)] += 1);
-        }
-        let (mean, std) = counts
-            .iter()
-            .map(|counts| {
-                let total = counts.iter().sum::<u64>().max(1) as f64;
-                let average = |of: &dyn Fn(f64) -> f64| {
-                    let weighted =
-                        counts.iter().enumerate().map(|(value, &count)| count as f64 * of(value as f64 / 255.));
-                    weighted.sum::<f64>() / total
-                };
-                let mean = average(&|value| value);
-                let std = average(&|value| (value - mean).powi(2)).sqrt();
-                // Not by the deviation: where the mean is rounded it is not exactly 0.
-                let constant = counts.iter().filter(|&&count| count > 0).count() <= 1;
-                (mean as f32, if constant { 1. } else { std as f32 })
-            })
-            .unzip();
-        Self { mean, std }
-    }
-
-    /// For each channel what each of the 256 values becomes.
-    fn tables(&self) -> Vec<[f32; 256]> {
-        let table = |(mean, std)| std::array::from_fn(|value| (value as f32 / 255. - mean) / std);
-        self.mean.iter().zip(&self.std).map(table).collect()
-    }
-}
+use crate::{images::Images, order::Order, standardization::Standardization};
 
 impl Images {
-    /// All images once, in batches: `(images (n, C, H, W) f32, labels (n) u32)`, pixels standardised. The last batch
-    /// holds what is left over.
+    /// Iterates over all images once, in batches of standardised pixels. The last batch may be smaller.
+    ///
+    /// # Shapes
+    /// Each item holds the images (N, C, H, W) of f32 and the labels (N) of u32.
     ///
     /// # Errors
-    /// Each item is an error where `batch_size` is 0 or the statistics are not of as many channels as the images have.
+    /// All items are errors if `batch_size` is 0 or the statistics have another number of channels than the images.
     pub fn batches(
         &self,
         batch_size: usize,
@@ -63,17 +21,18 @@ impl Images {
         let size = batch_size.max(1);
         (0..indices.len().div_ceil(size)).map(move |batch| {
             if batch_size == 0 {
-                bail!("a batch size of 0 gives no batches: it is 1 or more")
+                bail!("a batch size of 0 is impossible; it must be at least 1")
             }
             let rest = &indices[batch * size..];
             self.assemble(&rest[..size.min(rest.len())], &tables, &device)
         })
     }
 
+    /// Builds the batch of the images at `indices`.
     fn assemble(&self, indices: &[usize], tables: &[[f32; 256]], device: &Device) -> Result<(Tensor, Tensor)> {
         let [channels, height, width] = self.shape;
         if tables.len() != channels {
-            bail!("statistics of {} channels cannot standardise images of {channels}", tables.len())
+            bail!("statistics of {} channels cannot standardise images of {channels} channels", tables.len())
         }
         let mut values = Vec::with_capacity(indices.len() * self.image_size());
         for &index in indices {
@@ -94,7 +53,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// `count` images whose labels are their indices.
+    /// Returns `count` images whose labels are their indices.
     fn numbered(shape: [usize; 3], count: usize) -> Images {
         let size = shape.iter().product::<usize>();
         let pixels = (0..count * size).map(|index| (index * 7 % 256) as u8).collect();
@@ -105,20 +64,6 @@ mod tests {
         let standardization = Standardization::of(images);
         let batches = images.batches(batch_size, order, &standardization, &Device::Cpu);
         batches.map(|batch| batch.unwrap().1.to_vec1().unwrap()).collect()
-    }
-
-    #[test]
-    fn statistics_are_those_of_the_pixels_of_each_channel() {
-        let images = Images::new([2, 1, 2], vec![0, 255, 51, 51, 0, 255, 51, 51], vec![0, 1]).unwrap();
-        let standardization = Standardization::of(&images);
-        assert_eq!(standardization.mean, [0.5, 0.2]);
-        assert_eq!(standardization.std, [0.5, 1.0]); // the second channel is constant
-    }
-
-    #[test]
-    fn a_channel_is_constant_also_where_its_mean_is_rounded() {
-        let images = Images::new([1, 28, 28], vec![29; 3 * 28 * 28], vec![0; 3]).unwrap();
-        assert_eq!(Standardization::of(&images), Standardization { mean: vec![29. / 255.], std: vec![1.] });
     }
 
     #[test]

@@ -1,44 +1,51 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{DatasetError, Images, Object, scatter::scatter};
+use crate::{error::DatasetError, images::Images, placed::Placed, scatter::scatter};
 
-/// What images are made into before anything sees them.
+/// The square canvas that images are placed on before training, to vary the size and the place of what they show.
+///
+/// In a configuration file: `{ kind = "scattered", size = 64, clutter = 8 }`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Canvas {
-    /// Each resized to `size`×`size`; see [`Images::resized`].
-    Resized { size: usize },
-    /// Each as it is, in the middle of a `size`×`size` canvas of background; see [`Images::centred`].
-    Centred { size: usize },
-    /// Each as it is, at a random place of a `size`×`size` canvas, wholly on it, among `clutter` pieces of other images: a
-    /// form of the cluttered translated MNIST of Mnih et al. (2014).
+    /// Resizes each image to `size`×`size`; see [`Images::resized`].
+    Resized {
+        /// The height and width of the canvas.
+        size: usize,
+    },
+    /// Places each image in the middle of a `size`×`size` canvas of background; see [`Images::centred`].
+    Centred {
+        /// The height and width of the canvas.
+        size: usize,
+    },
+    /// Places each image at a random position of a `size`×`size` canvas, among patches of other images: a variant of
+    /// the cluttered translated MNIST of Mnih et al. (2014).
     ///
-    /// A piece is a square of 8×8 pixels around a pixel of ink of an image of another class. It lies anywhere but on the
-    /// object's box, so the object's pixels stay what they were; pieces may lie on each other, the brighter pixel wins.
-    Scattered { size: usize, clutter: usize },
-}
-
-/// Images on their canvases.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Placed {
-    pub images: Images,
-    /// Where each image's object is on its canvas; none where images are resized.
-    pub objects: Option<Vec<Object>>,
+    /// A patch has 8×8 pixels around a bright pixel of an image of another class. It may lie anywhere but on the
+    /// object's bounding box, so the object's pixels do not change. Where patches overlap, the brighter pixel wins.
+    Scattered {
+        /// The height and width of the canvas.
+        size: usize,
+        /// The number of patches.
+        clutter: usize,
+    },
 }
 
 impl Canvas {
-    /// The canvas' height and width.
+    /// Returns the height and width of the canvas.
     pub fn size(self) -> usize {
         let (Canvas::Resized { size } | Canvas::Centred { size } | Canvas::Scattered { size, .. }) = self;
         size
     }
 
-    /// Sets `images` on canvases. What is random depends on `seed`, the image's index and the other images alone: give
-    /// each split a seed of its own.
+    /// Places each of `images` on a canvas. Random positions depend only on `seed`, the index of the image and the
+    /// other images, so the splits of a data set need different seeds.
     ///
     /// # Errors
-    /// [`DatasetError::SenselessCanvas`] where an image, or clutter beside it, does not fit, where more than 256 pieces are
-    /// asked for, and where clutter is asked for and all images are of one class.
+    /// [`DatasetError::InvalidCanvas`] for images or clutter that do not fit the canvas, for more than 256 patches, and
+    /// for clutter with images of one class only.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use datasets::{Canvas, DatasetId, LoadOptions, load};
@@ -61,19 +68,10 @@ impl Canvas {
     }
 }
 
-impl Placed {
-    /// Each image with its first pixel at its corner (y, x).
-    pub(crate) fn at(images: &Images, size: usize, corners: &[[usize; 2]]) -> Result<Self, DatasetError> {
-        let object =
-            |(index, corner): (usize, &[usize; 2])| Object::of(images.image(index), images.shape, *corner, size);
-        let objects = corners.iter().enumerate().map(object).collect();
-        Ok(Self { images: images.at(size, corners)?, objects: Some(objects) })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::object::Object;
 
     #[test]
     fn a_canvas_reads_as_a_table_with_its_kind() {

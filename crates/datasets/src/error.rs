@@ -1,99 +1,268 @@
 use std::{io, path::PathBuf};
 
-/// What can be wrong with a data set: every message names the file, or says what is possible. The operating system's or
-/// a decoder's own words are the [`source`](std::error::Error::source).
+/// An error in a data set or in a request to it. Each message names the file, or says what is possible. The words of
+/// the operating system or of a decoder are the [`source`](std::error::Error::source).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatasetError {
-    /// Neither a known name nor a folder.
+    /// A text that is neither the name of a data set nor the path of a folder.
     #[error(
-        "unknown data set `{given}`: it is one of {known}, or the path of a folder with train/CLASS/* and test/CLASS/*"
+        "unknown data set `{given}`; possible are {known}, or the path of a folder with train/CLASS/* and test/CLASS/*"
     )]
-    UnknownDataset { given: String, known: String },
+    UnknownDataset {
+        /// The text.
+        given: String,
+        /// The names of the data sets, separated by commas.
+        known: String,
+    },
 
-    /// A data set that is not embedded, and no folder to read it from.
-    #[error("{dataset} is not at hand: {advice}")]
-    NotAtHand { dataset: String, advice: String },
+    /// A data set whose files are neither embedded nor found.
+    #[error("the files of {dataset} are unavailable: {advice}")]
+    Unavailable {
+        /// The name of the data set.
+        dataset: String,
+        /// The ways to make the files available to this crate.
+        advice: String,
+    },
 
-    /// A file or folder that the data set needs does not exist.
+    /// A file or folder that does not exist.
     #[error("{} is missing ({expected})", path.display())]
-    Missing { path: PathBuf, expected: String },
+    Missing {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the data set needs.
+        expected: String,
+    },
 
-    /// The operating system would not read or write it.
+    /// A file or folder that the operating system does not read or write.
     #[error("{}: can't be read or written", path.display())]
-    Io { path: PathBuf, source: io::Error },
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
+    },
 
+    /// A gzip stream that ends early.
     #[error("{}: the gzip stream ends early; the file is truncated, fetch it again", path.display())]
-    TruncatedGzip { path: PathBuf },
+    TruncatedGzip {
+        /// The file.
+        path: PathBuf,
+    },
 
+    /// A gzip stream that cannot be unpacked.
     #[error("{}: the gzip stream is damaged; fetch the file again", path.display())]
-    DamagedGzip { path: PathBuf, source: io::Error },
+    DamagedGzip {
+        /// The file.
+        path: PathBuf,
+        /// The error of the decoder.
+        source: io::Error,
+    },
 
-    /// The first four bytes are not those of this kind of IDX file.
+    /// A file whose first four bytes are not those of the expected kind of IDX file.
     #[error("{}: magic number {found:#010x}, expected {expected:#010x} ({kind})", path.display())]
-    WrongMagic { path: PathBuf, found: u32, expected: u32, kind: &'static str },
+    WrongMagic {
+        /// The file.
+        path: PathBuf,
+        /// The magic number of the file.
+        found: u32,
+        /// The magic number of the expected kind.
+        expected: u32,
+        /// The expected kind.
+        kind: &'static str,
+    },
 
+    /// A file that ends within its header.
     #[error("{}: ends after {held} bytes (unpacked), within its header of {header}", path.display())]
-    TruncatedHeader { path: PathBuf, header: u64, held: u64 },
+    TruncatedHeader {
+        /// The file.
+        path: PathBuf,
+        /// The size of the header.
+        header: u64,
+        /// The unpacked size of the file.
+        held: u64,
+    },
 
-    /// The file holds fewer or more bytes than its header promises. Both numbers count the header.
+    /// A file with fewer or more bytes than its header promises.
     #[error("{}: should be {promised} bytes (unpacked), is {}{held}", path.display(), if held > promised { "at least " } else { "" })]
-    WrongSize { path: PathBuf, promised: u64, held: u64 },
+    WrongSize {
+        /// The file.
+        path: PathBuf,
+        /// The unpacked size according to the header, which is included.
+        promised: u64,
+        /// The unpacked size, as far as the file was read.
+        held: u64,
+    },
 
-    /// More than any of these data sets holds: refused before anything is allocated.
+    /// A file larger than any of a known data set. It is refused before memory is allocated.
     #[error("{}: {bytes} bytes are more than the {limit} a data file may hold", path.display())]
-    TooLarge { path: PathBuf, bytes: u64, limit: u64 },
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The size of the file, or that in its header.
+        bytes: u64,
+        /// The largest size.
+        limit: u64,
+    },
 
     /// A CIFAR file that does not consist of whole records.
     #[error("{}: {bytes} bytes are not 1 to 10000 records of {record} bytes (a label and an image); is the file whole, and the binary version?", path.display())]
-    NotWholeRecords { path: PathBuf, bytes: u64, record: usize },
+    NotWholeRecords {
+        /// The file.
+        path: PathBuf,
+        /// The unpacked size, as far as the file was read.
+        bytes: u64,
+        /// The size of a record.
+        record: usize,
+    },
 
+    /// A label beyond the classes of the data set.
     #[error("{}: label {label} of image {index} is out of range, there are {classes} classes (0 to {})", path.display(), classes - 1)]
-    LabelOutOfRange { path: PathBuf, index: usize, label: u32, classes: usize },
+    LabelOutOfRange {
+        /// The file.
+        path: PathBuf,
+        /// The index of the image.
+        index: usize,
+        /// Its label.
+        label: u32,
+        /// The number of classes.
+        classes: usize,
+    },
 
+    /// A file of images and one of labels whose lengths differ.
     #[error("{} holds {images} images, but {} {labels} labels", images_path.display(), labels_path.display())]
-    CountMismatch { images_path: PathBuf, images: usize, labels_path: PathBuf, labels: usize },
+    CountMismatch {
+        /// The file of images.
+        images_path: PathBuf,
+        /// The number of images.
+        images: usize,
+        /// The file of labels.
+        labels_path: PathBuf,
+        /// The number of labels.
+        labels: usize,
+    },
 
+    /// Images without pixels, or test images of another size than the training images.
     #[error("{}: images of {height}x{width} pixels, expected {expected}", path.display())]
-    WrongImageSize { path: PathBuf, height: usize, width: usize, expected: String },
+    WrongImageSize {
+        /// The file.
+        path: PathBuf,
+        /// The height in the file.
+        height: usize,
+        /// The width in the file.
+        width: usize,
+        /// The expected size.
+        expected: String,
+    },
 
+    /// A file or split without images.
     #[error("{}: no images at all", path.display())]
-    NoImages { path: PathBuf },
+    NoImages {
+        /// The file, or the folder of the split.
+        path: PathBuf,
+    },
 
-    #[error("{}: the class folder holds no images", path.display())]
-    EmptyClass { path: PathBuf },
+    /// A class folder without images.
+    #[error("{}: the class folder holds no images (files whose names end in .png, .jpg or .jpeg)", path.display())]
+    EmptyClass {
+        /// The class folder.
+        path: PathBuf,
+    },
 
-    /// A class folder of `test/` that `train/` lacks: nothing could have learnt it.
+    /// A class of `test/` that `train/` lacks, so that no model could learn it.
     #[error("{}: no such class in train/, which has {known}", path.display())]
-    UnknownClass { path: PathBuf, known: String },
+    UnknownClass {
+        /// The class folder.
+        path: PathBuf,
+        /// The classes of `train/`, separated by commas.
+        known: String,
+    },
 
-    /// Two such names could look the same, and be taken for one class.
+    /// A class folder whose name is not UTF-8. Two such names could look the same.
     #[error("{}: the name of a class folder must be UTF-8", path.display())]
-    NotUtf8 { path: PathBuf },
+    NotUtf8 {
+        /// The class folder.
+        path: PathBuf,
+    },
 
-    /// A file beside the class folders, or something else than a file among the images.
-    #[error("{}: expected {expected} here (only hidden files are passed over)", path.display())]
-    Unexpected { path: PathBuf, expected: &'static str },
+    /// A file among the class folders, or a folder or special file among the images.
+    #[error("{}: expected {expected}", path.display())]
+    Unexpected {
+        /// The file or folder.
+        path: PathBuf,
+        /// What may be at its place.
+        expected: &'static str,
+    },
 
+    /// A file with the extension of an image that is not a readable PNG or JPEG image.
     #[error("{}: not a readable PNG or JPEG image", path.display())]
-    Undecodable { path: PathBuf, source: image::ImageError },
+    Undecodable {
+        /// The file.
+        path: PathBuf,
+        /// The error of the decoder.
+        source: image::ImageError,
+    },
 
+    /// A shape that the images of a folder cannot be resized to.
     #[error(
         "images cannot be resized to {channels}x{height}x{width}: channels are 1 or 3, height and width 1 to {limit}"
     )]
-    SenselessInput { channels: usize, height: usize, width: usize, limit: usize },
+    InvalidInput {
+        /// The number of channels.
+        channels: usize,
+        /// The height.
+        height: usize,
+        /// The width.
+        width: usize,
+        /// The largest height and width.
+        limit: usize,
+    },
 
-    /// A canvas too small for what goes on it, or too large for anybody's memory.
-    #[error("images of {height}x{width} do not go on a canvas of {canvas}x{canvas}: {reason}")]
-    SenselessCanvas { canvas: usize, height: usize, width: usize, reason: String },
+    /// A canvas that is too small for its images or clutter, or too large for the memory.
+    #[error("images of {height}x{width} do not fit a canvas of {canvas}x{canvas}: {reason}")]
+    InvalidCanvas {
+        /// The height and width of the canvas.
+        canvas: usize,
+        /// The height of the images.
+        height: usize,
+        /// The width of the images.
+        width: usize,
+        /// The problem, and what is possible.
+        reason: String,
+    },
 
-    #[error("{shape:?} images and {labels} labels do not fit {pixels} pixels")]
-    Inconsistent { shape: [usize; 3], labels: usize, pixels: usize },
+    /// Pixels that are not as many images as there are labels.
+    #[error("{pixels} pixels are not {labels} images of {shape:?}, one for each label")]
+    Inconsistent {
+        /// The shape of an image: channels, height, width.
+        shape: [usize; 3],
+        /// The number of labels.
+        labels: usize,
+        /// The number of pixel values.
+        pixels: usize,
+    },
 
+    /// A number of images that a split or subset cannot have.
     #[error("{requested} images cannot be {purpose} out of {available}: possible are {least} to {most}")]
-    SenselessSize { purpose: &'static str, requested: usize, available: usize, least: usize, most: usize },
+    InvalidCount {
+        /// The purpose: "held out" or "taken".
+        purpose: &'static str,
+        /// The requested number.
+        requested: usize,
+        /// The number of images.
+        available: usize,
+        /// The smallest possible number.
+        least: usize,
+        /// The largest possible number.
+        most: usize,
+    },
 
-    /// The download failed, or what came was not what the data set should be.
-    #[error("{dataset} could not be had from the Hugging Face hub: {reason}")]
-    Hub { dataset: String, reason: String },
+    /// A download that failed or that does not hold the expected data.
+    #[error("{dataset} could not be downloaded from the Hugging Face hub: {reason}")]
+    Hub {
+        /// The name of the data set.
+        dataset: String,
+        /// The problem.
+        reason: String,
+    },
 }

@@ -1,4 +1,4 @@
-//! Image folders: `train/CLASS/*` and `test/CLASS/*`.
+//! Reads image folders: `train/CLASS/*` and `test/CLASS/*`.
 
 use std::{
     fs,
@@ -7,50 +7,64 @@ use std::{
 };
 
 use image::{
-    DynamicImage, ImageReader, Limits,
+    DynamicImage, ImageFormat, ImageReader, Limits,
     imageops::{FilterType, resize},
 };
 use sha2::{Digest, Sha256};
 
-use crate::{
-    Dataset, DatasetError, Images, SourceFile,
-    source::{LARGEST, hex},
-};
+use crate::{checksum::FileChecksum, dataset::Dataset, error::DatasetError, images::Images, raw_file::MAX_FILE_BYTES};
 
-/// Of the input's sides, so that a slip of the finger does not fill the memory.
-const LONGEST_SIDE: usize = 4096;
+/// The largest height and width of the input, so that a typo does not exhaust the memory.
+const MAX_SIDE: usize = 4096;
 
-/// Reads `root`, every image resized to `shape` (channels, height, width).
-pub(crate) fn read(root: &Path, shape: [usize; 3]) -> Result<Dataset, DatasetError> {
+/// Reads `root` and resizes every image to `shape` (channels, height, width).
+pub fn read(root: &Path, shape: [usize; 3]) -> Result<Dataset, DatasetError> {
     let [channels, height, width] = shape;
-    let sides = 1..=LONGEST_SIDE;
+    let sides = 1..=MAX_SIDE;
     if ![1, 3].contains(&channels) || !sides.contains(&height) || !sides.contains(&width) {
-        return Err(DatasetError::SenselessInput { channels, height, width, limit: LONGEST_SIDE });
+        return Err(DatasetError::InvalidInput { channels, height, width, limit: MAX_SIDE });
     }
     let (train_folder, test_folder) = (root.join("train"), root.join("test"));
     let classes: Vec<String> = class_folders(&train_folder)?.into_iter().map(|entry| entry.name).collect();
-    // Looked at before the training images are decoded, which can take long.
+    // Checked before the training images are decoded, which can take long.
     class_folders(&test_folder)?;
-    let (train, train_file) = read_split(&train_folder, &classes, shape)?;
-    let (test, test_file) = read_split(&test_folder, &classes, shape)?;
-    Ok(Dataset { name: root.display().to_string(), classes, train, test, files: vec![train_file, test_file] })
+    let train = read_split(&train_folder, &classes, shape)?;
+    let test = read_split(&test_folder, &classes, shape)?;
+    Ok(Dataset {
+        name: root.display().to_string(),
+        classes,
+        train: train.images,
+        test: test.images,
+        files: vec![train.checksum, test.checksum],
+        skipped_files: train.skipped_files + test.skipped_files,
+    })
 }
 
+/// A file or folder in a folder.
 struct Entry {
     name: String,
     path: PathBuf,
 }
 
-/// What lies in `folder` and is not hidden, sorted by name.
+impl Entry {
+    fn is_hidden(&self) -> bool {
+        self.name.starts_with('.')
+    }
+
+    /// Returns whether the name has the extension of any image format, including those that are not supported: an image
+    /// of such a format must be an error rather than silently missing.
+    fn is_image(&self) -> bool {
+        ImageFormat::from_path(&self.path).is_ok()
+    }
+}
+
+/// Returns the content of `folder`, sorted by name.
 fn entries(folder: &Path) -> Result<Vec<Entry>, DatasetError> {
     let failed = |source| DatasetError::Io { path: folder.into(), source };
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') {
-            entries.push(Entry { name, path: entry.path() });
-        }
+        entries.push(Entry { name: entry.file_name().to_string_lossy().into_owned(), path: entry.path() });
     }
     entries.sort_by(|left, right| (&left.name, &left.path).cmp(&(&right.name, &right.path)));
     Ok(entries)
@@ -61,9 +75,11 @@ fn class_folders(split: &Path) -> Result<Vec<Entry>, DatasetError> {
         let expected = "an image folder has train/CLASS/* and test/CLASS/*".into();
         return Err(DatasetError::Missing { path: split.into(), expected });
     }
-    let entries = entries(split)?;
+    let mut entries = entries(split)?;
+    entries.retain(|entry| !entry.is_hidden());
     if let Some(stray) = entries.iter().find(|entry| !entry.path.is_dir()) {
-        return Err(DatasetError::Unexpected { path: stray.path.clone(), expected: "a folder for each class" });
+        let expected = "a folder for each class here, and no files but hidden ones";
+        return Err(DatasetError::Unexpected { path: stray.path.clone(), expected });
     }
     if let Some(odd) = entries.iter().find(|entry| entry.path.file_name().is_some_and(|name| name.to_str().is_none())) {
         return Err(DatasetError::NotUtf8 { path: odd.path.clone() });
@@ -74,43 +90,58 @@ fn class_folders(split: &Path) -> Result<Vec<Entry>, DatasetError> {
     Ok(entries)
 }
 
-fn read_split(split: &Path, classes: &[String], shape: [usize; 3]) -> Result<(Images, SourceFile), DatasetError> {
+/// The images of `train/` or `test/`.
+struct Split {
+    images: Images,
+    checksum: FileChecksum,
+    skipped_files: usize,
+}
+
+fn read_split(split: &Path, classes: &[String], shape: [usize; 3]) -> Result<Split, DatasetError> {
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-    let (mut sum, mut total) = (Sha256::new(), 0);
+    let (mut hash, mut total, mut skipped_files) = (Sha256::new(), 0, 0);
     for class in class_folders(split)? {
         let Some(label) = classes.iter().position(|name| *name == class.name) else {
             return Err(DatasetError::UnknownClass { path: class.path, known: classes.join(", ") });
         };
-        let files = entries(&class.path)?;
-        if files.is_empty() {
-            return Err(DatasetError::EmptyClass { path: class.path });
-        }
-        for file in files {
-            let failed = |source| DatasetError::Io { path: file.path.clone(), source };
-            let metadata = fs::metadata(&file.path).map_err(failed)?;
-            if !metadata.is_file() {
-                return Err(DatasetError::Unexpected { path: file.path, expected: "an image" });
+        let images_before = labels.len();
+        for file in entries(&class.path)? {
+            if file.is_hidden() || !file.path.is_dir() && !file.is_image() {
+                skipped_files += 1;
+                continue;
             }
-            if metadata.len() > LARGEST {
-                return Err(DatasetError::TooLarge { path: file.path, bytes: metadata.len(), limit: LARGEST });
-            }
-            let bytes = fs::read(&file.path).map_err(failed)?;
-            sum.update(format!("{}/{}\0", class.name, file.name));
-            sum.update((bytes.len() as u64).to_le_bytes());
-            sum.update(&bytes);
+            let bytes = read_file(&file.path)?;
+            hash.update(format!("{}/{}\0", class.name, file.name));
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(&bytes);
             total += bytes.len() as u64;
             let image = decode(bytes).map_err(|source| DatasetError::Undecodable { path: file.path, source })?;
             append_resized(&image, shape, &mut pixels);
             labels.push(label as u32);
         }
+        if labels.len() == images_before {
+            return Err(DatasetError::EmptyClass { path: class.path });
+        }
     }
-    let file = SourceFile { path: split.into(), sha256: hex(sum), bytes: total };
-    Ok((Images::new(shape, pixels, labels)?, file))
+    let checksum = FileChecksum { path: split.into(), sha256: hex::encode(hash.finalize()), bytes: total };
+    Ok(Split { images: Images::new(shape, pixels, labels)?, checksum, skipped_files })
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, DatasetError> {
+    let failed = |source| DatasetError::Io { path: path.into(), source };
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(DatasetError::Unexpected { path: path.into(), expected: "an image here, not a folder or device" });
+    }
+    if metadata.len() > MAX_FILE_BYTES {
+        return Err(DatasetError::TooLarge { path: path.into(), bytes: metadata.len(), limit: MAX_FILE_BYTES });
+    }
+    fs::read(path).map_err(failed)
 }
 
 fn decode(bytes: Vec<u8>) -> image::ImageResult<DynamicImage> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    // A header that promises more is refused before anything is allocated.
+    // A header that promises more is refused before memory is allocated.
     let mut limits = Limits::default();
     limits.max_image_width = Some(1 << 15);
     limits.max_image_height = Some(1 << 15);
@@ -119,8 +150,8 @@ fn decode(bytes: Vec<u8>) -> image::ImageResult<DynamicImage> {
     reader.decode()
 }
 
-/// Appends the image's values in the order (channel, row, column). The colours are converted first, so that the filter
-/// never sees an alpha channel.
+/// Appends the resized image in the order (channel, row, column). The colours are converted first, so that the filter
+/// does not see an alpha channel.
 fn append_resized(image: &DynamicImage, [channels, height, width]: [usize; 3], pixels: &mut Vec<u8>) {
     let (height, width) = (height as u32, width as u32);
     if channels == 1 {

@@ -2,13 +2,13 @@ use std::path::Path;
 
 use image::{ImageError, ImageFormat, Rgb, RgbImage};
 
-use crate::{DatasetError, Images};
+use crate::{error::DatasetError, images::Images};
 
-/// Pixels between two images, and around them.
+/// The number of white pixels between images and around them.
 const GAP: usize = 2;
 
-/// Lays the first `per_class` images of each of the classes `0..classes` out on white, a row per class. One channel is
-/// drawn as grey, three as red, green, blue; of any other number the first is drawn.
+/// Draws the first `per_class` images of each of the classes `0..classes` on white, one row per class. Images of three
+/// channels are drawn in colour, others in the grey of their first channel.
 ///
 /// ```
 /// # use datasets::{Images, grid};
@@ -36,10 +36,10 @@ pub fn grid(images: &Images, classes: usize, per_class: usize) -> RgbImage {
     grid
 }
 
-/// Writes [`grid`] to `path` as PNG.
+/// Writes the picture of [`grid`] to `path` as PNG.
 ///
 /// # Errors
-/// [`DatasetError::Io`] where the file cannot be written.
+/// [`DatasetError::Io`] if the file cannot be written.
 pub fn save_grid(images: &Images, classes: usize, per_class: usize, path: &Path) -> Result<(), DatasetError> {
     grid(images, classes, per_class).save_with_format(path, ImageFormat::Png).map_err(|error| {
         let source = match error {

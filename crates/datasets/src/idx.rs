@@ -1,22 +1,26 @@
-//! The IDX format of the MNIST family: a big-endian header (magic number, number of items, sizes), then the bytes.
+//! Reads the IDX format of the MNIST family: a big-endian header (magic number, number of items, sizes), then the
+//! bytes.
 
 use std::path::Path;
 
 use crate::{
-    DatasetError, Images,
     dataset::Splits,
-    source::{LARGEST, Reader, Source},
+    error::DatasetError,
+    images::Images,
+    raw_file::{MAX_FILE_BYTES, RawFile, Reader},
 };
 
+/// The magic number of each kind of file, and its meaning.
 const LABELS: (u32, &str) = (0x0801, "IDX, bytes, one axis: labels");
 const IMAGES: (u32, &str) = (0x0803, "IDX, bytes, three axes: images");
 
-/// Reads training and test split from `folder`, under the official names or with a dot before `idx`.
-pub(crate) fn read_folder(folder: &Path, classes: usize) -> Result<Splits, DatasetError> {
+/// Reads the training and test split from `folder`. The files have the official names, or those with a dot before
+/// `idx`.
+pub fn read_folder(folder: &Path, classes: usize) -> Result<Splits, DatasetError> {
     let find = |split: &str, kind: &str, axes: u8| {
         let dashed = format!("{split}-{kind}-idx{axes}-ubyte");
         let dotted = format!("{split}-{kind}.idx{axes}-ubyte");
-        Source::find(folder, &[&dashed, &dotted])
+        RawFile::find(folder, &[&dashed, &dotted])
     };
     read_splits(
         [find("train", "images", 3)?, find("train", "labels", 1)?],
@@ -25,11 +29,11 @@ pub(crate) fn read_folder(folder: &Path, classes: usize) -> Result<Splits, Datas
     )
 }
 
-/// The sample that is compiled in: see `mnist-mini/README.md`.
-pub(crate) fn read_embedded() -> Result<Splits, DatasetError> {
+/// Reads the embedded sample; see `mnist-mini/README.md`.
+pub fn read_embedded() -> Result<Splits, DatasetError> {
     macro_rules! embedded {
         ($name:literal) => {
-            Source::embedded($name, include_bytes!(concat!("../", $name)))
+            RawFile::embedded($name, include_bytes!(concat!("../", $name)))
         };
     }
     read_splits(
@@ -39,23 +43,23 @@ pub(crate) fn read_embedded() -> Result<Splits, DatasetError> {
     )
 }
 
-/// Each split as its images and its labels.
-fn read_splits(train_sources: [Source; 2], test_sources: [Source; 2], classes: usize) -> Result<Splits, DatasetError> {
-    let train = read_split(&train_sources, classes)?;
-    let test = read_split(&test_sources, classes)?;
+/// Reads both splits from their files of images and labels.
+fn read_splits(train_files: [RawFile; 2], test_files: [RawFile; 2], classes: usize) -> Result<Splits, DatasetError> {
+    let train = read_split(&train_files, classes)?;
+    let test = read_split(&test_files, classes)?;
     if train.shape != test.shape {
         return Err(DatasetError::WrongImageSize {
-            path: test_sources[0].path.clone(),
+            path: test_files[0].path.clone(),
             height: test.shape[1],
             width: test.shape[2],
             expected: format!("the training images' {}x{}", train.shape[1], train.shape[2]),
         });
     }
-    let files = train_sources.iter().chain(&test_sources).map(Source::file).collect();
-    Ok((train, test, files))
+    let files = train_files.iter().chain(&test_files).map(RawFile::checksum).collect();
+    Ok(Splits { train, test, files })
 }
 
-fn read_split([images, labels]: &[Source; 2], classes: usize) -> Result<Images, DatasetError> {
+fn read_split([images, labels]: &[RawFile; 2], classes: usize) -> Result<Images, DatasetError> {
     let label_bytes = read_labels(labels)?;
     if let Some(index) = label_bytes.iter().position(|&label| usize::from(label) >= classes) {
         let label = label_bytes[index].into();
@@ -64,7 +68,7 @@ fn read_split([images, labels]: &[Source; 2], classes: usize) -> Result<Images, 
 
     let mut reader = images.reader();
     let [count, height, width] = read_header(images, &mut reader, IMAGES)?;
-    // Before the pixels are read, so that the labels bear out how many there are.
+    // Checked before the pixels are read, since the number of labels confirms that of the header.
     if count != label_bytes.len() {
         return Err(DatasetError::CountMismatch {
             images_path: images.path.clone(),
@@ -84,33 +88,33 @@ fn read_split([images, labels]: &[Source; 2], classes: usize) -> Result<Images, 
     Images::new([1, height, width], pixels, label_bytes.into_iter().map(u32::from).collect())
 }
 
-fn read_labels(source: &Source) -> Result<Vec<u8>, DatasetError> {
-    let mut reader = source.reader();
-    let [count] = read_header(source, &mut reader, LABELS)?;
-    read_body(source, &mut reader, [count])
+fn read_labels(file: &RawFile) -> Result<Vec<u8>, DatasetError> {
+    let mut reader = file.reader();
+    let [count] = read_header(file, &mut reader, LABELS)?;
+    read_body(file, &mut reader, [count])
 }
 
-/// The magic number and a word for each of the `N` axes.
+/// Returns the size of a header in bytes: the magic number and a word for each of the `N` axes.
 const fn header_size<const N: usize>() -> u64 {
     4 + 4 * N as u64
 }
 
-/// The sizes that stand behind the magic number, one for each of the `N` axes.
+/// Reads a header: checks the magic number and returns the size of each of the `N` axes.
 fn read_header<const N: usize>(
-    source: &Source,
+    file: &RawFile,
     reader: &mut Reader,
     (expected, kind): (u32, &'static str),
 ) -> Result<[usize; N], DatasetError> {
     let header = header_size::<N>();
-    let bytes = reader.up_to(header)?;
+    let bytes = reader.read_up_to(header)?;
     let word = |index: usize| Some(u32::from_be_bytes(*bytes.get(4 * index..)?.first_chunk()?));
     if let Some(found) = word(0).filter(|&found| found != expected) {
-        return Err(DatasetError::WrongMagic { path: source.path.clone(), found, expected, kind });
+        return Err(DatasetError::WrongMagic { path: file.path.clone(), found, expected, kind });
     }
     let mut sizes = [0; N];
     for (index, size) in sizes.iter_mut().enumerate() {
         let Some(value) = word(index + 1) else {
-            let (path, held) = (source.path.clone(), bytes.len() as u64);
+            let (path, held) = (file.path.clone(), bytes.len() as u64);
             return Err(DatasetError::TruncatedHeader { path, header, held });
         };
         *size = value as usize;
@@ -118,18 +122,18 @@ fn read_header<const N: usize>(
     Ok(sizes)
 }
 
-/// What follows the header: exactly as many bytes as the sizes say.
-fn read_body<const N: usize>(source: &Source, reader: &mut Reader, sizes: [usize; N]) -> Result<Vec<u8>, DatasetError> {
-    // Saturating: three 32-bit sizes can exceed 64 bits, and any such product is too large anyway.
+/// Reads the bytes after the header, whose number must be exactly the product of the sizes.
+fn read_body<const N: usize>(file: &RawFile, reader: &mut Reader, sizes: [usize; N]) -> Result<Vec<u8>, DatasetError> {
+    // The product of three 32-bit sizes can exceed 64 bits. It is too large anyway, so it may saturate.
     let promised = sizes.iter().fold(1u64, |product, &size| product.saturating_mul(size as u64));
-    if promised > LARGEST {
-        return Err(DatasetError::TooLarge { path: source.path.clone(), bytes: promised, limit: LARGEST });
+    if promised > MAX_FILE_BYTES {
+        return Err(DatasetError::TooLarge { path: file.path.clone(), bytes: promised, limit: MAX_FILE_BYTES });
     }
-    // One byte more, to see a file that is longer than promised (and to have gzip's checksum checked at the end).
-    let bytes = reader.up_to(promised + 1)?;
+    // One more byte shows whether the file is longer than promised, and lets gzip check its checksum at the end.
+    let bytes = reader.read_up_to(promised + 1)?;
     if bytes.len() as u64 != promised {
         let [promised, held] = [promised, bytes.len() as u64].map(|body| header_size::<N>() + body);
-        return Err(DatasetError::WrongSize { path: source.path.clone(), promised, held });
+        return Err(DatasetError::WrongSize { path: file.path.clone(), promised, held });
     }
     Ok(bytes)
 }

@@ -1,21 +1,22 @@
-/// Pixels below it are background: the faint fringe that antialiasing and compression leave does not widen a box.
-const INK: u8 = 26; // a tenth of full brightness
+/// The lowest value of a pixel that belongs to an object: a tenth of full brightness. Antialiasing and compression
+/// leave a faint fringe, which must not widen the box.
+const INK: u8 = 26;
 
-/// Where an image's object, say a digit, is.
+/// The position of the object on an image, such as a digit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
-    /// The tight box around its pixels, `[y0, x0, y1, x1]`, half-open. Where there is no ink at all it is the frame of the
-    /// image that was placed.
+    /// The tight bounding box `[y0, x0, y1, x1]` of the pixels, without row y1 and column x1. If no pixel is bright
+    /// enough, it is the frame of the placed image.
     pub bbox: [usize; 4],
-    /// Its pixels, exactly: the positions `y · width + x`, ascending, at which some channel has a tenth of full brightness
-    /// or more.
+    /// The mask of the object: the positions `y · width + x`, in ascending order, at which any channel has at least a
+    /// tenth of full brightness.
     pub pixels: Vec<u32>,
 }
 
 impl Object {
-    /// The object of an `image` of `shape` (channels, height, width) that lies with its first pixel at `corner` (y, x) of
-    /// a canvas of this width.
-    pub(crate) fn of(image: &[u8], [_, height, width]: [usize; 3], corner: [usize; 2], canvas: usize) -> Self {
+    /// Finds the object of an `image` of `shape` (channels, height, width) whose first pixel lies at `corner` (y, x) of
+    /// a canvas that is `canvas` pixels wide.
+    pub(crate) fn locate(image: &[u8], [_, height, width]: [usize; 3], corner: [usize; 2], canvas: usize) -> Self {
         let mut pixels = Vec::new();
         let [mut top, mut left, mut bottom, mut right] = [usize::MAX, usize::MAX, 0, 0];
         for position in 0..height * width {
@@ -44,18 +45,18 @@ mod tests {
             0, 26, 0, 0, //
             0, 255, 90, 0,
         ];
-        let object = Object::of(&image, [1, 3, 4], [2, 5], 10);
+        let object = Object::locate(&image, [1, 3, 4], [2, 5], 10);
         assert_eq!(object, Object { bbox: [3, 6, 5, 8], pixels: vec![36, 46, 47] });
     }
 
     #[test]
     fn ink_in_any_channel_counts() {
         let image = [0, 0, 200, 0, 0, 0];
-        assert_eq!(Object::of(&image, [3, 1, 2], [0, 0], 2), Object { bbox: [0, 0, 1, 1], pixels: vec![0] });
+        assert_eq!(Object::locate(&image, [3, 1, 2], [0, 0], 2), Object { bbox: [0, 0, 1, 1], pixels: vec![0] });
     }
 
     #[test]
     fn an_image_without_ink_has_its_frame_for_a_box() {
-        assert_eq!(Object::of(&[0; 6], [1, 2, 3], [1, 1], 5), Object { bbox: [1, 1, 3, 4], pixels: vec![] });
+        assert_eq!(Object::locate(&[0; 6], [1, 2, 3], [1, 1], 5), Object { bbox: [1, 1, 3, 4], pixels: vec![] });
     }
 }

@@ -1,22 +1,23 @@
-//! Images made larger or smaller, or set on larger canvases of background.
+//! Resizes images, or places them on larger canvases of background.
 
 use image::{
     GrayImage,
     imageops::{FilterType, resize},
 };
 
-use crate::{DatasetError, Images};
+use crate::{error::DatasetError, images::Images};
 
-/// Of a canvas, so that a slip of the finger does not fill the memory.
-const LARGEST_SIDE: usize = 4096;
-const MOST_BYTES: usize = 8 << 30;
+/// The largest height and width of a canvas, so that a typo does not exhaust the memory.
+const MAX_SIDE: usize = 4096;
+/// The largest size of all canvases of a split.
+const MAX_BYTES: usize = 8 << 30;
 
 impl Images {
-    /// Every image resized to `size`×`size`, with a triangle filter widened to the scale (antialiased bilinear), as image
-    /// folders are.
+    /// Resizes every image to `size`×`size` by antialiased bilinear interpolation (a triangle filter that widens with
+    /// the scale), like the images of folders.
     ///
     /// # Errors
-    /// [`DatasetError::SenselessCanvas`] for a size that is 0 or beyond memory.
+    /// [`DatasetError::InvalidCanvas`] for a size of 0 and for one that exhausts the memory.
     pub fn resized(&self, size: usize) -> Result<Self, DatasetError> {
         self.check_canvas(size)?;
         let [channels, height, width] = self.shape;
@@ -29,12 +30,13 @@ impl Images {
         Self::new([channels, size, size], pixels, self.labels.clone())
     }
 
-    /// Every image as it is on a `size`×`size` canvas of background (0), moved from the centre: image `index` by
-    /// `shift(index)`, pixels down and to the right.
+    /// Places every image on a `size`×`size` canvas of background (0). Image `index` is shifted from the centre by
+    /// `shift(index)`: pixels down, pixels to the right.
     ///
     /// # Errors
-    /// [`DatasetError::SenselessCanvas`] where an image would not lie wholly on its canvas.
+    /// [`DatasetError::InvalidCanvas`] for an image that does not lie entirely on its canvas.
     ///
+    /// # Examples
     /// ```
     /// # use datasets::Images;
     /// let images = Images::new([1, 1, 1], vec![9], vec![0])?;
@@ -49,17 +51,17 @@ impl Images {
         for [down, right] in (0..self.len()).map(shift) {
             let corner = |free: usize, by: isize| (free / 2).checked_add_signed(by).filter(|&corner| corner <= free);
             let (Some(y), Some(x)) = (corner(free_y, down), corner(free_x, right)) else {
-                let reason = format!("moved by {down} down and {right} to the right they would be cut off");
-                return Err(self.senseless(size, reason));
+                let reason = format!("shifted by {down} down and {right} to the right they would be cut off");
+                return Err(self.invalid_canvas(size, reason));
             };
             corners.push([y, x]);
         }
-        self.at(size, &corners)
+        self.place_at(size, &corners)
     }
 
-    /// Every image on a canvas of background, its first pixel at its corner (y, x), all within
+    /// Places every image on a canvas of background, with its first pixel at its corner (y, x), which must lie within
     /// [`free_space`](Self::free_space).
-    pub(crate) fn at(&self, size: usize, corners: &[[usize; 2]]) -> Result<Self, DatasetError> {
+    pub(crate) fn place_at(&self, size: usize, corners: &[[usize; 2]]) -> Result<Self, DatasetError> {
         let [channels, height, width] = self.shape;
         let mut pixels = vec![0; self.len() * channels * size * size];
         let canvases = pixels.chunks_exact_mut(channels * size * size);
@@ -73,31 +75,31 @@ impl Images {
         Self::new([channels, size, size], pixels, self.labels.clone())
     }
 
-    /// How far down and how far to the right an image can lie on a canvas.
+    /// Returns the largest y and x of a corner at which an image lies entirely on its canvas.
     pub(crate) fn free_space(&self, size: usize) -> Result<[usize; 2], DatasetError> {
         self.check_canvas(size)?;
         let [_, height, width] = self.shape;
         match (size.checked_sub(height), size.checked_sub(width)) {
             (Some(down), Some(right)) => Ok([down, right]),
-            _ => Err(self.senseless(size, format!("it must be at least {}", height.max(width)))),
+            _ => Err(self.invalid_canvas(size, format!("it must be at least {}", height.max(width)))),
         }
     }
 
     fn check_canvas(&self, size: usize) -> Result<(), DatasetError> {
-        if !(1..=LARGEST_SIDE).contains(&size) {
-            return Err(self.senseless(size, format!("possible are 1 to {LARGEST_SIDE}")));
+        if !(1..=MAX_SIDE).contains(&size) {
+            return Err(self.invalid_canvas(size, format!("possible sizes are 1 to {MAX_SIDE}")));
         }
         let bytes = (self.len() * self.shape[0]).saturating_mul(size * size);
-        if bytes > MOST_BYTES {
-            let reason = format!("{} of them would take {bytes} bytes, more than {MOST_BYTES}", self.len());
-            return Err(self.senseless(size, reason));
+        if bytes > MAX_BYTES {
+            let reason = format!("{} canvases would take {bytes} bytes, more than {MAX_BYTES}", self.len());
+            return Err(self.invalid_canvas(size, reason));
         }
         Ok(())
     }
 
-    pub(crate) fn senseless(&self, canvas: usize, reason: String) -> DatasetError {
+    pub(crate) fn invalid_canvas(&self, canvas: usize, reason: String) -> DatasetError {
         let [_, height, width] = self.shape;
-        DatasetError::SenselessCanvas { canvas, height, width, reason }
+        DatasetError::InvalidCanvas { canvas, height, width, reason }
     }
 }
 
@@ -120,7 +122,8 @@ mod tests {
 
     #[test]
     fn halving_the_size_weighs_neighbours_by_a_triangle() {
-        // Four columns to two: weights 3, 3, 1 for the columns under and beside each (PIL gives the same).
+        // From four columns to two: the weights are 3, 3 for the columns under a new one and 1 for its neighbour, as in
+        // PIL.
         let image = Images::new([1, 4, 4], [0, 0, 80, 160].repeat(4), vec![0]).unwrap();
         assert_eq!(image.resized(2).unwrap().pixels, [11, 103, 11, 103]);
     }

@@ -1,108 +1,110 @@
+//! Places images at random positions of larger canvases, among clutter.
+
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    DatasetError, Images, Placed,
-    order::{below, stream},
+    error::DatasetError,
+    images::Images,
+    object::Object,
+    placed::Placed,
+    random::{below, stream},
 };
 
-/// The side of a piece of clutter.
-const PIECE: usize = 8;
-/// Of an image, so that a slip of the finger does not take hours.
-const MOST_PIECES: usize = 256;
+/// The height and width of a patch of clutter.
+const PATCH: usize = 8;
+/// The largest number of patches on a canvas, so that a typo does not take hours.
+const MAX_PATCHES: usize = 256;
 
-/// See [`Canvas::Scattered`](crate::Canvas::Scattered).
+/// Implements [`Canvas::Scattered`](crate::Canvas::Scattered).
 pub(crate) fn scatter(images: &Images, size: usize, clutter: usize, seed: u64) -> Result<Placed, DatasetError> {
     let free = images.free_space(size)?;
-    check(images, size, clutter)?;
-    // For each image its own stream, which first gives its corner: this does not change with the clutter.
+    check_clutter(images, size, clutter)?;
+    // Each image has its own stream and draws its corner first, so that corners do not depend on the clutter.
     let mut streams: Vec<ChaCha8Rng> = (0..images.len()).map(|i| stream(b"scattered", seed, i as u64)).collect();
-    let corners: Vec<_> = streams.iter_mut().map(|rng| free.map(|free| draw(free + 1, rng))).collect();
+    let corners: Vec<_> = streams.iter_mut().map(|rng| free.map(|free| below(free + 1, rng))).collect();
     let mut placed = Placed::at(images, size, &corners)?;
     let canvas_size = placed.images.image_size();
     let canvases = placed.images.pixels.chunks_exact_mut(canvas_size).zip(placed.objects.iter().flatten());
     for ((index, (canvas, object)), rng) in canvases.enumerate().zip(&mut streams) {
         for _ in 0..clutter {
-            let (piece, from) = piece(images, images.labels[index], rng);
-            let to = beside(object.bbox, size, rng);
-            lay(piece, images.shape, from, canvas, size, to);
+            let (image, from) = choose_patch(images, images.labels[index], rng);
+            let to = corner_off_box(object.bbox, size, rng);
+            paste_patch(image, images.shape, from, canvas, size, to);
         }
     }
     Ok(placed)
 }
 
-/// Whether there is clutter to be had, and room for it whatever the object and wherever it is.
-fn check(images: &Images, size: usize, clutter: usize) -> Result<(), DatasetError> {
+/// Checks that there is clutter, and room for it wherever an object may lie.
+fn check_clutter(images: &Images, size: usize, clutter: usize) -> Result<(), DatasetError> {
     let [_, height, width] = images.shape;
     if clutter == 0 {
         return Ok(());
     }
-    if height.min(width) < PIECE {
-        let reason = format!("clutter is cut from them in pieces of {PIECE}x{PIECE}");
-        return Err(images.senseless(size, reason));
+    if height.min(width) < PATCH {
+        let reason =
+            format!("clutter is cut from them in patches of {PATCH}x{PATCH}, so they must be at least as large");
+        return Err(images.invalid_canvas(size, reason));
     }
-    if clutter > MOST_PIECES {
-        return Err(images.senseless(size, format!("{clutter} pieces of clutter are more than {MOST_PIECES}")));
+    if clutter > MAX_PATCHES {
+        return Err(images.invalid_canvas(size, format!("{clutter} patches of clutter are more than {MAX_PATCHES}")));
     }
-    // The side on which more is free has at least half.
-    let least = height.max(width).max(height.min(width) + 2 * PIECE - 1);
+    // In the direction with more free space, at least half of it lies on one side of the object.
+    let least = height.max(width).max(height.min(width) + 2 * PATCH - 1);
     if size < least {
-        return Err(images.senseless(size, format!("for clutter beside them it must be at least {least}")));
+        return Err(images.invalid_canvas(size, format!("with clutter it must be at least {least}")));
     }
     if images.labels.iter().all(|label| Some(label) == images.labels.first()) {
-        return Err(images.senseless(size, "clutter is cut from images of other classes, and there is one only".into()));
+        return Err(images
+            .invalid_canvas(size, "clutter is cut from images of other classes, but there is one class only".into()));
     }
     Ok(())
 }
 
-/// An image of another class, and the corner of a piece of it.
-fn piece<'a>(images: &'a Images, label: u32, rng: &mut ChaCha8Rng) -> (&'a [u8], [usize; 2]) {
+/// Draws an image of another class, and the corner of a patch of it.
+fn choose_patch<'a>(images: &'a Images, label: u32, rng: &mut ChaCha8Rng) -> (&'a [u8], [usize; 2]) {
     let image = loop {
-        let index = draw(images.len(), rng);
+        let index = below(images.len(), rng);
         if images.labels[index] != label {
             break images.image(index);
         }
     };
     let [_, height, width] = images.shape;
-    // Of an image without ink any pixel is as good as another.
-    let ink = crate::Object::of(image, images.shape, [0, 0], width).pixels;
-    let centre = if ink.is_empty() { draw(height * width, rng) } else { ink[draw(ink.len(), rng)] as usize };
-    let corner = |centre: usize, side: usize| centre.saturating_sub(PIECE / 2).min(side - PIECE);
+    // An image without bright pixels gives a patch around any pixel.
+    let ink = Object::locate(image, images.shape, [0, 0], width).pixels;
+    let centre = if ink.is_empty() { below(height * width, rng) } else { ink[below(ink.len(), rng)] as usize };
+    let corner = |centre: usize, side: usize| centre.saturating_sub(PATCH / 2).min(side - PATCH);
     (image, [corner(centre / width, height), corner(centre % width, width)])
 }
 
-/// A corner for a piece that does not touch the box. [`check`] has seen to it that there is one.
-fn beside([y0, x0, y1, x1]: [usize; 4], size: usize, rng: &mut ChaCha8Rng) -> [usize; 2] {
+/// Draws the corner of a patch that does not overlap the bounding box. [`check_clutter`] ensures that there is one.
+fn corner_off_box([y0, x0, y1, x1]: [usize; 4], size: usize, rng: &mut ChaCha8Rng) -> [usize; 2] {
     loop {
-        let [y, x] = [0; 2].map(|_| draw(size - PIECE + 1, rng));
-        if y + PIECE <= y0 || y >= y1 || x + PIECE <= x0 || x >= x1 {
+        let [y, x] = [0; 2].map(|_| below(size - PATCH + 1, rng));
+        if y + PATCH <= y0 || y >= y1 || x + PATCH <= x0 || x >= x1 {
             return [y, x];
         }
     }
 }
 
-/// Lays a piece on the canvas; the brighter pixel wins.
-fn lay(image: &[u8], shape: [usize; 3], from: [usize; 2], canvas: &mut [u8], size: usize, to: [usize; 2]) {
+/// Pastes a patch onto the canvas. Of two pixels the brighter one wins.
+fn paste_patch(image: &[u8], shape: [usize; 3], from: [usize; 2], canvas: &mut [u8], size: usize, to: [usize; 2]) {
     let [_, height, width] = shape;
     for (canvas, plane) in canvas.chunks_exact_mut(size * size).zip(image.chunks_exact(height * width)) {
-        for row in 0..PIECE {
-            let target = &mut canvas[(to[0] + row) * size + to[1]..][..PIECE];
-            let values = &plane[(from[0] + row) * width + from[1]..][..PIECE];
+        for row in 0..PATCH {
+            let target = &mut canvas[(to[0] + row) * size + to[1]..][..PATCH];
+            let values = &plane[(from[0] + row) * width + from[1]..][..PATCH];
             target.iter_mut().zip(values).for_each(|(target, value)| *target = *value.max(target));
         }
     }
 }
 
-fn draw(bound: usize, rng: &mut ChaCha8Rng) -> usize {
-    below(bound as u64, rng) as usize
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Canvas, Object};
     use proptest::prelude::*;
 
-    /// Images of a filled rectangle each, of their own place, size, class and brightness.
+    /// Returns images of one filled rectangle each, which differ in place, size, class and brightness.
     fn rectangles(count: usize, side: usize) -> Images {
         let mut pixels = vec![0; count * side * side];
         for (index, image) in pixels.chunks_exact_mut(side * side).enumerate() {
@@ -115,7 +117,7 @@ mod tests {
     }
 
     fn scattered(images: &Images, size: usize, clutter: usize, seed: u64) -> (Images, Vec<Object>) {
-        let placed = Canvas::Scattered { size, clutter }.apply(images, seed).unwrap();
+        let placed = scatter(images, size, clutter, seed).unwrap();
         (placed.images, placed.objects.unwrap())
     }
 
@@ -147,16 +149,14 @@ mod tests {
     #[test]
     fn what_has_no_room_or_no_clutter_is_an_error_with_the_numbers() {
         let images = rectangles(6, 28);
-        let error = |images: &Images, size, clutter| {
-            Canvas::Scattered { size, clutter }.apply(images, 0).unwrap_err().to_string()
-        };
+        let error = |images: &Images, size, clutter| scatter(images, size, clutter, 0).unwrap_err().to_string();
         assert!(error(&images, 27, 0).contains("at least 28"));
-        assert!(Canvas::Scattered { size: 28, clutter: 0 }.apply(&images, 0).is_ok());
+        assert!(scatter(&images, 28, 0, 0).is_ok());
         assert!(error(&images, 42, 1).contains("at least 43"));
         assert!(error(&images, 64, usize::MAX).contains("more than 256"));
-        assert!(Canvas::Scattered { size: 43, clutter: 1 }.apply(&images, 0).is_ok());
+        assert!(scatter(&images, 43, 1, 0).is_ok());
         assert!(error(&rectangles(6, 7), 64, 1).contains("8x8"));
-        assert!(error(&images.subset(&[0, 3]), 64, 1).contains("one only"));
+        assert!(error(&images.subset(&[0, 3]), 64, 1).contains("one class only"));
     }
 
     proptest! {

@@ -1,23 +1,25 @@
-//! Splits and subsets in which every class keeps its share.
+//! Stratified splits and subsets, in which every class keeps its share.
 
 use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    DatasetError, Images,
-    order::{shuffle, stream},
+    error::DatasetError,
+    images::Images,
+    random::{shuffle, stream},
 };
 
 impl Images {
-    /// Holds `held_out` images out, for validation: gives (the rest, the held out).
+    /// Splits off `held_out` images for validation, and returns the remaining and the held-out images.
     ///
-    /// Each class gives its share, rounded by largest remainder (ties to the lower class); which of its images, `seed`
-    /// decides. Both parts keep the split's order.
+    /// Each class contributes its share, rounded by largest remainder (ties go to the lower class). `seed` determines
+    /// which of its images are held out. Both parts keep the order of the images.
     ///
     /// # Errors
-    /// [`DatasetError::SenselessSize`] where nothing would be left.
+    /// [`DatasetError::InvalidCount`] if no image would remain.
     ///
+    /// # Examples
     /// ```
     /// # use datasets::Images;
     /// let images = Images::new([1, 1, 1], vec![0; 10], vec![0, 0, 0, 0, 0, 0, 1, 1, 1, 1])?;
@@ -28,7 +30,7 @@ impl Images {
     /// ```
     pub fn stratified_split(&self, held_out: usize, seed: u64) -> Result<(Images, Images), DatasetError> {
         if held_out >= self.len() {
-            return Err(DatasetError::SenselessSize {
+            return Err(DatasetError::InvalidCount {
                 purpose: "held out",
                 requested: held_out,
                 available: self.len(),
@@ -36,18 +38,19 @@ impl Images {
                 most: self.len().saturating_sub(1),
             });
         }
-        let picked = self.pick(held_out, &mut stream(b"held-out split", seed, 0));
+        let picked = self.draw(held_out, &mut stream(b"held-out split", seed, 0));
         let indices = |wanted| (0..self.len()).filter(|&index| picked[index] == wanted).collect::<Vec<_>>();
         Ok((self.subset(&indices(false)), self.subset(&indices(true))))
     }
 
-    /// `count` of the images, each class with its share, as [`stratified_split`](Self::stratified_split) takes them.
+    /// Returns `count` of the images, in which each class has its share as in
+    /// [`stratified_split`](Self::stratified_split).
     ///
     /// # Errors
-    /// [`DatasetError::SenselessSize`] where `count` is 0 or more than there are.
+    /// [`DatasetError::InvalidCount`] if `count` is 0 or larger than the number of images.
     pub fn stratified_subset(&self, count: usize, seed: u64) -> Result<Images, DatasetError> {
         if count == 0 || count > self.len() {
-            return Err(DatasetError::SenselessSize {
+            return Err(DatasetError::InvalidCount {
                 purpose: "taken",
                 requested: count,
                 available: self.len(),
@@ -55,12 +58,12 @@ impl Images {
                 most: self.len(),
             });
         }
-        let picked = self.pick(count, &mut stream(b"subset", seed, 0));
+        let picked = self.draw(count, &mut stream(b"subset", seed, 0));
         Ok(self.subset(&(0..self.len()).filter(|&index| picked[index]).collect::<Vec<_>>()))
     }
 
-    /// Marks `count` images, class by class.
-    fn pick(&self, count: usize, rng: &mut ChaCha8Rng) -> Vec<bool> {
+    /// Draws `count` images, each class with its share, and returns whether each image is drawn.
+    fn draw(&self, count: usize, rng: &mut ChaCha8Rng) -> Vec<bool> {
         let mut members = BTreeMap::<u32, Vec<usize>>::new();
         for (index, &label) in self.labels.iter().enumerate() {
             members.entry(label).or_default().push(index);
@@ -75,8 +78,8 @@ impl Images {
     }
 }
 
-/// Shares of `count` in proportion to `sizes`, by largest remainder. A share never exceeds its size, as `count` never
-/// exceeds their sum.
+/// Apportions `count` to classes of these sizes by largest remainder. A share never exceeds its size, provided that
+/// `count` does not exceed the sum of the sizes.
 fn apportion(count: usize, sizes: &[usize]) -> Vec<usize> {
     let total = sizes.iter().sum::<usize>().max(1);
     let mut shares: Vec<usize> = sizes.iter().map(|size| count * size / total).collect();
@@ -92,7 +95,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Images of one pixel, each with its index as value.
+    /// Returns images of one pixel whose value is the index of the image.
     fn numbered(labels: Vec<u32>) -> Images {
         Images::new([1, 1, 1], (0..labels.len() as u8).collect(), labels).unwrap()
     }
@@ -105,7 +108,8 @@ mod tests {
         assert_eq!(apportion(0, &[]), [0; 0]);
     }
 
-    /// The indices that tests expect of these were computed apart from this code: ChaCha8 from its definition, in Python.
+    /// Labels whose expected splits were computed independently of this code, with an implementation of ChaCha8 in
+    /// Python.
     const LABELS: [u32; 20] = [0, 1, 2, 0, 0, 1, 0, 2, 1, 0, 0, 1, 2, 0, 1, 0, 0, 2, 1, 0];
 
     #[test]

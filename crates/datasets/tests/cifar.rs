@@ -1,4 +1,4 @@
-//! `cifar10` from small files of the official binary format.
+//! Loading `cifar10` from small files in the official binary format.
 
 mod common;
 
@@ -8,7 +8,7 @@ use common::{gzip, load_from, message_of, write};
 use datasets::{DatasetError, DatasetId};
 use tempfile::TempDir;
 
-/// A record whose planes are filled with 10, 20 and 30 more than the label, but for the first two bytes of each row of
+/// Returns a record whose planes are filled with 10, 20 and 30 more than the label, except for the first two bytes of
 /// the red one.
 fn record(label: u8) -> Vec<u8> {
     let mut record = vec![label];
@@ -19,7 +19,7 @@ fn record(label: u8) -> Vec<u8> {
     record
 }
 
-/// Six files below `sub`: two records in each for training, one for test.
+/// Writes six files below `sub`: two records in each for training, one for testing.
 fn good(sub: &str, pack: fn(&[u8]) -> Vec<u8>, ending: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for batch in 1..=5u8 {

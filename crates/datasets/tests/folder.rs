@@ -1,4 +1,4 @@
-//! Image folders, good and bad.
+//! Loading image folders, valid and invalid.
 
 mod common;
 
@@ -23,7 +23,7 @@ fn grey(value: u8) -> GrayImage {
     GrayImage::from_pixel(6, 4, Luma([value]))
 }
 
-/// Classes `ant` and `bee`, with one image each for training and test.
+/// Writes one training and one test image of each of the classes `ant` and `bee`.
 fn good() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     png(folder.path(), "train/bee/1.png", grey(200));
@@ -34,10 +34,10 @@ fn good() -> TempDir {
 }
 
 fn read(folder: &Path, input: Option<[usize; 3]>) -> Result<Dataset, DatasetError> {
-    load(&DatasetId::Folder(folder.into()), &LoadOptions { data_dir: None, input })
+    load(&DatasetId::Folder(folder.into()), &LoadOptions::default().input(input))
 }
 
-/// The training images of a folder in which `train/ant/0.png`, the first, is `image`; of it the pixels.
+/// Returns the pixels of `image` as the first training image of a folder, `train/ant/0.png`.
 fn first(image: impl Into<DynamicImage>, input: [usize; 3]) -> Vec<u8> {
     let folder = good();
     png(folder.path(), "train/ant/0.png", image);
@@ -107,12 +107,35 @@ fn jpeg_is_read_and_the_content_counts_not_the_name() {
 }
 
 #[test]
-fn hidden_files_are_passed_over() {
+fn hidden_files_are_skipped() {
     let folder = good();
     for name in [".DS_Store", "train/.DS_Store", "train/ant/.DS_Store", "test/.cache/file"] {
         write(folder.path(), name, b"no image");
     }
     assert_eq!(read(folder.path(), None).unwrap().train.len(), 2);
+}
+
+#[test]
+fn files_that_are_no_images_are_skipped_and_counted() {
+    let folder = good();
+    let before = read(folder.path(), None).unwrap();
+    for name in ["train/ant/Thumbs.db", "train/bee/.DS_Store", "train/bee/notes", "test/ant/desktop.ini"] {
+        write(folder.path(), name, b"no image");
+    }
+    png(folder.path(), "train/bee/2.PNG", grey(7));
+    let after = read(folder.path(), None).unwrap();
+    assert_eq!((before.skipped_files, after.skipped_files), (0, 4));
+    assert_eq!((after.train.len(), after.test), (before.train.len() + 1, before.test));
+    assert_eq!(after.files[1].sha256, before.files[1].sha256);
+}
+
+#[test]
+fn an_image_of_a_format_that_is_not_supported_is_an_error_rather_than_skipped() {
+    let folder = good();
+    write(folder.path(), "train/ant/2.gif", b"GIF89a\x01\0\x01\0\0\0\0");
+    let (error, message) = message_of(read(folder.path(), None), "2.gif");
+    assert!(matches!(error, DatasetError::Undecodable { .. }));
+    assert!(message.contains("PNG or JPEG"), "{message}");
 }
 
 #[test]
@@ -153,6 +176,7 @@ fn an_empty_class_folder_is_an_error_also_with_a_hidden_file_in_it() {
         let folder = good();
         fs::remove_file(folder.path().join(split).join("bee/1.png")).unwrap();
         write(folder.path(), &format!("{split}/bee/.DS_Store"), b"");
+        write(folder.path(), &format!("{split}/bee/Thumbs.db"), b"");
         let (error, message) = message_of(read(folder.path(), None), "bee");
         assert!(matches!(error, DatasetError::EmptyClass { .. }));
         assert!(message.contains(split), "{message}");
@@ -184,7 +208,7 @@ fn an_undecodable_image_is_an_error_that_names_it() {
 fn an_image_whose_header_promises_absurdly_much_is_refused() {
     let folder = good();
     let mut bytes = fs::read(folder.path().join("train/ant/1.png")).unwrap();
-    // Width and height stand behind the signature, the length and the name of the first chunk; its checksum follows.
+    // Width and height follow the signature, the length and the name of the first chunk, whose checksum is updated.
     bytes[16..24].copy_from_slice(&[0, 0, 0x7f, 0xff, 0, 0, 0x7f, 0xff]);
     let mut crc = flate2::Crc::new();
     crc.update(&bytes[12..29]);
@@ -215,12 +239,12 @@ fn what_is_no_regular_file_is_not_read() {
 #[test]
 fn a_file_too_large_for_an_image_is_not_read() {
     let folder = good();
-    // Sparse: it takes up no space.
+    // The file is sparse, so it takes up no space.
     fs::File::create(folder.path().join("train/ant/2.png")).unwrap().set_len((256 << 20) + 1).unwrap();
     assert!(matches!(message_of(read(folder.path(), None), "2.png").0, DatasetError::TooLarge { .. }));
 }
 
-// Other systems refuse such names themselves.
+// Other systems do not allow such names.
 #[cfg(target_os = "linux")]
 #[test]
 fn classes_whose_names_are_not_utf_8_are_refused_because_they_could_look_the_same() {
@@ -233,11 +257,11 @@ fn classes_whose_names_are_not_utf_8_are_refused_because_they_could_look_the_sam
 }
 
 #[test]
-fn a_senseless_input_is_an_error_that_says_what_is_possible() {
+fn an_impossible_input_is_an_error_that_says_what_is_possible() {
     let folder = good();
     for (input, text) in [([2, 28, 28], "2x28x28"), ([1, 0, 28], "1x0x28"), ([3, 28, 5000], "3x28x5000")] {
         let (error, message) = message_of(read(folder.path(), Some(input)), text);
-        assert!(matches!(error, DatasetError::SenselessInput { .. }));
+        assert!(matches!(error, DatasetError::InvalidInput { .. }));
         assert!(message.contains("channels are 1 or 3"), "{message}");
     }
 }

@@ -1,4 +1,4 @@
-//! `mnist` and `fashion-mnist` from IDX files, good and bad.
+//! Loading `mnist` and `fashion-mnist` from IDX files, valid and invalid.
 
 mod common;
 
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 const LABELS: u32 = 0x801;
 const IMAGES: u32 = 0x803;
 
-/// Three training and two test images of 2×3 pixels.
+/// Writes three training and two test images of 2×3 pixels.
 fn good() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let pixels: Vec<u8> = (0..18).collect();
@@ -21,7 +21,7 @@ fn good() -> TempDir {
     folder
 }
 
-/// What loading says where one file of the good folder is replaced.
+/// Returns the error of loading the valid folder with one file replaced.
 fn with(name: &str, bytes: &[u8]) -> (DatasetError, String) {
     let folder = good();
     write(folder.path(), name, bytes);
@@ -65,8 +65,8 @@ fn the_source_files_are_summed_as_they_lie_there() {
     assert_eq!(files.len(), 4);
     for file in files {
         let bytes = std::fs::read(&file.path).unwrap();
-        let sum: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!((file.sha256, file.bytes), (sum, bytes.len() as u64));
+        let sha256 = hex::encode(Sha256::digest(&bytes));
+        assert_eq!((file.sha256, file.bytes), (sha256, bytes.len() as u64));
     }
 }
 
@@ -90,7 +90,7 @@ fn a_missing_folder_is_named() {
 #[test]
 fn without_a_folder_mnist_says_which_option_to_give_or_feature_to_enable() {
     let (error, message) = message_of(datasets::load(&DatasetId::Mnist, &Default::default()), "mnist");
-    assert!(matches!(error, DatasetError::NotAtHand { .. }));
+    assert!(matches!(error, DatasetError::Unavailable { .. }));
     assert!(message.contains("data_dir") && message.contains("`hub`"), "{message}");
 }
 

@@ -69,14 +69,16 @@ pub fn crossed_bootstrap(a: &Hits, b: &Hits, offsets: &[f64], replicates: usize)
     Some(Interval { low: percentile(from_below, replicates), high: percentile(from_above, replicates), p })
 }
 
-/// The random numbers of one replicate, which do not depend on the number of threads.
+/// The random numbers of one replicate, which do not depend on the number of threads. They are those of
+/// `layers::rng(0, "crossed bootstrap", replicate)`; this crate needs no layers otherwise.
 fn stream(replicate: u64) -> ChaCha8Rng {
     let seed = 0u64.to_le_bytes();
     let hash = Sha256::new().chain_update(seed).chain_update(replicate.to_le_bytes()).chain_update("crossed bootstrap");
     ChaCha8Rng::from_seed(hash.finalize().into())
 }
 
-/// Draws an index below `count`; the bias is at most one part in 2³².
+/// Draws an index below `count`. Some indices are favoured, by at most one part in 2³², which is far below the error of a
+/// bootstrap. Rejecting draws to avoid it could change published intervals.
 fn index(random: &mut ChaCha8Rng, count: usize) -> usize {
     ((u64::from(random.next_u32()) * count as u64) >> 32) as usize
 }

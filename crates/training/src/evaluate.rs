@@ -1,55 +1,86 @@
-use candle_core::{Result, Tensor, bail};
-use layers::{Layer, Mode};
+use candle_core::{DType, Result, Tensor, bail};
+use layers::Mode;
 
-/// How well a model does on a data set.
+use crate::{batch::Batch, loss::Loss, model::Model};
+
+/// The performance of a model on a data set.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Evaluation {
-    /// Share of samples whose largest logit is that of their class, 0..1.
+    /// The share of samples that are classified correctly, from 0 to 1.
     pub top1: f64,
-    /// Mean cross-entropy over samples.
+    /// The mean loss per sample.
     pub loss: f64,
-    /// For each sample, in the order of the batches, whether it was classified right.
+    /// Whether each sample is classified correctly, in the order of the batches.
     pub hits: Vec<bool>,
-    /// For each sample what it was taken for; see [`predictions`].
+    /// The predicted class of each sample, in the order of the batches; `None` if its outputs contain a NaN.
     pub predictions: Vec<Option<u32>>,
 }
 
-/// Classifies all `batches` of inputs (N, …) and targets (N) of u32 in [`Mode::Inference`].
+/// Classifies all batches in [`Mode::Inference`] and compares the predictions with the targets.
 ///
-/// Of equal logits the first wins. A sample with a NaN among its logits is a miss, whatever its class.
+/// With [`Loss::CrossEntropy`] the predicted class is that of the largest logit; see [`predictions`]. With
+/// [`Loss::BinaryCrossEntropy`] it is 1 if the sigmoid of the logit is above 0.5, else 0, and likewise for the targets.
+/// Outputs that contain a NaN are a miss.
 ///
 /// # Errors
-/// What the batches or the model report, a target that is no class of the model's, and no samples at all.
-pub fn evaluate(model: &dyn Layer, batches: impl IntoIterator<Item = Result<(Tensor, Tensor)>>) -> Result<Evaluation> {
+/// Errors of the batches, the model or the loss, and a data set without samples.
+pub fn evaluate<B: Into<Batch>>(
+    model: &dyn Model,
+    batches: impl IntoIterator<Item = Result<B>>,
+    loss: &Loss,
+) -> Result<Evaluation> {
     let (mut hits, mut predictions) = (Vec::new(), Vec::new());
     let mut total = 0.;
     for batch in batches {
-        let (xs, targets) = batch?;
-        let logits = model.forward(&xs, Mode::Inference)?;
-        let loss = ops::cross_entropy(&logits, &targets)?.to_scalar::<f32>()?;
-        let winners = self::predictions(&logits)?;
-        total += loss as f64 * winners.len() as f64;
-        hits.extend(winners.iter().zip(targets.to_vec1()?).map(|(winner, target)| *winner == Some(target)));
-        predictions.extend(winners);
+        let Batch { inputs, targets } = batch?.into();
+        let outputs = model.forward(&inputs, Mode::Inference)?;
+        let mean = loss.forward(&outputs, &targets)?.to_scalar::<f32>()?;
+        let (predicted, classes) = match loss {
+            Loss::CrossEntropy { .. } => (self::predictions(&outputs)?, targets.to_dtype(DType::U32)?.to_vec1()?),
+            Loss::BinaryCrossEntropy => {
+                let values = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+                let class = |target| u32::from(target > 0.5);
+                (
+                    values(&outputs)?.into_iter().map(binary).collect(),
+                    values(&targets)?.into_iter().map(class).collect(),
+                )
+            }
+        };
+        total += mean as f64 * predicted.len() as f64;
+        hits.extend(predicted.iter().zip(classes).map(|(predicted, class)| *predicted == Some(class)));
+        predictions.extend(predicted);
     }
     if hits.is_empty() {
         bail!("there are no samples to evaluate on")
     }
     let samples = hits.len() as f64;
-    let right = hits.iter().filter(|&&hit| hit).count();
-    Ok(Evaluation { top1: right as f64 / samples, loss: total / samples, hits, predictions })
+    let correct = hits.iter().filter(|&&hit| hit).count();
+    Ok(Evaluation { top1: correct as f64 / samples, loss: total / samples, hits, predictions })
 }
 
-/// The class of the largest logit of each of the samples (N, K): of equal ones the first, none where one is NaN.
+/// Returns the class with the largest logit for each row of `logits` (N, K): the first of equal ones, and `None` if the
+/// row contains a NaN.
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use training::predictions;
+///
+/// # fn main() -> candle_core::Result<()> {
+/// let logits = Tensor::new(&[[0f32, 3., 1.], [2., 2., 0.], [f32::NAN, 1., 1.]], &Device::Cpu)?;
+/// assert_eq!(predictions(&logits)?, [Some(1), Some(0), None]);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// Logits that are not a matrix of f32.
 pub fn predictions(logits: &Tensor) -> Result<Vec<Option<u32>>> {
-    Ok(logits.to_vec2::<f32>()?.iter().map(|row| winner(row).map(|class| class as u32)).collect())
+    Ok(logits.to_vec2::<f32>()?.iter().map(|row| argmax(row).map(|class| class as u32)).collect())
 }
 
-/// The first of the largest values; none where one is NaN.
-fn winner(row: &[f32]) -> Option<usize> {
+/// Returns the index of the first of the largest values, or `None` if one is NaN.
+fn argmax(row: &[f32]) -> Option<usize> {
     let mut best = 0;
     for (i, value) in row.iter().enumerate() {
         if value.is_nan() {
@@ -62,16 +93,22 @@ fn winner(row: &[f32]) -> Option<usize> {
     Some(best)
 }
 
+/// Returns 1 for a positive logit, whose sigmoid is above 0.5.
+fn binary(logit: f32) -> Option<u32> {
+    (!logit.is_nan()).then_some(u32::from(logit > 0.))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::winner;
+    use super::*;
 
     #[test]
     fn of_equal_logits_the_first_wins_and_nan_never_does() {
-        assert_eq!(winner(&[1., 3., 3., 2.]), Some(1));
-        assert_eq!(winner(&[f32::NEG_INFINITY; 3]), Some(0));
-        assert_eq!(winner(&[1., f32::INFINITY]), Some(1));
-        assert_eq!(winner(&[1., f32::NAN, 3.]), None);
-        assert_eq!(winner(&[f32::NAN, 1.]), None);
+        assert_eq!(argmax(&[1., 3., 3., 2.]), Some(1));
+        assert_eq!(argmax(&[f32::NEG_INFINITY; 3]), Some(0));
+        assert_eq!(argmax(&[1., f32::INFINITY]), Some(1));
+        assert_eq!(argmax(&[1., f32::NAN, 3.]), None);
+        assert_eq!(argmax(&[f32::NAN, 1.]), None);
+        assert_eq!([-1., 0., 1e-3, f32::NAN].map(binary), [Some(0), Some(0), Some(1), None]);
     }
 }

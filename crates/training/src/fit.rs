@@ -1,156 +1,90 @@
-use crate::{Optimizer, OptimizerConfig, Parameters, Schedule};
-use candle_core::{Result, Tensor, bail};
-use layers::{Layer, Mode};
-use serde::{Deserialize, Serialize};
-use std::fmt;
+use candle_core::{Result, bail};
+use layers::Mode;
 
-/// How a model is trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FitConfig {
-    /// How long.
-    pub length: Length,
-    /// Seeds what layers draw during training, such as dropout masks.
-    pub seed: u64,
-    /// The peak of the learning rate.
-    pub lr: f64,
-    /// How the learning rate moves up to its peak and down again.
-    pub schedule: Schedule,
-    /// How a gradient becomes a step.
-    pub optimizer: OptimizerConfig,
-}
+use crate::{
+    batch::Batch,
+    config::FitConfig,
+    loss::Loss,
+    model::Model,
+    optimizer::Optimizer,
+    parameters::Parameters,
+    progress::{Diverged, EpochReport, Event, FitOutcome},
+};
 
-/// How long a model is trained. In a configuration file: `length = { epochs = 5 }` or `length = { updates = 600 }`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Length {
-    /// Passes over the training data.
-    Epochs(usize),
-    /// Steps of the optimiser, whatever the number of batches in an epoch; the last epoch ends where they are taken.
-    Updates(u64),
-}
-
-impl Length {
-    /// The number of steps where an epoch has so many; none if it is more than can be counted.
-    pub fn updates(self, of_epoch: u64) -> Option<u64> {
-        match self {
-            Length::Epochs(epochs) => of_epoch.checked_mul(epochs as u64),
-            Length::Updates(updates) => Some(updates),
-        }
-    }
-}
-
-impl fmt::Display for Length {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Length::Epochs(epochs) => write!(f, "{epochs} epochs"),
-            Length::Updates(updates) => write!(f, "{updates} updates"),
-        }
-    }
-}
-
-/// What [`fit`] tells its caller while it runs. Epochs and steps count from 0; steps go on over epochs.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// A step is done: `loss` is the batch's mean before it, `lr` the rate it was taken with.
-    Step { epoch: usize, step: u64, total_steps: u64, loss: f32, lr: f64 },
-    /// An epoch is done: the moment to validate.
-    Epoch(&'a EpochReport),
-}
-
-/// One epoch of training.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EpochReport {
-    /// Counted from 0.
-    pub epoch: usize,
-    /// Mean over the samples of the loss that was trained on: in training mode, while the weights moved.
-    pub train_loss: f64,
-    /// Learning rate of the last step.
-    pub lr: f64,
-}
-
-/// Where a run broke off. Epoch and step count from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Diverged {
-    /// The epoch it happened in.
-    pub epoch: usize,
-    /// The step that was not taken, or the last of an epoch that left weights that are not finite; over all epochs.
-    pub step: u64,
-}
-
-impl fmt::Display for Diverged {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "diverged: loss or weights stopped being finite in epoch {}, step {}", self.epoch, self.step)
-    }
-}
-
-/// What became of a run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FitOutcome {
-    /// The epochs that were completed, the last perhaps cut short by [`Length::Updates`].
-    pub epochs: Vec<EpochReport>,
-    /// Where the run broke off, if it did; the parameters are those of that moment and worth nothing.
-    pub diverged: Option<Diverged>,
-}
-
-/// Minimises the cross-entropy of a `model` built from `parameters`.
+/// Trains a model that was built from `parameters`, by minimising `loss`.
 ///
-/// `epoch_batches` gives an epoch's batches of inputs (N, …) and targets (N) of u32, the same number in every epoch;
-/// `on_event` hears of every step and every epoch, and an error from it ends the run. Nothing depends on the number of
-/// threads: the same seeds and batches give the same weights.
+/// `epoch_batches` returns the batches of an epoch, the same number for every epoch. `on_event` is called after every
+/// step and every epoch; an error that it returns ends the run. The result does not depend on the number of threads:
+/// equal seeds and batches give equal weights, to the bit.
 ///
-/// A loss that is not finite ends the run before its step is taken; so do weights or running statistics that are not
-/// finite at the end of an epoch (where a ReLU swallows a NaN the loss does not show it).
+/// A run diverges, and ends, when a loss is not finite (before the step is taken) or when weights or running statistics
+/// are not finite at the end of an epoch (after a ReLU a NaN may not show in the loss).
 ///
 /// # Errors
-/// A senseless configuration, an epoch without batches or with more or fewer than the first, nothing to train, and what
-/// model, batches or `on_event` report.
-pub fn fit<I>(
-    model: &dyn Layer,
+/// Invalid settings, an epoch without batches or with another number of batches than the first, a model without
+/// trainable parameters, and errors of the model, the loss, the batches or `on_event`.
+///
+/// # Examples
+/// ```
+/// use candle_core::{Device, Result, Tensor};
+/// use layers::Stack;
+/// use training::{FitConfig, Length, Loss, Parameters, fit};
+///
+/// # fn main() -> Result<()> {
+/// let parameters = Parameters::seeded(0, &Device::Cpu);
+/// let model = Stack::new(&[2], parameters.builder()).linear(2).build()?;
+/// let xs = Tensor::new(&[[1f32, 0.], [0., 1.]], &Device::Cpu)?;
+/// let classes = Tensor::new(&[0u32, 1], &Device::Cpu)?;
+/// let batches = |_epoch| std::iter::once(Ok((xs.clone(), classes.clone())));
+/// let config = FitConfig::new(Length::Epochs(20), 0.1);
+/// let outcome = fit(&model, &parameters, batches, &Loss::default(), &config, |_event| Ok(()))?;
+/// assert!(outcome.epochs[19].train_loss < outcome.epochs[0].train_loss);
+/// # Ok(())
+/// # }
+/// ```
+pub fn fit<I, B>(
+    model: &dyn Model,
     parameters: &Parameters,
     epoch_batches: impl Fn(usize) -> I,
+    loss: &Loss,
     config: &FitConfig,
     mut on_event: impl FnMut(Event) -> Result<()>,
 ) -> Result<FitOutcome>
 where
-    I: ExactSizeIterator<Item = Result<(Tensor, Tensor)>>,
+    I: ExactSizeIterator<Item = Result<B>>,
+    B: Into<Batch>,
 {
-    if let Length::Epochs(0) | Length::Updates(0) = config.length {
-        bail!("there is nothing to train in {}", config.length)
-    }
-    if !(config.lr.is_finite() && config.lr > 0.) {
-        bail!("the learning rate must be positive, not {}", config.lr)
-    }
-    config.schedule.check()?;
+    config.check()?;
+    loss.check()?;
     let mut optimizer = Optimizer::new(&config.optimizer, parameters)?;
     let mut outcome = FitOutcome { epochs: Vec::new(), diverged: None };
-    let (mut step, mut total_steps, mut of_epoch) = (0, u64::MAX, None);
+    let (mut step, mut total_steps, mut first_count) = (0, u64::MAX, None);
     for epoch in 0.. {
         if step == total_steps {
             break;
         }
         let batches = epoch_batches(epoch);
         let count = batches.len() as u64;
-        let expected = *of_epoch.get_or_insert(count);
+        let expected = *first_count.get_or_insert(count);
         if count != expected {
-            bail!("epoch {epoch} has {count} batches, the first had {expected}")
+            bail!("epoch {epoch} has {count} batches, the first had {expected}; every epoch must have the same number")
         }
         let Some(total) = config.length.updates(count) else {
-            bail!("{} of {count} batches are more steps than can be counted", config.length)
+            bail!("{} of {count} batches are more steps than can be counted (2^64 - 1)", config.length)
         };
         total_steps = total;
         let (mut sum, mut samples, mut lr) = (0., 0, 0.);
         for batch in batches.take((total_steps - step) as usize) {
-            let (xs, targets) = batch?;
-            let logits = model.forward(&xs, Mode::Train { seed: config.seed, step })?;
-            let loss = ops::cross_entropy(&logits, &targets)?;
-            let value = loss.to_scalar::<f32>()?;
+            let Batch { inputs, targets } = batch?.into();
+            let outputs = model.forward(&inputs, Mode::Train { seed: config.seed, step })?;
+            let mean = loss.forward(&outputs, &targets)?;
+            let value = mean.to_scalar::<f32>()?;
             if !value.is_finite() {
                 outcome.diverged = Some(Diverged { epoch, step });
                 return Ok(outcome);
             }
             lr = config.schedule.lr(config.lr, step, total_steps);
-            optimizer.step(&loss.backward()?, lr)?;
+            optimizer.step(&mean.backward()?, lr)?;
             sum += value as f64 * targets.elem_count() as f64;
             samples += targets.elem_count();
             on_event(Event::Step { epoch, step, total_steps, loss: value, lr })?;

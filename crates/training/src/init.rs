@@ -1,12 +1,10 @@
-//! Draws a parameter's first values. Candle's own draws come from a generator that can't be seeded.
+//! Draws the initial values of parameters with a seeded generator; candle's own cannot be seeded.
 
 use candle_core::{Result, Shape, bail};
-use candle_nn::Init;
-use candle_nn::init::NormalOrUniform;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::Rng;
+use candle_nn::{Init, init::NormalOrUniform};
+use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 
-/// The values of a parameter of this shape, in row-major order.
+/// Draws the values of a parameter in row-major order.
 pub fn draw(init: Init, shape: &Shape, random: &mut ChaCha8Rng) -> Result<Vec<f32>> {
     let len = shape.elem_count();
     match init {
@@ -26,26 +24,28 @@ pub fn draw(init: Init, shape: &Shape, random: &mut ChaCha8Rng) -> Result<Vec<f3
     }
 }
 
-/// Uniform in [lo, up): 2²⁴ equally likely values, as many as f32 tells apart in [0, 1).
+/// Draws from the uniform distribution on [lo, up), with the 24 random bits that an f32 in [0, 1) can hold.
 fn uniform(lo: f64, up: f64, len: usize, random: &mut ChaCha8Rng) -> Result<Vec<f32>> {
     if !(lo.is_finite() && up.is_finite() && lo <= up) {
-        bail!("can't draw uniformly from {lo} to {up}")
+        bail!("no uniform distribution from {lo} to {up}: the bounds must be finite and in ascending order")
     }
-    // Rounding to f32 may reach the upper bound, which is not part of the interval.
+    // Rounding to f32 may reach the upper bound, which is excluded.
     let (first, last) = (lo as f32, (up as f32).next_down());
     let mut value = || (lo + (up - lo) * (random.next_u32() >> 8) as f64 / (1 << 24) as f64) as f32;
     Ok((0..len).map(|_| value().min(last).max(first)).collect())
 }
 
-/// Normal, in pairs by Box and Muller (1958).
+/// Draws from a normal distribution, in pairs by the method of Box & Muller (1958).
 fn normal(mean: f64, stdev: f64, len: usize, random: &mut ChaCha8Rng) -> Result<Vec<f32>> {
     if !(mean.is_finite() && stdev.is_finite() && stdev >= 0.) {
-        bail!("can't draw from a normal distribution of mean {mean} and standard deviation {stdev}")
+        bail!(
+            "no normal distribution of mean {mean} and standard deviation {stdev}: both must be finite, the latter >= 0"
+        )
     }
     let mut unit = || (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
     let mut values = Vec::with_capacity(len + 1);
     while values.len() < len {
-        // 1 − u lies in (0, 1]: its logarithm is finite.
+        // 1 − u lies in (0, 1], so its logarithm is finite.
         let radius = (-2. * (1. - unit()).ln()).sqrt();
         let (sin, cos) = (std::f64::consts::TAU * unit()).sin_cos();
         values.extend([cos, sin].map(|z| (mean + stdev * radius * z) as f32));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn senseless_distributions_are_errors() {
+    fn impossible_distributions_are_errors() {
         let random = &mut layers::rng(0, "", 0);
         for init in [Init::Uniform { lo: 1., up: 0. }, Init::Randn { mean: f64::NAN, stdev: 1. }] {
             assert!(super::draw(init, &3.into(), random).is_err());

@@ -1,19 +1,26 @@
-use crate::init;
-use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
-use candle_nn::var_builder::SimpleBackend;
-use candle_nn::{Init, VarBuilder};
-use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-/// The named parameters of a model: a seeded store behind candle's `VarBuilder`. Clones share the parameters.
+use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
+use candle_nn::{Init, VarBuilder, var_builder::SimpleBackend};
+
+use crate::init;
+
+/// The largest number of values in a model: 1 GiB of f32.
+const MAX_VALUES: usize = 1 << 28;
+
+/// The named parameters of a model: a seeded store behind candle's [`VarBuilder`]. Clones share the parameters.
 ///
-/// A name that is asked for the first time is drawn from the distribution that the layer names as a hint, by a ChaCha8
-/// stream seeded by the store's seed and the full name and nothing else. So the order of construction does not matter,
-/// and layers of the same name start alike in different models. A name asked for again gives the same parameter.
+/// The first request for a name creates the parameter. Its values come from the distribution that the layer asks for,
+/// and from a ChaCha8 stream that only the store's seed and the full name determine. The order of construction
+/// therefore does not matter, and layers of the same name start with the same weights in different models. Further
+/// requests return the same parameter.
 ///
-/// Running statistics (`running_mean`, `running_var`) are kept beside the parameters, saved, loaded and hashed with
-/// them, but not [`trainable`](Self::trainable).
+/// Running statistics (`running_mean`, `running_var`) are stored, saved, loaded and hashed with the parameters, but are
+/// not [`trainable`](Self::trainable).
 ///
 /// ```
 /// use candle_core::Device;
@@ -31,37 +38,69 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone)]
 pub struct Parameters {
     seed: u64,
-    pub(crate) device: Device,
+    device: Device,
     variables: Arc<Mutex<BTreeMap<String, Var>>>,
 }
 
 impl Parameters {
-    /// An empty store; the parameters come into being when a model asks its [`builder`](Self::builder) for them.
+    /// Returns an empty store. Building a model with its [`builder`](Self::builder) fills it.
     pub fn seeded(seed: u64, device: &Device) -> Self {
         Self { seed, device: device.clone(), variables: Arc::default() }
     }
 
-    /// What models are built with. Everything is f32.
+    /// Returns the builder that candle's layers, and those of this workspace, are constructed with. All parameters are
+    /// f32.
     pub fn builder(&self) -> VarBuilder<'static> {
         VarBuilder::from_backend(Box::new(self.clone()), DType::F32, self.device.clone())
     }
 
-    /// What an optimiser changes: everything but running statistics, sorted by name.
+    /// Returns the parameters that an optimiser updates, sorted by name: all but the running statistics.
     pub fn trainable(&self) -> Vec<(String, Var)> {
         let mut variables = self.all();
-        variables.retain(|(name, _)| !is_statistic(name));
+        variables.retain(|(name, _)| !is_running_statistic(name));
         variables
     }
 
-    /// Parameters and running statistics, sorted by name.
+    /// Returns all parameters and running statistics, sorted by name.
     pub fn all(&self) -> Vec<(String, Var)> {
         self.lock().iter().map(|(name, variable)| (name.clone(), variable.clone())).collect()
     }
 
+    /// Returns the device that holds the parameters.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Returns whether all parameters and running statistics are finite.
+    pub(crate) fn is_finite(&self) -> Result<bool> {
+        for (_, variable) in self.all() {
+            // Infinity and NaN propagate to the sum of absolute values. Weights so large that it overflows are useless
+            // too.
+            let sum = variable.as_detached_tensor().abs()?.sum_all()?.to_scalar::<f32>()?;
+            if !sum.is_finite() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Var>> {
-        // A thread that panicked can't have left the map half changed.
+        // A thread that panics cannot leave the map in an inconsistent state.
         self.variables.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Returns the tensor of a variable. Another type or device is refused, since a converted copy would not be
+    /// trained.
+    fn tensor(&self, variable: &Var, name: &str, dtype: DType, device: &Device) -> Result<Tensor> {
+        if dtype != DType::F32 || !device.same_device(&self.device) {
+            bail!("parameter {name} is f32 on {:?}; it is not available as {dtype:?} on {device:?}", self.device)
+        }
+        Ok(variable.as_tensor().clone())
+    }
+}
+
+fn is_running_statistic(name: &str) -> bool {
+    matches!(name.rsplit('.').next(), Some("running_mean" | "running_var"))
 }
 
 impl fmt::Debug for Parameters {
@@ -71,13 +110,6 @@ impl fmt::Debug for Parameters {
     }
 }
 
-/// Of one model: 1 GiB of f32.
-const MOST_VALUES: usize = 1 << 28;
-
-fn is_statistic(name: &str) -> bool {
-    matches!(name.rsplit('.').next(), Some("running_mean" | "running_var"))
-}
-
 impl SimpleBackend for Parameters {
     fn get(&self, shape: Shape, name: &str, hint: Init, dtype: DType, device: &Device) -> Result<Tensor> {
         let mut variables = self.lock();
@@ -85,42 +117,32 @@ impl SimpleBackend for Parameters {
             if variable.shape() != &shape {
                 bail!("parameter {name} has the shape {:?}, not {:?}", variable.dims(), shape.dims())
             }
-            return self.hand_out(variable, name, dtype, device);
+            return self.tensor(variable, name, dtype, device);
         }
-        // Checked before anything is allocated: a slip of the finger must not fill the memory.
+        // Checked before anything is allocated, so that a typo does not exhaust the memory.
         let count = shape.dims().iter().try_fold(1usize, |count, &n| count.checked_mul(n));
         let others: usize = variables.values().map(|variable| variable.elem_count()).sum();
-        if count.and_then(|count| count.checked_add(others)).is_none_or(|all| all > MOST_VALUES) {
-            bail!("parameter {name} of {:?} makes the model larger than {MOST_VALUES} values", shape.dims())
+        if count.and_then(|count| count.checked_add(others)).is_none_or(|all| all > MAX_VALUES) {
+            bail!("parameter {name} of {:?} makes the model larger than {MAX_VALUES} values", shape.dims())
         }
         let values = init::draw(hint, &shape, &mut layers::rng(self.seed, name, 0))
             .map_err(|error| error.context(format!("parameter {name}")))?;
         let variable = Var::from_vec(values, shape, &self.device)?;
-        let tensor = self.hand_out(&variable, name, dtype, device)?;
+        let tensor = self.tensor(&variable, name, dtype, device)?;
         variables.insert(name.to_string(), variable);
         Ok(tensor)
     }
 
-    /// Only what exists: without a shape nothing can be made.
+    /// Returns an existing parameter only: without a shape none can be created.
     fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor> {
         match self.lock().get(name) {
-            Some(variable) => self.hand_out(variable, name, dtype, device),
-            None => bail!("there is no parameter {name}, and without a shape none can be made"),
+            Some(variable) => self.tensor(variable, name, dtype, device),
+            None => bail!("there is no parameter {name}, and none can be created without a shape"),
         }
     }
 
-    /// Always: a parameter comes into being when it is asked for.
+    /// Returns true for every name, since a request creates the parameter.
     fn contains_tensor(&self, _: &str) -> bool {
         true
-    }
-}
-
-impl Parameters {
-    /// The tensor that is the variable. Converted it would be a copy, cut off from training, so conversion is refused.
-    fn hand_out(&self, variable: &Var, name: &str, dtype: DType, device: &Device) -> Result<Tensor> {
-        if dtype != DType::F32 || !device.same_device(&self.device) {
-            bail!("parameter {name} is f32 on {:?}; it can't be had as {dtype:?} on {device:?}", self.device)
-        }
-        Ok(variable.as_tensor().clone())
     }
 }

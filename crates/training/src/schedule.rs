@@ -1,12 +1,12 @@
+use std::{f64::consts::PI, fmt};
+
 use candle_core::{Result, bail};
 use serde::{Deserialize, Serialize};
-use std::f64::consts::PI;
-use std::fmt;
 
-/// How the learning rate moves over a run, step by step. `warmup` is the share of all steps on which it rises.
+/// The course of the learning rate over a run. It changes with every step.
 ///
-/// In a configuration file: `schedule = { kind = "one-cycle" }`, `schedule = { kind = "cosine", warmup = 0.1 }`; what
-/// is left out has the default of [`Schedule::one_cycle`] and [`Schedule::cosine`].
+/// In a configuration file: `schedule = { kind = "one-cycle" }` or `schedule = { kind = "cosine", warmup = 0.1 }`.
+/// Settings that are left out have the values of [`Schedule::one_cycle`] and [`Schedule::cosine`].
 ///
 /// ```
 /// use training::Schedule;
@@ -17,28 +17,29 @@ use std::fmt;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Schedule {
-    /// The peak all along.
+    /// The peak learning rate at every step. It has braces because serde would accept unknown settings otherwise.
     Constant {},
-    /// Smith & Topin's one-cycle policy (2018) in two phases with cosine annealing, as
-    /// `torch.optim.lr_scheduler.OneCycleLR(cycle_momentum=False)`: from peak / `div_factor` to the peak and down to
-    /// peak / (`div_factor` · `final_div_factor`). The momentum is not cycled.
+    /// The one-cycle policy of Smith & Topin (2018) in two phases with cosine annealing, as
+    /// `torch.optim.lr_scheduler.OneCycleLR(cycle_momentum=False)`: from peak / `div_factor` up to the peak, then down
+    /// to peak / (`div_factor` · `final_div_factor`).
     OneCycle {
-        /// Share of the steps on the way up.
+        /// The share of the steps in which the rate rises.
         #[serde(default = "default::one_cycle_warmup")]
         warmup: f64,
-        /// The peak over the first rate.
+        /// The ratio of the peak to the first rate.
         #[serde(default = "default::div_factor")]
         div_factor: f64,
-        /// The first rate over the last.
+        /// The ratio of the first rate to the last.
         #[serde(default = "default::final_div_factor")]
         final_div_factor: f64,
     },
-    /// Linear up to the peak, then along half a cosine towards 0 (Loshchilov & Hutter 2017): PyTorch's `LinearLR`
-    /// followed by `CosineAnnealingLR`. No step has the rate 0: the first one is already a step up, and 0 would come
-    /// after the last.
+    /// A linear warm-up to the peak, then half a cosine towards 0 (Loshchilov & Hutter 2017): PyTorch's `LinearLR`
+    /// followed by `CosineAnnealingLR`. No step has the rate 0, which would be reached one step before the first and
+    /// one after the last.
     Cosine {
-        /// Share of the steps on the way up.
+        /// The share of the steps in which the rate rises.
         #[serde(default = "default::cosine_warmup")]
         warmup: f64,
     },
@@ -60,12 +61,13 @@ mod default {
 }
 
 impl Schedule {
-    /// The same rate all along.
+    /// Returns a schedule that keeps the peak learning rate.
     pub fn constant() -> Self {
         Schedule::Constant {}
     }
 
-    /// One-cycle with PyTorch's defaults: up for 30 % of the steps, from 1/25 of the peak, down to 1/250,000.
+    /// Returns the one-cycle policy with PyTorch's defaults: the rate rises from 1/25 of the peak for 30 % of the
+    /// steps, then falls to 1/250,000.
     pub fn one_cycle() -> Self {
         Schedule::OneCycle {
             warmup: default::one_cycle_warmup(),
@@ -74,12 +76,12 @@ impl Schedule {
         }
     }
 
-    /// Cosine after a warm-up on 5 % of the steps.
+    /// Returns a cosine after a warm-up of 5 % of the steps.
     pub fn cosine() -> Self {
         Schedule::Cosine { warmup: default::cosine_warmup() }
     }
 
-    /// The learning rate of `step`, which counts from 0 to `total_steps` − 1.
+    /// Returns the learning rate of `step`, which is counted from 0 and less than `total_steps`.
     pub fn lr(&self, peak: f64, step: u64, total_steps: u64) -> f64 {
         let (step, total) = (step as f64, total_steps as f64);
         match *self {
@@ -92,7 +94,7 @@ impl Schedule {
                     let share = if top > 0. { step / top } else { 1. };
                     anneal(first, peak, share)
                 } else {
-                    // As PyTorch has it, `top` lies before the first step where the warm-up is shorter than a step.
+                    // As in PyTorch, `top` is negative if the warm-up is shorter than a step.
                     anneal(peak, first / final_div_factor, ((step - top) / (total - 1. - top)).min(1.))
                 }
             }
@@ -107,10 +109,10 @@ impl Schedule {
         }
     }
 
-    /// Whether the numbers make sense, which [`crate::fit`] would say only when it starts.
+    /// Checks the settings, so that an error shows before a run starts.
     ///
     /// # Errors
-    /// A warm-up that is no share of the run, or a factor that is not positive.
+    /// A warm-up outside 0 to 1, or a factor that is not positive.
     pub fn check(&self) -> Result<()> {
         let (warmup, factors) = match *self {
             Schedule::Constant {} => return Ok(()),
@@ -118,21 +120,21 @@ impl Schedule {
             Schedule::Cosine { warmup } => (warmup, [1., 1.]),
         };
         if !(0. ..=1.).contains(&warmup) {
-            bail!("schedule {self}: warmup is a share of the steps, between 0 and 1")
+            bail!("schedule {self}: warmup is a share of the steps; it must lie between 0 and 1")
         }
         if !factors.iter().all(|&factor| factor.is_finite() && factor > 0.) {
-            bail!("schedule {self}: the factors must be positive")
+            bail!("schedule {self}: div_factor and final_div_factor must be positive")
         }
         Ok(())
     }
 }
 
-/// From `start` to `end` along half a cosine.
+/// Interpolates between `start` and `end` along half a cosine.
 fn anneal(start: f64, end: f64, share: f64) -> f64 {
     end + (start - end) / 2. * ((PI * share).cos() + 1.)
 }
 
-/// One line for tables and records, such as `one-cycle(warmup=0.3, div_factor=25, final_div_factor=10000)`.
+/// Formats the schedule for tables and records, such as `one-cycle(warmup=0.3, div_factor=25, final_div_factor=10000)`.
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,36 +1,40 @@
-//! Weights to and from files, and their fingerprint.
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
 
-use crate::Parameters;
 use candle_core::{DType, Result, Tensor, bail, safetensors};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+
+use crate::parameters::Parameters;
 
 impl Parameters {
-    /// Writes all parameters and running statistics as safetensors (f32), under the names they have in PyTorch's
-    /// `state_dict`: `load_state_dict(safetensors.torch.load_file(path))` takes them.
+    /// Writes all parameters and running statistics to a safetensors file (f32), under the names of PyTorch's
+    /// `state_dict`. PyTorch reads it with `load_state_dict(safetensors.torch.load_file(path))`. Equal weights give
+    /// equal files.
     ///
     /// # Errors
-    /// A file that can't be written.
+    /// A file that cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let tensors: HashMap<_, _> =
-            self.all().into_iter().map(|(name, var)| (name, var.as_detached_tensor())).collect();
-        // Sorted by the format's writer, so equal weights are equal files.
+            self.all().into_iter().map(|(name, variable)| (name, variable.as_detached_tensor())).collect();
+        // The writer sorts the tensors, so their order in the map does not matter.
         safetensors::save(&tensors, path).map_err(|error| error.with_path(path))
     }
 
-    /// Takes over the weights of a safetensors file, one of [`save`](Self::save)'s or a PyTorch `state_dict`'s, into the
-    /// parameters of a model that has been built. Counters of batches seen (`num_batches_tracked`) are passed over.
+    /// Reads the weights of a model that has been built, from a safetensors file that [`save`](Self::save) or PyTorch
+    /// wrote. PyTorch's counters `num_batches_tracked` are ignored.
     ///
     /// # Errors
-    /// A file that can't be read, and names and shapes that are not exactly the model's: the message says which are
-    /// missing, left over, of another shape or of a type that can't become f32. Then no parameter has been changed.
+    /// A file that cannot be read, and tensors whose names or shapes are not exactly those of the model. The message
+    /// lists all that are missing, unknown, of another shape or of a type that does not convert to f32. No parameter is
+    /// changed in case of an error.
     pub fn load(&self, path: &Path) -> Result<()> {
-        self.take(path).map_err(|error| error.with_path(path))
+        self.load_tensors(path).map_err(|error| error.with_path(path))
     }
 
-    fn take(&self, path: &Path) -> Result<()> {
-        let mut found: BTreeMap<String, Tensor> = safetensors::load(path, &self.device)?.into_iter().collect();
+    fn load_tensors(&self, path: &Path) -> Result<()> {
+        let mut found: BTreeMap<String, Tensor> = safetensors::load(path, self.device())?.into_iter().collect();
         found.retain(|name, _| name.rsplit('.').next() != Some("num_batches_tracked"));
         let mut problems = Vec::new();
         let mut pairs = Vec::new();
@@ -42,13 +46,13 @@ impl Parameters {
                 }
                 Some(tensor) => match tensor.to_dtype(DType::F32) {
                     Ok(tensor) => pairs.push((variable, tensor)),
-                    Err(_) => problems.push(format!("{name} is {:?}, which can't become f32", tensor.dtype())),
+                    Err(_) => problems.push(format!("{name} is {:?}, which does not convert to f32", tensor.dtype())),
                 },
             }
         }
-        problems.extend(found.keys().map(|name| format!("{name} is left over")));
+        problems.extend(found.keys().map(|name| format!("{name} is not in the model")));
         if !problems.is_empty() {
-            bail!("the weights are not this model's: {}", problems.join(", "))
+            bail!("the weights do not fit the model: {}", problems.join(", "))
         }
         for (variable, tensor) in pairs {
             variable.set(&tensor)?;
@@ -56,11 +60,11 @@ impl Parameters {
         Ok(())
     }
 
-    /// A fingerprint of all parameters and running statistics: the SHA-256, in hexadecimal, over names, shapes and
-    /// values in the names' order.
+    /// Returns the fingerprint of the weights: the SHA-256, in hexadecimal, of the names, shapes and values of all
+    /// parameters and running statistics, in the order of the names.
     ///
     /// # Errors
-    /// A device that can't be read.
+    /// A device that cannot be read.
     pub fn sha256(&self) -> Result<String> {
         let mut hash = Sha256::new();
         for (name, variable) in self.all() {
@@ -74,18 +78,6 @@ impl Parameters {
             let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             hash.update(bytes);
         }
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-
-    /// Whether all parameters and running statistics are finite numbers.
-    pub(crate) fn is_finite(&self) -> Result<bool> {
-        for (_, variable) in self.all() {
-            // Infinity and NaN show in a sum of absolute values; weights that overflow it are past saving as well.
-            let sum = variable.as_detached_tensor().abs()?.sum_all()?.to_scalar::<f32>()?;
-            if !sum.is_finite() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        Ok(hex::encode(hash.finalize()))
     }
 }

@@ -1,12 +1,15 @@
+//! The training loop: learning, determinism, events, divergence and errors.
+
 use candle_core::{Device, Result, Tensor, bail};
 use layers::{Description, Layer, Mode, Sequential, Stack};
 use rand_chacha::rand_core::Rng;
-use training::{Diverged, Event, FitConfig, Length, OptimizerConfig, Parameters, Schedule, evaluate, fit};
+use training::{Batch, Diverged, Event, FitConfig, Length, Loss, OptimizerConfig, Parameters, Schedule, evaluate, fit};
 
 const CPU: Device = Device::Cpu;
 const CLASSES: usize = 3;
+const LOSS: Loss = Loss::CrossEntropy { label_smoothing: 0. };
 
-/// A batch of 6×6 images with a bright column whose place is the class, under noise.
+/// Returns a batch of noisy 6×6 images, each with a bright column at a position that its class determines.
 fn batch(number: u64, size: usize) -> Result<(Tensor, Tensor)> {
     let mut random = layers::rng(5, "images", number);
     let mut noise = std::iter::repeat_with(|| random.next_u32() as f32 / u32::MAX as f32);
@@ -18,7 +21,7 @@ fn batch(number: u64, size: usize) -> Result<(Tensor, Tensor)> {
     Ok((Tensor::from_vec(pixels, (size, 1, 6, 6), &CPU)?, Tensor::new(targets, &CPU)?))
 }
 
-/// Three full batches and a smaller one.
+/// Returns three full batches and a smaller one.
 fn batches(_epoch: usize) -> std::vec::IntoIter<Result<(Tensor, Tensor)>> {
     vec![batch(0, 12), batch(1, 12), batch(2, 12), batch(3, 5)].into_iter()
 }
@@ -29,33 +32,36 @@ fn model(parameters: &Parameters) -> Sequential {
 }
 
 fn config(epochs: usize) -> FitConfig {
-    let optimizer = OptimizerConfig::adamw();
-    FitConfig { length: Length::Epochs(epochs), seed: 0, lr: 0.03, schedule: Schedule::one_cycle(), optimizer }
+    FitConfig::new(Length::Epochs(epochs), 0.03).schedule(Schedule::one_cycle())
+}
+
+fn updates(updates: u64) -> FitConfig {
+    FitConfig::new(Length::Updates(updates), 0.03).schedule(Schedule::one_cycle())
 }
 
 fn trained(config: &FitConfig) -> Result<(Parameters, Sequential, Vec<f64>)> {
     let parameters = Parameters::seeded(config.seed, &CPU);
     let model = model(&parameters);
-    let outcome = fit(&model, &parameters, batches, config, |_| Ok(()))?;
+    let outcome = fit(&model, &parameters, batches, &LOSS, config, |_| Ok(()))?;
     assert_eq!(outcome.diverged, None);
     let losses = outcome.epochs.iter().map(|epoch| epoch.train_loss).collect();
     Ok((parameters, model, losses))
 }
 
-/// Gives the logits of `of`, in training spoilt as `fail` says.
+/// A model whose logits `fail` manipulates in training.
 struct Failing<F> {
-    of: Sequential,
+    model: Sequential,
     fail: F,
 }
 
 impl<F: Fn(u64, Tensor) -> Result<Tensor> + Send + Sync> Layer for Failing<F> {
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
-        let logits = self.of.forward(xs, mode)?;
+        let logits = self.model.forward(xs, mode)?;
         if let Mode::Train { step, .. } = mode { (self.fail)(step, logits) } else { Ok(logits) }
     }
 
     fn describe(&self, input: &[usize]) -> Result<Description> {
-        self.of.describe(input)
+        self.model.describe(input)
     }
 }
 
@@ -67,9 +73,9 @@ fn training_learns_a_small_problem_with_either_optimiser_and_every_schedule() ->
         (OptimizerConfig::adamw(), Schedule::constant()),
         (sgd, Schedule::cosine()),
     ] {
-        let (_, model, losses) = trained(&FitConfig { optimizer, schedule, ..config(15) })?;
+        let (_, model, losses) = trained(&config(15).optimizer(optimizer).schedule(schedule))?;
         assert!(losses[14] < 0.3 * losses[0], "{losses:?}");
-        let evaluation = evaluate(&model, batches(0))?;
+        let evaluation = evaluate(&model, batches(0), &LOSS)?;
         assert!(evaluation.top1 > 0.9 && evaluation.loss < 0.3, "{evaluation:?}");
         assert_eq!(evaluation.hits.len(), 41);
     }
@@ -87,7 +93,7 @@ fn the_weights_are_the_same_to_the_bit_on_one_thread_and_on_two() -> Result<()> 
         let model = stack.flatten().dropout(0.2).linear(CLASSES).build()?;
         let batches = |_| std::iter::once(Ok((xs.clone(), targets.clone())));
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| fit(&model, &parameters, batches, &config(5), |_| Ok(())))?;
+        pool.install(|| fit(&model, &parameters, batches, &LOSS, &config(5), |_| Ok(())))?;
         parameters.sha256()
     };
     let one = on(1)?;
@@ -101,7 +107,7 @@ fn the_seed_of_a_run_changes_what_its_layers_draw() -> Result<()> {
     let seeded = |seed| -> Result<String> {
         let parameters = Parameters::seeded(0, &CPU);
         let model = model(&parameters);
-        fit(&model, &parameters, batches, &FitConfig { seed, ..config(1) }, |_| Ok(()))?;
+        fit(&model, &parameters, batches, &LOSS, &config(1).seed(seed), |_| Ok(()))?;
         parameters.sha256()
     };
     assert_eq!(seeded(0)?, seeded(0)?);
@@ -116,7 +122,7 @@ fn every_step_and_epoch_is_reported_in_order_with_its_rate() -> Result<()> {
     let config = config(2);
     let mut seen = Vec::new();
     let (mut sum, mut epochs) = (0., Vec::new());
-    let outcome = fit(&model, &parameters, batches, &config, |event| {
+    let outcome = fit(&model, &parameters, batches, &LOSS, &config, |event| {
         match event {
             Event::Step { epoch, step, total_steps, loss, lr } => {
                 assert_eq!(total_steps, 8);
@@ -130,6 +136,7 @@ fn every_step_and_epoch_is_reported_in_order_with_its_rate() -> Result<()> {
                 seen.push(format!("epoch {}", report.epoch));
                 epochs.push(report.clone());
             }
+            _ => bail!("unexpected event"),
         }
         Ok(())
     })?;
@@ -142,14 +149,14 @@ fn every_step_and_epoch_is_reported_in_order_with_its_rate() -> Result<()> {
 #[test]
 fn a_number_of_updates_ends_a_run_also_within_an_epoch() -> Result<()> {
     let (_, _, whole) = trained(&config(2))?;
-    let (_, _, same) = trained(&FitConfig { length: Length::Updates(8), ..config(1) })?;
+    let (_, _, same) = trained(&updates(8))?;
     assert_eq!(whole, same);
 
     let parameters = Parameters::seeded(0, &CPU);
     let model = model(&parameters);
-    let config = FitConfig { length: Length::Updates(6), ..config(1) };
+    let config = updates(6);
     let mut rates = Vec::new();
-    let outcome = fit(&model, &parameters, batches, &config, |event| {
+    let outcome = fit(&model, &parameters, batches, &LOSS, &config, |event| {
         if let Event::Step { total_steps, lr, .. } = event {
             assert_eq!(total_steps, 6);
             rates.push(lr);
@@ -164,27 +171,27 @@ fn a_number_of_updates_ends_a_run_also_within_an_epoch() -> Result<()> {
 #[test]
 fn a_loss_that_becomes_nan_ends_the_run_before_it_reaches_the_weights() -> Result<()> {
     let parameters = Parameters::seeded(0, &CPU);
-    let of = model(&parameters);
-    let model = Failing { of, fail: |step, logits| if step == 6 { logits * f64::NAN } else { Ok(logits) } };
-    let outcome = fit(&model, &parameters, batches, &config(5), |_| Ok(()))?;
+    let model = model(&parameters);
+    let model = Failing { model, fail: |step, logits| if step == 6 { logits * f64::NAN } else { Ok(logits) } };
+    let outcome = fit(&model, &parameters, batches, &LOSS, &config(5), |_| Ok(()))?;
     assert_eq!(outcome.diverged, Some(Diverged { epoch: 1, step: 6 }));
     assert_eq!(outcome.epochs.len(), 1);
     assert!(outcome.diverged.unwrap().to_string().contains("epoch 1, step 6"));
-    assert!(evaluate(&model, batches(0))?.loss.is_finite());
+    assert!(evaluate(&model, batches(0), &LOSS)?.loss.is_finite());
     Ok(())
 }
 
 #[test]
 fn weights_that_are_not_finite_end_the_run_though_no_loss_showed_it() -> Result<()> {
     let parameters = Parameters::seeded(0, &CPU);
-    let of = model(&parameters);
+    let model = model(&parameters);
     // In the epoch's last step the logits stay what they are, but their gradient overflows.
     let fail = |step, logits: Tensor| {
         let zero = (&logits - logits.detach())?;
         if step == 3 { logits.detach() + ((zero * 1e30)? * 1e30)? } else { Ok(logits) }
     };
     let mut losses = Vec::new();
-    let outcome = fit(&Failing { of, fail }, &parameters, batches, &config(5), |event| {
+    let outcome = fit(&Failing { model, fail }, &parameters, batches, &LOSS, &config(5), |event| {
         if let Event::Step { loss, .. } = event {
             losses.push(loss);
         }
@@ -201,33 +208,34 @@ fn an_error_from_batches_or_caller_ends_the_run() {
     let parameters = Parameters::seeded(0, &CPU);
     let model = model(&parameters);
     let broken = |_| vec![batch(0, 12), Err(candle_core::Error::msg("unreadable"))].into_iter();
-    let error = fit(&model, &parameters, broken, &config(1), |_| Ok(())).unwrap_err();
+    let error = fit(&model, &parameters, broken, &LOSS, &config(1), |_| Ok(())).unwrap_err();
     assert!(error.to_string().contains("unreadable"), "{error}");
-    let stopped = fit(&model, &parameters, batches, &config(1), |_| bail!("stopped")).unwrap_err();
+    let stopped = fit(&model, &parameters, batches, &LOSS, &config(1), |_| bail!("stopped")).unwrap_err();
     assert!(stopped.to_string().contains("stopped"), "{stopped}");
 }
 
 #[test]
-fn senseless_configurations_and_empty_data_are_errors() {
+fn impossible_configurations_and_empty_data_are_errors() {
     let parameters = Parameters::seeded(0, &CPU);
     let model = model(&parameters);
-    let run = |config: FitConfig| fit(&model, &parameters, batches, &config, |_| Ok(())).unwrap_err().to_string();
+    let run =
+        |config: FitConfig| fit(&model, &parameters, batches, &LOSS, &config, |_| Ok(())).unwrap_err().to_string();
     assert!(run(config(0)).contains("0 epochs"));
-    assert!(run(FitConfig { length: Length::Updates(0), ..config(1) }).contains("0 updates"));
-    assert!(run(FitConfig { lr: 0., ..config(1) }).contains("learning rate"));
-    assert!(run(FitConfig { lr: f64::NAN, ..config(1) }).contains("learning rate"));
-    assert!(run(FitConfig { schedule: Schedule::Cosine { warmup: 1.5 }, ..config(1) }).contains("warmup"));
+    assert!(run(updates(0)).contains("0 updates"));
+    assert!(run(FitConfig::new(Length::Epochs(1), 0.)).contains("learning rate"));
+    assert!(run(FitConfig::new(Length::Epochs(1), f64::NAN)).contains("learning rate"));
+    assert!(run(config(1).schedule(Schedule::Cosine { warmup: 1.5 })).contains("warmup"));
     let schedule = Schedule::OneCycle { warmup: 0.3, div_factor: 0., final_div_factor: 1. };
-    assert!(run(FitConfig { schedule, ..config(1) }).contains("positive"));
-    let none = |_| Vec::new().into_iter();
-    let empty = fit(&model, &parameters, none, &config(1), |_| Ok(())).unwrap_err().to_string();
+    assert!(run(config(1).schedule(schedule)).contains("positive"));
+    let none = |_| Vec::<Result<Batch>>::new().into_iter();
+    let empty = fit(&model, &parameters, none, &LOSS, &config(1), |_| Ok(())).unwrap_err().to_string();
     assert!(empty.contains("no batches"), "{empty}");
-    let updates = FitConfig { length: Length::Updates(3), ..config(1) };
-    assert!(fit(&model, &parameters, none, &updates, |_| Ok(())).unwrap_err().to_string().contains("no batches"));
-    assert!(evaluate(&model, none(0)).unwrap_err().to_string().contains("no samples"));
+    let empty = fit(&model, &parameters, none, &LOSS, &updates(3), |_| Ok(())).unwrap_err().to_string();
+    assert!(empty.contains("no batches"), "{empty}");
+    assert!(evaluate(&model, none(0), &LOSS).unwrap_err().to_string().contains("no samples"));
     assert!(run(config(usize::MAX)).contains("more steps than can be counted"));
     let growing = |epoch| (0..=epoch as u64).map(|number| batch(number, 12)).collect::<Vec<_>>().into_iter();
-    let uneven = fit(&model, &parameters, growing, &config(2), |_| Ok(())).unwrap_err().to_string();
+    let uneven = fit(&model, &parameters, growing, &LOSS, &config(2), |_| Ok(())).unwrap_err().to_string();
     assert!(uneven.contains("epoch 1 has 2 batches, the first had 1"), "{uneven}");
 }
 
@@ -235,9 +243,9 @@ fn senseless_configurations_and_empty_data_are_errors() {
 fn evaluation_weighs_samples_not_batches_and_changes_nothing() -> Result<()> {
     let (parameters, model, _) = trained(&config(3))?;
     let before = parameters.sha256()?;
-    let split = evaluate(&model, batches(0))?;
+    let split = evaluate(&model, batches(0), &LOSS)?;
     let (xs, targets): (Vec<_>, Vec<_>) = batches(0).map(|batch| batch.unwrap()).unzip();
-    let whole = evaluate(&model, [Ok((Tensor::cat(&xs, 0)?, Tensor::cat(&targets, 0)?))])?;
+    let whole = evaluate(&model, [Ok((Tensor::cat(&xs, 0)?, Tensor::cat(&targets, 0)?))], &LOSS)?;
     assert_eq!(split.hits, whole.hits);
     assert_eq!(split.top1, whole.top1);
     assert!((split.loss - whole.loss).abs() < 1e-6);
@@ -252,7 +260,7 @@ fn a_target_beyond_the_classes_is_an_error() -> Result<()> {
     let model = model(&parameters);
     let (xs, _) = batch(0, 2)?;
     let wrong = || std::iter::once(Ok((xs.clone(), Tensor::new(&[0u32, 9], &CPU).unwrap())));
-    assert!(evaluate(&model, wrong()).is_err());
-    assert!(fit(&model, &parameters, |_| wrong(), &config(1), |_| Ok(())).is_err());
+    assert!(evaluate(&model, wrong(), &LOSS).is_err());
+    assert!(fit(&model, &parameters, |_| wrong(), &LOSS, &config(1), |_| Ok(())).is_err());
     Ok(())
 }

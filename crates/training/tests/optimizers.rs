@@ -1,10 +1,10 @@
-//! Optimisers against PyTorch; `fixtures/make.py` made the numbers.
+//! Compares the optimisers with PyTorch, whose results `fixtures/make.py` writes.
 
-use candle_core::backprop::GradStore;
-use candle_core::{DType, Device, Result, Tensor};
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Result, Tensor, backprop::GradStore};
 use candle_nn::Init;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use training::{Optimizer, OptimizerConfig, Parameters};
 
 type Values = BTreeMap<String, Option<Vec<f32>>>;

@@ -1,15 +1,17 @@
+//! Initialisation, saving and loading of parameters.
+
+use std::{collections::HashMap, path::Path};
+
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::Init;
 use layers::{Layer, Mode, Stack};
-use std::collections::HashMap;
-use std::path::Path;
 use tempfile::TempDir;
 use training::Parameters;
 
 const CPU: Device = Device::Cpu;
 const UNIFORM: Init = Init::Uniform { lo: -1., up: 1. };
 
-/// A convolution with batch normalisation and a classifier, freshly made.
+/// Builds a convolution with batch normalisation and a classifier.
 fn network(seed: u64, classes: usize) -> Parameters {
     let parameters = Parameters::seeded(seed, &CPU);
     let stack = Stack::new(&[1, 6, 6], parameters.builder()).conv(3, 3).batch_norm().relu().flatten();
@@ -141,7 +143,7 @@ fn loading_changes_a_model_that_has_been_built() -> Result<()> {
 }
 
 #[test]
-fn pytorchs_counter_of_batches_is_passed_over() -> Result<()> {
+fn pytorchs_counter_of_batches_is_ignored() -> Result<()> {
     let folder = TempDir::new()?;
     let path = folder.path().join("weights.safetensors");
     let parameters = network(0, 2);
@@ -165,7 +167,7 @@ fn foreign_weights_are_refused_by_name_and_nothing_is_changed() -> Result<()> {
     for part in [
         "0.bias is missing",
         "head.weight has the shape [3, 48], not [2, 48]",
-        "stem.bias is left over",
+        "stem.bias is not in the model",
         "weights.safetensors",
     ] {
         assert!(error.contains(part), "{part}: {error}");
@@ -183,12 +185,12 @@ fn a_type_that_cannot_become_f32_is_refused_by_name_and_nothing_is_changed() -> 
         parameters.builder().get_with_hints(1, name, UNIFORM)?;
     }
     let before = parameters.sha256()?;
-    // By hand, as candle reads this type but doesn't write it.
+    // Written by hand, since candle reads this type but does not write it.
     let header = r#"{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]},
         "b": {"dtype": "F8_E8M0", "shape": [1], "data_offsets": [4, 5]}}"#;
     std::fs::write(&path, [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &[0; 5]].concat())?;
     let error = parameters.load(&path).unwrap_err().to_string();
-    assert!(error.contains("b is F8E8M0, which can't become f32"), "{error}");
+    assert!(error.contains("b is F8E8M0, which does not convert to f32"), "{error}");
     assert_eq!(parameters.sha256()?, before);
     Ok(())
 }

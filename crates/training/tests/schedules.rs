@@ -1,4 +1,4 @@
-//! Schedules against PyTorch; `fixtures/make.py` made the numbers.
+//! Compares the schedules with PyTorch, whose rates `fixtures/make.py` writes.
 
 use serde::Deserialize;
 use training::Schedule;

@@ -30,7 +30,7 @@ pub struct DataOptions {
 pub fn data(options: &DataOptions) -> Result<()> {
     check_input(&options.dataset, options.input)?;
     let input = options.input.map(|shape| shape.0);
-    let data = load_dataset(&options.dataset, &LoadOptions { data_dir: options.data_dir.clone(), input })?;
+    let data = load_dataset(&options.dataset, &LoadOptions::default().data_dir(options.data_dir.clone()).input(input))?;
     let classes = data.classes.len();
     if let Some(path) = &options.grid {
         datasets::save_grid(&data.train, classes, GRID_COLUMNS, path)?;
@@ -40,7 +40,8 @@ pub fn data(options: &DataOptions) -> Result<()> {
     let (train, test) = (data.train.class_counts(classes), data.test.class_counts(classes));
     if options.json {
         let split = |images: &Images, counts: &[usize]| json!({"images": images.len(), "class_counts": counts});
-        let file = |file: &datasets::SourceFile| json!({"path": file.path, "sha256": file.sha256, "bytes": file.bytes});
+        let file =
+            |file: &datasets::FileChecksum| json!({"path": file.path, "sha256": file.sha256, "bytes": file.bytes});
         return print_json(&json!({
             "name": data.name,
             "shape": shape,
@@ -62,6 +63,9 @@ pub fn data(options: &DataOptions) -> Result<()> {
     text += &format!("training images, with pixels from 0 to 1: mean {mean:.4?}, standard deviation {std:.4?}\n\n");
     for file in &data.files {
         text += &format!("sha256 {}  {} bytes  {}\n", file.sha256, file.bytes, file.path.display());
+    }
+    if data.skipped_files > 0 {
+        text += &format!("{} files that are not images were skipped\n", data.skipped_files);
     }
     print(&text)
 }

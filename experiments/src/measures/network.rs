@@ -1,7 +1,7 @@
 use candle_core::Device;
 use datasets::{Images, Order, Standardization};
 use models::Classifier;
-use training::{Evaluation, evaluate};
+use training::{Evaluation, Loss, evaluate};
 
 use crate::timing::INFER_BATCH;
 
@@ -16,6 +16,7 @@ pub struct TrainedNetwork<'a> {
 impl TrainedNetwork<'_> {
     /// Classifies the images in their order.
     pub fn evaluate(&self, images: &Images) -> candle_core::Result<Evaluation> {
-        evaluate(self.model, images.batches(INFER_BATCH, Order::Sequential, self.standardization, self.device))
+        let batches = images.batches(INFER_BATCH, Order::Sequential, self.standardization, self.device);
+        evaluate(self.model, batches, &Loss::default())
     }
 }

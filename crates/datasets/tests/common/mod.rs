@@ -1,5 +1,5 @@
-//! Small data files, made in temporary folders.
-#![allow(dead_code)] // each test file uses its part
+//! Writes small data files into temporary folders.
+#![allow(dead_code)] // Each test file uses some of the functions.
 
 use std::{fs, io::Write, path::Path};
 
@@ -12,7 +12,7 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// An IDX file whose header says `magic` and `sizes`, whatever stands behind it.
+/// Returns an IDX file with `magic` and `sizes` in its header, which need not fit the body.
 pub fn idx(magic: u32, sizes: &[u32], body: &[u8]) -> Vec<u8> {
     let mut bytes = magic.to_be_bytes().to_vec();
     sizes.iter().for_each(|size| bytes.extend(size.to_be_bytes()));
@@ -27,10 +27,10 @@ pub fn write(folder: &Path, name: &str, bytes: &[u8]) {
 }
 
 pub fn load_from(id: DatasetId, folder: &Path) -> Result<Dataset, DatasetError> {
-    load(&id, &LoadOptions { data_dir: Some(folder.into()), input: None })
+    load(&id, &LoadOptions::default().data_dir(folder.to_path_buf()))
 }
 
-/// Loads what must fail, and gives the message: one line that names `file`.
+/// Returns the error of a load that must fail, and its message, which must be one line that names `file`.
 pub fn message_of(result: Result<Dataset, DatasetError>, file: &str) -> (DatasetError, String) {
     let error = result.expect_err("a bad file was accepted");
     let message = error.to_string();

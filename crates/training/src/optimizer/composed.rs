@@ -1,12 +1,15 @@
 //! The same rules as a composition of candle's operators, for devices and types without a kernel of ours.
 
-use super::Rule;
+//! Updates a parameter by candle operators, on any device and in any float type.
+
 use candle_core::{Result, Tensor, Var};
 
-pub fn step(rule: Rule, variable: &Var, gradient: &Tensor, moments: &mut [Tensor; 2]) -> Result<()> {
+use crate::optimizer::update::Update;
+
+pub fn step(update: Update, variable: &Var, gradient: &Tensor, moments: &mut [Tensor; 2]) -> Result<()> {
     let parameter = variable.as_detached_tensor();
-    let moved = match rule {
-        Rule::Sgd { lr, momentum, nesterov, weight_decay } => {
+    let updated = match update {
+        Update::Sgd { lr, momentum, nesterov, weight_decay } => {
             let gradient = (gradient + (&parameter * weight_decay)?)?;
             let direction = if momentum == 0. {
                 gradient
@@ -16,12 +19,12 @@ pub fn step(rule: Rule, variable: &Var, gradient: &Tensor, moments: &mut [Tensor
             };
             (parameter - (direction * lr)?)?
         }
-        Rule::AdamW { decay, beta1, beta2, step_size, bias_correction2_sqrt, eps } => {
+        Update::AdamW { decay, beta1, beta2, step_size, bias_correction2_sqrt, eps } => {
             moments[0] = (&moments[0] + ((gradient - &moments[0])? * (1. - beta1))?)?;
             moments[1] = ((&moments[1] * beta2)? + (gradient.sqr()? * (1. - beta2))?)?;
             let denominator = ((moments[1].sqrt()? / bias_correction2_sqrt)? + eps)?;
             ((parameter * decay)? - (&moments[0] / denominator)? * step_size)?
         }
     };
-    variable.set(&moved)
+    variable.set(&updated)
 }

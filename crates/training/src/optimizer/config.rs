@@ -1,40 +1,43 @@
-use super::Rule;
-use candle_core::{Result, bail};
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Which optimiser, and its settings but for the learning rate. Weight decay applies to all parameters, biases and
-/// normalisation too, as PyTorch has it.
+use candle_core::{Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::optimizer::update::Update;
+
+/// An optimiser and its settings, apart from the learning rate. As in PyTorch, weight decay applies to all parameters,
+/// including biases and those of normalisation layers.
 ///
-/// In a configuration file: `optimizer = { kind = "adamw" }`, `optimizer = { kind = "sgd", momentum = 0.9, nesterov =
-/// true }`; what is left out has PyTorch's default.
+/// In a configuration file: `optimizer = { kind = "adamw" }` or `optimizer = { kind = "sgd", momentum = 0.9, nesterov =
+/// true }`. Settings that are left out have PyTorch's defaults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum OptimizerConfig {
-    /// Stochastic gradient descent, as `torch.optim.SGD` without dampening; weight decay is added to the gradient.
+    /// Stochastic gradient descent, as `torch.optim.SGD` without dampening.
     Sgd {
-        /// Share of the last direction that is kept.
+        /// The factor by which the previous direction is kept.
         #[serde(default)]
         momentum: f64,
-        /// Look ahead along the momentum (Nesterov 1983); needs one.
+        /// Whether to use Nesterov's accelerated gradient (1983), which needs a momentum.
         #[serde(default)]
         nesterov: bool,
-        /// Times the parameter, added to its gradient.
+        /// The factor of the parameter that is added to its gradient.
         #[serde(default)]
         weight_decay: f64,
     },
     /// Adam with decoupled weight decay (Loshchilov & Hutter 2019), as `torch.optim.AdamW`.
     AdamW {
-        /// Decay of the mean of gradients.
+        /// The decay rate of the running mean of the gradient.
         #[serde(default = "default::beta1")]
         beta1: f64,
-        /// Decay of the mean of squared gradients.
+        /// The decay rate of the running mean of the squared gradient.
         #[serde(default = "default::beta2")]
         beta2: f64,
-        /// Added to the root of the latter.
+        /// The constant added to the denominator for numerical stability.
         #[serde(default = "default::eps")]
         eps: f64,
-        /// Each step shrinks the parameter by lr · `weight_decay`.
+        /// The decay of the parameter itself: each step shrinks it by the factor 1 − lr · `weight_decay`.
         #[serde(default = "default::weight_decay")]
         weight_decay: f64,
     },
@@ -56,12 +59,12 @@ mod default {
 }
 
 impl OptimizerConfig {
-    /// Plain gradient descent: no momentum, no weight decay.
+    /// Returns stochastic gradient descent with PyTorch's defaults: no momentum and no weight decay.
     pub fn sgd() -> Self {
         OptimizerConfig::Sgd { momentum: 0., nesterov: false, weight_decay: 0. }
     }
 
-    /// PyTorch's defaults: β 0.9 and 0.999, ε 1e-8, weight decay 0.01.
+    /// Returns AdamW with PyTorch's defaults: β 0.9 and 0.999, ε 1e-8, weight decay 0.01.
     pub fn adamw() -> Self {
         OptimizerConfig::AdamW {
             beta1: default::beta1(),
@@ -71,17 +74,18 @@ impl OptimizerConfig {
         }
     }
 
+    /// Checks the settings, with PyTorch's conditions.
     pub(super) fn check(&self) -> Result<()> {
         let not_negative = |name, value: f64| match value.is_finite() && value >= 0. {
             true => Ok(()),
-            false => bail!("optimizer {self}: {name} can't be {value}"),
+            false => bail!("optimizer {self}: {name} must be finite and not negative"),
         };
         match *self {
             OptimizerConfig::Sgd { momentum, nesterov, weight_decay } => {
                 not_negative("momentum", momentum)?;
                 not_negative("weight_decay", weight_decay)?;
                 if nesterov && momentum == 0. {
-                    bail!("optimizer {self}: nesterov needs a momentum")
+                    bail!("optimizer {self}: nesterov needs a momentum above 0")
                 }
             }
             OptimizerConfig::AdamW { beta1, beta2, eps, weight_decay } => {
@@ -97,7 +101,7 @@ impl OptimizerConfig {
         Ok(())
     }
 
-    /// How many running means the method keeps per parameter.
+    /// Returns the number of running means that the optimiser keeps for each parameter.
     pub(super) fn moments(&self) -> usize {
         match *self {
             OptimizerConfig::Sgd { momentum, .. } => (momentum != 0.) as usize,
@@ -105,13 +109,13 @@ impl OptimizerConfig {
         }
     }
 
-    /// The numbers of a parameter's `step`, which counts from 1.
-    pub(super) fn rule(&self, lr: f64, step: i32) -> Rule {
+    /// Returns the update that a parameter's `step`, counted from 1, applies.
+    pub(super) fn update(&self, lr: f64, step: i32) -> Update {
         match *self {
             OptimizerConfig::Sgd { momentum, nesterov, weight_decay } => {
-                Rule::Sgd { lr, momentum, nesterov, weight_decay }
+                Update::Sgd { lr, momentum, nesterov, weight_decay }
             }
-            OptimizerConfig::AdamW { beta1, beta2, eps, weight_decay } => Rule::AdamW {
+            OptimizerConfig::AdamW { beta1, beta2, eps, weight_decay } => Update::AdamW {
                 decay: 1. - lr * weight_decay,
                 beta1,
                 beta2,
@@ -123,7 +127,7 @@ impl OptimizerConfig {
     }
 }
 
-/// One line for tables and records, such as `sgd(momentum=0.9, nesterov, weight_decay=0.0005)`.
+/// Formats the optimiser for tables and records, such as `sgd(momentum=0.9, nesterov, weight_decay=0.0005)`.
 impl fmt::Display for OptimizerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,24 +1,26 @@
-//! One pass over parameter, gradient and moments in the CPU's memory. The loops are elementwise, so their result
-//! depends neither on the number of threads nor on how the compiler vectorises them.
+//! Updates an f32 parameter on the CPU in one pass over parameter, gradient and moments. The loops are elementwise, so
+//! the result depends neither on the number of threads nor on vectorisation.
 
-use super::Rule;
-use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, Var, bail};
 use std::cell::RefCell;
 
-pub fn step(rule: Rule, variable: &Var, gradient: &Tensor, moments: &mut [Vec<f32>; 2]) -> Result<()> {
+use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, Var, bail};
+
+use crate::optimizer::update::Update;
+
+pub fn step(update: Update, variable: &Var, gradient: &Tensor, moments: &mut [Vec<f32>; 2]) -> Result<()> {
     if gradient.dims() != variable.dims() {
         bail!("a gradient of {:?} does not fit a parameter of {:?}", gradient.dims(), variable.dims())
     }
-    variable.inplace_op2(gradient, &Update { rule, moments: RefCell::new(moments) })
+    variable.inplace_op2(gradient, &FusedStep { update, moments: RefCell::new(moments) })
 }
 
-struct Update<'a> {
-    rule: Rule,
-    /// candle lends the operator immutably.
+struct FusedStep<'a> {
+    update: Update,
+    /// In a cell, since candle passes the operator by shared reference.
     moments: RefCell<&'a mut [Vec<f32>; 2]>,
 }
 
-impl InplaceOp2 for Update<'_> {
+impl InplaceOp2 for FusedStep<'_> {
     fn name(&self) -> &'static str {
         "optimizer-step"
     }
@@ -31,15 +33,15 @@ impl InplaceOp2 for Update<'_> {
             bail!("{}: parameter and gradient must be contiguous", self.name())
         };
         let [first, second] = &mut **self.moments.borrow_mut();
-        apply(self.rule, &mut parameter[p0..p1], &gradient[g0..g1], first, second);
+        apply(self.update, &mut parameter[p0..p1], &gradient[g0..g1], first, second);
         Ok(())
     }
 }
 
-/// The scalars are rounded to f32 once, as PyTorch does.
-fn apply(rule: Rule, parameter: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32]) {
-    match rule {
-        Rule::Sgd { lr, momentum, nesterov, weight_decay } => {
+/// Applies the update. As in PyTorch, the scalars are rounded to f32 once.
+fn apply(update: Update, parameter: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32]) {
+    match update {
+        Update::Sgd { lr, momentum, nesterov, weight_decay } => {
             let (lr, weight_decay) = (lr as f32, weight_decay as f32);
             if momentum == 0. {
                 for (p, &g) in parameter.iter_mut().zip(gradient) {
@@ -54,7 +56,7 @@ fn apply(rule: Rule, parameter: &mut [f32], gradient: &[f32], first: &mut [f32],
                 *p -= lr * if nesterov { g + momentum * *m } else { *m };
             }
         }
-        Rule::AdamW { decay, beta1, beta2, step_size, bias_correction2_sqrt, eps } => {
+        Update::AdamW { decay, beta1, beta2, step_size, bias_correction2_sqrt, eps } => {
             let (decay, step_size, eps) = (decay as f32, step_size as f32, eps as f32);
             let (weight1, beta2, weight2) = ((1. - beta1) as f32, beta2 as f32, (1. - beta2) as f32);
             let correction = bias_correction2_sqrt as f32;

@@ -1,19 +1,20 @@
-//! PyTorch's SGD and AdamW, in one pass over each parameter.
+//! The optimisers SGD and AdamW, as in PyTorch.
 
 mod composed;
 mod config;
 mod fused;
+mod update;
 
 pub use config::OptimizerConfig;
 
-use crate::Parameters;
-use candle_core::backprop::GradStore;
-use candle_core::{DType, Result, Tensor, Var, bail};
+use candle_core::{DType, Result, Tensor, Var, backprop::GradStore, bail};
 
-/// Moves the trainable parameters of a model along their gradients, and keeps what that needs between steps.
+use crate::{optimizer::update::Update, parameters::Parameters};
+
+/// Updates the trainable parameters of a model along their gradients, and holds the optimiser's state.
 ///
-/// On the CPU in f32 each parameter is updated in place in a single pass; elsewhere by candle's operators. A parameter
-/// that has no gradient stays as it is, as in PyTorch.
+/// An f32 parameter on the CPU is updated in place in a single pass, any other by candle's operators. As in PyTorch, a
+/// parameter without a gradient does not change.
 ///
 /// ```
 /// use candle_core::{Device, Result};
@@ -35,11 +36,11 @@ use candle_core::{DType, Result, Tensor, Var, bail};
 #[derive(Debug)]
 pub struct Optimizer {
     config: OptimizerConfig,
-    /// Sorted by name.
+    /// Sorted by the parameter's name.
     slots: Vec<Slot>,
 }
 
-/// A parameter and its state. As in PyTorch each counts its own steps: one without a gradient takes none.
+/// A parameter and its state. As in PyTorch each parameter counts its own steps, as one without a gradient takes none.
 #[derive(Debug)]
 struct Slot {
     variable: Var,
@@ -47,50 +48,44 @@ struct Slot {
     moments: Moments,
 }
 
-/// The running means of the gradient and of its square, as far as the method has them. They start at zero.
+/// The running means of the gradient and of its square, which start at zero. A fused one that the optimiser does not
+/// use is empty.
 #[derive(Debug)]
 enum Moments {
     Fused([Vec<f32>; 2]),
     Composed([Tensor; 2]),
 }
 
-/// The numbers of one step over one parameter, the same for all its elements.
-#[derive(Debug, Clone, Copy)]
-enum Rule {
-    Sgd { lr: f64, momentum: f64, nesterov: bool, weight_decay: f64 },
-    AdamW { decay: f64, beta1: f64, beta2: f64, step_size: f64, bias_correction2_sqrt: f64, eps: f64 },
-}
-
 impl Optimizer {
-    /// For all trainable `parameters` there are at this moment, so after the model has been built.
+    /// Returns an optimiser of all trainable `parameters` that exist. Call it after the model has been built.
     ///
     /// # Errors
-    /// A configuration that PyTorch would refuse, and no trainable parameters at all.
+    /// Settings that PyTorch refuses, and a store without trainable parameters.
     pub fn new(config: &OptimizerConfig, parameters: &Parameters) -> Result<Self> {
         config.check()?;
         let trainable = parameters.trainable();
         if trainable.is_empty() {
-            bail!("the optimiser got no parameters: build the model first")
+            bail!("the optimiser has no parameters: build the model first")
         }
         let slots = trainable.into_iter().map(|(_, variable)| Slot::new(variable, config.moments()));
         Ok(Self { config: config.clone(), slots: slots.collect::<Result<_>>()? })
     }
 
-    /// One step with the learning rate `lr`.
+    /// Takes one step with the learning rate `lr`.
     ///
     /// # Errors
-    /// A gradient that does not fit its parameter, and none for any of the parameters.
+    /// A gradient of another shape than its parameter, and a loss on which no parameter has an influence.
     pub fn step(&mut self, gradients: &GradStore, lr: f64) -> Result<()> {
-        let mut moved = false;
+        let mut updated = false;
         for slot in &mut self.slots {
             if let Some(gradient) = gradients.get(&slot.variable) {
-                moved = true;
+                updated = true;
                 slot.steps += 1;
-                slot.apply(self.config.rule(lr, slot.steps), gradient)?;
+                slot.apply(self.config.update(lr, slot.steps), gradient)?;
             }
         }
-        if !moved {
-            bail!("no parameter has a gradient: the loss does not depend on those the optimiser got")
+        if !updated {
+            bail!("no parameter has a gradient: the loss does not depend on the parameters of the optimiser")
         }
         Ok(())
     }
@@ -107,10 +102,10 @@ impl Slot {
         Ok(Self { variable, steps: 0, moments })
     }
 
-    fn apply(&mut self, rule: Rule, gradient: &Tensor) -> Result<()> {
+    fn apply(&mut self, update: Update, gradient: &Tensor) -> Result<()> {
         match &mut self.moments {
-            Moments::Fused(moments) => fused::step(rule, &self.variable, &gradient.contiguous()?, moments),
-            Moments::Composed(moments) => composed::step(rule, &self.variable, gradient, moments),
+            Moments::Fused(moments) => fused::step(update, &self.variable, &gradient.contiguous()?, moments),
+            Moments::Composed(moments) => composed::step(update, &self.variable, gradient, moments),
         }
     }
 }
@@ -130,7 +125,7 @@ mod tests {
         ];
         for config in configs {
             let start = Tensor::new(&[1f32, -2., 0.5], &Device::Cpu)?;
-            // An f64 parameter takes the way of other devices.
+            // An f64 parameter is updated by candle's operators.
             let mut slots = [DType::F32, DType::F64].map(|dtype| {
                 let variable = Var::from_tensor(&start.to_dtype(dtype).unwrap()).unwrap();
                 Slot::new(variable, config.moments()).unwrap()
@@ -139,7 +134,7 @@ mod tests {
             for step in 1..=5 {
                 let gradient = Tensor::new(&[0.3 * step as f64, -1., 0.], &Device::Cpu)?;
                 for slot in &mut slots {
-                    slot.apply(config.rule(0.1, step), &gradient.to_dtype(slot.variable.dtype())?)?;
+                    slot.apply(config.update(0.1, step), &gradient.to_dtype(slot.variable.dtype())?)?;
                 }
                 let [fused, composed] = slots.each_ref().map(|slot| slot.variable.to_dtype(DType::F64).unwrap());
                 let error = (fused - composed)?.abs()?.max_all()?.to_scalar::<f64>()?;

@@ -1,0 +1,63 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The progress that [`fit`](crate::fit) reports to its caller. Epochs and steps are counted from 0, steps over the
+/// whole run.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The optimiser has taken a step.
+    Step {
+        /// The current epoch.
+        epoch: usize,
+        /// The number of the step.
+        step: u64,
+        /// The number of steps in the run.
+        total_steps: u64,
+        /// The mean loss of the batch, computed before the step.
+        loss: f32,
+        /// The learning rate of the step.
+        lr: f64,
+    },
+    /// An epoch has ended. This is the moment to validate.
+    Epoch(&'a EpochReport),
+}
+
+/// The summary of one epoch of training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EpochReport {
+    /// The number of the epoch, counted from 0.
+    pub epoch: usize,
+    /// The mean loss per sample in training mode, each batch measured with the weights before its step.
+    pub train_loss: f64,
+    /// The learning rate of the last step.
+    pub lr: f64,
+}
+
+/// The moment at which a run diverged. Epoch and step are counted from 0, steps over the whole run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diverged {
+    /// The epoch in which the run diverged.
+    pub epoch: usize,
+    /// The step whose loss was not finite and which was not taken, or the last step of an epoch that left weights that
+    /// are not finite.
+    pub step: u64,
+}
+
+impl fmt::Display for Diverged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "diverged: loss or weights stopped being finite in epoch {}, step {}", self.epoch, self.step)
+    }
+}
+
+/// The outcome of a run of [`fit`](crate::fit), apart from the weights.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct FitOutcome {
+    /// The epochs that ended. [`Length::Updates`](crate::Length::Updates) may cut the last one short.
+    pub epochs: Vec<EpochReport>,
+    /// When the run diverged; `None` if it ended regularly. The weights of a diverged run are useless.
+    pub diverged: Option<Diverged>,
+}
