@@ -1,6 +1,6 @@
 //! The half types f16 and bf16. Candle sums them in their own type on the CPU, where the mean of 65,536 ones comes out
-//! as 0.004 in bf16, and has no matrix product for bf16 there. An operator that sums therefore computes in f32 and
-//! converts its result back; the conversions pass gradients on.
+//! as 0.004 in bf16, and has no convolution of bf16 there. An operator that sums therefore computes in f32 and converts
+//! its result back; the conversions pass gradients on.
 
 use candle_core::{DType, Result, Tensor};
 

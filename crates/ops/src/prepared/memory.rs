@@ -12,8 +12,8 @@ pub(super) fn values(parameter: &Tensor) -> Result<Vec<f32>> {
     if !fast(&[parameter]) {
         let (dtype, device) = (parameter.dtype(), parameter.device());
         bail!(
-            "cannot prepare {dtype:?} weights on {device:?} for inference; prepared operators need f32 on the CPU, the \
-             functions on tensors take any type and device"
+            "weights of {dtype:?} on {device:?} cannot be prepared for inference: prepared operators take f32 on the \
+             CPU only, the functions on tensors any type and device"
         )
     }
     Ok(read(&parameter.contiguous()?)?.to_vec())
