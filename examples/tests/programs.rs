@@ -22,7 +22,9 @@ fn a_head_on_a_backbone_of_candle_nn_learns_and_shows_where_it_looks() {
     assert!(accuracy(&output) > 85., "{output}");
     let picture = image::open(picture).unwrap().into_luma8();
     assert_eq!(picture.dimensions(), (8 * 28, 2 * 28));
-    let bright = |rows: std::ops::Range<u32>| rows.flat_map(|y| (0..224).map(move |x| (x, y))).filter(|&(x, y)| picture.get_pixel(x, y).0[0] > 100).count();
+    let bright = |rows: std::ops::Range<u32>| {
+        rows.flat_map(|y| (0..224).map(move |x| (x, y))).filter(|&(x, y)| picture.get_pixel(x, y).0[0] > 100).count()
+    };
     assert!(bright(0..28) > 100 && bright(28..56) > 100, "images and maps are drawn");
 }
 
@@ -31,7 +33,10 @@ fn a_pooling_of_ones_own_works_in_a_network_of_the_zoo() {
     let output = run("own-head", &[]);
     assert!(output.contains("GlobalMinPool"), "the summary names it: {output}");
     assert!(accuracy(&output) > 50., "{output}");
-    assert!(output.contains("class maps: [1, 10, 7, 7]") && output.contains("logits of the prepared network: [1, 10]"), "{output}");
+    assert!(
+        output.contains("class maps: [1, 10, 7, 7]") && output.contains("logits of the prepared network: [1, 10]"),
+        "{output}"
+    );
 }
 
 #[test]

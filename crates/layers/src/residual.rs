@@ -89,13 +89,11 @@ impl Prepared for PreparedResidual<'_> {
         self.batch(x, y)?;
         self.body.run(x, y)?;
         let Some(shortcut) = &self.shortcut else {
-            add_relu(x, y);
-            return Ok(());
+            return add_relu(x, y);
         };
         scratch(y.len(), |short| {
             shortcut.run(x, short)?;
-            add_relu(short, y);
-            Ok(())
+            add_relu(short, y)
         })
     }
 

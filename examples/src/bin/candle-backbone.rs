@@ -76,7 +76,8 @@ fn evidence(backbone: &Backbone, head: &Head, images: &Images, standardization: 
     let maps = head.class_maps(&backbone.forward(&xs)?)?.maps.detach();
     // Adding one vector to the weights of all classes changes the maps, but not the probabilities.
     let maps = maps.broadcast_sub(&maps.mean_keepdim(1)?)?;
-    let of_class = labels.to_vec1::<u32>()?.into_iter().enumerate().map(|(image, class)| maps.get(image)?.get(class as usize));
+    let of_class =
+        labels.to_vec1::<u32>()?.into_iter().enumerate().map(|(image, class)| maps.get(image)?.get(class as usize));
     Ok(Tensor::stack(&of_class.collect::<candle_core::Result<Vec<_>>>()?, 0)?)
 }
 

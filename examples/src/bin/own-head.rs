@@ -8,16 +8,16 @@
 use anyhow::Result;
 use candle_core::{Device, Tensor};
 use datasets::{LoadOptions, Order, Standardization};
-use heads::{HeadKind, Pooling};
-use layers::{Layer, Mode};
-use models::ModelConfig;
-use training::{FitConfig, Length, Loss, OptimizerConfig, Parameters, Schedule, evaluate, fit};
+use heads::{HeadKind, PoolLinear, Pooling};
+use layers::Mode;
+use models::{ModelConfig, ModelName};
+use training::{FitConfig, Length, Loss, Parameters, Schedule, evaluate, fit};
 
 /// Global minimum pooling.
 struct MinPool;
 
 impl Pooling for MinPool {
-    fn kind(&self) -> &str {
+    fn name(&self) -> &str {
         "GlobalMinPool"
     }
 
@@ -26,8 +26,12 @@ impl Pooling for MinPool {
     }
 }
 
+const MIN_FC: HeadKind = HeadKind::new("min-fc", "global minimum, linear", |features, classes, vb| {
+    Ok(Box::new(PoolLinear::new(MinPool, features[0], classes, vb)?))
+});
+
 fn main() -> Result<()> {
-    heads::register(HeadKind::pooling("min-fc", "global minimum, linear", |_features, _vb| Ok(MinPool)))?;
+    heads::register(MIN_FC)?;
 
     let device = Device::Cpu;
     let data = datasets::load(&"mnist-mini".parse()?, &LoadOptions::default())?;
@@ -35,21 +39,16 @@ fn main() -> Result<()> {
     let standardization = Standardization::of(&train);
 
     let parameters = Parameters::seeded(0, &device);
-    let config = ModelConfig { head: "min-fc".parse()?, ..models::find("vgg-small")?.config()? };
-    let config = ModelConfig { input: [1, 28, 28], width: 0.25, ..config };
-    let network = models::build("vgg-small", &config, parameters.builder())?;
+    let model: ModelName = "vgg-small@0.25".parse()?;
+    let config = ModelConfig { input: [1, 28, 28], head: "min-fc".parse()?, ..model.config()? };
+    let network = model.build(&config, parameters.builder())?;
     println!("{}\n", models::summary(&network, &config.input)?);
 
-    let fitting = FitConfig {
-        length: Length::Epochs(3),
-        seed: 0,
-        lr: 0.01,
-        schedule: Schedule::default(),
-        optimizer: OptimizerConfig::default(),
-    };
+    let fitting = FitConfig::new(Length::Epochs(3), 0.01).schedule(Schedule::one_cycle());
     let batches = |epoch| train.batches(64, Order::Shuffled { seed: 0, epoch }, &standardization, &device);
     fit(&network, &parameters, batches, &Loss::default(), &fitting, |_| Ok(()))?;
-    let test = evaluate(&network, data.test.batches(256, Order::Sequential, &standardization, &device), &Loss::default())?;
+    let test =
+        evaluate(&network, data.test.batches(256, Order::Sequential, &standardization, &device), &Loss::default())?;
     println!("test accuracy: {:.1} %", 100. * test.top1);
 
     // What a built-in head can do, this one can do as well.

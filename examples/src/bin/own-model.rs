@@ -11,10 +11,10 @@ use datasets::{LoadOptions, Order, Standardization};
 use layers::{Conv2dOptions, Layer, Sequential, Stack};
 use models::{Architecture, ModelConfig, Width};
 use report::{Column, Document, Table, terminal};
-use training::{FitConfig, Length, Loss, OptimizerConfig, Parameters, Schedule, evaluate, fit};
+use training::{FitConfig, Length, Loss, Parameters, Schedule, evaluate, fit};
 
 /// Three convolutions with stride 2: maps of 14, 7 and 4 on an image of 28 pixels.
-fn strided(input: &[usize], width: Width, vb: VarBuilder) -> candle_core::Result<Sequential> {
+fn layers(input: &[usize], width: Width, vb: VarBuilder) -> candle_core::Result<Sequential> {
     let halving = Conv2dOptions::same(3).stride(2).without_bias();
     [16, 32, 64]
         .into_iter()
@@ -23,7 +23,8 @@ fn strided(input: &[usize], width: Width, vb: VarBuilder) -> candle_core::Result
 }
 
 fn main() -> Result<()> {
-    models::register(Architecture::new("strided", "three convolutions with stride 2", [1, 28, 28], strided))?;
+    let strided = Architecture::new("strided", layers).description("three convolutions with stride 2");
+    models::register(strided.default_input([1, 28, 28]))?;
 
     let device = Device::Cpu;
     let data = datasets::load(&"mnist-mini".parse()?, &LoadOptions::default())?;
@@ -35,19 +36,15 @@ fn main() -> Result<()> {
     for head in ["fc", "gap", "gmp-fc"] {
         // Initialisation is seeded per parameter name, so all three start with the same backbone.
         let parameters = Parameters::seeded(0, &device);
-        let network = models::build("strided", &ModelConfig { head: head.parse()?, ..config.clone() }, parameters.builder())?;
-        let fitting = FitConfig {
-            length: Length::Epochs(3),
-            seed: 0,
-            lr: 0.01,
-            schedule: Schedule::default(),
-            optimizer: OptimizerConfig::default(),
-        };
+        let network =
+            models::build("strided", &ModelConfig { head: head.parse()?, ..config.clone() }, parameters.builder())?;
+        let fitting = FitConfig::new(Length::Epochs(3), 0.01).schedule(Schedule::one_cycle());
         let batches = |epoch| train.batches(64, Order::Shuffled { seed: 0, epoch }, &standardization, &device);
         fit(&network, &parameters, batches, &Loss::default(), &fitting, |_| Ok(()))?;
-        let test = evaluate(&network, data.test.batches(256, Order::Sequential, &standardization, &device), &Loss::default())?;
+        let test =
+            evaluate(&network, data.test.batches(256, Order::Sequential, &standardization, &device), &Loss::default())?;
         let params = network.describe(&config.input)?.params;
-        table.push([head.to_string(), report::thousands(params as u64), format!("{:.1}", 100. * test.top1)]);
+        table.push([head.to_string(), report::number::count(params as u64), format!("{:.1}", 100. * test.top1)]);
     }
     let mut page = Document::new("strided on mnist-mini, one seed");
     page.table(table);
