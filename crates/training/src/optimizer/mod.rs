@@ -48,8 +48,8 @@ struct Slot {
     moments: Moments,
 }
 
-/// The running means of the gradient and of its square, which start at zero. A fused one that the optimiser does not
-/// use is empty.
+/// The running means of the gradient and of its square, which start at zero. Fused, those that the optimiser does not
+/// use are empty.
 #[derive(Debug)]
 enum Moments {
     Fused([Vec<f32>; 2]),
@@ -74,7 +74,7 @@ impl Optimizer {
     /// Takes one step with the learning rate `lr`.
     ///
     /// # Errors
-    /// A gradient of another shape than its parameter, and a loss on which no parameter has an influence.
+    /// A gradient of another shape than its parameter, and gradients for none of the parameters.
     pub fn step(&mut self, gradients: &GradStore, lr: f64) -> Result<()> {
         let mut updated = false;
         for slot in &mut self.slots {
