@@ -6,6 +6,7 @@ use std::{
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use records::Measured;
 use report::bench as table;
 use serde::Serialize;
 
@@ -14,7 +15,7 @@ use super::{
     peer::Peer,
     request::{Contestant, Request, Task},
 };
-use crate::timing::{LATENCY_BATCH, median_and_spread};
+use crate::timing::LATENCY_BATCH;
 
 /// A request and the images per second that this program and its peers reached, one value per round.
 #[derive(Serialize)]
@@ -78,7 +79,7 @@ impl Measurement {
 }
 
 fn median(values: &[f64]) -> f64 {
-    median_and_spread(values.to_vec()).median
+    Measured::of(values.to_vec()).median
 }
 
 /// The ratios of both speeds in each round; `None` without values.

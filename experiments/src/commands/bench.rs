@@ -5,6 +5,7 @@ use candle_core::Device;
 use heads::HeadConfig;
 use layers::Layer;
 use models::{ModelConfig, ModelName};
+use records::{create_folder, write_file};
 use report::bench as table;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -16,7 +17,6 @@ use crate::{
     misuse::Misuse,
     output::{print_document, print_json},
     plan::check_memory,
-    store::{create_folder, write},
     timing::{INFER_BATCH, LATENCY_BATCH},
 };
 
@@ -175,6 +175,6 @@ fn print_table(table: report::Table) -> Result<()> {
 
 fn save(folder: &Path, record: &Value, page: &str) -> Result<()> {
     create_folder(folder)?;
-    write(&folder.join("bench.json"), serde_json::to_string_pretty(record)? + "\n")?;
-    write(&folder.join("README.md"), page)
+    write_file(&folder.join("bench.json"), serde_json::to_string_pretty(record)? + "\n")?;
+    Ok(write_file(&folder.join("README.md"), page)?)
 }

@@ -5,10 +5,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use records::{create_folder, read_records};
 
-use records::read_records;
-
-use crate::{index::write_index, render::render, store::create_folder};
+use crate::{index::write_index, render::render};
 
 /// How deep below the given folder suites' folders are searched: `SHARD/SUITE`.
 const MAX_DEPTH: usize = 2;

@@ -95,8 +95,11 @@ fn bars_have_names_heights_from_zero_and_the_line_of_chance() {
     let document = roxmltree::Document::parse(&svg).unwrap();
     let bars = document.descendants().filter(|node| node.has_tag_name("rect"));
     let heights: Vec<f64> = bars.map(|node| node.attribute("height").unwrap().parse().unwrap()).collect();
-    let [_, _, _, first, second, third] = heights[..] else { panic!("the sheet, two signs, three bars: {heights:?}") };
-    assert!((third / second - 80. / 60.).abs() < 0.02 || (second / first - 2.).abs() < 0.02, "{heights:?}");
+    let [_sheet, _, _, pointing_fc, pointing_gap, energy_fc] = heights[..] else {
+        panic!("not a sheet, two signs in the legend and three bars: {heights:?}")
+    };
+    assert!((pointing_gap / pointing_fc - 2.).abs() < 0.02, "{heights:?}");
+    assert!((energy_fc / pointing_fc - 1.5).abs() < 0.02, "{heights:?}");
 }
 
 #[test]
