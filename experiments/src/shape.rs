@@ -23,8 +23,7 @@ impl FromStr for Shape {
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self([channels, height, width]) = self;
-        write!(f, "{channels}x{height}x{width}")
+        f.write_str(&report::number::shape(&self.0))
     }
 }
 

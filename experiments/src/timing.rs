@@ -78,15 +78,3 @@ impl TimedInference<'_> {
         Ok(start.elapsed().as_secs_f64())
     }
 }
-
-/// Repeats `step`, which returns its duration in seconds, until `seconds` have passed. The durations are sorted.
-pub fn repeat_for(seconds: f64, mut step: impl FnMut() -> Result<f64>) -> Result<Vec<f64>> {
-    let (mut durations, mut sum) = (Vec::new(), 0.);
-    while sum < seconds {
-        let duration = step()?;
-        durations.push(duration);
-        sum += duration;
-    }
-    durations.sort_unstable_by(f64::total_cmp);
-    Ok(durations)
-}

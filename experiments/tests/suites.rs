@@ -72,9 +72,9 @@ heads = ["fc"]
     let text = text.replace("lr_grid = [3.0, 0.01]", "rates = \"rates.csv\"").replace("0.02", "0.03");
     let path = suite(out.path(), "again", &text.replace("[60, 200]", "[60, 300]"));
     let message = stderr(experiments(&["run", &path, "--out"]).arg(out.path()), 0);
-    assert!(
-        message.contains("no learning rate was chosen for these variants, which `--tune` would do: mnist-mini two-conv fc, 300 images, tuned\n")
-    );
+    assert!(message.contains(
+        "no learning rate was tuned for these variants, `--tune` does it: mnist-mini two-conv fc, 300 images, tuned\n"
+    ));
     let again = read(&out.path().join("again"), "summary.csv");
     assert!(again.lines().nth(2).unwrap().starts_with("mnist-mini,two-conv,fc,60,tuned,1,"));
     fs::remove_file(out.path().join("rates.csv")).unwrap();

@@ -133,7 +133,7 @@ fn shards_are_merged_by_the_report() {
         stdout(&mut tiny(&out.path().join(folder), &["--seeds", "1", "--shard", shard]));
     }
     let table = stdout(experiments(&["report"]).arg(out.path()));
-    assert!(table.contains("│ fc ") && table.contains("│ gap "), "{table}");
+    assert!(table.contains("\nfc  ") && table.contains("\ngap  "), "{table}");
     assert_eq!(fs::read_to_string(out.path().join("heads/summary.csv")).unwrap().lines().count(), 3);
 }
 

@@ -40,20 +40,20 @@ pub struct Figure {
 /// How well a figure is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Certainty {
-    /// It was counted.
+    /// The value was counted and is exact.
     Exact,
-    /// It was timed, and lies in the range that the interquartile ranges of both sides leave open.
+    /// The value was timed, and lies in the range that the interquartile ranges of both sides leave open.
     Timed {
         /// The lower end of the range.
         low: f64,
-        /// The upper end.
+        /// The upper end of the range.
         high: f64,
     },
-    /// It varies with seeds and test images.
+    /// The value varies with seeds and test images.
     Images(Interval),
-    /// It varies with seeds.
+    /// The value varies with seeds.
     Seeds(Interval),
-    /// It varies, and there is no interval.
+    /// The value varies, and there is no interval.
     Unknown(NoInterval),
 }
 
@@ -166,9 +166,10 @@ impl Comparison {
             Quantity::Metric(metric) => match metric.getter() {
                 Getter::Count(count) => Ok(self.counted([a[0], b[0]].map(|record| count(record) as f64))),
                 Getter::Timed(timed) => Ok(self.timed(timed, &a, &b)),
-                Getter::Share(share) | Getter::MeanShare(share) => self.varying(*metric, share, &a, &b),
+                Getter::Share(share) | Getter::MeanShare(share) => self.varying(*metric, &share, &a, &b),
+                Getter::Difference(of, minus) => self.varying(*metric, &|outcome| of(outcome) - minus(outcome), &a, &b),
             },
-            Quantity::Measure(_) => self.varying(Metric::Top1, |outcome| outcome.top1, &a, &b),
+            Quantity::Measure(_) => self.varying(Metric::Top1, &|outcome| outcome.top1, &a, &b),
         }
     }
 
@@ -210,7 +211,13 @@ impl Comparison {
         Ok(Figure { a, b, value: self.value(a, b), certainty, seeds: 0, diverged: 0 })
     }
 
-    fn varying(&self, metric: Metric, share: fn(&Outcome) -> f64, a: &[&Record], b: &[&Record]) -> Measurement<Figure> {
+    fn varying(
+        &self,
+        metric: Metric,
+        share: &dyn Fn(&Outcome) -> f64,
+        a: &[&Record],
+        b: &[&Record],
+    ) -> Measurement<Figure> {
         let others = b.iter().filter(|run| run.config_hash != a[0].config_hash);
         let diverged = a.iter().chain(others).filter(|run| run.outcome.is_none()).count();
         let is_finished = |run: &&&Record| run.outcome.is_some();
@@ -272,20 +279,20 @@ impl Comparison {
     }
 }
 
-fn metric_values(metric: Metric, share: fn(&Outcome) -> f64, pairs: &[[&Record; 2]]) -> Values {
-    let outcomes = |of: fn(&Outcome) -> f64| {
+fn metric_values(metric: Metric, share: &dyn Fn(&Outcome) -> f64, pairs: &[[&Record; 2]]) -> Values {
+    let outcomes = |of: &dyn Fn(&Outcome) -> f64| {
         [0, 1].map(|side| pairs.iter().filter_map(|pair| pair[side].outcome.as_ref()).map(of).collect::<Vec<f64>>())
     };
     let hits = || {
         let texts = [0, 1].map(|side| pairs.iter().map(|pair| pair[side].test_hits.as_str()).collect());
-        all_hits(&texts, &outcomes(|outcome| outcome.top1))
+        all_hits(&texts, &outcomes(&|outcome| outcome.top1))
     };
     let (hits, offsets) = match metric {
         Metric::Top1 => (hits(), vec![0.; pairs.len()]),
         Metric::GeneralisationGap => {
             // A lower test accuracy is a wider gap. Training images are no sample, so their part is the same in each
             // replicate.
-            let [a, b] = outcomes(|outcome| outcome.train_top1);
+            let [a, b] = outcomes(&|outcome| outcome.train_top1);
             (hits().map(|[a, b]| [b, a]), a.iter().zip(&b).map(|(a, b)| a - b).collect())
         }
         _ => (None, vec![0.; pairs.len()]),

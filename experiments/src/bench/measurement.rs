@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::{
     own::OwnNetwork,
-    peer::Peer,
-    request::{Contestant, Request, Task},
+    peer::{Request, Task},
+    process::Peer,
 };
 use crate::timing::LATENCY_BATCH;
 
@@ -53,10 +53,10 @@ impl Measurement {
 
     /// The row of the comparison.
     pub fn compared(&self) -> table::ComparedSpeed {
-        let Request { model, head, input: [c, h, w], batch, .. } = &self.request;
+        let Request { model, head, input, batch, .. } = &self.request;
         let gflops = self.gflops();
         table::ComparedSpeed {
-            network: format!("{model} {head} {c}×{h}×{w}"),
+            network: format!("{model} {head} {}", report::number::extent(input)),
             task: match self.request.task {
                 Task::Train => table::Task::Training(*batch),
                 Task::Infer if *batch == LATENCY_BATCH => table::Task::Latency,

@@ -116,7 +116,7 @@ fn tuned(
 fn announce(plan: &Plan, store: &Store, options: &SweepOptions) {
     let lacking: Vec<String> = plan.variants().filter(|run| run.lacks_rate).map(Run::variant_title).collect();
     if !lacking.is_empty() {
-        eprintln!("no learning rate was chosen for these variants, which `--tune` would do: {}", lacking.join("; "));
+        eprintln!("no learning rate was tuned for these variants, `--tune` does it: {}", lacking.join("; "));
     }
     if std::io::stderr().is_terminal() {
         eprintln!("{} runs, into {}", plan.shard(options.shard).count(), store.folder().display());

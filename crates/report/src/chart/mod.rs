@@ -1,4 +1,4 @@
-//! Charts: what is drawn ([`Chart`]), and how.
+//! Charts: from what a suite asks for ([`PlotSpec`]) and its rows to what is drawn ([`Chart`]), and how.
 
 mod axis;
 mod data;
@@ -15,7 +15,7 @@ mod tests;
 
 use axis::is_drawable;
 pub use figures::figures;
-pub use spec::{BarsSpec, Chance, FileName, LineOf, LineSpec, Log, PlotSpec, Quantity, ScatterSpec};
+pub use spec::PlotSpec;
 
 /// Numbers as marks in one panel or several, with one legend.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +68,7 @@ pub struct Panel {
 }
 
 /// A point of a chart, or a bar.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Point {
     /// The index of its series.
     pub series: usize,
@@ -118,6 +118,11 @@ impl Chart {
         }
         chart.panels.retain(|panel| !panel.points.is_empty());
         chart
+    }
+
+    /// Whether the legend gives the slopes of lines, which are exponents where both axes are logarithmic.
+    fn has_slopes(&self) -> bool {
+        self.kind == Kind::Lines && self.x.is_log && self.y.is_log
     }
 
     fn points(&self) -> impl Iterator<Item = &Point> {

@@ -6,7 +6,7 @@ use tabled::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use crate::document::{Block, ColumnKind, Document, Table};
+use crate::document::{Block, Column, ColumnKind, Document, Table};
 
 /// What separates two columns.
 const GAP: usize = 2;
@@ -84,10 +84,15 @@ fn is_words(table: &Table, column: usize) -> bool {
     matches!(table.columns[column].kind, ColumnKind::Text | ColumnKind::Verdict)
 }
 
-/// The width that a column needs: that of its cells, and of the longest word of its title.
+/// The width that a column needs: that of its cells, and of its title, which is wrapped unless the column is a key.
 fn content(table: &Table, column: usize) -> usize {
     let cells = table.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.text.plain().width());
-    cells.chain(table.columns[column].title.split_whitespace().map(UnicodeWidthStr::width)).max().unwrap_or_default()
+    let Column { title, kind } = &table.columns[column];
+    let title = match kind {
+        ColumnKind::Key => title.width(),
+        _ => title.split_whitespace().map(UnicodeWidthStr::width).max().unwrap_or_default(),
+    };
+    cells.max().unwrap_or_default().max(title)
 }
 
 /// The widths of a part's columns: columns of words share what the others leave.
@@ -132,7 +137,6 @@ fn part(table: &Table, columns: &[usize], width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::Column;
 
     fn table() -> Table {
         let numbers = ["parameters", "multiply-accumulates", "training (images/s)", "latency (µs)"];
