@@ -95,7 +95,8 @@ fn content(table: &Table, column: usize) -> usize {
     cells.max().unwrap_or_default().max(title)
 }
 
-/// The widths of a part's columns: columns of words share what the others leave.
+/// The widths of a part's columns: columns of words share what the others leave. Titles are not wrapped where there is
+/// still room.
 fn widths(table: &Table, columns: &[usize], width: usize) -> Vec<usize> {
     let mut widths: Vec<usize> = columns.iter().map(|&column| content(table, column)).collect();
     let mut words: Vec<usize> = (0..columns.len()).filter(|&place| is_words(table, columns[place])).collect();
@@ -105,6 +106,12 @@ fn widths(table: &Table, columns: &[usize], width: usize) -> Vec<usize> {
     for (i, &place) in words.iter().enumerate() {
         widths[place] = widths[place].min((left / (words.len() - i)).max(1));
         left = left.saturating_sub(widths[place]);
+    }
+    for (width, &column) in widths.iter_mut().zip(columns) {
+        let missing = table.columns[column].title.width().saturating_sub(*width);
+        if missing <= left {
+            (*width, left) = (*width + missing, left - missing);
+        }
     }
     widths
 }
