@@ -3,8 +3,8 @@
 use records::{Measured, Metric, Number, Row, Trial};
 
 use crate::{
-    Result,
-    document::{Cell, Column, Table},
+    document::{Cell, Column, Span, Table, Text},
+    error::Result,
     export::csv,
     number::shape,
     page::factors::varying,
@@ -123,5 +123,5 @@ fn with_factors<'a>(
 
 /// A cell with exactly this text.
 fn literal(text: String) -> Cell {
-    Cell { text: crate::Text(vec![crate::Span::Plain(text)]), value: None }
+    Cell { text: Text(vec![Span::Plain(text)]), value: None }
 }

@@ -1,4 +1,4 @@
-use crate::MOST_PRIMARY;
+use crate::limits::MOST_PRIMARY;
 
 /// What is wrong with a suite's comparisons or claims.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -1,12 +1,12 @@
 use records::{Getter, Measured, Metric, Outcome, Point, Record, Speed, bits, middle};
 
 use crate::{
-    SEEDS_FOR_A_TEST,
     bootstrap::{Hits, REPLICATES, crossed_bootstrap},
     comparison::{By, Comparison, Quantity, Selector},
     error::Result,
     holm::holm,
     interval::{Interval, paired_t},
+    limits::SEEDS_FOR_A_TEST,
 };
 
 /// A comparison with its result.

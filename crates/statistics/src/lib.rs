@@ -9,6 +9,7 @@ mod error;
 mod figure;
 mod holm;
 mod interval;
+mod limits;
 #[cfg(test)]
 mod tests;
 
@@ -19,12 +20,7 @@ pub use error::{Error, Result};
 pub use figure::{Certainty, Compared, Figure, NoInterval, Unmeasured, compare};
 pub use holm::holm;
 pub use interval::{Interval, paired_t};
-
-/// The number of seeds that a test needs. Results over fewer seeds are descriptive.
-pub const SEEDS_FOR_A_TEST: usize = 10;
-
-/// The number of comparisons of a suite that may be primary.
-pub const MOST_PRIMARY: usize = 3;
+pub use limits::{MOST_PRIMARY, SEEDS_FOR_A_TEST};
 
 /// Checks what can be checked of a suite's comparisons and claims without its records.
 ///

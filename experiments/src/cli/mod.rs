@@ -12,11 +12,11 @@ use models::ModelName;
 use training::Length;
 
 use crate::{
+    bench::peer::Request,
     commands::{BenchOptions, Command, DataOptions, Kind, RunOptions, SummaryOptions},
     device::DeviceKind,
     limits::{MAX_CLASSES, MAX_EPOCHS, MAX_IMAGES, MAX_SEEDS, MAX_THREADS, MAX_UPDATES},
     machine::available_cores,
-    peer::Request,
     plan::Shard,
     shape::Shape,
     suite::Changes,

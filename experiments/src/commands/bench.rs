@@ -11,11 +11,14 @@ use serde_json::{Value, json};
 use training::Parameters;
 
 use crate::{
-    bench::{Measurement, Peer, peak_memory, run_round},
+    bench::{
+        Measurement, Peer, peak_memory,
+        peer::{Request, Task},
+        run_round,
+    },
     machine,
     misuse::Misuse,
     output::{print_document, print_json},
-    peer::{Request, Task},
     plan::check_memory,
     timing::{INFER_BATCH, LATENCY_BATCH},
 };

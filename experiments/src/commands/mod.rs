@@ -17,7 +17,7 @@ pub use list::Kind;
 pub use run::RunOptions;
 pub use summary::SummaryOptions;
 
-use crate::{bench::print_peak_memory, peer::Request};
+use crate::bench::{peer::Request, print_peak_memory};
 
 /// A command with its options.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use records::{Estimate, Getter, Metric, Number, Row, distinct};
 use statistics::SEEDS_FOR_A_TEST;
 
 use super::{
-    Axis, Chart, Kind, Panel, Point,
+    model::{Axis, Chart, Kind, Panel, Point},
     spec::{Content, PlotSpec, Quantity},
 };
 use crate::{metric::title, number::capitalised, page::factors::varying};

@@ -10,11 +10,11 @@ use plotters::{
 };
 
 use super::{
-    Chart, Kind, Panel, Point,
     axis::{Scale, is_drawable},
     label,
     legend::{Entry, legend},
-    style::{FAINT, GREY, INK, colour, marker},
+    model::{Chart, Kind, Panel, Point},
+    style::{FAINT, GREY, INK, colour, marker, text_width},
 };
 
 /// A part of the sheet, measured in pixels.
@@ -30,13 +30,21 @@ const EDGE: i32 = 12;
 /// The width of a line or marker in the legend, with the space around it.
 const SIGN: i32 = 28;
 
-/// The width of a text in pixels: a guess, because the font is the reader's, and rather too wide than too narrow.
-pub fn text_width(text: &str, size: i32) -> i32 {
-    (0.6 * f64::from(size * text.chars().count() as i32)).ceil() as i32
+/// Draws a chart as an SVG document; `None` if no point has a place on the axes.
+///
+/// Points without a place are left out, and so are series, groups and panels without points.
+///
+/// # Errors
+/// Returns what the drawing library reports, in words.
+pub fn svg(chart: &Chart) -> Result<Option<String>, String> {
+    let chart = chart.drawable();
+    if chart.panels.is_empty() {
+        return Ok(None);
+    }
+    draw(&chart).map(Some).map_err(|error| error.to_string())
 }
 
-/// Draws the chart; its points all have a place on the axes.
-pub fn svg(chart: &Chart) -> Drawn<String> {
+fn draw(chart: &Chart) -> Drawn<String> {
     let columns = chart.panels.len().clamp(1, 2) as i32;
     let (width, height) = if columns == 1 { (640, 410) } else { (410, 340) };
     let inner = columns * width;

@@ -1,7 +1,10 @@
 use records::Row;
 
-use super::{Chart, PlotSpec};
-use crate::{Error, Result, document::Figure};
+use super::{draw::svg, model::Chart, spec::PlotSpec};
+use crate::{
+    document::Figure,
+    error::{Error, Result},
+};
 
 /// Draws the plots that a suite asks for, or accuracy against parameters if it asks for none. The second list names the files,
 /// without ending, of the plots that are left out because there are no data for them.
@@ -13,7 +16,7 @@ pub fn figures(specs: &[PlotSpec], rows: &[Row]) -> Result<(Vec<Figure>, Vec<Str
     let (mut figures, mut left_out) = (Vec::new(), Vec::new());
     for spec in if specs.is_empty() { &default } else { specs } {
         let chart = Chart::new(spec, rows);
-        let svg = chart.svg().map_err(|reason| Error::Plot { file: spec.file().into(), reason })?;
+        let svg = svg(&chart).map_err(|reason| Error::Plot { file: spec.file().into(), reason })?;
         match svg {
             Some(svg) => {
                 let alternative = chart.alternative_text();

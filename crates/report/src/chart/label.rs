@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use super::draw::text_width;
+use super::style::text_width;
 
 /// The distance in pixels from a point to its name.
 const DISTANCE: i32 = 8;

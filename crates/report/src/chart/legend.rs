@@ -1,4 +1,4 @@
-use super::{Chart, Panel};
+use super::model::{Chart, Panel};
 use crate::number::{NONE, fixed};
 
 /// A line of the legend.

@@ -57,3 +57,8 @@ pub fn marker(series: usize, (x, y): (i32, i32)) -> Vec<(i32, i32)> {
     };
     (0..=2 * corners).map(corner).collect()
 }
+
+/// The width of a text in pixels: a guess, because the font is the reader's, and rather too wide than too narrow.
+pub fn text_width(text: &str, size: i32) -> i32 {
+    (0.6 * f64::from(size * text.chars().count() as i32)).ceil() as i32
+}

@@ -1,7 +1,7 @@
 use image::{GenericImage, RgbImage};
 use records::Row;
 
-use super::by_model;
+use super::factors::by_model;
 use crate::document::Image;
 
 /// Composes, for each data set and model, one image of where its networks look: a strip of test images, and below it one

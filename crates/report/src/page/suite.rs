@@ -2,11 +2,10 @@ use records::{LeftOut, Record, Row};
 use statistics::{Compared, SEEDS_FOR_A_TEST, Verdict};
 
 use super::{
-    by_model,
     claims::{claims, words},
     columns::{is_trained, table},
     comparisons::comparisons,
-    factors::varying,
+    factors::{by_model, varying},
     measures::measures,
     protocol::{learning_rates, made_with, protocol},
 };
