@@ -4,6 +4,7 @@
 
 mod bootstrap;
 mod claim;
+mod compare;
 mod comparison;
 mod error;
 mod figure;
@@ -15,9 +16,10 @@ mod tests;
 
 pub use bootstrap::{Hits, REPLICATES, crossed_bootstrap};
 pub use claim::{Claim, Expect, Judged, Outcome, Test, Verdict, judge};
+pub use compare::compare;
 pub use comparison::{By, Comparison, Quantity, Selector};
 pub use error::{Error, Result};
-pub use figure::{Certainty, Compared, Figure, NoInterval, Unmeasured, compare};
+pub use figure::{Certainty, Compared, Figure, NoInterval, Unmeasured};
 pub use holm::holm;
 pub use interval::{Interval, paired_t};
 pub use limits::{MOST_PRIMARY, SEEDS_FOR_A_TEST};
