@@ -6,9 +6,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use records::write_file;
 use report::SuiteEntry;
 
-use crate::{results::SuiteResults, store::write};
+use crate::results::SuiteResults;
 
 /// The name of the page.
 const PAGE: &str = "README.md";
@@ -43,7 +44,7 @@ pub fn write_index(folder: &Path) -> Result<()> {
         })
         .collect();
     let page = report::markdown(&report::index_page(&entries));
-    write(&folder.join(PAGE), format!("{}{page}", report::INDEX_MARKER))
+    Ok(write_file(&folder.join(PAGE), format!("{}{page}", report::INDEX_MARKER))?)
 }
 
 /// The suites' folders, except those that options have changed; `None` if the page would not be ours to write.

@@ -18,6 +18,7 @@ mod cli;
 mod commands;
 mod data;
 mod device;
+mod files;
 mod index;
 mod limits;
 mod machine;
@@ -30,7 +31,6 @@ mod render;
 mod results;
 mod shape;
 mod speed;
-mod store;
 mod suite;
 mod sweep;
 mod timing;
@@ -39,13 +39,14 @@ mod tune;
 
 use std::{ffi::OsString, process::ExitCode};
 
+pub use bench::peer;
 use misuse::Misuse;
 
 /// Executes the command line of this process and returns its exit code: 0 if done, 1 if something failed, 2 for a mistake
 /// in the command line.
 ///
-/// Set `CANDLE_NUM_THREADS=1` in the environment before any thread starts, unless the first argument is [`STOCK_CANDLE`].
-/// Candle's own thread pool waits by spinning and slows down the pools that the runs use.
+/// Set `CANDLE_NUM_THREADS=1` in the environment before any thread starts: candle's own thread pool waits by spinning and
+/// slows down the pools that the runs use.
 pub fn main() -> ExitCode {
     run(std::env::args_os())
 }
@@ -70,6 +71,3 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     }
 }
-
-/// The command that executes networks on candle's own operators, and therefore on candle's own thread pool.
-pub const STOCK_CANDLE: &str = "stock-candle";

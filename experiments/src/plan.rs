@@ -129,13 +129,6 @@ impl Run {
         self.data.train.len().div_ceil(self.batch_size) as u64
     }
 
-    /// The name of the record's file without its extension: `DATASET.MODEL.HEAD.seedN.HASH`. The hash, which is the start
-    /// of the configuration's, distinguishes runs that differ in something else.
-    pub fn file_stem(&self) -> String {
-        let Self { model, head, seed, .. } = self;
-        file_name(&format!("{}.{model}.{head}.seed{seed}.{}", self.data.name, &self.config().hash()[..8]))
-    }
-
     /// The name of the variant in messages: everything but the seed.
     pub fn variant_title(&self) -> String {
         let setting = self.setting.as_ref().map_or(String::new(), |setting| format!(", {setting}"));
@@ -283,10 +276,4 @@ pub fn check_memory(network: &Description, train_batch: usize) -> Result<()> {
         )
     }
     Ok(())
-}
-
-/// A file name in which all characters that some file system does not accept are replaced.
-pub fn file_name(name: &str) -> String {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-._@+".contains(c);
-    name.trim_start_matches(['.', '/']).chars().map(|c| if allowed(c) { c } else { '_' }).collect()
 }

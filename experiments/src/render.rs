@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use records::{Row, rows};
+use records::{Row, file_name, rows, write_file};
 use report::{Figure, Image, PlotSpec};
 
 use crate::{
+    files::{read_maps, save_png},
     output::print_document,
-    plan::file_name,
     results::SuiteResults,
-    store::{read_maps, save_png, write},
 };
 
 /// Writes the tables, figures and page into `folder` and prints the table. The records are those in all of `sources`; if a
@@ -24,9 +23,9 @@ pub fn render(folder: &Path, sources: &[&Path], wanted: &[String]) -> Result<()>
         bail!("{} has no records to render", folder.display())
     };
     let rows = rows(&records);
-    write(&folder.join("summary.csv"), report::summary_csv(&rows)?)?;
+    write_file(&folder.join("summary.csv"), report::summary_csv(&rows)?)?;
     if let Some(measures) = report::measures_csv(&rows)? {
-        write(&folder.join("measures.csv"), measures)?;
+        write_file(&folder.join("measures.csv"), measures)?;
     }
     let figures = write_figures(folder, &outline.plots, &rows);
     let images = write_images(folder, sources, &rows);
@@ -42,8 +41,8 @@ pub fn render(folder: &Path, sources: &[&Path], wanted: &[String]) -> Result<()>
         figures: figures.as_deref().unwrap_or_default(),
         images: images.as_deref().unwrap_or_default(),
     };
-    write(&folder.join("README.md"), report::markdown(&report::suite_page(&suite)))?;
-    left_out.iter().for_each(|what| eprintln!("left out: {}", report::left_out(what)));
+    write_file(&folder.join("README.md"), report::markdown(&report::suite_page(&suite)))?;
+    left_out.iter().for_each(|what| eprintln!("{}", report::left_out(what)));
     print_document(&report::suite_overview(&suite))?;
     figures?;
     images?;
@@ -55,7 +54,7 @@ pub fn render(folder: &Path, sources: &[&Path], wanted: &[String]) -> Result<()>
 fn write_figures(folder: &Path, plots: &[PlotSpec], rows: &[Row]) -> Result<Vec<Figure>> {
     let (figures, without_data) = report::figures(plots, rows)?;
     for figure in &figures {
-        write(&folder.join(&figure.file), &figure.svg)?;
+        write_file(&folder.join(&figure.file), &figure.svg)?;
     }
     without_data.iter().for_each(|file| eprintln!("plot `{file}` is left out because there are no data for it"));
     Ok(figures)

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use records::{LeftOut, Record, SuiteInfo, read_records, select};
 
 use crate::{
-    store::read_suite,
+    files::read_suite,
     suite::{Outline, original},
 };
 

@@ -4,12 +4,12 @@
 use anyhow::Result;
 use candle_core::{Device, Tensor};
 use datasets::{Images, Order};
-use records::Speed;
+use records::{Measured, Speed};
 
 use crate::{
     data::Data,
     plan::Run,
-    timing::{INFER_BATCH, TRAIN_BATCH, TimedNetwork, median_and_spread},
+    timing::{INFER_BATCH, TRAIN_BATCH, TimedNetwork},
 };
 
 /// The number of rounds that count; one more precedes them to warm up.
@@ -33,7 +33,7 @@ pub fn time_networks(runs: &[&Run]) -> Result<Vec<Speed>> {
     }
     let speed = |rounds: &Vec<[f64; 3]>| {
         let [train_samples_per_sec, infer_samples_per_sec, latency_us] =
-            [0, 1, 2].map(|index| median_and_spread(rounds.iter().map(|times| times[index]).collect()));
+            [0, 1, 2].map(|index| Measured::of(rounds.iter().map(|times| times[index]).collect()));
         Speed {
             train_samples_per_sec,
             train_batch_size: TRAIN_BATCH,
@@ -73,7 +73,7 @@ impl RunNetwork {
         let mut inference = self.network.inference(&self.infer)?;
         let infer = INFER_BATCH as f64 / inference.run(&self.infer)?;
         let latencies = (0..LATENCIES).map(|_| Ok(inference.run(&self.single)? * 1e6));
-        Ok([train, infer, median_and_spread(latencies.collect::<Result<_>>()?).median])
+        Ok([train, infer, Measured::of(latencies.collect::<Result<_>>()?).median])
     }
 }
 

@@ -6,15 +6,15 @@ use std::sync::{
 };
 
 use anyhow::{Context, Result, anyhow};
-use records::SuiteInfo;
+use records::{Store, SuiteInfo};
 
 use crate::{
     device::DeviceKind,
+    files::save_maps,
     machine,
     plan::{Plan, Run, Shard},
     progress::Progress,
     speed::time_networks,
-    store::Store,
     train::train,
 };
 
@@ -53,7 +53,7 @@ impl Default for SweepOptions {
 /// Those of [`train_missing`], after everything else is done.
 pub fn sweep(plan: &Plan, store: &Store, info: &SuiteInfo, options: &SweepOptions) -> Result<()> {
     let trained = train_missing(plan, store, info, options);
-    let present: Vec<&Run> = plan.runs.iter().filter(|run| store.find(run).is_some()).collect();
+    let present: Vec<&Run> = plan.runs.iter().filter(|run| store.find(&run.config()).is_some()).collect();
     let complete = present.len() == plan.runs.len();
     // Speeds can be compared only if all variants took turns, so an incomplete shard measures none.
     let mut measured = Ok(());
@@ -72,8 +72,8 @@ pub fn sweep(plan: &Plan, store: &Store, info: &SuiteInfo, options: &SweepOption
 /// After all other runs are done, the number of those that failed. Each has been reported by then.
 pub fn train_missing(plan: &Plan, store: &Store, info: &SuiteInfo, options: &SweepOptions) -> Result<()> {
     prepare_store(plan, store, options.existing)?;
-    let kept = plan.runs.iter().filter(|run| store.find(run).is_some()).count();
-    let missing: Vec<&Run> = plan.shard(options.shard).filter(|run| store.find(run).is_none()).collect();
+    let kept = plan.runs.iter().filter(|run| store.find(&run.config()).is_some()).count();
+    let missing: Vec<&Run> = plan.shard(options.shard).filter(|run| store.find(&run.config()).is_none()).collect();
 
     let progress = Progress::new(missing.iter().map(|run| run.updates()).sum(), options.quiet);
     if kept > 0 {
@@ -101,7 +101,7 @@ fn prepare_store(plan: &Plan, store: &Store, existing: Existing) -> Result<()> {
     if !keep {
         store.set_aside()?;
     }
-    store.begin(&hash)
+    Ok(store.begin(&hash)?)
 }
 
 /// Trains the runs and returns how many of them failed.
@@ -127,9 +127,9 @@ fn train_all(
             let saved = trained.and_then(|(record, maps)| {
                 // Only one network of each variant is drawn.
                 if let Some(maps) = maps.filter(|_| Some(run.seed) == first_seed) {
-                    store.save_maps(run, &maps)?;
+                    save_maps(store.folder(), run, &maps)?;
                 }
-                store.save(run, &record)
+                Ok(store.save(&record)?)
             });
             if let Err(error) = saved {
                 progress.warn(&format!("error: {run}: {error:#}"));
@@ -153,7 +153,7 @@ fn thread_pool(threads: usize) -> Result<rayon::ThreadPool> {
 /// Times each network that has a record and writes its speed into all of its records, unless all records have a speed.
 /// The data set and the number of training images have no influence on a network's speed.
 fn measure_speed(plan: &Plan, present: &[&Run], store: &Store, threads: usize) -> Result<()> {
-    let mut records: Vec<_> = present.iter().filter_map(|run| Some((*run, store.find(run)?))).collect();
+    let mut records: Vec<_> = present.iter().filter_map(|run| Some((*run, store.find(&run.config())?))).collect();
     if records.iter().all(|(_, record)| record.speed.is_some()) {
         return Ok(());
     }
@@ -167,7 +167,7 @@ fn measure_speed(plan: &Plan, present: &[&Run], store: &Store, threads: usize) -
     for (run, record) in &mut records {
         let index = networks.iter().position(|network| network.has_network_of(run));
         record.speed = index.map(|index| speeds[index].clone());
-        store.save(run, record)?;
+        store.save(record)?;
     }
     Ok(())
 }

@@ -6,7 +6,6 @@ use anyhow::Result;
 use candle_core::{Device, Tensor};
 use layers::{Layer, Mode};
 use models::{Classifier, PreparedClassifier};
-use records::Measured;
 use training::{Optimizer, OptimizerConfig, Parameters};
 
 /// The number of images in a timed training step.
@@ -77,42 +76,5 @@ impl TimedInference<'_> {
         };
         self.network.device.synchronize()?;
         Ok(start.elapsed().as_secs_f64())
-    }
-}
-
-/// Repeats `step`, which returns its duration in seconds, until `seconds` have passed. The durations are sorted.
-pub fn repeat_for(seconds: f64, mut step: impl FnMut() -> Result<f64>) -> Result<Vec<f64>> {
-    let (mut durations, mut sum) = (Vec::new(), 0.);
-    while sum < seconds {
-        let duration = step()?;
-        durations.push(duration);
-        sum += duration;
-    }
-    durations.sort_unstable_by(f64::total_cmp);
-    Ok(durations)
-}
-
-/// The median and the interquartile range relative to it. Quantiles are interpolated linearly, as by NumPy. `values` must
-/// not be empty.
-pub fn median_and_spread(mut values: Vec<f64>) -> Measured {
-    values.sort_unstable_by(f64::total_cmp);
-    let quantile = |share: f64| {
-        let position = share * (values.len() - 1) as f64;
-        let (below, above) = (values[position.floor() as usize], values[position.ceil() as usize]);
-        below + (above - below) * position.fract()
-    };
-    let median = quantile(0.5);
-    Measured { median, spread: (quantile(0.75) - quantile(0.25)) / median }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn median_and_spread_are_those_of_numpy() {
-        // numpy.percentile([1, 2, 4, 8], [25, 50, 75]) = [1.75, 3, 5]
-        assert_eq!(median_and_spread(vec![8., 1., 4., 2.]), Measured { median: 3., spread: 3.25 / 3. });
-        assert_eq!(median_and_spread(vec![5.]), Measured { median: 5., spread: 0. });
     }
 }

@@ -6,14 +6,13 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Result;
-use records::{SuiteInfo, Trial};
+use records::{Store, SuiteInfo, Trial, write_file};
 
 use crate::{
     data::Data,
     misuse::Misuse,
     plan::{Plan, Run},
     shape::Shape,
-    store::{Store, write},
     suite::{Rates, Suite},
     sweep::{Existing, SweepOptions, train_missing},
 };
@@ -57,7 +56,7 @@ pub fn tune(
         let mut of_variant = Vec::new();
         for (lr, plan, store) in &plans {
             let runs = plan.runs.iter().filter(|run| run.order == variant.order);
-            let accuracies = runs.map(|run| store.find(run)?.outcome?.val_top1).collect::<Option<Vec<f64>>>();
+            let accuracies = runs.map(|run| store.find(&run.config())?.outcome?.val_top1).collect::<Option<Vec<f64>>>();
             of_variant.push(trial(suite, variant, *lr, accuracies));
         }
         choose(&mut of_variant);
@@ -66,7 +65,7 @@ pub fn tune(
         }
         trials.extend(of_variant);
     }
-    write(&folder.join("tuning.csv"), report::tuning_csv(&trials)?)?;
+    write_file(&folder.join("tuning.csv"), report::tuning_csv(&trials)?)?;
     Ok(Rates::new(&trials))
 }
 

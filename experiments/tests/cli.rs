@@ -1,4 +1,4 @@
-//! What else the program is asked for, and what it answers to mistakes.
+//! All commands other than `run`, and the answers to mistakes.
 
 mod common;
 
@@ -113,7 +113,7 @@ fn a_broken_data_set_exits_with_1_and_names_the_file() {
     let missing = run(&["--dataset", "mnist"]);
     assert!(missing.contains("--data-dir") && !missing.contains("LoadOptions"), "{missing}");
     assert!(run(&["--dataset", "mnist", "--data-dir", data_dir]).contains("train-images"));
-    // The header promises four thousand million images.
+    // The header announces four billion images.
     let images = [0, 0, 8, 3, 255, 255, 255, 255, 0, 0, 0, 28, 0, 0, 0, 28];
     for split in ["train", "t10k"] {
         fs::write(folder.path().join(format!("{split}-images-idx3-ubyte")), images).unwrap();

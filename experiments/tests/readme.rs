@@ -1,4 +1,4 @@
-//! The tables that people see first are those of the results.
+//! The README of the repository shows the tables of the committed results.
 
 #[test]
 fn the_readme_shows_the_tables_of_the_suite_heads() {

@@ -67,14 +67,14 @@ heads = ["fc"]
     assert!(lines[1].ends_with(",64x5x5,0.02") && lines[2].ends_with(",64x5x5,0.01"), "{lines:?}");
     assert!(read(&folder, "README.md").contains("- 60, 200 training images"));
 
-    // The rates that were found are read back, and where there are none that is said.
+    // The tuned rates are read back, and a variant that lacks one is named.
     fs::copy(folder.join("tuning.csv"), out.path().join("rates.csv")).unwrap();
     let text = text.replace("lr_grid = [3.0, 0.01]", "rates = \"rates.csv\"").replace("0.02", "0.03");
     let path = suite(out.path(), "again", &text.replace("[60, 200]", "[60, 300]"));
     let message = stderr(experiments(&["run", &path, "--out"]).arg(out.path()), 0);
-    assert!(
-        message.contains("no learning rate was chosen for these variants, which `--tune` would do: mnist-mini two-conv fc, 300 images, tuned\n")
-    );
+    assert!(message.contains(
+        "no learning rate was tuned for these variants, `--tune` does it: mnist-mini two-conv fc, 300 images, tuned\n"
+    ));
     let again = read(&out.path().join("again"), "summary.csv");
     assert!(again.lines().nth(2).unwrap().starts_with("mnist-mini,two-conv,fc,60,tuned,1,"));
     fs::remove_file(out.path().join("rates.csv")).unwrap();
@@ -123,7 +123,7 @@ y = "macs"
         stderr(&mut run(&suite(out.path(), "growth", text), out.path(), &["--tune"]), 2).contains("trains nothing")
     );
 
-    // The records tell all by themselves.
+    // The page is made from the records alone.
     fs::remove_file(folder.join("README.md")).unwrap();
     stdout(experiments(&["report"]).arg(&folder));
     assert_eq!(read(&folder, "README.md"), page);
@@ -184,7 +184,7 @@ fn several_data_sets_are_trained_in_parts_and_added_to() {
     };
     assert_eq!(factors(&before), ["mnist two-conv fc", "fashion-mnist two-conv fc", "fashion-mnist lenet5 gap"]);
 
-    // Added to: what is there is not trained again.
+    // Extending the suite trains only what is missing.
     let weights = |head: &str| records(&folder)[&format!("mnist.two-conv.{head}.seed0")]["weights_sha256"].clone();
     common::brand(&folder, "mnist.two-conv.fc.seed0");
     let path = suite(out.path(), "both", &text("\"fc\", \"gap\""));

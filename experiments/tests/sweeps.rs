@@ -38,7 +38,7 @@ fn a_run_writes_records_table_and_page_and_the_threads_change_no_weight() {
     assert!(lines.next().unwrap().starts_with("mnist-mini,two-conv,fc,1,34826,16010,"));
     assert!(fs::read_to_string(one.join("README.md")).unwrap().contains("--train-size 256"));
 
-    // The tables are made of the records alone.
+    // The tables are made from the records alone.
     fs::remove_file(one.join("summary.csv")).unwrap();
     assert_eq!(stdout(experiments(&["report"]).arg(&one)), table);
     assert_eq!(fs::read_to_string(one.join("summary.csv")).unwrap(), csv);
@@ -108,7 +108,7 @@ fn tuning_chooses_a_rate_per_variant_and_trains_with_it() {
     let path = out.path().join("mine.toml");
     let suite = include_str!("../suites/heads.toml");
     let grid = suite.lines().find(|line| line.starts_with("lr_grid")).unwrap();
-    // So high a rate that nothing is learned.
+    // At the first rate nothing is learned.
     fs::write(&path, suite.replace(grid, "lr_grid = [10.0, 0.01]")).unwrap();
     let options = ["--heads", "fc", "--models", "two-conv", "--train-size", "500", "--epochs", "1", "--seeds", "1"];
     let mut run = experiments(&["run", "--tune"]);
@@ -133,7 +133,7 @@ fn shards_are_merged_by_the_report() {
         stdout(&mut tiny(&out.path().join(folder), &["--seeds", "1", "--shard", shard]));
     }
     let table = stdout(experiments(&["report"]).arg(out.path()));
-    assert!(table.contains("│ fc ") && table.contains("│ gap "), "{table}");
+    assert!(table.contains("\nfc  ") && table.contains("\ngap  "), "{table}");
     assert_eq!(fs::read_to_string(out.path().join("heads/summary.csv")).unwrap().lines().count(), 3);
 }
 

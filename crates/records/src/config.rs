@@ -1,8 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+use crate::file::file_name;
 
 /// Everything that determines the result of a run. In JSON it is flat, with its keys in alphabetical order, and has no keys
 /// for what is `None`. An unknown key is an error, as an optional one that is misspelt would otherwise be missed.
@@ -63,10 +65,17 @@ impl RunConfig {
         hex::encode(Sha256::digest(text.to_string()))[..16].into()
     }
 
+    /// The name of the record's file without its extension: `DATASET.MODEL.HEAD.seedN.HASH`. The hash, which is the start
+    /// of [`hash`](Self::hash), distinguishes runs that differ in something else.
+    pub fn file_stem(&self) -> String {
+        let Self { dataset, model, head, seed, .. } = self;
+        file_name(&format!("{dataset}.{model}.{head}.seed{seed}.{}", &self.hash()[..8]))
+    }
+
     /// The keys, except the seed, in which two configurations differ.
     pub fn differing_keys(&self, other: &Self) -> Vec<String> {
         let (ours, theirs) = (self.entries(), other.entries());
-        let keys: std::collections::BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+        let keys: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
         keys.into_iter().filter(|key| *key != "seed" && ours.get(*key) != theirs.get(*key)).cloned().collect()
     }
 

@@ -26,6 +26,22 @@ pub fn estimate(values: &[f64]) -> Option<Estimate> {
     Some(Estimate { mean, sd, ci95 })
 }
 
+impl Measured {
+    /// The median of these values and their interquartile range relative to it; both are NaN without values. Quantiles are
+    /// interpolated linearly, as by NumPy.
+    pub fn of(mut values: Vec<f64>) -> Self {
+        values.sort_unstable_by(f64::total_cmp);
+        let value = |index: f64| values.get(index as usize).copied().unwrap_or(f64::NAN);
+        let quantile = |share: f64| {
+            let position = share * values.len().saturating_sub(1) as f64;
+            let (below, above) = (value(position.floor()), value(position.ceil()));
+            below + (above - below) * position.fract()
+        };
+        let median = quantile(0.5);
+        Self { median, spread: (quantile(0.75) - quantile(0.25)) / median }
+    }
+}
+
 /// The middle of several measurements. All runs of one sweep have the same one; runs of several machines differ.
 pub fn middle(mut measured: Vec<Measured>) -> Option<Measured> {
     measured.sort_by(|a, b| a.median.total_cmp(&b.median));
@@ -48,6 +64,14 @@ mod tests {
         assert!(close(three.ci95, 4.302_652_73 / 3f64.sqrt()), "{three:?}");
         let five = estimate(&[2., 4., 4., 4., 6.]).unwrap();
         assert!(close(five.sd, 2f64.sqrt()) && close(five.ci95, 2.776_445_11 * (2f64 / 5.).sqrt()), "{five:?}");
+    }
+
+    #[test]
+    fn median_and_spread_are_those_of_numpy() {
+        // numpy.percentile([1, 2, 4, 8], [25, 50, 75]) = [1.75, 3, 5]
+        assert_eq!(Measured::of(vec![8., 1., 4., 2.]), Measured { median: 3., spread: 3.25 / 3. });
+        assert_eq!(Measured::of(vec![5.]), Measured { median: 5., spread: 0. });
+        assert!(Measured::of(Vec::new()).median.is_nan());
     }
 
     #[test]

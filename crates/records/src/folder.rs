@@ -3,28 +3,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{record::Record, select::LeftOut};
+use crate::{
+    file::{FileError, RUNS},
+    record::Record,
+    select::LeftOut,
+};
 
+/// Reads the records in `folder/runs/*.json`, sorted by file name. The second list names all other entries of `runs`, with
+/// what is wrong with them.
+///
+/// # Errors
 /// A folder or file that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", path.display())]
-pub struct ReadError {
-    /// The folder or file.
-    pub path: PathBuf,
-    /// The error of the operating system.
-    pub source: io::Error,
-}
-
-/// Reads the records in `folder/runs/*.json`, sorted by file name. All other entries of `runs` are named in the second
-/// list.
-pub fn read_records(folder: &Path) -> Result<(Vec<Record>, Vec<LeftOut>), ReadError> {
-    let (runs, mut records, mut unreadable) = (folder.join("runs"), Vec::new(), Vec::new());
-    let error = |path: &Path| {
-        let path = path.to_path_buf();
-        move |source| ReadError { path, source }
-    };
+pub fn read_records(folder: &Path) -> Result<(Vec<Record>, Vec<LeftOut>), FileError> {
+    let (runs, mut records, mut unreadable) = (folder.join(RUNS), Vec::new(), Vec::new());
     let entries = fs::read_dir(&runs).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
-    let mut paths: Vec<PathBuf> = entries.map_err(error(&runs))?.into_iter().map(|entry| entry.path()).collect();
+    let mut paths: Vec<PathBuf> =
+        entries.map_err(FileError::at(&runs))?.into_iter().map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {
         if path.extension().is_none_or(|extension| extension != "json") {
@@ -32,7 +26,7 @@ pub fn read_records(folder: &Path) -> Result<(Vec<Record>, Vec<LeftOut>), ReadEr
             unreadable.push(LeftOut::Unreadable { path, reason });
             continue;
         }
-        let text = fs::read(&path).map_err(error(&path))?;
+        let text = fs::read(&path).map_err(FileError::at(&path))?;
         match serde_json::from_slice(&text) {
             Ok(record) => records.push(record),
             Err(reason) => unreadable.push(LeftOut::Unreadable { path, reason: reason.to_string() }),

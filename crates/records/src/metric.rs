@@ -27,6 +27,8 @@ pub enum Getter {
     Share(fn(&Outcome) -> f64),
     /// A share from 0 to 1 of a finished run. Tables show only its mean.
     MeanShare(fn(&Outcome) -> f64),
+    /// The first share of a finished run minus the second. Tables show only its mean.
+    Difference(fn(&Outcome) -> f64, fn(&Outcome) -> f64),
     /// A speed or time of the network.
     Timed(fn(&Speed) -> Measured),
 }
@@ -97,7 +99,7 @@ metrics! {
     /// Training accuracy minus test accuracy.
     GeneralisationGap {
         name: "generalisation_gap", label: "train − test", unit: "points", better: Better::Lower,
-        getter: Getter::MeanShare(|outcome| outcome.train_top1 - outcome.top1),
+        getter: Getter::Difference(|outcome| outcome.train_top1, |outcome| outcome.top1),
     }
     /// Images per second in training.
     TrainSamplesPerSec {
@@ -153,6 +155,9 @@ impl Metric {
             Getter::Count(count) => records.first().map(|record| Number::Count(count(record))),
             Getter::Share(share) => percent(records, share).map(Number::Mean),
             Getter::MeanShare(share) => percent(records, share).map(|estimate| Number::Exact(estimate.mean)),
+            Getter::Difference(a, b) => {
+                percent(records, a).zip(percent(records, b)).map(|(a, b)| Number::Exact(a.mean - b.mean))
+            }
             Getter::Timed(timed) => {
                 middle(records.iter().filter_map(|record| record.speed.as_ref()).map(timed).collect())
                     .map(Number::Timed)

@@ -3,8 +3,8 @@
 use records::{Measured, Metric, Number, Row, Trial};
 
 use crate::{
-    Result,
-    document::{Cell, Column, Table},
+    document::{Cell, Column, Span, Table, Text},
+    error::Result,
     export::csv,
     number::shape,
     page::factors::varying,
@@ -15,15 +15,19 @@ use crate::{
 /// # Errors
 /// Returns what the writer reports.
 pub fn summary_csv(rows: &[Row]) -> Result<String> {
-    let metrics = Metric::ALL.iter().flat_map(|&metric| summary_columns(metric));
-    let columns = ["seeds".to_string()].into_iter().chain(metrics).chain(["features", "lr"].map(String::from));
+    // Metrics that were added after the columns `features` and `lr` follow them.
+    let later = Metric::ALL.iter().position(|metric| *metric == Metric::Activations).map_or(0, |last| last + 1);
+    let (first, later) = Metric::ALL.split_at(later);
+    let columns = |metrics: &[Metric]| metrics.iter().flat_map(|&metric| summary_columns(metric)).collect::<Vec<_>>();
+    let between = ["features", "lr"].map(String::from);
+    let columns = [vec!["seeds".into()], columns(first), between.into(), columns(later)].concat();
     let lines = rows.iter().map(|row| {
-        let metrics = Metric::ALL.iter().flat_map(|&metric| summary_fields(metric, row));
+        let fields = |metrics: &[Metric]| metrics.iter().flat_map(|&metric| summary_fields(metric, row)).collect();
         let features = if row.features.is_empty() { String::new() } else { shape(&row.features) };
-        let fields = [row.seeds.to_string()].into_iter().chain(metrics).chain([features, row.lr.to_string()]);
-        (row, fields.collect())
+        let between = vec![features, row.lr.to_string()];
+        (row, [vec![row.seeds.to_string()], fields(first), between, fields(later)].concat())
     });
-    with_factors(rows, columns, lines)
+    with_factors(rows, columns.into_iter(), lines)
 }
 
 /// The columns of a metric: those of means have the standard deviation and the confidence interval beside them.
@@ -119,5 +123,5 @@ fn with_factors<'a>(
 
 /// A cell with exactly this text.
 fn literal(text: String) -> Cell {
-    Cell { text: crate::Text(vec![crate::Span::Plain(text)]), value: None }
+    Cell { text: Text(vec![Span::Plain(text)]), value: None }
 }

@@ -158,7 +158,7 @@ impl Document {
 }
 
 impl Table {
-    /// A table without rows.
+    /// Creates a table without rows.
     pub fn new(columns: impl IntoIterator<Item = Column>) -> Self {
         Self { columns: columns.into_iter().collect(), ..Self::default() }
     }
@@ -172,39 +172,39 @@ impl Table {
 }
 
 impl Column {
-    /// A column of names that tell the rows apart.
+    /// Creates a column of names that tell the rows apart.
     pub fn key(title: impl Into<String>) -> Self {
         Self { title: title.into(), kind: ColumnKind::Key }
     }
 
-    /// A column of words.
+    /// Creates a column of words.
     pub fn text(title: impl Into<String>) -> Self {
         Self { title: title.into(), kind: ColumnKind::Text }
     }
 
-    /// A column of numbers.
+    /// Creates a column of numbers.
     pub fn number(title: impl Into<String>) -> Self {
         Self { title: title.into(), kind: ColumnKind::Number }
     }
 
-    /// A column of outcomes.
+    /// Creates a column of outcomes of tests.
     pub fn verdict(title: impl Into<String>) -> Self {
         Self { title: title.into(), kind: ColumnKind::Verdict }
     }
 }
 
 impl Text {
-    /// An emphasised text.
+    /// Creates an emphasised text.
     pub fn strong(text: impl Into<String>) -> Self {
         Self(vec![Span::Strong(text.into())])
     }
 
-    /// A text that leads to another page.
+    /// Creates a text that leads to another page.
     pub fn link(text: impl Into<String>, target: impl Into<String>) -> Self {
         Self(vec![Span::Link { text: text.into(), target: target.into() }])
     }
 
-    /// The words alone, without any mark.
+    /// Returns the words alone, without any mark.
     pub fn plain(&self) -> String {
         let words = |span: &Span| match span {
             Span::Plain(text) | Span::Strong(text) | Span::Code(text) | Span::Link { text, .. } => text.clone(),
@@ -235,7 +235,7 @@ impl<T: Into<Text>> From<T> for Cell {
 }
 
 impl Cell {
-    /// A cell that shows a number in these words.
+    /// Creates a cell that shows a number in these words.
     pub fn number(text: impl Into<Text>, value: f64) -> Self {
         Self { text: text.into(), value: Some(value) }
     }

@@ -1,4 +1,4 @@
-/// Why something could not be written.
+/// The reason why a document could not be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

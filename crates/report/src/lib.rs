@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod chart;
+mod chart;
 mod csv_files;
 pub mod document;
 mod error;
@@ -17,5 +17,6 @@ pub use document::{Block, Cell, Column, ColumnKind, Document, Figure, Image, Spa
 pub use error::{Error, Result};
 pub use export::{csv, markdown, terminal};
 pub use page::{
-    INDEX_MARKER, Suite, SuiteEntry, bench, index_page, is_index, left_out, maps, suite_overview, suite_page,
+    INDEX_MARKER, LocatedImage, Suite, SuiteEntry, bench, index_page, is_index, left_out, maps, strip, suite_overview,
+    suite_page,
 };

@@ -2,7 +2,7 @@
 
 use num_format::{Locale, ToFormattedString};
 
-/// Stands where there is no number.
+/// The dash that stands where there is no number.
 pub const NONE: &str = "–";
 
 /// Formats a count with its digits in groups of three: `12,345`.
@@ -40,9 +40,18 @@ pub fn p_value(p: f64) -> String {
     if p < 0.001 { "< 0.001".into() } else { two_significant(p) }
 }
 
-/// Formats sizes as `64x5x5`; a dash if there are none.
+/// Formats sizes as `64x5x5`, as options and records spell them; a dash if there are none.
 pub fn shape(sizes: &[usize]) -> String {
-    if sizes.is_empty() { NONE.into() } else { sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x") }
+    if sizes.is_empty() { NONE.into() } else { joined(sizes, "x") }
+}
+
+/// Formats sizes as `10×10`, as running text and titles spell them.
+pub fn extent(sizes: &[usize]) -> String {
+    joined(sizes, "×")
+}
+
+fn joined(sizes: &[usize], separator: &str) -> String {
+    sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(separator)
 }
 
 /// Writes the first letter as a capital.

@@ -22,8 +22,8 @@ pub type Hits = Vec<Vec<bool>>;
 /// (Phipson & Smyth 2010). Where the interaction of seed and image is large the interval is rather too wide than too
 /// narrow.
 ///
-/// `offsets`, one per seed, are added to the difference of that seed. `a` and `b` have the same seeds, and all lists one
-/// length. `None` for fewer than two seeds or no image.
+/// `offsets`, one per seed, are added to the difference of that seed. `a` and `b` have the same seeds, and
+/// all lists have the same length. `None` for fewer than two seeds or no image.
 pub fn crossed_bootstrap(a: &Hits, b: &Hits, offsets: &[f64], replicates: usize) -> Option<Interval> {
     let (seeds, images) = (offsets.len(), a.first().map_or(0, Vec::len));
     if seeds < 2 || images == 0 {

@@ -41,7 +41,7 @@ pub enum Expect {
     AtLeast(f64),
     /// At most this much.
     AtMost(f64),
-    /// No farther from no difference than this.
+    /// At most this far from no difference, in either direction.
     Within(f64),
 }
 

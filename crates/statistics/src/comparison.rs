@@ -9,9 +9,9 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
-    /// The name by which claims refer to it.
+    /// The name by which claims refer to the comparison.
     pub name: String,
-    /// Whether it is tested; the others are descriptive.
+    /// Whether the comparison is tested; all others are descriptive.
     #[serde(default)]
     pub primary: bool,
     /// What is compared; the test accuracy by default.
@@ -50,14 +50,14 @@ pub struct Selector {
     pub at: Option<f64>,
 }
 
-/// How a is related to b.
+/// How configuration a is related to configuration b.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum By {
-    /// a − b.
+    /// The difference a − b.
     #[default]
     Difference,
-    /// a / b.
+    /// The ratio a / b.
     Ratio,
 }
 

@@ -1,11 +1,11 @@
-use crate::MOST_PRIMARY;
+use crate::limits::MOST_PRIMARY;
 
 /// What is wrong with a suite's comparisons or claims.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Two comparisons have this name.
-    #[error("comparison `{0}` is defined twice; every comparison needs a name of its own")]
+    #[error("comparison `{0}` is defined twice; every comparison needs its own name")]
     Duplicate(String),
     /// More comparisons are primary than are tested in one suite.
     #[error("{0} primary comparisons: at most {MOST_PRIMARY} are tested in one suite")]

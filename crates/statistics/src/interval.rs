@@ -1,12 +1,12 @@
 use records::{Estimate, estimate};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// How well a difference is known.
+/// The 95 % confidence interval of a difference, and the p-value of its test.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
-    /// The lower end of the 95 % confidence interval.
+    /// The lower end of the interval.
     pub low: f64,
-    /// The upper end.
+    /// The upper end of the interval.
     pub high: f64,
     /// The two-sided p-value of the hypothesis that there is no difference.
     pub p: f64,

@@ -4,27 +4,25 @@
 
 mod bootstrap;
 mod claim;
+mod compare;
 mod comparison;
 mod error;
 mod figure;
 mod holm;
 mod interval;
+mod limits;
 #[cfg(test)]
 mod tests;
 
 pub use bootstrap::{Hits, REPLICATES, crossed_bootstrap};
 pub use claim::{Claim, Expect, Judged, Outcome, Test, Verdict, judge};
+pub use compare::compare;
 pub use comparison::{By, Comparison, Quantity, Selector};
 pub use error::{Error, Result};
-pub use figure::{Certainty, Compared, Figure, NoInterval, Unmeasured, compare};
+pub use figure::{Certainty, Compared, Figure, NoInterval, Unmeasured};
 pub use holm::holm;
 pub use interval::{Interval, paired_t};
-
-/// The number of seeds that a test needs. Results over fewer seeds are descriptive.
-pub const SEEDS_FOR_A_TEST: usize = 10;
-
-/// The number of comparisons of a suite that may be primary.
-pub const MOST_PRIMARY: usize = 3;
+pub use limits::{MOST_PRIMARY, SEEDS_FOR_A_TEST};
 
 /// Checks what can be checked of a suite's comparisons and claims without its records.
 ///

@@ -6,15 +6,16 @@ use std::{
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use records::Measured;
 use report::bench as table;
 use serde::Serialize;
 
 use super::{
     own::OwnNetwork,
-    peer::Peer,
-    request::{Contestant, Request, Task},
+    peer::{Request, Task},
+    process::Peer,
 };
-use crate::timing::{LATENCY_BATCH, median_and_spread};
+use crate::timing::LATENCY_BATCH;
 
 /// A request and the images per second that this program and its peers reached, one value per round.
 #[derive(Serialize)]
@@ -52,10 +53,10 @@ impl Measurement {
 
     /// The row of the comparison.
     pub fn compared(&self) -> table::ComparedSpeed {
-        let Request { model, head, input: [c, h, w], batch, .. } = &self.request;
+        let Request { model, head, input, batch, .. } = &self.request;
         let gflops = self.gflops();
         table::ComparedSpeed {
-            network: format!("{model} {head} {c}×{h}×{w}"),
+            network: format!("{model} {head} {}", report::number::extent(input)),
             task: match self.request.task {
                 Task::Train => table::Task::Training(*batch),
                 Task::Infer if *batch == LATENCY_BATCH => table::Task::Latency,
@@ -78,7 +79,7 @@ impl Measurement {
 }
 
 fn median(values: &[f64]) -> f64 {
-    median_and_spread(values.to_vec()).median
+    Measured::of(values.to_vec()).median
 }
 
 /// The ratios of both speeds in each round; `None` without values.

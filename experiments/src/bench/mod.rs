@@ -3,12 +3,9 @@
 
 mod measurement;
 mod own;
-mod peer;
-mod request;
-mod stock;
+pub mod peer;
+mod process;
 
 pub use measurement::{Measurement, run_round};
 pub use own::{peak_memory, print_peak_memory};
-pub use peer::{Peer, serve};
-pub use request::{Contestant, Request, Task};
-pub use stock::StockCandle;
+pub use process::Peer;

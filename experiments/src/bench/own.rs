@@ -6,11 +6,8 @@ use models::{ModelConfig, ModelName};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use training::OptimizerConfig;
 
-use super::request::{Request, SECONDS_PER_ANSWER, Task};
-use crate::{
-    output::print_json,
-    timing::{TimedNetwork, repeat_for},
-};
+use super::peer::{Request, Task, repeat};
+use crate::{output::print_json, timing::TimedNetwork};
 
 /// One of this program's own networks, ready to execute a request.
 pub struct OwnNetwork {
@@ -45,11 +42,11 @@ impl OwnNetwork {
         let durations = pool.install(|| match task {
             Task::Train => {
                 network.train(images, labels)?;
-                repeat_for(SECONDS_PER_ANSWER, || network.train(images, labels))
+                repeat(|| network.train(images, labels))
             }
             Task::Infer => {
                 let mut inference = network.inference(images)?;
-                repeat_for(SECONDS_PER_ANSWER, || inference.run(images))
+                repeat(|| inference.run(images))
             }
         })?;
         let p95 = (durations.len() * 95).div_ceil(100) - 1;

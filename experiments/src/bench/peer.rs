@@ -1,110 +1,97 @@
-use std::{
-    collections::HashSet,
-    io::{BufRead, BufReader, Write},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-};
+//! What a program needs to be a peer of `bench`: it answers [`Request`]s on its standard input with [`serve`].
+//! `experiments/peers/README.md` describes the protocol.
 
-use anyhow::{Context, Result, bail};
-use serde::{Deserialize, de::DeserializeOwned};
+use anyhow::Result;
+use candle_core::{Device, Tensor};
+use models::{ModelConfig, ModelName};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::request::{Contestant, Request};
 use crate::output::print;
 
-/// Another program, which answers requests line by line. `experiments/peers/README.md` describes the protocol.
-pub struct Peer {
-    command: String,
-    name: String,
-    child: Child,
-    requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
-    /// The requests that the program has declined, as JSON.
-    refused: HashSet<String>,
+/// How long a task is repeated for one answer, in seconds.
+const SECONDS_PER_ANSWER: f64 = 0.4;
+
+/// A network and a task, to be repeated for a moment. Its JSON is the protocol that peers speak.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// The name of the model, such as `resnet8`.
+    pub model: String,
+    /// The head, such as `fc:128`.
+    pub head: String,
+    /// The shape of an image (C, H, W).
+    pub input: [usize; 3],
+    /// The number of classes.
+    pub classes: usize,
+    /// What the network does.
+    #[serde(rename = "what")]
+    pub task: Task,
+    /// The number of images processed at once.
+    pub batch: usize,
+    /// The number of threads.
+    pub threads: usize,
 }
 
-#[derive(Deserialize)]
-struct Hello {
-    name: String,
-    version: String,
+/// What a network does while it is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// A training step: forward, cross-entropy, backward and optimiser.
+    Train,
+    /// A forward pass.
+    Infer,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Answer {
-    SamplesPerSec(f64),
-    Error(String),
-}
-
-impl Peer {
-    /// Starts a command line in a shell and waits until the program is ready.
-    pub fn start(command: &str) -> Result<Self> {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", command]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = shell.spawn().with_context(|| format!("cannot start `{command}`"))?;
-        let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
-            bail!("cannot connect to `{command}`")
-        };
-        let answers = BufReader::new(answers);
-        let mut peer =
-            Self { command: command.into(), name: String::new(), child, requests, answers, refused: HashSet::new() };
-        let Hello { name, version } = peer.read()?;
-        peer.name = format!("{name} {version}");
-        Ok(peer)
+impl Request {
+    pub(crate) fn new(model: &ModelName, config: &ModelConfig, task: Task, batch: usize, threads: usize) -> Self {
+        let (model, head) = (model.to_string(), config.head.to_string());
+        Self { model, head, input: config.input, classes: config.classes, task, batch, threads }
     }
 
-    fn read<T: DeserializeOwned>(&mut self) -> Result<T> {
-        let mut line = String::new();
-        self.answers.read_line(&mut line)?;
-        if line.is_empty() {
-            bail!("`{}` ended without an answer", self.command)
-        }
-        serde_json::from_str(&line)
-            .with_context(|| format!("`{}` answered `{}`, which is not in the protocol", self.command, line.trim_end()))
-    }
-}
-
-impl Contestant for Peer {
-    fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    fn samples_per_sec(&mut self, request: &Request) -> Result<Option<f64>> {
-        let request = serde_json::to_string(request)?;
-        if self.refused.contains(&request) {
-            return Ok(None);
-        }
-        writeln!(self.requests, "{request}").with_context(|| format!("`{}` does not accept requests", self.command))?;
-        match self.read()? {
-            Answer::SamplesPerSec(rate) if rate > 0. => Ok(Some(rate)),
-            Answer::SamplesPerSec(rate) => bail!("`{}` answered a rate of {rate}", self.command),
-            Answer::Error(error) => {
-                eprintln!("{}: {error}: {request}", self.name);
-                self.refused.insert(request);
-                Ok(None)
-            }
-        }
+    /// Draws a batch of noise, labelled with the first two classes in turn.
+    ///
+    /// # Errors
+    /// A batch that does not fit into memory.
+    pub fn images(&self) -> candle_core::Result<(Tensor, Tensor)> {
+        let [channels, height, width] = self.input;
+        let images = Tensor::randn(0f32, 1., (self.batch, channels, height, width), &Device::Cpu)?;
+        let labels: Vec<u32> = (0..self.batch as u32).map(|i| i % 2).collect();
+        Ok((images, Tensor::from_vec(labels, self.batch, &Device::Cpu)?))
     }
 }
 
-/// Answers requests on standard input, as a peer of another `bench`.
-pub fn serve(mut contestant: impl Contestant) -> Result<()> {
-    let name = contestant.name();
-    let (name, version) = name.rsplit_once(' ').unwrap_or((&name, ""));
+/// Repeats a step, which returns its duration in seconds, for as long as one answer may take, and sorts the durations.
+///
+/// # Errors
+/// The first error of a step.
+pub fn repeat(mut step: impl FnMut() -> Result<f64>) -> Result<Vec<f64>> {
+    let (mut durations, mut sum) = (Vec::new(), 0.);
+    while sum < SECONDS_PER_ANSWER {
+        let duration = step()?;
+        durations.push(duration);
+        sum += duration;
+    }
+    durations.sort_unstable_by(f64::total_cmp);
+    Ok(durations)
+}
+
+/// Answers requests on standard input until it is closed. `samples_per_sec` executes a request and returns the images per
+/// second, or `None` if the program does not have the network.
+///
+/// # Errors
+/// A request that is not in the protocol, and the first error of `samples_per_sec`.
+pub fn serve(
+    name: &str,
+    version: &str,
+    mut samples_per_sec: impl FnMut(&Request) -> Result<Option<f64>>,
+) -> Result<()> {
     print(&json!({ "name": name, "version": version }).to_string())?;
     for line in std::io::stdin().lines() {
-        let answer = match contestant.samples_per_sec(&serde_json::from_str(&line?)?)? {
+        let answer = match samples_per_sec(&serde_json::from_str(&line?)?)? {
             Some(rate) => json!({ "samples_per_sec": rate }),
             None => json!({ "error": "this program does not have the network" }),
         };
         print(&answer.to_string())?;
     }
     Ok(())
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // Both fail only if the shell has already ended. The program that the shell started ends with its standard input.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -12,7 +12,7 @@ use models::ModelName;
 use training::Length;
 
 use crate::{
-    bench::Request,
+    bench::peer::Request,
     commands::{BenchOptions, Command, DataOptions, Kind, RunOptions, SummaryOptions},
     device::DeviceKind,
     limits::{MAX_CLASSES, MAX_EPOCHS, MAX_IMAGES, MAX_SEEDS, MAX_THREADS, MAX_UPDATES},
@@ -48,7 +48,6 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, c
         Some(Subcommands::Data { dataset, data_dir, input, grid, json }) => {
             Command::Data(DataOptions { dataset, data_dir, input, grid, json })
         }
-        Some(Subcommands::StockCandle) => Command::StockCandle,
         Some(Subcommands::PeakMemory { request }) => Command::PeakMemory(request),
     })
 }
@@ -94,9 +93,6 @@ enum Subcommands {
     },
     /// Measure speed only: training and inference throughput, latency of one image, memory
     Bench(BenchArguments),
-    /// Answer the requests of `bench` with candle's own operators
-    #[command(hide = true)]
-    StockCandle,
     /// Execute one request of `bench` and print the peak memory of this process
     #[command(hide = true)]
     PeakMemory {

@@ -5,18 +5,21 @@ use candle_core::Device;
 use heads::HeadConfig;
 use layers::Layer;
 use models::{ModelConfig, ModelName};
+use records::{create_folder, write_file};
 use report::bench as table;
-use serde::Serialize;
 use serde_json::{Value, json};
 use training::Parameters;
 
 use crate::{
-    bench::{Contestant, Measurement, Peer, Request, Task, peak_memory, run_round},
+    bench::{
+        Measurement, Peer, peak_memory,
+        peer::{Request, Task},
+        run_round,
+    },
     machine,
     misuse::Misuse,
     output::{print_document, print_json},
     plan::check_memory,
-    store::{create_folder, write},
     timing::{INFER_BATCH, LATENCY_BATCH},
 };
 
@@ -44,22 +47,6 @@ pub struct BenchOptions {
     /// The folder of results that the comparison is written into.
     pub out: Option<PathBuf>,
     pub json: bool,
-}
-
-/// The speed of one network; scripts rely on the names of the fields.
-#[derive(Serialize)]
-struct NetworkSpeed {
-    model: String,
-    head: String,
-    input: [usize; 3],
-    train_samples_per_sec: f64,
-    train_batch_size: usize,
-    infer_samples_per_sec: f64,
-    infer_batch_size: usize,
-    latency_us: f64,
-    latency_p95_us: f64,
-    /// The peak memory of a training step; `None` where the operating system does not report it.
-    peak_rss_mb: Option<f64>,
 }
 
 /// Times networks, and compares them with other programs if there are peers.
@@ -117,25 +104,13 @@ fn print_speeds(measurements: &[Measurement], options: &BenchOptions) -> Result<
     if options.json {
         return print_json(&speeds);
     }
-    let rows: Vec<table::Speed> = speeds
-        .into_iter()
-        .map(|speed| table::Speed {
-            network: format!("{} {}", speed.model, speed.head),
-            input: speed.input,
-            train_samples_per_sec: speed.train_samples_per_sec,
-            infer_samples_per_sec: speed.infer_samples_per_sec,
-            latency_us: speed.latency_us,
-            latency_p95_us: speed.latency_p95_us,
-            peak_rss_mb: speed.peak_rss_mb,
-        })
-        .collect();
-    print_table(table::speed_table(&rows))
+    print_table(table::speed_table(&speeds))
 }
 
-fn network_speed(of_network: &[Measurement]) -> Result<NetworkSpeed> {
+fn network_speed(of_network: &[Measurement]) -> Result<table::Speed> {
     let [train, infer, single] = of_network else { bail!("a network has three measurements") };
     let Request { model, head, input, batch, .. } = train.request.clone();
-    Ok(NetworkSpeed {
+    Ok(table::Speed {
         model,
         head,
         input,
@@ -150,7 +125,7 @@ fn network_speed(of_network: &[Measurement]) -> Result<NetworkSpeed> {
 }
 
 fn print_comparison(measurements: &[Measurement], peers: &[Peer], options: &BenchOptions) -> Result<()> {
-    let (names, cpu) = (peers.iter().map(Contestant::name).collect::<Vec<_>>(), machine::cpu());
+    let (names, cpu) = (peers.iter().map(|peer| peer.name().to_string()).collect::<Vec<_>>(), machine::cpu());
     let record = json!({ "cpu": cpu, "experiments": env!("CARGO_PKG_VERSION"), "peers": names,
         "measurements": measurements });
     let rows: Vec<table::ComparedSpeed> = measurements.iter().map(Measurement::compared).collect();
@@ -175,6 +150,6 @@ fn print_table(table: report::Table) -> Result<()> {
 
 fn save(folder: &Path, record: &Value, page: &str) -> Result<()> {
     create_folder(folder)?;
-    write(&folder.join("bench.json"), serde_json::to_string_pretty(record)? + "\n")?;
-    write(&folder.join("README.md"), page)
+    write_file(&folder.join("bench.json"), serde_json::to_string_pretty(record)? + "\n")?;
+    Ok(write_file(&folder.join("README.md"), page)?)
 }

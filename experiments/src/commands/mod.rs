@@ -17,7 +17,7 @@ pub use list::Kind;
 pub use run::RunOptions;
 pub use summary::SummaryOptions;
 
-use crate::bench::{Request, StockCandle, print_peak_memory, serve};
+use crate::bench::{peer::Request, print_peak_memory};
 
 /// A command with its options.
 #[derive(Debug)]
@@ -28,7 +28,6 @@ pub enum Command {
     Bench(BenchOptions),
     Report { dir: PathBuf },
     Data(DataOptions),
-    StockCandle,
     PeakMemory(Request),
 }
 
@@ -42,7 +41,6 @@ impl Command {
             Command::Bench(options) => bench::bench(options),
             Command::Report { dir } => report::report(dir),
             Command::Data(options) => data::data(options),
-            Command::StockCandle => serve(StockCandle),
             Command::PeakMemory(request) => print_peak_memory(request),
         }
     }

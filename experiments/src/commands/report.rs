@@ -5,10 +5,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use records::{create_folder, read_records};
 
-use records::read_records;
-
-use crate::{index::write_index, render::render, store::create_folder};
+use crate::{index::write_index, output::print, render::render};
 
 /// How deep below the given folder suites' folders are searched: `SHARD/SUITE`.
 const MAX_DEPTH: usize = 2;
@@ -29,6 +28,9 @@ pub fn report(dir: &Path) -> Result<()> {
         bail!("{} has no records; they are expected in SUITE/runs/*.json", dir.display())
     }
     for (name, folders) in &suites {
+        if suites.len() > 1 {
+            print(&format!("\n=== {name} ==="))?;
+        }
         let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
         match folders.as_slice() {
             [folder] => render(folder, &[folder], &[])?,

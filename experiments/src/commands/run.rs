@@ -5,16 +5,16 @@ use std::{
 };
 
 use anyhow::Result;
-use records::SuiteInfo;
+use records::{Store, SuiteInfo, file_name};
 
 use crate::{
     data::{Data, check_input},
+    files::keep_suite,
     index::write_index,
     output::print,
-    plan::{Plan, Run, file_name},
+    plan::{Plan, Run},
     render::render,
     shape::Shape,
-    store::Store,
     suite::{self, Changes, Suite},
     sweep::{SweepOptions, sweep},
     tune::tune,
@@ -83,7 +83,7 @@ pub fn run(options: &RunOptions) -> Result<()> {
     if !options.sweep.quiet {
         announce(&plan, &store, &options.sweep);
     }
-    store.keep_suite(&suite.text)?;
+    keep_suite(store.folder(), &suite.text)?;
     let swept = sweep(&plan, &store, &info, &options.sweep);
     // What has been trained is shown even if something failed.
     let hashes: Vec<String> = plan.variants().map(|run| run.config().hash()).collect();
@@ -116,7 +116,7 @@ fn tuned(
 fn announce(plan: &Plan, store: &Store, options: &SweepOptions) {
     let lacking: Vec<String> = plan.variants().filter(|run| run.lacks_rate).map(Run::variant_title).collect();
     if !lacking.is_empty() {
-        eprintln!("no learning rate was chosen for these variants, which `--tune` would do: {}", lacking.join("; "));
+        eprintln!("no learning rate was tuned for these variants, `--tune` does it: {}", lacking.join("; "));
     }
     if std::io::stderr().is_terminal() {
         eprintln!("{} runs, into {}", plan.shard(options.shard).count(), store.folder().display());

@@ -2,14 +2,15 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use datasets::{Canvas, Images, Object};
+use image::{Rgb, RgbImage};
 use records::Point;
+use report::{LocatedImage, strip};
 
 use super::{
     boxes::{Box2d, area, contains, iou, largest_components},
     class_map::{ClassMap, class_maps, for_each},
-    measure::Measure,
+    measure::{Maps, Measure},
     network::TrainedNetwork,
-    picture::{Maps, strip},
     pixels::{Histogram, energy_inside, range},
     value::{mean, number, share},
 };
@@ -185,7 +186,20 @@ fn overlap(found: Option<Box2d>, object: &Object) -> f64 {
 fn draw(network: &TrainedNetwork, data: &Data) -> Result<Maps> {
     let objects = data.test_objects.as_deref().unwrap_or_default();
     let count = DRAWN.min(objects.len());
-    let (images, objects) = (data.test.subset(&(0..count).collect::<Vec<_>>()), &objects[..count]);
+    let images = data.test.subset(&(0..count).collect::<Vec<_>>());
     let maps = class_maps(network, &images)?;
-    Ok(Maps { images: strip(&images, objects, None)?, maps: strip(&images, objects, Some(&maps))? })
+    let located =
+        |index: usize, evidence| LocatedImage { image: rgb(&images, index), bbox: objects[index].bbox, evidence };
+    let plain: Vec<_> = (0..count).map(|index| located(index, None)).collect();
+    let overlaid: Vec<_> = maps.iter().enumerate().map(|(index, map)| located(index, Some(&map.values[..]))).collect();
+    Ok(Maps { images: strip(&plain), maps: strip(&overlaid) })
+}
+
+/// An image in colour, also if it is grey.
+fn rgb(images: &Images, index: usize) -> RgbImage {
+    let ([channels, height, width], values) = (images.shape, images.image(index));
+    RgbImage::from_fn(width as u32, height as u32, |x, y| {
+        let at = y as usize * width + x as usize;
+        Rgb([0, 1, 2].map(|channel| values[if channels == 3 { channel * height * width + at } else { at }]))
+    })
 }

@@ -1,9 +1,16 @@
 use anyhow::Result;
 use datasets::Canvas;
+use image::RgbImage;
 use records::Point;
 
-use super::{network::TrainedNetwork, picture::Maps};
+use super::network::TrainedNetwork;
 use crate::{data::Data, misuse::Misuse};
+
+/// A row of images, and the same row with a network's evidence over each image.
+pub struct Maps {
+    pub images: RgbImage,
+    pub maps: RgbImage,
+}
 
 /// Something that a suite measures on each trained network besides its accuracy. A suite's file refers to it by name.
 #[derive(Debug)]

@@ -6,14 +6,12 @@ mod input_size;
 mod localisation;
 mod measure;
 mod network;
-mod picture;
 mod pixels;
 mod shift;
 mod value;
 
-pub use measure::Measure;
+pub use measure::{Maps, Measure};
 pub use network::TrainedNetwork;
-pub use picture::Maps;
 
 /// All measures.
 static MEASURES: [&Measure; 3] = [&shift::MEASURE, &input_size::MEASURE, &localisation::MEASURE];

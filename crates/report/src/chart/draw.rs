@@ -10,11 +10,11 @@ use plotters::{
 };
 
 use super::{
-    Chart, Kind, Panel, Point,
     axis::{Scale, is_drawable},
     label,
     legend::{Entry, legend},
-    style::{FAINT, GREY, INK, colour, marker},
+    model::{Chart, Kind, Panel, Point},
+    style::{FAINT, GREY, INK, colour, marker, text_width},
 };
 
 /// A part of the sheet, measured in pixels.
@@ -30,15 +30,23 @@ const EDGE: i32 = 12;
 /// The width of a line or marker in the legend, with the space around it.
 const SIGN: i32 = 28;
 
-/// The width of a text in pixels: a guess, because the font is the reader's, and rather too wide than too narrow.
-pub fn text_width(text: &str, size: i32) -> i32 {
-    (0.6 * f64::from(size * text.chars().count() as i32)).ceil() as i32
+/// Draws a chart as an SVG document; `None` if no point has a place on the axes.
+///
+/// Points without a place are left out, and so are series, groups and panels without points.
+///
+/// # Errors
+/// Returns what the drawing library reports, in words.
+pub fn svg(chart: &Chart) -> Result<Option<String>, String> {
+    let chart = chart.drawable();
+    if chart.panels.is_empty() {
+        return Ok(None);
+    }
+    draw(&chart).map(Some).map_err(|error| error.to_string())
 }
 
-/// Draws the chart; its points all have a place on the axes.
-pub fn svg(chart: &Chart) -> Drawn<String> {
+fn draw(chart: &Chart) -> Drawn<String> {
     let columns = chart.panels.len().clamp(1, 2) as i32;
-    let (width, height) = if columns == 1 { (640, 400) } else { (410, 330) };
+    let (width, height) = if columns == 1 { (640, 410) } else { (410, 340) };
     let inner = columns * width;
     let line_height = |size: i32| size + 6;
     let title = wrap(&chart.title, TITLE, inner);
@@ -162,7 +170,7 @@ fn axes<'a>(chart: &Chart, panel: &Panel, area: &Area<'a>) -> Drawn<Axes<'a>> {
     let mut axes = ChartBuilder::on(area)
         .margin_top(8 + title.lines().count() as i32 * (TEXT + 4))
         .margin_right(16)
-        .margin_bottom(8)
+        .margin_bottom(18)
         .x_label_area_size(match chart.kind {
             Kind::Bars if is_crowded => longest + 12,
             Kind::Bars => 24,
@@ -175,8 +183,8 @@ fn axes<'a>(chart: &Chart, panel: &Panel, area: &Area<'a>) -> Drawn<Axes<'a>> {
     axes.configure_mesh()
         .bold_line_style(FAINT)
         .axis_style(GREY)
-        .label_style(labels)
-        .x_label_style(if is_crowded { upright } else { font(SMALL).color(&INK) })
+        .label_style(labels.clone())
+        .x_label_style(if is_crowded { upright } else { labels })
         .axis_desc_style(font(TEXT).color(&INK))
         .x_desc(&chart.x.label)
         .y_desc(&chart.y.label)
@@ -188,11 +196,11 @@ fn axes<'a>(chart: &Chart, panel: &Panel, area: &Area<'a>) -> Drawn<Axes<'a>> {
     Ok(axes)
 }
 
-/// Draws a marker with a white edge, which sets it off from others below it.
+/// Draws a marker on a white edge, which sets it off from others below it.
 fn draw_marker(series: usize, sheet: &Area, at: (i32, i32)) -> Drawn {
     let outline = marker(series, at);
-    sheet.draw(&Polygon::new(outline.clone(), colour(series).filled()))?;
-    sheet.draw(&PathElement::new(outline, WHITE))
+    sheet.draw(&PathElement::new(outline.clone(), WHITE.stroke_width(2)))?;
+    sheet.draw(&Polygon::new(outline, colour(series).filled()))
 }
 
 /// Draws the whisker of a point, with caps, if it has one.

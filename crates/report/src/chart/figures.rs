@@ -1,19 +1,22 @@
 use records::Row;
 
-use super::{Chart, PlotSpec};
-use crate::{Error, Result, document::Figure};
+use super::{draw::svg, model::Chart, spec::PlotSpec};
+use crate::{
+    document::Figure,
+    error::{Error, Result},
+};
 
-/// Draws the plots that a suite asks for, or the default ones if it asks for none. The second list names the files,
+/// Draws the plots that a suite asks for, or accuracy against parameters if it asks for none. The second list names the files,
 /// without ending, of the plots that are left out because there are no data for them.
 ///
 /// # Errors
 /// Returns [`Error::Plot`] if a plot cannot be drawn.
 pub fn figures(specs: &[PlotSpec], rows: &[Row]) -> Result<(Vec<Figure>, Vec<String>)> {
-    let default = PlotSpec::default_plots();
+    let default = [PlotSpec::accuracy_vs_parameters()];
     let (mut figures, mut left_out) = (Vec::new(), Vec::new());
     for spec in if specs.is_empty() { &default } else { specs } {
         let chart = Chart::new(spec, rows);
-        let svg = chart.svg().map_err(|reason| Error::Plot { file: spec.file().into(), reason })?;
+        let svg = svg(&chart).map_err(|reason| Error::Plot { file: spec.file().into(), reason })?;
         match svg {
             Some(svg) => {
                 let alternative = chart.alternative_text();

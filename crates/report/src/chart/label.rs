@@ -1,57 +1,49 @@
 use std::ops::Range;
 
-use super::draw::text_width;
+use super::style::text_width;
 
-/// The pixels that a marker takes on either side of its point.
-const MARKER: i32 = 8;
+/// The distance in pixels from a point to its name.
+const DISTANCE: i32 = 8;
 
-/// A rectangle in pixels.
-#[derive(Clone, Copy)]
-struct Box {
-    left: i32,
-    top: i32,
-    right: i32,
-    bottom: i32,
-}
+/// Left, top, right and bottom in pixels.
+type Rect = [i32; 4];
 
 /// The upper left corners of the names that fit next to their points, to the right or else to the left, without covering
-/// a marker or another name. `across` is the range of pixels in which they lie.
+/// a marker or another name. A point whose marker lies below that of a later point has no name, which would be taken for
+/// that of the other. `across` is the range of pixels in which names lie.
 pub fn next_to_points<'a>(
     points: &[(&'a str, (i32, i32))],
     across: Range<i32>,
     size: i32,
 ) -> Vec<(&'a str, (i32, i32))> {
-    let mut taken: Vec<Box> = points.iter().map(|&(_, (x, y))| Box::around(x, y, MARKER - 2)).collect();
+    let mut taken: Vec<Rect> = points.iter().map(|&(_, at)| around(at, DISTANCE - 2)).collect();
     let mut names = Vec::new();
-    for &(name, (x, y)) in points {
+    for (i, &(name, (x, y))) in points.iter().enumerate() {
+        let covers = |other: &(&str, (i32, i32))| (other.1.0 - x).abs().max((other.1.1 - y).abs()) < DISTANCE;
+        if points[i + 1..].iter().any(covers) {
+            continue;
+        }
         let width = text_width(name, size);
-        let candidates = [x + MARKER, x - MARKER - width].map(|left| Box {
-            left,
-            top: y - size / 2,
-            right: left + width,
-            bottom: y + size / 2,
-        });
-        let is_free = |candidate: &Box| {
-            across.contains(&candidate.left)
-                && across.contains(&candidate.right)
-                && !taken.iter().any(|other| other.meets(candidate))
+        let candidates =
+            [x + DISTANCE, x - DISTANCE - width].map(|left| [left, y - size / 2, left + width, y + size / 2]);
+        let is_free = |candidate: &Rect| {
+            let is_inside = across.contains(&candidate[0]) && across.contains(&candidate[2]);
+            is_inside && !taken.iter().any(|other| meet(other, candidate))
         };
         if let Some(free) = candidates.into_iter().find(is_free) {
             taken.push(free);
-            names.push((name, (free.left, free.top)));
+            names.push((name, (free[0], free[1])));
         }
     }
     names
 }
 
-impl Box {
-    fn around(x: i32, y: i32, distance: i32) -> Self {
-        Self { left: x - distance, top: y - distance, right: x + distance, bottom: y + distance }
-    }
+fn around((x, y): (i32, i32), distance: i32) -> Rect {
+    [x - distance, y - distance, x + distance, y + distance]
+}
 
-    fn meets(&self, other: &Self) -> bool {
-        self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
-    }
+fn meet(a: &Rect, b: &Rect) -> bool {
+    a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3]
 }
 
 #[cfg(test)]
@@ -61,21 +53,20 @@ mod tests {
     #[test]
     fn names_of_points_in_one_place_do_not_cover_each_other() {
         let names = ["gap-fc", "gmp-fc", "avgmax-fc", "gem-fc", "lse-fc", "attn-fc"];
-        let points: Vec<_> =
-            names.iter().enumerate().map(|(i, &name)| (name, (200 + 3 * i as i32, 40 + 10 * i as i32))).collect();
-        let placed = next_to_points(&points, 60..450, 12);
-        assert!(placed.len() >= 2, "{placed:?}");
-        let boxes: Vec<Box> = placed
-            .iter()
-            .map(|&(name, (x, y))| Box { left: x, top: y, right: x + text_width(name, 12), bottom: y + 12 })
-            .collect();
-        for (i, name) in boxes.iter().enumerate() {
-            assert!(boxes[..i].iter().all(|other| !other.meets(name)), "{} covers another", placed[i].0);
-            assert!(
-                points.iter().all(|&(_, (x, y))| !Box::around(x, y, 5).meets(name)),
-                "{} covers a point",
-                placed[i].0
-            );
+        for step in [0, 10] {
+            let point = |(i, &name): (usize, &&'static str)| (name, (200 + 3 * i as i32, 100 + step * i as i32));
+            let points: Vec<_> = names.iter().enumerate().map(point).collect();
+            let placed = next_to_points(&points, 60..450, 12);
+            // Where they lie in a row, each is covered by the next.
+            assert!(if step == 0 { placed.len() == 1 } else { placed.len() >= 2 }, "{placed:?}");
+            let rects: Vec<Rect> =
+                placed.iter().map(|&(name, (x, y))| [x, y, x + text_width(name, 12), y + 12]).collect();
+            for (i, rect) in rects.iter().enumerate() {
+                let name = placed[i].0;
+                assert!(rects[..i].iter().all(|other| !meet(other, rect)), "{name} covers another");
+                assert!(points.iter().all(|&(_, at)| !meet(&around(at, 5), rect)), "{name} covers a point");
+                assert!(rect[0] >= 60 && rect[2] <= 450, "{name} lies outside");
+            }
         }
     }
 }

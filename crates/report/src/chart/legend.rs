@@ -1,4 +1,5 @@
-use super::{Chart, Kind, Panel};
+use super::model::{Chart, Panel};
+use crate::number::{NONE, fixed};
 
 /// A line of the legend.
 pub struct Entry {
@@ -20,18 +21,12 @@ pub fn legend(chart: &Chart) -> Vec<Entry> {
     entries
 }
 
-/// Whether the legend gives the slopes of lines.
-pub fn has_slopes(chart: &Chart) -> bool {
-    chart.kind == Kind::Lines && chart.x.is_log && chart.y.is_log
-}
-
 fn slopes(chart: &Chart, series: usize) -> String {
     let slopes: Vec<Option<f64>> = chart.panels.iter().map(|panel| slope(panel, series)).collect();
-    if !has_slopes(chart) || slopes.iter().all(Option::is_none) {
+    if !chart.has_slopes() || slopes.iter().all(Option::is_none) {
         return String::new();
     }
-    let text =
-        |slope: &Option<f64>| slope.map_or_else(|| crate::number::NONE.into(), |slope| crate::number::fixed(slope, 2));
+    let text = |slope: &Option<f64>| slope.map_or_else(|| NONE.into(), |slope| fixed(slope, 2));
     format!(" {}", slopes.iter().map(text).collect::<Vec<_>>().join(", "))
 }
 

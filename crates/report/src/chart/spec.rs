@@ -1,7 +1,9 @@
-use std::{collections::BTreeMap, str::FromStr};
+use std::collections::BTreeMap;
 
 use records::Metric;
 use serde::{Deserialize, Deserializer, de};
+
+use crate::metric::title;
 
 /// A plot that a suite asks for: an entry of `[[plots]]` in its file.
 ///
@@ -37,93 +39,27 @@ use serde::{Deserialize, Deserializer, de};
 /// Each has a panel for every data set and model, and for every other factor in which rows differ, and may have a
 /// `title`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum PlotSpec {
-    /// A point per row, one quantity against another.
-    Scatter(ScatterSpec),
-    /// A line per head.
-    Line(LineSpec),
-    /// Bars of several measures for each head.
-    Bars(BarsSpec),
+#[serde(try_from = "Fields")]
+pub struct PlotSpec {
+    pub(super) file: String,
+    /// The title; by default it names what is shown.
+    pub(super) title: Option<String>,
+    /// Whether the horizontal and the vertical axis are logarithmic.
+    pub(super) is_log: [bool; 2],
+    pub(super) content: Content,
 }
 
-/// One quantity against another, a point per row.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ScatterSpec {
-    /// The file that the plot is written to.
-    pub file: FileName,
-    /// The title; by default it names both quantities.
-    pub title: Option<String>,
-    /// The quantity along the horizontal axis.
-    pub x: Quantity,
-    /// The quantity along the vertical axis.
-    pub y: Quantity,
-    /// Which axes are logarithmic; by default the horizontal one for counts.
-    pub log: Option<Log>,
-}
-
-/// One quantity against another, a line per head.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "LineFields")]
-pub struct LineSpec {
-    /// The file that the plot is written to.
-    pub file: FileName,
-    /// The title; by default it names both quantities.
-    pub title: Option<String>,
-    /// What the lines show.
-    pub of: LineOf,
-    /// Which axes are logarithmic.
-    pub log: Log,
-}
-
-/// What lines show.
+/// What a plot shows.
 #[derive(Clone, Debug, PartialEq)]
-pub enum LineOf {
-    /// One quantity of the rows against another.
-    Quantities {
-        /// The quantity along the horizontal axis.
-        x: Quantity,
-        /// The quantity along the vertical axis.
-        y: Quantity,
-    },
-    /// A measure over the strengths (`at`) at which it was taken.
-    Measure {
-        /// The name of the measure.
-        measure: String,
-        /// The setting; `None` for a panel for each.
-        setting: Option<String>,
-        /// The label of the horizontal axis.
-        x_label: Option<String>,
-    },
-}
-
-/// Bars of several measures for each head.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BarsSpec {
-    /// The file that the plot is written to.
-    pub file: FileName,
-    /// The title; by default it names the measures.
-    pub title: Option<String>,
-    /// The names of the measures, in the order of the bars.
-    pub measures: Vec<String>,
-    /// The setting; `None` for a panel for each.
-    pub setting: Option<String>,
-    /// What guessing gives.
-    pub chance: Option<Chance>,
-    /// The label of the vertical axis.
-    pub y_label: Option<String>,
-}
-
-/// The measure that says what guessing gives.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(untagged)]
-pub enum Chance {
-    /// One for all measures.
-    OfAll(String),
-    /// By the measure that it belongs to; the others have none.
-    Each(BTreeMap<String, String>),
+pub enum Content {
+    /// One quantity against another: a point per row, or a line per head.
+    Quantities { x: Quantity, y: Quantity, has_lines: bool },
+    /// A measure over the strengths (`at`) at which it was taken, a line per head. Without a setting, there is a panel for
+    /// each.
+    Measure { measure: String, setting: Option<String>, x_label: Option<String> },
+    /// Bars of several measures for each head, each possibly with the measure that says what guessing gives. Without a
+    /// setting, there is a panel for each.
+    Bars { bars: Vec<(String, Option<String>)>, setting: Option<String>, y_label: Option<String> },
 }
 
 /// What every row has a number for: the size of its input, that of its training set, or a metric.
@@ -137,138 +73,156 @@ pub enum Quantity {
     Metric(Metric),
 }
 
-/// Which axes are logarithmic.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Log {
-    /// Neither.
-    #[default]
-    None,
-    /// The horizontal one.
-    X,
-    /// The vertical one.
-    Y,
-    /// Both.
-    XY,
-}
-
-/// A plain file name, without folder and ending.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct FileName(String);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LineFields {
-    file: FileName,
-    title: Option<String>,
-    x: Option<Quantity>,
-    y: Option<Quantity>,
-    measure: Option<String>,
-    setting: Option<String>,
-    x_label: Option<String>,
-    #[serde(default)]
-    log: Log,
-}
-
-impl TryFrom<LineFields> for LineSpec {
-    type Error = String;
-
-    fn try_from(fields: LineFields) -> Result<Self, String> {
-        let LineFields { file, title, x, y, measure, setting, x_label, log } = fields;
-        let of = match (x, y, measure) {
-            (Some(x), Some(y), None) if setting.is_none() && x_label.is_none() => LineOf::Quantities { x, y },
-            (None, None, Some(measure)) => LineOf::Measure { measure, setting, x_label },
-            _ => {
-                return Err(format!(
-                    "plot `{}`: a line has either `x` and `y`, or `measure`, which may have `setting` and `x_label`",
-                    file.0
-                ));
-            }
-        };
-        Ok(Self { file, title, of, log })
+impl PlotSpec {
+    /// The name of the plot's file, without the ending.
+    pub fn file(&self) -> &str {
+        &self.file
     }
-}
 
-impl TryFrom<String> for FileName {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if name.is_empty() || !name.chars().all(is_plain) {
-            return Err(format!(
-                "file = \"{name}\": the name of a plot consists of letters, digits, - and _, without an ending"
-            ));
+    /// The plot of a suite that asks for none: accuracy against parameters.
+    pub(super) fn accuracy_vs_parameters() -> Self {
+        let [x, y] = [Metric::ParamCount, Metric::Top1].map(Quantity::Metric);
+        Self {
+            file: "accuracy-vs-parameters".into(),
+            title: None,
+            is_log: [true, false],
+            content: Content::Quantities { x, y, has_lines: false },
         }
-        Ok(Self(name))
     }
 }
 
 impl Quantity {
-    /// Whether it spreads over orders of magnitude.
-    pub fn is_count(self) -> bool {
-        matches!(self, Self::Metric(metric) if metric.unit().is_empty())
-    }
-}
-
-impl FromStr for Quantity {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "input" => Ok(Self::Input),
-            "train_size" => Ok(Self::TrainSize),
-            _ => name.parse().map(Self::Metric).map_err(|error| format!("{error}, besides `input` and `train_size`")),
+    /// The label of an axis.
+    pub fn label(self) -> String {
+        match self {
+            Self::Input => "side of the input (pixels)".into(),
+            Self::TrainSize => "training images".into(),
+            Self::Metric(metric) => title(metric),
         }
+    }
+
+    /// Whether it spreads over orders of magnitude.
+    fn is_count(self) -> bool {
+        matches!(self, Self::Metric(metric) if metric.unit().is_empty())
     }
 }
 
 impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
-    }
-}
-
-impl Chance {
-    /// The measure that says what guessing gives for this one.
-    pub fn of(&self, measure: &str) -> Option<&str> {
-        match self {
-            Self::OfAll(chance) => Some(chance),
-            Self::Each(chances) => chances.get(measure).map(String::as_str),
+        match String::deserialize(deserializer)?.as_str() {
+            "input" => Ok(Self::Input),
+            "train_size" => Ok(Self::TrainSize),
+            name => name
+                .parse()
+                .map(Self::Metric)
+                .map_err(|error| de::Error::custom(format!("{error}; other quantities are `input` and `train_size`"))),
         }
     }
 }
 
-impl Log {
-    /// Whether the horizontal axis is logarithmic.
-    pub fn x(self) -> bool {
-        matches!(self, Self::X | Self::XY)
-    }
-
-    /// Whether the vertical axis is logarithmic.
-    pub fn y(self) -> bool {
-        matches!(self, Self::Y | Self::XY)
-    }
+/// The keys of each kind of plot.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+enum Fields {
+    Scatter {
+        #[serde(deserialize_with = "file_name")]
+        file: String,
+        title: Option<String>,
+        x: Quantity,
+        y: Quantity,
+        /// By default the horizontal axis is logarithmic for counts.
+        log: Option<Log>,
+    },
+    Line {
+        #[serde(deserialize_with = "file_name")]
+        file: String,
+        title: Option<String>,
+        x: Option<Quantity>,
+        y: Option<Quantity>,
+        measure: Option<String>,
+        setting: Option<String>,
+        x_label: Option<String>,
+        #[serde(default)]
+        log: Log,
+    },
+    Bars {
+        #[serde(deserialize_with = "file_name")]
+        file: String,
+        title: Option<String>,
+        measures: Vec<String>,
+        setting: Option<String>,
+        chance: Option<Chance>,
+        y_label: Option<String>,
+    },
 }
 
-impl PlotSpec {
-    /// What is drawn for a suite that asks for nothing: accuracy against parameters.
-    pub fn default_plots() -> Vec<Self> {
-        vec![Self::Scatter(ScatterSpec {
-            file: FileName("accuracy-vs-parameters".into()),
-            title: None,
-            x: Quantity::Metric(Metric::ParamCount),
-            y: Quantity::Metric(Metric::Top1),
-            log: None,
-        })]
-    }
+/// The logarithmic axes.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Log {
+    #[default]
+    None,
+    X,
+    Y,
+    XY,
+}
 
-    /// The name of its file, without the ending.
-    pub fn file(&self) -> &str {
-        let (Self::Scatter(ScatterSpec { file, .. })
-        | Self::Line(LineSpec { file, .. })
-        | Self::Bars(BarsSpec { file, .. })) = self;
-        &file.0
+/// The measure that says what guessing gives, for all measures or by the measure that it belongs to.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Chance {
+    OfAll(String),
+    Each(BTreeMap<String, String>),
+}
+
+/// Reads a plain file name, without folder and ending.
+fn file_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if name.is_empty() || !name.chars().all(is_plain) {
+        return Err(de::Error::custom(format!(
+            "file = \"{name}\": the name of a plot consists of letters, digits, - and _, without an ending"
+        )));
+    }
+    Ok(name)
+}
+
+impl TryFrom<Fields> for PlotSpec {
+    type Error = String;
+
+    fn try_from(fields: Fields) -> Result<Self, String> {
+        let axes = |log| [matches!(log, Log::X | Log::XY), matches!(log, Log::Y | Log::XY)];
+        Ok(match fields {
+            Fields::Scatter { file, title, x, y, log } => {
+                let is_log = log.map_or([x.is_count(), false], axes);
+                Self { file, title, is_log, content: Content::Quantities { x, y, has_lines: false } }
+            }
+            Fields::Line { file, title, x, y, measure, setting, x_label, log } => {
+                let content = match (x, y, measure) {
+                    (Some(x), Some(y), None) if setting.is_none() && x_label.is_none() => {
+                        Content::Quantities { x, y, has_lines: true }
+                    }
+                    (None, None, Some(measure)) => Content::Measure { measure, setting, x_label },
+                    _ => {
+                        return Err(format!(
+                            "plot `{file}`: a line has either `x` and `y`, or `measure`, which may have `setting` and \
+                             `x_label`"
+                        ));
+                    }
+                };
+                Self { file, title, is_log: axes(log), content }
+            }
+            Fields::Bars { file, title, measures, setting, chance, y_label } => {
+                let chance = |measure: &String| match &chance {
+                    Some(Chance::OfAll(chance)) => Some(chance.clone()),
+                    Some(Chance::Each(chances)) => chances.get(measure).cloned(),
+                    None => None,
+                };
+                let bars = measures.into_iter().map(|measure| (measure.clone(), chance(&measure)));
+                let content = Content::Bars { bars: bars.collect(), setting, y_label };
+                Self { file, title, is_log: [false; 2], content }
+            }
+        })
     }
 }
 
@@ -288,25 +242,20 @@ mod tests {
     #[test]
     fn every_kind_is_read() {
         let scatter = r#"{ kind = "scatter", file = "accuracy-vs-parameters", x = "param_count", y = "top1" }"#;
-        assert_eq!(parse(scatter).map(|plot| vec![plot]), Ok(PlotSpec::default_plots()));
-        let line = r#"{ kind = "line", file = "macs", x = "input", y = "macs", log = "xy" }"#;
-        let Ok(PlotSpec::Line(line)) = parse(line) else { panic!("no line") };
-        assert_eq!(line.of, LineOf::Quantities { x: Quantity::Input, y: Quantity::Metric(Metric::Macs) });
-        assert!(line.log.x() && line.log.y());
+        assert_eq!(parse(scatter), Ok(PlotSpec::accuracy_vs_parameters()));
+        let line = parse(r#"{ kind = "line", file = "macs", x = "input", y = "macs", log = "xy" }"#).unwrap();
+        let (x, y) = (Quantity::Input, Quantity::Metric(Metric::Macs));
+        assert_eq!(line.content, Content::Quantities { x, y, has_lines: true });
+        assert_eq!(line.is_log, [true, true]);
         let shift = r#"{ kind = "line", file = "shift", measure = "top1", setting = "shift", x_label = "pixels" }"#;
-        assert!(matches!(
-            parse(shift),
-            Ok(PlotSpec::Line(LineSpec { of: LineOf::Measure { .. }, log: Log::None, .. }))
-        ));
+        let shift = parse(shift).unwrap();
+        assert!(matches!(shift.content, Content::Measure { .. }) && shift.is_log == [false, false]);
         let bars = r#"{ kind = "bars", file = "cam", measures = ["pointing", "energy"], chance = "chance" }"#;
-        let Ok(PlotSpec::Bars(bars)) = parse(bars) else { panic!("no bars") };
-        assert_eq!(bars.chance.unwrap().of("energy"), Some("chance"));
-        let each = r#"{ kind = "bars", file = "cam", measures = ["energy"], chance = { px-ap = "chance-mask" } }"#;
-        let Ok(PlotSpec::Bars(bars)) = parse(each) else { panic!("no bars") };
-        assert_eq!(
-            ["px-ap", "energy"].map(|measure| bars.chance.as_ref().unwrap().of(measure)),
-            [Some("chance-mask"), None]
-        );
+        let Ok(Content::Bars { bars, .. }) = parse(bars).map(|plot| plot.content) else { panic!("no bars") };
+        assert_eq!(bars[1], ("energy".into(), Some("chance".into())));
+        let each = r#"{ kind = "bars", file = "cam", measures = ["px-ap", "energy"], chance = { px-ap = "mask" } }"#;
+        let Ok(Content::Bars { bars, .. }) = parse(each).map(|plot| plot.content) else { panic!("no bars") };
+        assert_eq!(bars, [("px-ap".into(), Some("mask".into())), ("energy".into(), None)]);
     }
 
     #[test]

@@ -24,18 +24,18 @@ const COLOURS: [RGBColor; 14] = [
 ];
 
 /// Markers as regular polygons or stars: the number of outer corners, by how much of a turn the first is turned from the
-/// top, and the radius of the corners between them relative to that of the outer ones.
-const MARKERS: [(usize, f64, f64); 10] = [
-    (12, 0., 0.97),
-    (4, 0.125, 0.71),
-    (3, 0., 0.5),
-    (4, 0., 0.71),
-    (4, 0.125, 0.3),
-    (3, 0.5, 0.5),
-    (5, 0., 0.4),
-    (4, 0., 0.3),
-    (3, 0.25, 0.5),
-    (3, 0.75, 0.5),
+/// top, the radius of the outer corners in pixels, and that of the corners between them.
+const MARKERS: [(usize, f64, f64, f64); 10] = [
+    (12, 0., 5., 4.9),
+    (4, 0.125, 6., 4.3),
+    (3, 0., 6.5, 3.3),
+    (4, 0., 6., 4.3),
+    (4, 0.125, 7., 2.5),
+    (3, 0.5, 6.5, 3.3),
+    (5, 0., 7., 2.8),
+    (4, 0., 7., 2.5),
+    (3, 0.25, 6.5, 3.3),
+    (3, 0.75, 6.5, 3.3),
 ];
 
 pub const INK: RGBColor = RGBColor(51, 51, 51);
@@ -49,12 +49,16 @@ pub fn colour(series: usize) -> RGBColor {
 
 /// The outline of a series' marker around this pixel; it ends where it begins.
 pub fn marker(series: usize, (x, y): (i32, i32)) -> Vec<(i32, i32)> {
-    const RADIUS: f64 = 6.;
-    let (corners, turned, inner) = MARKERS[series % MARKERS.len()];
+    let (corners, turned, outer, inner) = MARKERS[series % MARKERS.len()];
     let corner = |i: usize| {
         let (sin, cos) = ((i as f64 / (2 * corners) as f64 + turned) * TAU).sin_cos();
-        let radius = if i % 2 == 1 { inner * RADIUS } else { RADIUS };
+        let radius = if i % 2 == 1 { inner } else { outer };
         (x + (radius * sin).round() as i32, y - (radius * cos).round() as i32)
     };
     (0..=2 * corners).map(corner).collect()
+}
+
+/// The width of a text in pixels: a guess, because the font is the reader's, and rather too wide than too narrow.
+pub fn text_width(text: &str, size: i32) -> i32 {
+    (0.6 * f64::from(size * text.chars().count() as i32)).ceil() as i32
 }

@@ -1,8 +1,8 @@
 use ::csv::Writer;
 
 use crate::{
-    Result,
     document::{Cell, Table},
+    error::Result,
 };
 
 /// Writes a table as comma-separated values: the titles, then a line per row. Marks of the text are dropped.

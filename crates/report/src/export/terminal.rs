@@ -6,7 +6,7 @@ use tabled::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use crate::document::{Block, ColumnKind, Document, Table};
+use crate::document::{Block, Column, ColumnKind, Document, Table};
 
 /// What separates two columns.
 const GAP: usize = 2;
@@ -84,13 +84,19 @@ fn is_words(table: &Table, column: usize) -> bool {
     matches!(table.columns[column].kind, ColumnKind::Text | ColumnKind::Verdict)
 }
 
-/// The width that a column needs: that of its cells, and of the longest word of its title.
+/// The width that a column needs: that of its cells, and of its title, which is wrapped unless the column is a key.
 fn content(table: &Table, column: usize) -> usize {
     let cells = table.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.text.plain().width());
-    cells.chain(table.columns[column].title.split_whitespace().map(UnicodeWidthStr::width)).max().unwrap_or_default()
+    let Column { title, kind } = &table.columns[column];
+    let title = match kind {
+        ColumnKind::Key => title.width(),
+        _ => title.split_whitespace().map(UnicodeWidthStr::width).max().unwrap_or_default(),
+    };
+    cells.max().unwrap_or_default().max(title)
 }
 
-/// The widths of a part's columns: columns of words share what the others leave.
+/// The widths of a part's columns: columns of words share what the others leave. Titles are not wrapped where there is
+/// still room.
 fn widths(table: &Table, columns: &[usize], width: usize) -> Vec<usize> {
     let mut widths: Vec<usize> = columns.iter().map(|&column| content(table, column)).collect();
     let mut words: Vec<usize> = (0..columns.len()).filter(|&place| is_words(table, columns[place])).collect();
@@ -100,6 +106,12 @@ fn widths(table: &Table, columns: &[usize], width: usize) -> Vec<usize> {
     for (i, &place) in words.iter().enumerate() {
         widths[place] = widths[place].min((left / (words.len() - i)).max(1));
         left = left.saturating_sub(widths[place]);
+    }
+    for (width, &column) in widths.iter_mut().zip(columns) {
+        let missing = table.columns[column].title.width().saturating_sub(*width);
+        if missing <= left {
+            (*width, left) = (*width + missing, left - missing);
+        }
     }
     widths
 }
@@ -132,7 +144,6 @@ fn part(table: &Table, columns: &[usize], width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::Column;
 
     fn table() -> Table {
         let numbers = ["parameters", "multiply-accumulates", "training (images/s)", "latency (µs)"];

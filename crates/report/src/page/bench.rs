@@ -1,16 +1,18 @@
 //! Tables of `bench`: the speed of networks here, and compared with other programs.
 
+use serde::Serialize;
+
 use crate::{
     document::{Cell, Column, Document, Table},
-    number::{NONE, fixed, whole},
+    number::{NONE, extent, fixed, whole},
 };
 
-/// One network doing one thing, here and in other programs.
+/// The speed of one network at one task, here and in other programs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ComparedSpeed {
     /// The model, its head and its input, as `two-conv fc:128 1×28×28`.
     pub network: String,
-    /// What it did, and with how many images at once.
+    /// The task, with its number of images at once.
     pub task: Task,
     /// Images per second, the median over rounds.
     pub samples_per_sec: f64,
@@ -46,7 +48,7 @@ pub struct Ratio {
     pub most: f64,
 }
 
-/// What else the page of a comparison says.
+/// The conditions of a comparison, which its page names.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Conditions {
     /// The CPU and its instruction set.
@@ -59,26 +61,32 @@ pub struct Conditions {
     pub version: String,
 }
 
-/// The speed of one network.
-#[derive(Clone, Debug, PartialEq)]
+/// The speed of one network. Its JSON is what `bench --json` prints; scripts rely on the keys.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Speed {
-    /// The model and its head.
-    pub network: String,
+    /// The model with its width.
+    pub model: String,
+    /// The head.
+    pub head: String,
     /// Channels, height and width of the input.
     pub input: [usize; 3],
     /// Images per second in training.
     pub train_samples_per_sec: f64,
+    /// The number of images per training step.
+    pub train_batch_size: usize,
     /// Images per second in inference.
     pub infer_samples_per_sec: f64,
+    /// The number of images per forward pass.
+    pub infer_batch_size: usize,
     /// The median time of one image in microseconds.
     pub latency_us: f64,
-    /// The time of one image in microseconds that 95 of 100 do not exceed.
+    /// The 95th percentile of the time of one image in microseconds.
     pub latency_p95_us: f64,
-    /// The largest memory of a training step in megabytes; `None` where the system does not tell.
+    /// The peak memory of a training step in megabytes; `None` where the operating system does not report it.
     pub peak_rss_mb: Option<f64>,
 }
 
-/// The page of a comparison with the named peers.
+/// Builds the page of a comparison with the named peers.
 pub fn comparison_page(speeds: &[ComparedSpeed], peers: &[String], conditions: &Conditions) -> Document {
     let Conditions { cpu, threads, rounds, version } = conditions;
     let mut page = Document::new("bench");
@@ -97,7 +105,7 @@ pub fn comparison_page(speeds: &[ComparedSpeed], peers: &[String], conditions: &
     page
 }
 
-/// The table of that page.
+/// Builds the table of a comparison with the named peers.
 pub fn comparison_table(speeds: &[ComparedSpeed], peers: &[String]) -> Table {
     let numbers = ["here", "GFLOP/s (% of a matrix product's)", "× one thread"].map(String::from);
     let peers = peers.iter().map(|peer| format!("× {peer}"));
@@ -122,17 +130,16 @@ pub fn comparison_table(speeds: &[ComparedSpeed], peers: &[String]) -> Table {
     table
 }
 
-/// A table of speeds without a comparison.
+/// Builds a table of speeds without a comparison.
 pub fn speed_table(speeds: &[Speed]) -> Table {
     let numbers = ["training (images/s)", "inference (images/s)", "latency (µs)", "p95 (µs)", "memory (MB)"];
     let columns = [Column::key("network"), Column::text("input")];
     let mut table = Table::new(columns.into_iter().chain(numbers.map(Column::number)));
     for speed in speeds {
-        let [c, h, w] = speed.input;
         let number = |value: f64| Cell::number(whole(value), value);
         table.push([
-            Cell::from(speed.network.as_str()),
-            Cell::from(format!("{c}×{h}×{w}")),
+            Cell::from(format!("{} {}", speed.model, speed.head)),
+            Cell::from(extent(&speed.input)),
             number(speed.train_samples_per_sec),
             number(speed.infer_samples_per_sec),
             number(speed.latency_us),
@@ -179,10 +186,13 @@ mod tests {
     #[test]
     fn speeds_alone_fit_into_80_columns() {
         let speed = Speed {
-            network: "mobilenet-v1@0.25 gap-fc".into(),
+            model: "mobilenet-v1@0.25".into(),
+            head: "gap-fc".into(),
             input: [3, 96, 96],
             train_samples_per_sec: 677.,
+            train_batch_size: 64,
             infer_samples_per_sec: 3515.,
+            infer_batch_size: 256,
             latency_us: 557.,
             latency_p95_us: 612.,
             peak_rss_mb: None,

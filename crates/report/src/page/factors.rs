@@ -33,3 +33,8 @@ pub fn varying(rows: &[Row]) -> Vec<&'static Factor> {
     let differs = |factor: &&Factor| rows.iter().any(|row| (factor.of)(row) != (factor.of)(&rows[0]));
     FACTORS.iter().filter(differs).collect()
 }
+
+/// The rows of each data set and model.
+pub fn by_model(rows: &[Row]) -> impl Iterator<Item = &[Row]> {
+    rows.chunk_by(|a, b| (&a.dataset, &a.model) == (&b.dataset, &b.model))
+}

@@ -24,7 +24,7 @@ pub struct SuiteEntry<'a> {
     pub verdicts: &'a [Verdict<'a>],
 }
 
-/// The page of a folder of suites: a table of suites, and one of all claims that they test.
+/// Builds the page of a folder of suites: a table of suites, and one of all claims that they test.
 pub fn index_page(suites: &[SuiteEntry]) -> Document {
     let link = |suite: &SuiteEntry| Text::link(suite.name, format!("{}/README.md", suite.name));
     let mut page = Document::new("Results");

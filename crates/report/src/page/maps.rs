@@ -1,7 +1,7 @@
 use image::{GenericImage, RgbImage};
 use records::Row;
 
-use super::by_model;
+use super::factors::by_model;
 use crate::document::Image;
 
 /// Composes, for each data set and model, one image of where its networks look: a strip of test images, and below it one
@@ -58,4 +58,19 @@ fn stacked(strips: &[RgbImage]) -> RgbImage {
         top += strip.height();
     }
     stack
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+
+    #[test]
+    fn strips_are_stacked_in_order_and_narrow_ones_padded() {
+        let (wide, narrow) = (RgbImage::new(4, 2), RgbImage::from_pixel(3, 1, Rgb([0, 200, 80])));
+        let stacked = stacked(&[wide, narrow]);
+        assert_eq!(stacked.dimensions(), (4, 3));
+        let pixels = [(0, 1), (2, 2), (3, 2)].map(|at| stacked[at]);
+        assert_eq!(pixels, [Rgb([0; 3]), Rgb([0, 200, 80]), Rgb([255; 3])]);
+    }
 }

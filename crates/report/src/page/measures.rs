@@ -2,7 +2,7 @@
 
 use records::{Estimate, MeasuredPoint, Row};
 
-use super::{by_model, factors::varying};
+use super::factors::{by_model, varying};
 use crate::{
     document::{Cell, Column, Document, Table},
     number::{NONE, fixed},

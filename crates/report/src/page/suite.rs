@@ -2,17 +2,16 @@ use records::{LeftOut, Record, Row};
 use statistics::{Compared, SEEDS_FOR_A_TEST, Verdict};
 
 use super::{
-    by_model,
     claims::{claims, words},
     columns::{is_trained, table},
     comparisons::comparisons,
-    factors::varying,
+    factors::{by_model, varying},
     measures::measures,
     protocol::{learning_rates, made_with, protocol},
 };
 use crate::{
     document::{Block, Document, Figure, Image, Text},
-    number::shape,
+    number::{extent, shape},
 };
 
 /// What the page of a suite is made of.
@@ -34,7 +33,7 @@ pub struct Suite<'a> {
     pub images: &'a [Image],
 }
 
-/// The page of a suite: its question, results, measures, plots, comparisons, claims, notes and protocol. It is empty if
+/// Builds the page of a suite: its question, results, measures, plots, comparisons, claims, notes and protocol. It is empty if
 /// there are no records.
 pub fn suite_page(suite: &Suite) -> Document {
     let Some(first) = suite.records.first() else { return Document::default() };
@@ -69,7 +68,7 @@ pub fn suite_page(suite: &Suite) -> Document {
     page
 }
 
-/// What a terminal shows of a suite: its tables, and the verdicts of its claims in one line each.
+/// Builds what a terminal shows of a suite: its tables, and the verdicts of its claims in one line each.
 pub fn suite_overview(suite: &Suite) -> Document {
     let mut overview = Document::default();
     for rows in by_model(suite.rows) {
@@ -97,7 +96,7 @@ fn title(rows: &[Row]) -> String {
         seeds => format!("{seeds} seeds ({} with fewer: descriptive)", fewer.join(", ")),
     };
     let field = match &row.receptive_field {
-        Some(sizes) => format!("{} px", sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("×")),
+        Some(sizes) => format!("{} px", extent(sizes)),
         None => "the whole image".into(),
     };
     let mut title = format!("{} on {}: {trained}, receptive field {field}", row.model, row.dataset);

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use statistics::{Claim, Comparison, compare, judge};
 
 use crate::{
-    Document, Figure, Image, Suite, SuiteEntry, index_page, markdown, suite_overview, suite_page, summary_csv, terminal,
+    Document, Figure, Image, Suite, SuiteEntry, index_page, left_out, markdown, suite_overview, suite_page,
+    summary_csv, terminal,
 };
 
 fn records() -> Vec<Record> {
@@ -51,6 +52,26 @@ fn the_page_has_question_protocol_tables_and_notes() {
     let (figures, images) = (&[figure], &[image]);
     let suite = Suite { records: &records, rows: &rows, left_out: &left_out, figures, images, ..Suite::default() };
     insta::assert_snapshot!(markdown(&suite_page(&suite)));
+}
+
+#[test]
+fn what_is_left_out_is_named_with_the_reason() {
+    let twice = [record("fc", 0, 0, 0.98), record("fc", 0, 0, 0.98)];
+    let other = Record { config_hash: "another".into(), ..record("gap", 1, 0, 0.5) };
+    let gap = [other, record("gap", 1, 0, 0.98), record("gap", 1, 1, 0.98), diverged("gap", 1, 2)];
+    let (_, named) = select(&[&twice[..], &gap].concat(), &[]);
+    let reasons: Vec<String> = named.iter().map(left_out).collect();
+    assert_eq!(
+        reasons,
+        [
+            "Left out: mnist-mini two-conv fc seed 0: it occurs twice.",
+            "Left out: mnist-mini two-conv gap: 1 record of another configuration (another).",
+            "Left out: mnist-mini two-conv gap seed 2: diverged: the loss or the weights were no longer finite in epoch 1, \
+             step 12.",
+        ]
+    );
+    let unreadable = LeftOut::Unreadable { path: "runs/a.txt".into(), reason: "its name does not end in .json".into() };
+    assert_eq!(left_out(&unreadable), "Left out: runs/a.txt: its name does not end in .json.");
 }
 
 #[derive(Deserialize)]
@@ -135,6 +156,11 @@ fn what_is_descriptive_diverged_or_not_measured_is_called_that() {
 
     let page = section(&text, &[runs("gap", 1, 390), runs("fc", 1, 350)].concat());
     assert!(page.contains("**not shown (descriptive)**") && page.contains("one seed has no interval"), "{page}");
+
+    let mut elsewhere = runs("fc", 10, 350);
+    elsewhere.iter_mut().for_each(|run| run.config.dataset = "mnist".into());
+    let page = section(&text, &[runs("gap", 10, 390), elsewhere].concat());
+    assert!(page.contains("not the same test images"), "{page}");
 }
 
 #[test]

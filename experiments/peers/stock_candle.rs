@@ -1,18 +1,28 @@
-//! The zoo's networks built from candle's own layers.
+//! The peer `stock-candle`: the zoo's networks on candle's own operators and optimiser, to compare speed only, as not all
+//! of their gradients are correct. Depthwise convolutions are left out, since candle computes them group by group: a single
+//! round of mobilenet-v1 would take minutes.
+
+#[path = "../src/allocator.rs"]
+mod allocator;
 
 use std::time::Instant;
 
 use anyhow::Result;
 use candle_core::{D, DType, Device, Module, ModuleT, Tensor};
 use candle_nn::{AdamW, Conv2dConfig, Optimizer, ParamsAdamW, VarBuilder, VarMap, batch_norm, conv2d, linear};
+use experiments::peer::{Request, Task, repeat, serve};
 
-use super::request::{Contestant, Request, SECONDS_PER_ANSWER, Task};
-use crate::{machine, timing::repeat_for};
+fn main() -> Result<()> {
+    allocator::keep_memory();
+    serve("candle", env!("CANDLE_VERSION"), samples_per_sec)
+}
 
-/// The zoo's networks on candle's own operators and optimiser, to compare speed only: their gradients are not all correct.
-/// Depthwise convolutions are left out, since candle computes them group by group: a single round of mobilenet-v1 would
-/// take minutes.
-pub struct StockCandle;
+fn samples_per_sec(request: &Request) -> Result<Option<f64>> {
+    let Some(mut network) = StockNetwork::new(request)? else { return Ok(None) };
+    network.step(request.task)?; // warms up
+    let durations = repeat(|| network.step(request.task))?;
+    Ok(Some(request.batch as f64 / durations[durations.len() / 2]))
+}
 
 type Layers = Vec<Box<dyn ModuleT>>;
 
@@ -21,19 +31,6 @@ struct StockNetwork {
     optimizer: AdamW,
     images: Tensor,
     labels: Tensor,
-}
-
-impl Contestant for StockCandle {
-    fn name(&self) -> String {
-        format!("candle {}", machine::versions().candle)
-    }
-
-    fn samples_per_sec(&mut self, request: &Request) -> Result<Option<f64>> {
-        let Some(mut network) = StockNetwork::new(request)? else { return Ok(None) };
-        network.step(request.task)?; // warms up
-        let durations = repeat_for(SECONDS_PER_ANSWER, || network.step(request.task))?;
-        Ok(Some(request.batch as f64 / durations[durations.len() / 2]))
-    }
 }
 
 impl StockNetwork {

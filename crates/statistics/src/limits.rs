@@ -1,0 +1,5 @@
+/// The number of seeds that a test needs. Results over fewer seeds are descriptive.
+pub const SEEDS_FOR_A_TEST: usize = 10;
+
+/// The number of comparisons of a suite that may be primary.
+pub const MOST_PRIMARY: usize = 3;

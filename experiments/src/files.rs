@@ -1,0 +1,59 @@
+//! The files in a suite's folder of results besides its records: the suite's file and the pictures.
+
+use std::{
+    fs,
+    io::{self, Cursor},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use image::{ImageFormat, RgbImage};
+use records::{create_folder, file_name, write_file};
+
+use crate::{measures::Maps, plan::Run};
+
+/// The suite's file in the folder of its results.
+const SUITE_FILE: &str = "suite.toml";
+/// The subfolder of class maps.
+const MAPS: &str = "maps";
+
+/// Copies the suite's file into the folder, which then can be rendered without it.
+pub fn keep_suite(folder: &Path, text: &str) -> Result<()> {
+    create_folder(folder)?;
+    Ok(write_file(&folder.join(SUITE_FILE), text)?)
+}
+
+/// The text of the suite's file in a folder of results; `None` if it is not there.
+pub fn read_suite(folder: &Path) -> Result<Option<String>> {
+    let path = folder.join(SUITE_FILE);
+    match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        text => text.map(Some).with_context(|| path.display().to_string()),
+    }
+}
+
+/// Writes the pictures of a run: `maps/DATASET.png` with the images, `maps/DATASET.MODEL.HEAD.png` with the class maps.
+pub fn save_maps(folder: &Path, run: &Run, maps: &Maps) -> Result<()> {
+    create_folder(&folder.join(MAPS))?;
+    let (dataset, model, head) = (&run.data.name, run.model.to_string(), run.head.to_string());
+    save_png(&map_path(folder, &[dataset]), &maps.images)?;
+    save_png(&map_path(folder, &[dataset, &model, &head]), &maps.maps)
+}
+
+/// The class maps of a data set, model and head, or the images of a data set, from the first folder that has them.
+pub fn read_maps(folders: &[&Path], factors: &[&str]) -> Result<Option<RgbImage>> {
+    let mut paths = folders.iter().map(|folder| map_path(folder, factors));
+    let Some(path) = paths.find(|path| path.is_file()) else { return Ok(None) };
+    Ok(Some(image::open(&path).with_context(|| path.display().to_string())?.to_rgb8()))
+}
+
+fn map_path(folder: &Path, factors: &[&str]) -> PathBuf {
+    folder.join(MAPS).join(file_name(&factors.join(".")) + ".png")
+}
+
+/// Writes a picture as PNG.
+pub fn save_png(path: &Path, picture: &RgbImage) -> Result<()> {
+    let mut png = Cursor::new(Vec::new());
+    picture.write_to(&mut png, ImageFormat::Png)?;
+    Ok(write_file(path, png.into_inner())?)
+}
