@@ -51,7 +51,7 @@ impl Loss {
         self.check()?;
         match *self {
             Loss::CrossEntropy { label_smoothing: 0. } => ops::cross_entropy(outputs, targets),
-            Loss::CrossEntropy { label_smoothing } => cross_entropy_smoothed(outputs, targets, label_smoothing),
+            Loss::CrossEntropy { label_smoothing } => ops::cross_entropy_smoothed(outputs, targets, label_smoothing),
             Loss::BinaryCrossEntropy => binary_cross_entropy(outputs, targets),
         }
     }
@@ -65,15 +65,6 @@ impl Loss {
             _ => Ok(()),
         }
     }
-}
-
-fn cross_entropy_smoothed(logits: &Tensor, targets: &Tensor, label_smoothing: f64) -> Result<Tensor> {
-    let one_hot = ops::cross_entropy(logits, targets)?;
-    // The mean of −log p over the classes is logsumexp(x) − mean(x). The maximum is subtracted so that exp does not
-    // overflow. It cancels out of the value, and is detached since it cancels out of the gradient too.
-    let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(1)?)?;
-    let uniform = (shifted.exp()?.sum(1)?.log()? - shifted.mean(1)?)?.mean_all()?;
-    (one_hot * (1. - label_smoothing))? + (uniform * label_smoothing)?
 }
 
 fn binary_cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {

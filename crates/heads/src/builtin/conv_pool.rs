@@ -1,6 +1,6 @@
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use layers::{uniform, image_shape};
+use layers::{image_shape, uniform};
 use ops::{
     Epilogue, Window,
     prepared::{Chain, Conv2d, Linear},

@@ -16,7 +16,8 @@ use crate::{
         conv_input::ConvInput,
         epilogue::SavedEpilogue,
         fast,
-        image_sums::ImageSums, relu,
+        image_sums::ImageSums,
+        relu,
     },
     weighted::{BackwardArgs, Weighted, apply},
 };

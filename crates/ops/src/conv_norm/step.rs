@@ -86,7 +86,8 @@ impl Step {
             Epilogue::Relu => SavedEpilogue::Result(&[]),
             Epilogue::ReluMaxPool => SavedEpilogue::Winners(&state.winners),
         };
-        let norm = SavedNorm { x: &state.conv, dims: self.convolution.dims(), affine: &state.affine, coefficients: &[] };
+        let norm =
+            SavedNorm { x: &state.conv, dims: self.convolution.dims(), affine: &state.affine, coefficients: &[] };
         (norm, epilogue)
     }
 
