@@ -19,7 +19,7 @@ fn a_head_on_a_backbone_of_candle_nn_learns_and_shows_where_it_looks() {
     let folder = tempfile::tempdir().unwrap();
     let picture = folder.path().join("maps.png");
     let output = run("candle-backbone", &[picture.to_str().unwrap()]);
-    assert!(accuracy(&output) > 85., "{output}");
+    assert!(accuracy(&output) > 75., "{output}");
     let picture = image::open(picture).unwrap().into_luma8();
     assert_eq!(picture.dimensions(), (8 * 28, 2 * 28));
     let bright = |rows: std::ops::Range<u32>| {
@@ -31,8 +31,8 @@ fn a_head_on_a_backbone_of_candle_nn_learns_and_shows_where_it_looks() {
 #[test]
 fn a_pooling_of_ones_own_works_in_a_network_of_the_zoo() {
     let output = run("own-head", &[]);
-    assert!(output.contains("GlobalMinPool"), "the summary names it: {output}");
-    assert!(accuracy(&output) > 50., "{output}");
+    assert!(output.contains("GlobalRmsPool"), "the summary names it: {output}");
+    assert!(accuracy(&output) > 80., "{output}");
     assert!(
         output.contains("class maps: [1, 10, 7, 7]") && output.contains("logits of the prepared network: [1, 10]"),
         "{output}"

@@ -14,22 +14,25 @@ use datasets::{Images, LoadOptions, Order, Standardization};
 use heads::Head;
 use image::{GrayImage, Luma};
 
-/// Two convolutions with stride 2: (N, 1, 28, 28) → (N, 32, 7, 7).
+/// Three convolutions, two of them with stride 2: (N, 1, 28, 28) → (N, 64, 7, 7).
 struct Backbone {
-    first: Conv2d,
-    second: Conv2d,
+    convolutions: [Conv2d; 3],
 }
 
 impl Backbone {
     fn new(vb: VarBuilder) -> Result<Self> {
-        let config = Conv2dConfig { stride: 2, padding: 2, ..Default::default() };
-        let first = conv2d(1, 16, 5, config, vb.pp("first"))?;
-        let second = conv2d(16, 32, 5, config, vb.pp("second"))?;
-        Ok(Self { first, second })
+        let same = Conv2dConfig { padding: 2, ..Default::default() };
+        let halving = Conv2dConfig { stride: 2, ..same };
+        let convolutions = [
+            conv2d(1, 16, 5, halving, vb.pp("0"))?,
+            conv2d(16, 32, 5, halving, vb.pp("1"))?,
+            conv2d(32, 64, 5, same, vb.pp("2"))?,
+        ];
+        Ok(Self { convolutions })
     }
 
-    fn forward(&self, images: &Tensor) -> Result<Tensor> {
-        Ok(self.second.forward(&self.first.forward(images)?.relu()?)?.relu()?)
+    fn forward(&self, images: &Tensor) -> candle_core::Result<Tensor> {
+        self.convolutions.iter().try_fold(images.clone(), |xs, convolution| convolution.forward(&xs)?.relu())
     }
 }
 
@@ -44,7 +47,7 @@ fn main() -> Result<()> {
     let vb = VarBuilder::from_varmap(&variables, DType::F32, &device);
     let backbone = Backbone::new(vb.pp("backbone"))?;
     // Any head goes here: try `fc`, `gmp-fc` or `attn-fc`.
-    let head = Head::new(&"gap-fc".parse()?, &[32, 7, 7], data.classes.len(), vb.pp("head"))?;
+    let head = Head::new(&"gap-fc".parse()?, &[64, 7, 7], data.classes.len(), vb.pp("head"))?;
 
     let mut optimizer = AdamW::new_lr(variables.all_vars(), 3e-3)?;
     for epoch in 0..3 {

@@ -1,5 +1,5 @@
-//! A pooling of one's own: the minimum of each channel. It is registered as the head `min-fc`, and then works in every
-//! network of the zoo like a built-in head.
+//! A pooling of one's own: the root mean square of each channel. It is registered as the head `rms-fc`, and then works in
+//! every network of the zoo like a built-in head.
 //!
 //! ```sh
 //! cargo run -p examples --bin own-head
@@ -13,25 +13,26 @@ use layers::Mode;
 use models::{ModelConfig, ModelName};
 use training::{FitConfig, Length, Loss, Parameters, Schedule, evaluate, fit};
 
-/// Global minimum pooling.
-struct MinPool;
+/// The root mean square of each channel, which lies between its average and its maximum.
+struct RmsPool;
 
-impl Pooling for MinPool {
+impl Pooling for RmsPool {
     fn name(&self) -> &str {
-        "GlobalMinPool"
+        "GlobalRmsPool"
     }
 
     fn pool(&self, features: &Tensor, _mode: Mode) -> candle_core::Result<Tensor> {
-        ops::global_max_pool(&features.neg()?)?.neg()
+        // The small number keeps the gradient of the root finite where a whole channel is zero.
+        (ops::global_avg_pool(&features.sqr()?)? + 1e-6)?.sqrt()
     }
 }
 
-const MIN_FC: HeadKind = HeadKind::new("min-fc", "global minimum, linear", |features, classes, vb| {
-    Ok(Box::new(PoolLinear::new(MinPool, features[0], classes, vb)?))
+const RMS_FC: HeadKind = HeadKind::new("rms-fc", "root mean square, linear", |features, classes, vb| {
+    Ok(Box::new(PoolLinear::new(RmsPool, features[0], classes, vb)?))
 });
 
 fn main() -> Result<()> {
-    heads::register(MIN_FC)?;
+    heads::register(RMS_FC)?;
 
     let device = Device::Cpu;
     let data = datasets::load(&"mnist-mini".parse()?, &LoadOptions::default())?;
@@ -40,7 +41,7 @@ fn main() -> Result<()> {
 
     let parameters = Parameters::seeded(0, &device);
     let model: ModelName = "vgg-small@0.25".parse()?;
-    let config = ModelConfig { input: [1, 28, 28], head: "min-fc".parse()?, ..model.config()? };
+    let config = ModelConfig { input: [1, 28, 28], head: "rms-fc".parse()?, ..model.config()? };
     let network = model.build(&config, parameters.builder())?;
     println!("{}\n", models::summary(&network, &config.input)?);
 
