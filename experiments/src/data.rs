@@ -76,6 +76,15 @@ pub fn load_dataset(id: &DatasetId, options: &LoadOptions) -> Result<Dataset> {
     })
 }
 
+/// Says how many files of an image folder were skipped; `None` if there were none.
+pub fn skipped_files(dataset: &Dataset) -> Option<String> {
+    match dataset.skipped_files {
+        0 => None,
+        1 => Some("1 file that is not an image was skipped".into()),
+        count => Some(format!("{count} files that are not images were skipped")),
+    }
+}
+
 /// Checks that `--input` is given for image folders only, which are resized; other data sets have a fixed size.
 pub fn check_input(id: &DatasetId, input: Option<Shape>) -> Result<(), Misuse> {
     match (id, input) {
@@ -88,14 +97,18 @@ pub fn check_input(id: &DatasetId, input: Option<Shape>) -> Result<(), Misuse> {
 
 impl DataSpec {
     /// Loads all data, ordered by data set, canvas and training size. `data_dir` contains the files of a single data set,
-    /// or a subfolder for each of several.
+    /// or a subfolder for each of several. Standard error tells how many files of a folder were skipped.
     ///
     /// # Errors
     /// [`Misuse`] for impossible splits and canvases that do not fit; otherwise, problems with the files.
     pub fn load(&self, data_dir: Option<&Path>) -> Result<Vec<Arc<Data>>> {
         let mut all = Vec::new();
         for id in &self.datasets {
-            self.prepare(id, self.find(id, data_dir)?, &mut all)?;
+            let dataset = self.find(id, data_dir)?;
+            if let Some(text) = skipped_files(&dataset) {
+                eprintln!("{id}: {text}");
+            }
+            self.prepare(id, dataset, &mut all)?;
         }
         Ok(all)
     }

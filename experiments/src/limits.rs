@@ -13,4 +13,4 @@ pub const MAX_THREADS: usize = 1024;
 /// Classes of a network.
 pub const MAX_CLASSES: usize = 1 << 20;
 /// Pixels along one side of an image.
-pub const MAX_SIDE: usize = 4096;
+pub const MAX_SIDE: usize = datasets::MAX_SIDE;

@@ -2,7 +2,10 @@
 
 mod common;
 
-use std::fs;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use common::{PIXEL, experiments, json, stderr, stdout};
 use tempfile::TempDir;
@@ -82,17 +85,36 @@ fn a_suite_file_with_a_mistake_exits_with_2_and_names_it() {
     assert!(stdout(experiments(&["run", "--dry-run"]).arg(&path)).contains("results/mine\n"));
 }
 
+/// Writes a folder of two classes, with an image of each for training and for testing.
+fn image_folder(parent: &Path) -> PathBuf {
+    let images = parent.join("images");
+    for class in ["train/a", "train/b", "test/a", "test/b"] {
+        fs::create_dir_all(images.join(class)).unwrap();
+        fs::write(images.join(class).join("1.png"), PIXEL).unwrap();
+    }
+    images
+}
+
+#[test]
+fn files_of_an_image_folder_that_are_skipped_are_counted_on_standard_error() {
+    let folder = TempDir::new().unwrap();
+    let images = image_folder(folder.path());
+    let run = |images| stderr(experiments(&["run", "--models", "two-conv", "--dry-run", "--dataset"]).arg(images), 0);
+    assert!(!run(&images).contains("skipped"));
+    fs::write(images.join("train/Thumbs.db"), "").unwrap();
+    assert!(run(&images).contains("images: 1 file that is not an image was skipped"));
+    fs::write(images.join("test/a/.DS_Store"), "").unwrap();
+    assert!(run(&images).contains("images: 2 files that are not images were skipped"));
+    assert!(stdout(experiments(&["data"]).arg(&images)).contains("2 files that are not images were skipped"));
+}
+
 #[test]
 fn an_input_too_small_for_a_network_exits_with_2_before_anything_trains() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("small.toml");
     let suite = include_str!("../suites/heads.toml").replace("seeds = 3", "seeds = 3\ninput = \"1x4x4\"");
     fs::write(&path, suite).unwrap();
-    let images = folder.path().join("images");
-    for class in ["train/a", "train/b", "test/a", "test/b"] {
-        fs::create_dir_all(images.join(class)).unwrap();
-        fs::write(images.join(class).join("1.png"), PIXEL).unwrap();
-    }
+    let images = image_folder(folder.path());
     let message =
         stderr(experiments(&["run"]).arg(&path).arg("--dataset").arg(&images).arg("--out").arg(folder.path()), 2);
     assert!(message.contains("two-conv"), "{message}");

@@ -14,8 +14,8 @@ pub struct Dataset {
     pub test: Images,
     /// The files that the data set was read from.
     pub files: Vec<FileChecksum>,
-    /// The number of files, and hidden folders, that were skipped in the class folders of an image folder because they
-    /// are not images; see [`load`](crate::load). It is 0 for other data sets.
+    /// The number of hidden files and folders and of files that are not images, which an image folder may contain among
+    /// its class folders and in them. They are skipped; see [`load`](crate::load). It is 0 for other data sets.
     pub skipped_files: usize,
 }
 

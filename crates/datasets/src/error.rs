@@ -130,7 +130,7 @@ pub enum DatasetError {
     },
 
     /// A file of images and one of labels whose lengths differ.
-    #[error("{} holds {images} images, but {} {labels} labels", images_path.display(), labels_path.display())]
+    #[error("{} contains {images} images, but {} contains {labels} labels", images_path.display(), labels_path.display())]
     CountMismatch {
         /// The file of images.
         images_path: PathBuf,
@@ -185,7 +185,7 @@ pub enum DatasetError {
         path: PathBuf,
     },
 
-    /// A file among the class folders, or a folder or special file among the images.
+    /// An image or special file among the class folders, or a folder or special file among the images.
     #[error("{}: expected {expected}", path.display())]
     Unexpected {
         /// The file or folder.

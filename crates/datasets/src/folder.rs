@@ -12,10 +12,13 @@ use image::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::{checksum::FileChecksum, dataset::Dataset, error::DatasetError, images::Images, raw_file::MAX_FILE_BYTES};
-
-/// The largest height and width of the input, so that a typo does not exhaust the memory.
-const MAX_SIDE: usize = 4096;
+use crate::{
+    checksum::FileChecksum,
+    dataset::Dataset,
+    error::DatasetError,
+    images::{Images, MAX_SIDE},
+    raw_file::MAX_FILE_BYTES,
+};
 
 /// Reads `root` and resizes every image to `shape` (channels, height, width).
 pub fn read(root: &Path, shape: [usize; 3]) -> Result<Dataset, DatasetError> {
@@ -25,11 +28,11 @@ pub fn read(root: &Path, shape: [usize; 3]) -> Result<Dataset, DatasetError> {
         return Err(DatasetError::InvalidInput { channels, height, width, limit: MAX_SIDE });
     }
     let (train_folder, test_folder) = (root.join("train"), root.join("test"));
-    let classes: Vec<String> = class_folders(&train_folder)?.into_iter().map(|entry| entry.name).collect();
-    // Checked before the training images are decoded, which can take long.
-    class_folders(&test_folder)?;
-    let train = read_split(&train_folder, &classes, shape)?;
-    let test = read_split(&test_folder, &classes, shape)?;
+    // Both are listed before any image is decoded, which can take long.
+    let (train_classes, test_classes) = (class_folders(&train_folder)?, class_folders(&test_folder)?);
+    let classes: Vec<String> = train_classes.entries.iter().map(|class| class.name.clone()).collect();
+    let train = read_split(&train_folder, train_classes, &classes, shape)?;
+    let test = read_split(&test_folder, test_classes, &classes, shape)?;
     Ok(Dataset {
         name: root.display().to_string(),
         classes,
@@ -70,15 +73,23 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, DatasetError> {
     Ok(entries)
 }
 
-fn class_folders(split: &Path) -> Result<Vec<Entry>, DatasetError> {
+/// The class folders of a split, sorted by name.
+struct ClassFolders {
+    entries: Vec<Entry>,
+    /// The number of entries among them that were skipped.
+    skipped_files: usize,
+}
+
+/// Lists the class folders of `train/` or `test/`.
+fn class_folders(split: &Path) -> Result<ClassFolders, DatasetError> {
     if !split.is_dir() {
         let expected = "an image folder has train/CLASS/* and test/CLASS/*".into();
         return Err(DatasetError::Missing { path: split.into(), expected });
     }
-    let mut entries = entries(split)?;
-    entries.retain(|entry| !entry.is_hidden());
+    let (skipped, entries): (Vec<_>, Vec<_>) =
+        entries(split)?.into_iter().partition(|entry| entry.is_hidden() || entry.path.is_file() && !entry.is_image());
     if let Some(stray) = entries.iter().find(|entry| !entry.path.is_dir()) {
-        let expected = "a folder for each class here, and no files but hidden ones";
+        let expected = "a folder for each class here, which contains the images of the class";
         return Err(DatasetError::Unexpected { path: stray.path.clone(), expected });
     }
     if let Some(odd) = entries.iter().find(|entry| entry.path.file_name().is_some_and(|name| name.to_str().is_none())) {
@@ -87,7 +98,7 @@ fn class_folders(split: &Path) -> Result<Vec<Entry>, DatasetError> {
     if entries.is_empty() {
         return Err(DatasetError::NoImages { path: split.into() });
     }
-    Ok(entries)
+    Ok(ClassFolders { entries, skipped_files: skipped.len() })
 }
 
 /// The images of `train/` or `test/`.
@@ -97,10 +108,16 @@ struct Split {
     skipped_files: usize,
 }
 
-fn read_split(split: &Path, classes: &[String], shape: [usize; 3]) -> Result<Split, DatasetError> {
+/// Reads the images in the class folders of a split. `classes` are the names of all classes.
+fn read_split(
+    split: &Path,
+    folders: ClassFolders,
+    classes: &[String],
+    shape: [usize; 3],
+) -> Result<Split, DatasetError> {
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-    let (mut hash, mut total, mut skipped_files) = (Sha256::new(), 0, 0);
-    for class in class_folders(split)? {
+    let (mut hash, mut total, mut skipped_files) = (Sha256::new(), 0, folders.skipped_files);
+    for class in folders.entries {
         let Some(label) = classes.iter().position(|name| *name == class.name) else {
             return Err(DatasetError::UnknownClass { path: class.path, known: classes.join(", ") });
         };
@@ -127,6 +144,7 @@ fn read_split(split: &Path, classes: &[String], shape: [usize; 3]) -> Result<Spl
     Ok(Split { images: Images::new(shape, pixels, labels)?, checksum, skipped_files })
 }
 
+/// Reads a file, unless it is too large for an image.
 fn read_file(path: &Path) -> Result<Vec<u8>, DatasetError> {
     let failed = |source| DatasetError::Io { path: path.into(), source };
     let metadata = fs::metadata(path).map_err(failed)?;
@@ -139,6 +157,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, DatasetError> {
     fs::read(path).map_err(failed)
 }
 
+/// Decodes an image, whose format its first bytes tell.
 fn decode(bytes: Vec<u8>) -> image::ImageResult<DynamicImage> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     // A header that promises more is refused before memory is allocated.

@@ -1,5 +1,8 @@
 use crate::error::DatasetError;
 
+/// The largest height and width that images are resized to or placed on, so that a typo does not exhaust the memory.
+pub const MAX_SIDE: usize = 4096;
+
 /// The images and labels of one split of a data set. All images have one shape, and pixels are bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -32,7 +32,7 @@ pub use dataset::Dataset;
 pub use error::DatasetError;
 pub use grid::{grid, save_grid};
 pub use id::DatasetId;
-pub use images::Images;
+pub use images::{Images, MAX_SIDE};
 pub use load::{LoadOptions, load};
 pub use object::Object;
 pub use order::Order;

@@ -5,10 +5,11 @@ use image::{
     imageops::{FilterType, resize},
 };
 
-use crate::{error::DatasetError, images::Images};
+use crate::{
+    error::DatasetError,
+    images::{Images, MAX_SIDE},
+};
 
-/// The largest height and width of a canvas, so that a typo does not exhaust the memory.
-const MAX_SIDE: usize = 4096;
 /// The largest size of all canvases of a split.
 const MAX_BYTES: usize = 8 << 30;
 

@@ -119,12 +119,14 @@ fn hidden_files_are_skipped() {
 fn files_that_are_no_images_are_skipped_and_counted() {
     let folder = good();
     let before = read(folder.path(), None).unwrap();
-    for name in ["train/ant/Thumbs.db", "train/bee/.DS_Store", "train/bee/notes", "test/ant/desktop.ini"] {
+    let in_classes = ["train/ant/Thumbs.db", "train/bee/.DS_Store", "train/bee/notes", "test/ant/desktop.ini"];
+    let among_classes = ["train/Thumbs.db", "train/desktop.ini", "test/.DS_Store"];
+    for name in in_classes.into_iter().chain(among_classes) {
         write(folder.path(), name, b"no image");
     }
     png(folder.path(), "train/bee/2.PNG", grey(7));
     let after = read(folder.path(), None).unwrap();
-    assert_eq!((before.skipped_files, after.skipped_files), (0, 4));
+    assert_eq!((before.skipped_files, after.skipped_files), (0, 7));
     assert_eq!((after.train.len(), after.test), (before.train.len() + 1, before.test));
     assert_eq!(after.files[1].sha256, before.files[1].sha256);
 }
@@ -219,10 +221,14 @@ fn an_image_whose_header_promises_absurdly_much_is_refused() {
 }
 
 #[test]
-fn stray_files_among_classes_and_folders_among_images_are_errors() {
-    let folder = good();
-    write(folder.path(), "train/notes.txt", b"");
-    assert!(matches!(message_of(read(folder.path(), None), "notes.txt").0, DatasetError::Unexpected { .. }));
+fn images_among_classes_and_folders_among_images_are_errors() {
+    for name in ["train/1.png", "test/1.gif"] {
+        let folder = good();
+        png(folder.path(), name, grey(1));
+        let (error, message) = message_of(read(folder.path(), None), &name[5..]);
+        assert!(matches!(error, DatasetError::Unexpected { .. }));
+        assert!(message.contains("a folder for each class"), "{message}");
+    }
     let folder = good();
     fs::create_dir(folder.path().join("train/ant/more")).unwrap();
     assert!(matches!(message_of(read(folder.path(), None), "more").0, DatasetError::Unexpected { .. }));
@@ -231,9 +237,12 @@ fn stray_files_among_classes_and_folders_among_images_are_errors() {
 #[cfg(unix)]
 #[test]
 fn what_is_no_regular_file_is_not_read() {
-    let folder = good();
-    let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("train/ant/2.png")).unwrap();
-    assert!(matches!(message_of(read(folder.path(), None), "2.png").0, DatasetError::Unexpected { .. }));
+    for name in ["train/ant/2.png", "train/cat"] {
+        let folder = good();
+        let _socket = std::os::unix::net::UnixListener::bind(folder.path().join(name)).unwrap();
+        let file = name.rsplit('/').next().unwrap();
+        assert!(matches!(message_of(read(folder.path(), None), file).0, DatasetError::Unexpected { .. }));
+    }
 }
 
 #[test]

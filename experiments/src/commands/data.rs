@@ -5,7 +5,7 @@ use datasets::{DatasetId, Images, LoadOptions, Standardization};
 use serde_json::json;
 
 use crate::{
-    data::{check_input, load_dataset},
+    data::{check_input, load_dataset, skipped_files},
     output::{print, print_json},
     shape::Shape,
 };
@@ -64,8 +64,6 @@ pub fn data(options: &DataOptions) -> Result<()> {
     for file in &data.files {
         text += &format!("sha256 {}  {} bytes  {}\n", file.sha256, file.bytes, file.path.display());
     }
-    if data.skipped_files > 0 {
-        text += &format!("{} files that are not images were skipped\n", data.skipped_files);
-    }
+    text.extend(skipped_files(&data).map(|text| text + "\n"));
     print(&text)
 }
