@@ -73,7 +73,7 @@ pub trait ClassifierHead: Layer {
         let shape = features.dims().get(1..).unwrap_or_default();
         let classes = self.describe(shape)?.output.iter().product();
         let maps = gradient_times_activation(features, classes, |f| self.forward(f, Mode::Eval))?;
-        Ok(Evidence { maps, bias: None, reduction: Reduction::None })
+        Ok(Evidence::new(maps, None, Reduction::None))
     }
 
     /// Returns whether the head takes feature maps of one size only. By default it takes any size.

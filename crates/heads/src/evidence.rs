@@ -2,6 +2,7 @@ use candle_core::{Result, Tensor, Var};
 
 /// The evidence that a head finds for each class at each position of the feature map.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Evidence {
     /// One map per class, (N, K, L) or (N, K, H, W) for features (N, C, L) or (N, C, H, W). The bias is not included.
     pub maps: Tensor,
@@ -11,8 +12,16 @@ pub struct Evidence {
     pub reduction: Reduction,
 }
 
+impl Evidence {
+    /// Returns the evidence that consists of the maps, the bias of the logits and the way the maps give the logits.
+    pub fn new(maps: Tensor, bias: Option<Tensor>, reduction: Reduction) -> Self {
+        Self { maps, bias, reduction }
+    }
+}
+
 /// How the maps of an [`Evidence`] are reduced over their positions. With the bias added, the result is the logits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reduction {
     /// The sum over all positions: each value is the contribution of its position to the logit.
     Sum,

@@ -97,7 +97,7 @@ pub trait Pooling: Send + Sync {
         } else {
             contributions(self, features, linear)?
         };
-        Ok(Evidence { maps, bias: Some(linear.bias().clone()), reduction: Reduction::None })
+        Ok(Evidence::new(maps, Some(linear.bias().clone()), Reduction::None))
     }
 }
 

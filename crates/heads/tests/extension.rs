@@ -1,14 +1,16 @@
 //! A pooling and heads that are defined outside the crate work like the built-in ones.
 
+mod common;
+
 use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::{ModuleT, VarBuilder, VarMap};
+use common::{CLASSES, assert_close, features};
 use heads::{
     ClassifierHead, Description, Evidence, Head, HeadBuilder, HeadConfig, HeadKind, Layer, Linear, Mode, PoolLinear,
     Pooling, Reduction, RegisterHeadError, ops, parse_list, register,
 };
 
 const SHAPES: [&[usize]; 2] = [&[6, 4, 7], &[6, 9]];
-const CLASSES: usize = 3;
 
 /// The global minimum.
 struct Min;
@@ -77,12 +79,6 @@ impl ClassifierHead for UnitLength {
     }
 }
 
-fn features(shape: &[usize]) -> Tensor {
-    let shape = [&[2], shape].concat();
-    let values = (0..shape.iter().product::<usize>()).map(|i| ((i * i % 97) as f32 * 0.37 + i as f32 * 1.3).sin());
-    Tensor::from_vec(values.collect(), shape, &Device::Cpu).unwrap()
-}
-
 /// Builds a head and returns it with its parameters.
 fn build(make: impl FnOnce(VarBuilder) -> Result<Head>) -> Result<(Head, VarMap)> {
     let variables = VarMap::new();
@@ -94,19 +90,12 @@ fn pooled_by<P: Pooling + 'static>(pooling: P, channels: usize) -> Result<(Head,
     build(|vb| Ok(PoolLinear::new(pooling, channels, CLASSES, vb)?.into()))
 }
 
-fn assert_close(a: &Tensor, b: &Tensor, what: &str) -> Result<()> {
-    assert_eq!(a.dims(), b.dims(), "{what}");
-    let difference = (a - b)?.abs()?.max_all()?.to_scalar::<f32>()?;
-    assert!(difference < 2e-5, "{what}: differs by {difference}");
-    Ok(())
-}
-
 /// Checks that a head computes the same in all forms, and that its description and its maps fit.
 fn assert_works(head: &Head, variables: &VarMap, shape: &[usize]) -> Result<()> {
     let xs = features(shape);
     let logits = head.forward(&xs, Mode::Eval)?;
     assert_eq!(logits.dims(), [2, CLASSES]);
-    assert_close(&head.forward_t(&xs, true)?, &logits, "ModuleT")?;
+    assert_close(&head.forward_t(&xs, true)?, &logits, "ModuleT");
 
     let description = head.describe(shape)?;
     assert_eq!(description.output, [CLASSES]);
@@ -114,7 +103,7 @@ fn assert_works(head: &Head, variables: &VarMap, shape: &[usize]) -> Result<()> 
 
     let mut prepared = vec![0.; 2 * CLASSES];
     head.prepare(shape)?.run(&xs.flatten_all()?.to_vec1()?, &mut prepared)?;
-    assert_close(&Tensor::from_vec(prepared, (2, CLASSES), &Device::Cpu)?, &logits, "prepared")?;
+    assert_close(&Tensor::from_vec(prepared, (2, CLASSES), &Device::Cpu)?, &logits, "prepared");
 
     assert_eq!(head.class_maps(&xs)?.maps.dims(), [&[2, CLASSES], &shape[1..]].concat());
     Ok(())
@@ -127,11 +116,7 @@ fn a_pooling_from_outside_needs_only_a_name_and_its_function() -> Result<()> {
         assert_works(&head, &variables, shape)?;
         assert!(!head.fixed_input());
         assert_eq!(head.describe(shape)?.children[0].kind, "GlobalMinPool");
-        assert_close(
-            &head.pooled(&features(shape), Mode::Eval)?,
-            &features(shape).flatten_from(2)?.min(2)?,
-            "minimum",
-        )?;
+        assert_close(&head.pooled(&features(shape), Mode::Eval)?, &features(shape).flatten_from(2)?.min(2)?, "minimum");
     }
     Ok(())
 }
@@ -141,10 +126,10 @@ fn a_pooling_with_more_values_than_channels_has_maps_of_contributions() -> Resul
     for shape in SHAPES {
         let (head, variables) = pooled_by(Range, shape[0])?;
         assert_works(&head, &variables, shape)?;
-        let Evidence { maps, bias, reduction } = head.class_maps(&features(shape))?;
+        let Evidence { maps, bias, reduction, .. } = head.class_maps(&features(shape))?;
         assert_eq!(reduction, Reduction::None, "the default does not know that values come from single positions");
         let sums = maps.flatten_from(2)?.sum(2)?.broadcast_add(&bias.unwrap())?;
-        assert_close(&sums, &head.forward(&features(shape), Mode::Eval)?, "the sum of the contributions")?;
+        assert_close(&sums, &head.forward(&features(shape), Mode::Eval)?, "the sum of the contributions");
     }
     Ok(())
 }

@@ -1,21 +1,19 @@
 //! Properties of every built-in head, and identities between heads.
 
+mod common;
+
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{ModuleT, VarBuilder, VarMap};
+use common::{CLASSES, assert_close, features};
 use heads::{Evidence, Head, HeadConfig, Layer, Mode, Reduction};
 
 const SHAPES: [&[usize]; 3] = [&[6, 5, 5], &[6, 4, 7], &[6, 9]];
-const CLASSES: usize = 3;
 
-/// Two images' features with irregular values. Some are negative unless `positive` is set.
-fn features(shape: &[usize], positive: bool) -> Tensor {
-    let shape: Vec<usize> = [&[2], shape].concat();
-    let n: usize = shape.iter().product();
-    let wave = |i: usize| ((i * i % 97) as f32 * 0.37 + i as f32 * 1.3).sin();
-    let values: Vec<f32> = (0..n).map(|i| if positive { wave(i).abs() + 0.1 } else { wave(i) }).collect();
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+/// Returns features without zeros and negative values.
+fn positive_features(shape: &[usize]) -> Tensor {
+    (features(shape).abs().unwrap() + 0.1).unwrap()
 }
 
 fn build(name: &str, shape: &[usize]) -> (Head, VarMap) {
@@ -35,12 +33,6 @@ fn pooled(name: &str, xs: &Tensor) -> Result<Tensor> {
     build(name, &xs.dims()[1..]).0.pooled(xs, Mode::Eval)
 }
 
-fn assert_close(a: &Tensor, b: &Tensor, what: &str) {
-    assert_eq!(a.dims(), b.dims(), "{what}");
-    let difference = (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
-    assert!(difference < 2e-5, "{what}: differs by {difference}");
-}
-
 fn all() -> impl Iterator<Item = String> {
     HeadConfig::examples()
         .into_iter()
@@ -57,7 +49,7 @@ fn every_head_gives_logits_for_one_and_two_spatial_axes_and_describes_its_parame
             assert_eq!(description.output, [CLASSES], "{name}");
             let counted: usize = variables.all_vars().iter().map(|v| v.elem_count()).sum();
             assert_eq!(description.params, counted, "{name} {shape:?}");
-            let xs = features(shape, false);
+            let xs = features(shape);
             for mode in [Mode::Train { seed: 1, step: 2 }, Mode::Eval, Mode::Inference] {
                 assert_eq!(head.forward(&xs, mode)?.dims(), [2, CLASSES], "{name} {shape:?}");
             }
@@ -71,7 +63,7 @@ fn every_head_gives_logits_for_one_and_two_spatial_axes_and_describes_its_parame
 fn every_parameter_of_every_head_gets_a_gradient() -> Result<()> {
     for name in all() {
         let (head, variables) = build(&name, SHAPES[0]);
-        let logits = head.forward(&features(SHAPES[0], true), Mode::Train { seed: 0, step: 0 })?;
+        let logits = head.forward(&positive_features(SHAPES[0]), Mode::Train { seed: 0, step: 0 })?;
         let gradients = logits.sqr()?.sum_all()?.backward()?;
         for (parameter, variable) in variables.data().lock().unwrap().iter() {
             assert!(gradients.get(variable).is_some(), "{name}: no gradient for {parameter}");
@@ -85,8 +77,8 @@ fn maps_reduce_to_the_logits_where_a_reduction_is_named() -> Result<()> {
     for name in all() {
         for shape in SHAPES {
             let (head, _) = build(&name, shape);
-            let xs = features(shape, false);
-            let Evidence { maps, bias, reduction } = head.class_maps(&xs)?;
+            let xs = features(shape);
+            let Evidence { maps, bias, reduction, .. } = head.class_maps(&xs)?;
             assert_eq!(&maps.dims()[2..], &shape[1..], "{name}: maps lie on the features' positions");
             assert_eq!(maps.dims()[..2], [2, CLASSES], "{name}");
             let flat = maps.flatten_from(2)?;
@@ -95,6 +87,7 @@ fn maps_reduce_to_the_logits_where_a_reduction_is_named() -> Result<()> {
                 Reduction::Mean => flat.mean(2)?,
                 Reduction::Max => flat.max(2)?,
                 Reduction::None => continue,
+                other => panic!("{name}: {other:?}"),
             };
             let logits = bias.map_or(Ok(reduced.clone()), |b| reduced.broadcast_add(&b))?;
             assert_close(&logits, &head.forward(&xs, Mode::Eval)?, &format!("{name} {shape:?}"));
@@ -123,7 +116,7 @@ fn the_reductions_are_those_that_the_heads_promise() -> Result<()> {
         ("attn-fc", Reduction::Sum),
     ];
     for (name, reduction) in expected {
-        assert_eq!(build(name, SHAPES[0]).0.class_maps(&features(SHAPES[0], false))?.reduction, reduction, "{name}");
+        assert_eq!(build(name, SHAPES[0]).0.class_maps(&features(SHAPES[0]))?.reduction, reduction, "{name}");
     }
     Ok(())
 }
@@ -131,11 +124,11 @@ fn the_reductions_are_those_that_the_heads_promise() -> Result<()> {
 #[test]
 fn a_convolution_before_the_global_average_is_a_linear_layer_after_it_but_not_so_for_the_maximum() -> Result<()> {
     let shape = SHAPES[0];
-    let weight = features(&[2, 3, 3], false).flatten_all()?.narrow(0, 0, 18)?.reshape((3, 6))?;
+    let weight = features(&[2, 3, 3]).flatten_all()?.narrow(0, 0, 18)?.reshape((3, 6))?;
     let bias = Tensor::new(&[0.1f32, -0.2, 0.3], &Device::Cpu)?;
     let after = [("weight", weight.clone()), ("bias", bias.clone())];
     let before = [("weight", weight.reshape((3, 6, 1, 1))?), ("bias", bias)];
-    let xs = features(shape, false);
+    let xs = features(shape);
     let logits = |name, tensors: &[(&str, Tensor)]| from_tensors(name, shape, tensors).forward(&xs, Mode::Eval);
     assert_close(&logits("gap", &before)?, &logits("gap-fc", &after)?, "gap is gap-fc");
     let difference = (logits("gmp", &before)? - logits("gmp-fc", &after)?)?.abs()?.max_all()?.to_scalar::<f32>()?;
@@ -150,7 +143,7 @@ fn a_convolution_before_the_global_average_is_a_linear_layer_after_it_but_not_so
 
 #[test]
 fn the_generalised_mean_with_power_one_is_the_average() -> Result<()> {
-    let xs = features(SHAPES[0], true);
+    let xs = positive_features(SHAPES[0]);
     let p = Tensor::ones(1, DType::F32, &Device::Cpu)?;
     assert_close(&ops::gem_pool(&xs, &p)?, &ops::global_avg_pool(&xs)?, "GeM with p = 1");
     Ok(())
@@ -158,7 +151,7 @@ fn the_generalised_mean_with_power_one_is_the_average() -> Result<()> {
 
 #[test]
 fn the_generalised_mean_starts_at_power_3_and_log_sum_exp_at_sharpness_10() -> Result<()> {
-    let xs = features(SHAPES[0], true);
+    let xs = positive_features(SHAPES[0]);
     let scalar = |value: f32| Tensor::new(&[value], &Device::Cpu);
     assert_close(&pooled("gem-fc", &xs)?, &ops::gem_pool(&xs, &scalar(3.)?)?, "gem-fc");
     assert_close(&pooled("lse-fc", &xs)?, &ops::lse_pool(&xs, &scalar(10.)?)?, "lse-fc");
@@ -167,7 +160,7 @@ fn the_generalised_mean_starts_at_power_3_and_log_sum_exp_at_sharpness_10() -> R
 
 #[test]
 fn the_mixtures_are_half_the_sum_and_the_average_before_the_maximum() -> Result<()> {
-    let xs = features(SHAPES[0], false);
+    let xs = features(SHAPES[0]);
     let (average, maximum) = (ops::global_avg_pool(&xs)?, ops::global_max_pool(&xs)?);
     assert_close(&pooled("avgmax-fc", &xs)?, &((&average + &maximum)? * 0.5)?, "avgmax-fc");
     assert_close(&pooled("catavgmax-fc", &xs)?, &Tensor::cat(&[average, maximum], 1)?, "catavgmax-fc");
@@ -176,7 +169,7 @@ fn the_mixtures_are_half_the_sum_and_the_average_before_the_maximum() -> Result<
 
 #[test]
 fn the_pyramid_is_the_maxima_over_grids_of_1_2_and_4() -> Result<()> {
-    let xs = features(SHAPES[0], false);
+    let xs = features(SHAPES[0]);
     let level = |n| ops::adaptive_max_pool2d(&xs, [n, n])?.flatten_from(1);
     let pyramid = pooled("spp-fc", &xs)?;
     assert_close(&pyramid, &Tensor::cat(&[level(1)?, level(2)?, level(4)?], 1)?, "spp-fc");
@@ -233,7 +226,7 @@ fn multiply_accumulates_are_those_of_convolutions_and_linear_layers() -> Result<
 fn pooled_heads_take_any_size_and_flattening_ones_say_which_they_take() -> Result<()> {
     for name in all() {
         let (head, _) = build(&name, SHAPES[0]);
-        let other = features(&[6, 8, 11], false);
+        let other = features(&[6, 8, 11]);
         let fixed = name.starts_with("fc");
         assert_eq!(head.fixed_input(), fixed, "{name}");
         match head.forward(&other, Mode::Eval) {
@@ -255,7 +248,7 @@ fn pooled_heads_take_any_size_and_flattening_ones_say_which_they_take() -> Resul
 fn a_direct_head_has_no_parameters_and_needs_a_channel_per_class() -> Result<()> {
     let (head, variables) = build("gap:direct", &[CLASSES, 4, 4]);
     assert!(variables.all_vars().is_empty());
-    let xs = features(&[CLASSES, 4, 4], false);
+    let xs = features(&[CLASSES, 4, 4]);
     assert_close(&head.forward(&xs, Mode::Eval)?, &ops::global_avg_pool(&xs)?, "gap:direct");
     let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
     let error = Head::new(&"gmp:direct".parse().unwrap(), SHAPES[0], CLASSES, vb).err().expect("must fail");
@@ -266,7 +259,7 @@ fn a_direct_head_has_no_parameters_and_needs_a_channel_per_class() -> Result<()>
 #[test]
 fn dropout_is_a_pure_function_of_seed_and_step() -> Result<()> {
     let (head, _) = build("fc:128+drop0.5", SHAPES[0]);
-    let xs = features(SHAPES[0], true);
+    let xs = positive_features(SHAPES[0]);
     let logits = |seed, step| head.forward(&xs, Mode::Train { seed, step })?.flatten_all()?.to_vec1::<f32>();
     assert_eq!(logits(1, 1)?, logits(1, 1)?);
     assert_ne!(logits(1, 1)?, logits(1, 2)?);
@@ -278,7 +271,7 @@ fn dropout_is_a_pure_function_of_seed_and_step() -> Result<()> {
 fn inference_keeps_no_graph() -> Result<()> {
     for name in all() {
         let (head, variables) = build(&name, SHAPES[0]);
-        let xs = features(SHAPES[0], true);
+        let xs = positive_features(SHAPES[0]);
         let gradients = head.forward(&xs, Mode::Inference)?.sum_all()?.backward()?;
         assert!(variables.all_vars().iter().all(|v| gradients.get(v).is_none()), "{name}");
         let xs = Var::from_tensor(&xs)?;

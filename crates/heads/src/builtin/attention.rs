@@ -61,6 +61,6 @@ impl Pooling for Attention {
         let maps = class_activation_map(features, linear.weight())?;
         let attended = maps.flatten_from(2)?.broadcast_mul(&self.attend(features, Mode::Eval)?)?;
         let maps = attended.reshape(maps.shape())?;
-        Ok(Evidence { maps, bias: Some(linear.bias().clone()), reduction: Reduction::Sum })
+        Ok(Evidence::new(maps, Some(linear.bias().clone()), Reduction::Sum))
     }
 }

@@ -145,6 +145,6 @@ impl ClassifierHead for ConvPool {
             Global::Maximum => Reduction::Max,
         };
         let bias = self.convolution.as_ref().map(|c| c.bias.clone());
-        Ok(Evidence { maps: self.maps(features, Mode::Eval)?, bias, reduction })
+        Ok(Evidence::new(self.maps(features, Mode::Eval)?, bias, reduction))
     }
 }

@@ -135,9 +135,9 @@ impl ClassifierHead for FullyConnected {
         let classes = self.linear.bias().dim(0)?;
         let maps = gradient_times_activation(features, classes, |f| self.forward(f, Mode::Eval))?;
         if self.linear_in_features {
-            Ok(Evidence { maps, bias: Some(self.linear.bias().clone()), reduction: Reduction::Sum })
+            Ok(Evidence::new(maps, Some(self.linear.bias().clone()), Reduction::Sum))
         } else {
-            Ok(Evidence { maps, bias: None, reduction: Reduction::None })
+            Ok(Evidence::new(maps, None, Reduction::None))
         }
     }
 

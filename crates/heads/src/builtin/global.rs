@@ -48,6 +48,6 @@ impl Pooling for Global {
             Self::Maximum => Reduction::None,
         };
         let maps = class_activation_map(features, linear.weight())?;
-        Ok(Evidence { maps, bias: Some(linear.bias().clone()), reduction })
+        Ok(Evidence::new(maps, Some(linear.bias().clone()), reduction))
     }
 }

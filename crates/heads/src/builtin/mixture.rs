@@ -53,6 +53,6 @@ impl Pooling for Mixture {
             }
         };
         let maps = class_activation_map(features, &weight)?;
-        Ok(Evidence { maps, bias: Some(linear.bias().clone()), reduction: Reduction::None })
+        Ok(Evidence::new(maps, Some(linear.bias().clone()), Reduction::None))
     }
 }

@@ -39,6 +39,6 @@ impl Pooling for Pyramid {
     /// Each maximum comes from one position, so gradient × activation is exactly the contribution of that position.
     fn class_maps(&self, features: &Tensor, linear: &Linear) -> Result<Evidence> {
         let maps = contributions(self, features, linear)?;
-        Ok(Evidence { maps, bias: Some(linear.bias().clone()), reduction: Reduction::Sum })
+        Ok(Evidence::new(maps, Some(linear.bias().clone()), Reduction::Sum))
     }
 }
