@@ -39,8 +39,8 @@ impl Classifier {
     /// let mut prepared = net.prepare(&[1, 28, 28])?;
     /// let images = Tensor::ones((2, 1, 28, 28), DType::F32, &Device::Cpu)?;
     /// let logits = prepared.forward(&images)?;
-    /// let plain = net.forward(&images, Mode::Inference)?;
-    /// assert!((logits - plain)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-5);
+    /// let expected = net.forward(&images, Mode::Inference)?;
+    /// assert!((logits - expected)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-5);
     ///
     /// // One image of 784 values, without tensors.
     /// assert_eq!(prepared.logits(1, &[0.; 784])?.len(), 10);

@@ -29,9 +29,9 @@ pub struct Summary {
     pub trainable_params: usize,
     /// The multiply-accumulates of convolutions and linear layers for one input.
     pub macs: u64,
-    /// How many pixels of the input, along each axis, one position of the features sees. The features are the output of
-    /// the last layer before one that sees the whole input, such as global pooling. `None` if already the first layer
-    /// sees the whole input.
+    /// The receptive field of the features: the number of pixels of the input, along each axis, that one of their
+    /// positions depends on. The features are the output of the last layer before one that depends on the whole input,
+    /// such as global pooling. `None` if already the first layer depends on the whole input.
     pub receptive_field: Option<Vec<usize>>,
     /// The layers in their order. A layer made of others comes before them.
     pub layers: Vec<LayerSummary>,
@@ -54,7 +54,7 @@ pub struct LayerSummary {
     pub trainable_params: usize,
     /// The multiply-accumulates for one input.
     pub macs: u64,
-    /// How many other layers of the network it is part of.
+    /// The number of layers that contain it, without the network itself.
     pub depth: usize,
 }
 
@@ -114,7 +114,7 @@ fn row(layer: &Description, path: String, depth: usize) -> LayerSummary {
     LayerSummary { path, kind: layer.kind.clone(), output: layer.output.clone(), params, trainable_params, macs, depth }
 }
 
-/// The receptive field of the last layer that does not see the whole input.
+/// Returns the receptive field of the last layer that does not depend on the whole input.
 fn receptive_field(network: &Description, input: &[usize]) -> Option<Vec<usize>> {
     let axes = network.receptive_field.clone().or_else(|| {
         let local = network.children.iter().take_while(|layer| layer.receptive_field.is_some());
@@ -160,7 +160,7 @@ impl Summary {
     }
 }
 
-/// A cell with a count, or a dash for layers that cost nothing.
+/// Returns a cell with a count, or a dash for layers that cost nothing.
 fn cost(value: u64) -> Cell {
     Cell::number(if value == 0 { NONE.into() } else { count(value) }, value as f64)
 }

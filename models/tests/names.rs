@@ -1,13 +1,13 @@
 //! The names of models, and the messages about wrong ones.
 
-use candle_core::{DType, Device};
-use candle_nn::{VarBuilder, VarMap};
+mod common;
+
+use common::{build, vb};
 use models::{ModelConfig, ModelName};
 
 fn error_of(model: &str, input: [usize; 3], width: f64) -> String {
-    let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
     let config = ModelConfig { input, classes: 10, head: "gap-fc".parse().unwrap(), width };
-    models::build(model, &config, vb).err().expect("an error").to_string()
+    models::build(model, &config, vb()).err().expect("an error").to_string()
 }
 
 #[test]
@@ -58,9 +58,8 @@ fn a_model_is_built_at_the_width_of_its_name_or_of_the_configuration() {
         ("resnet8@1", 0.5, 32),
         ("resnet8", 1., 64),
     ] {
-        let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
         let config = ModelConfig { width, ..models::find("resnet8").unwrap().config().unwrap() };
-        let net = models::build(model, &config, vb).unwrap();
+        let net = models::build(model, &config, vb()).unwrap();
         assert_eq!(net.backbone.output, [channels, 8, 8], "{model} with the width {width}");
     }
     let error = error_of("resnet8@0.5", [3, 32, 32], 0.25);
@@ -75,9 +74,7 @@ fn an_input_too_small_names_model_layer_and_shape() {
 
 #[test]
 fn the_width_scales_channels_but_never_the_classes() {
-    let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
-    let name: ModelName = "nin@0.001".parse().unwrap();
-    let net = name.architecture().build(&name.config().unwrap(), vb).unwrap();
+    let (net, _, _) = build("nin@0.001", |config| config);
     assert_eq!(net.backbone.output, [1, 8, 8]);
     assert_eq!(models::summary(&net, &[3, 32, 32]).unwrap().layers.last().unwrap().output, [10]);
 }

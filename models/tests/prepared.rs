@@ -1,12 +1,12 @@
 //! A prepared network gives the logits of the network itself.
 
-use candle_core::{DType, Device, Result, Tensor, Var};
-use candle_nn::{VarBuilder, VarMap};
-use layers::{Layer, Mode};
-use models::{Classifier, ModelConfig, ModelName};
+mod common;
 
-/// The largest difference, relative to the largest logit or to 1.
-const TOLERANCE: f32 = 1e-5;
+use candle_core::{DType, Device, Result, Tensor, Var};
+use candle_nn::VarMap;
+use common::{assert_close, images};
+use layers::{Layer, Mode};
+use models::{Classifier, ModelConfig};
 
 const HEADS: [&str; 14] = [
     "fc",
@@ -25,13 +25,10 @@ const HEADS: [&str; 14] = [
     "attn-fc",
 ];
 
+/// Builds a model with running statistics that batch normalisation in inference depends on.
 fn build(model: &str, change: impl FnOnce(ModelConfig) -> ModelConfig) -> Result<(Classifier, ModelConfig, VarMap)> {
-    let variables = VarMap::new();
-    let vb = VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu);
-    let name: ModelName = model.parse().unwrap();
-    let config = change(name.config().unwrap());
-    let net = name.architecture().build(&config, vb)?;
-    // By default, batch normalisation in inference would change nothing.
+    let (net, config, variables) = common::build(model, change);
+    // With its initial statistics, batch normalisation in inference would change nothing.
     for (name, variable) in variables.data().lock().unwrap().iter() {
         if name.ends_with("running_mean") {
             variable.set(&Tensor::randn(0f32, 0.3, variable.shape(), &Device::Cpu)?)?;
@@ -42,28 +39,16 @@ fn build(model: &str, change: impl FnOnce(ModelConfig) -> ModelConfig) -> Result
     Ok((net, config, variables))
 }
 
-fn images(batch: usize, [c, h, w]: [usize; 3]) -> Result<Tensor> {
-    Tensor::randn(0f32, 1., (batch, c, h, w), &Device::Cpu)
-}
-
-fn assert_close(what: &str, prepared: &Tensor, plain: &Tensor) -> Result<()> {
-    assert_eq!(prepared.dims(), plain.dims(), "{what}");
-    let scale = plain.abs()?.max_all()?.to_scalar::<f32>()?.max(1.);
-    let difference = (prepared - plain)?.abs()?.max_all()?.to_scalar::<f32>()?;
-    assert!(difference <= TOLERANCE * scale, "{what}: {difference} with logits up to {scale}");
-    Ok(())
-}
-
 /// Compares batches of growing, shrinking and repeated sizes, as tensors and as slices.
-fn assert_prepared_is_plain(what: &str, net: &Classifier, input: [usize; 3]) -> Result<()> {
+fn assert_prepared_agrees(what: &str, net: &Classifier, input: [usize; 3]) -> Result<()> {
     let mut prepared = net.prepare(&input)?;
     for batch in [1, 2, 5, 1, 12, 5] {
         let images = images(batch, input)?;
-        let plain = net.forward(&images, Mode::Inference)?;
-        assert_close(&format!("{what}, batch {batch}"), &prepared.forward(&images)?, &plain)?;
+        let expected = net.forward(&images, Mode::Inference)?;
+        assert_close(&format!("{what}, batch {batch}"), &prepared.forward(&images)?, &expected)?;
         let of_slice = prepared.logits(batch, &images.flatten_all()?.to_vec1()?)?;
-        let of_slice = Tensor::from_slice(of_slice, plain.shape(), &Device::Cpu)?;
-        assert_close(&format!("{what}, batch {batch}, as a slice"), &of_slice, &plain)?;
+        let of_slice = Tensor::from_slice(of_slice, expected.shape(), &Device::Cpu)?;
+        assert_close(&format!("{what}, batch {batch}, as a slice"), &of_slice, &expected)?;
     }
     Ok(())
 }
@@ -77,7 +62,7 @@ fn every_model_gives_the_same_logits_when_prepared() -> Result<()> {
             name => name.to_string(),
         };
         let (net, config, _) = build(&name, |config| config)?;
-        assert_prepared_is_plain(&name, &net, config.input)?;
+        assert_prepared_agrees(&name, &net, config.input)?;
     }
     Ok(())
 }
@@ -86,17 +71,17 @@ fn every_model_gives_the_same_logits_when_prepared() -> Result<()> {
 fn every_head_gives_the_same_logits_when_prepared() -> Result<()> {
     for head in HEADS {
         let (net, config, _) = build("two-conv", |config| ModelConfig { head: head.parse().unwrap(), ..config })?;
-        assert_prepared_is_plain(head, &net, config.input)?;
+        assert_prepared_agrees(head, &net, config.input)?;
     }
     let direct = |config| ModelConfig { head: "gmp:direct".parse().unwrap(), classes: 64, ..config };
     let (net, config, _) = build("two-conv", direct)?;
-    assert_prepared_is_plain("gmp:direct", &net, config.input)
+    assert_prepared_agrees("gmp:direct", &net, config.input)
 }
 
 #[test]
 fn a_network_is_prepared_for_any_size_its_head_takes() -> Result<()> {
     let (net, _, _) = build("resnet8", |config| config)?;
-    assert_prepared_is_plain("resnet8", &net, [3, 37, 50])?;
+    assert_prepared_agrees("resnet8", &net, [3, 37, 50])?;
     let (net, _, _) = build("two-conv", |config| config)?;
     let error = net.prepare(&[1, 32, 32]).err().unwrap().to_string();
     assert!(error.contains("tied to features"), "{error}");

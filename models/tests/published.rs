@@ -1,26 +1,25 @@
 //! The numbers and names with which the architectures were published.
 
-use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::{VarBuilder, VarMap};
-use layers::{Layer, Mode};
-use models::{Classifier, ModelConfig, ModelName, Summary};
+mod common;
 
-fn built(model: &str, head: &str) -> (Classifier, ModelConfig, VarMap) {
-    let variables = VarMap::new();
-    let vb = VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu);
-    let name: ModelName = model.parse().unwrap();
-    let config = ModelConfig { head: head.parse().unwrap(), ..name.config().unwrap() };
-    (name.architecture().build(&config, vb).unwrap(), config, variables)
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::VarMap;
+use common::vb;
+use layers::{Layer, Mode};
+use models::{Classifier, ModelConfig, Summary};
+
+fn build(model: &str, head: &str) -> (Classifier, ModelConfig, VarMap) {
+    common::build(model, |config| ModelConfig { head: head.parse().unwrap(), ..config })
 }
 
 fn summary(model: &str, head: &str) -> Summary {
-    let (net, config, _) = built(model, head);
+    let (net, config, _) = build(model, head);
     models::summary(&net, &config.input).unwrap()
 }
 
 fn names(model: &str) -> Vec<String> {
     let default_head = models::find(model).unwrap().default_head;
-    let (_, _, variables) = built(model, default_head);
+    let (_, _, variables) = build(model, default_head);
     let mut names: Vec<String> = variables.data().lock().unwrap().keys().cloned().collect();
     names.sort();
     names
@@ -58,8 +57,7 @@ fn mobilenet_v1_has_the_published_numbers() {
     let summary = |input, classes, width| {
         let architecture = models::find("mobilenet-v1").unwrap();
         let config = ModelConfig { input, classes, width, ..architecture.config().unwrap() };
-        let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
-        models::summary(&architecture.build(&config, vb).unwrap(), &config.input).unwrap()
+        models::summary(&architecture.build(&config, vb()).unwrap(), &config.input).unwrap()
     };
     // The numbers of Keras; table 8 of the paper has 569 million multiply-accumulates.
     let imagenet = summary([3, 224, 224], 1000, 1.);
@@ -78,7 +76,7 @@ fn two_conv_and_its_variants_give_their_heads_maps_of_the_documented_sizes() {
         ("two-conv-strided", 6, 7),
         ("two-conv-no-pool", 24, 5),
     ] {
-        let (net, _, _) = built(model, "fc");
+        let (net, _, _) = build(model, "fc");
         assert_eq!(net.backbone.output, [64, side, side], "{model}");
         assert_eq!(summary(model, "gap").receptive_field, Some(vec![seen, seen]), "{model}");
     }
@@ -93,7 +91,7 @@ fn the_receptive_fields_are_as_documented() {
 fn described_parameters_are_the_stored_ones_and_the_rows_add_up() {
     for architecture in models::list() {
         for head in [architecture.default_head, "gap-fc"] {
-            let (net, config, variables) = built(architecture.name, head);
+            let (net, config, variables) = build(architecture.name, head);
             let (mut trainable, mut stored) = (0, 0);
             for (name, variable) in variables.data().lock().unwrap().iter() {
                 stored += variable.elem_count();
@@ -111,7 +109,7 @@ fn described_parameters_are_the_stored_ones_and_the_rows_add_up() {
 #[test]
 fn every_row_with_parameters_carries_their_name() {
     for architecture in models::list() {
-        let (net, config, variables) = built(architecture.name, architecture.default_head);
+        let (net, config, variables) = build(architecture.name, architecture.default_head);
         let names = variables.data().lock().unwrap();
         for row in models::summary(&net, &config.input).unwrap().layers {
             assert!(row.params == 0 || names.contains_key(&format!("{}.weight", row.path)), "{row:?}");
@@ -122,7 +120,7 @@ fn every_row_with_parameters_carries_their_name() {
 #[test]
 fn every_model_gives_logits_and_the_features_it_describes() -> Result<()> {
     for architecture in models::list() {
-        let (net, config, _) = built(&format!("{}@0.25", architecture.name), "gap-fc");
+        let (net, config, _) = build(&format!("{}@0.25", architecture.name), "gap-fc");
         let [channels, height, width] = config.input;
         let images = Tensor::zeros((2, channels, height, width), DType::F32, &Device::Cpu)?;
         for mode in [Mode::Train { seed: 0, step: 0 }, Mode::Eval, Mode::Inference] {

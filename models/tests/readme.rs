@@ -1,15 +1,15 @@
 //! The table of architectures in the README.
 
-use candle_core::{DType, Device};
-use candle_nn::{VarBuilder, VarMap};
+mod common;
+
+use common::build;
 use report::number::{count, shape};
 
 #[test]
 fn the_readme_has_the_counts_of_every_model() {
     for architecture in models::list() {
-        let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
-        let config = architecture.config().unwrap();
-        let summary = models::summary(&architecture.build(&config, vb).unwrap(), &config.input).unwrap();
+        let (net, config, _) = build(architecture.name, |config| config);
+        let summary = models::summary(&net, &config.input).unwrap();
         let seen = summary.receptive_field.unwrap();
         let counts = format!(
             "| {} | `{}` | {} | {} | {} |",

@@ -1,17 +1,15 @@
 //! Summaries of networks and single layers, as tables.
 
-use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::{VarBuilder, VarMap};
+mod common;
+
+use candle_core::{Result, Tensor};
+use common::{build, vb};
 use layers::{Description, Layer, Mode, Stack};
 use models::Summary;
 
-fn vb() -> VarBuilder<'static> {
-    VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu)
-}
-
 fn summary(model: &str) -> Summary {
-    let config = models::find(model).unwrap().config().unwrap();
-    models::summary(&models::build(model, &config, vb()).unwrap(), &config.input).unwrap()
+    let (net, config, _) = build(model, |config| config);
+    models::summary(&net, &config.input).unwrap()
 }
 
 #[test]
