@@ -166,12 +166,12 @@ mod tests {
         ) {
             let (images, size) = (rectangles(count, side), side + room);
             let (canvases, objects) = scattered(&images, size, clutter, seed);
-            let (plain, same_objects) = scattered(&images, size, 0, seed);
+            let (without_clutter, same_objects) = scattered(&images, size, 0, seed);
             prop_assert_eq!(&objects, &same_objects);
             for (index, Object { bbox: [y0, x0, y1, x1], pixels }) in objects.into_iter().enumerate() {
                 for at in (y0..y1).flat_map(|y| (x0..x1).map(move |x| y * size + x)) {
-                    prop_assert_eq!(canvases.image(index)[at], plain.image(index)[at]);
-                    prop_assert_eq!(pixels.contains(&(at as u32)), plain.image(index)[at] > 0);
+                    prop_assert_eq!(canvases.image(index)[at], without_clutter.image(index)[at]);
+                    prop_assert_eq!(pixels.contains(&(at as u32)), without_clutter.image(index)[at] > 0);
                 }
                 prop_assert_eq!(pixels.len(), images.image(index).iter().filter(|&&value| value > 0).count());
             }

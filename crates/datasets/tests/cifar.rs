@@ -30,12 +30,12 @@ fn good(sub: &str, pack: fn(&[u8]) -> Vec<u8>, ending: &str) -> TempDir {
     folder
 }
 
-fn plain(bytes: &[u8]) -> Vec<u8> {
+fn unpacked(bytes: &[u8]) -> Vec<u8> {
     bytes.to_vec()
 }
 
 fn with(name: &str, bytes: &[u8]) -> (DatasetError, String) {
-    let folder = good("", plain, "");
+    let folder = good("", unpacked, "");
     write(folder.path(), name, bytes);
     message_of(load_from(DatasetId::Cifar10, folder.path()), name)
 }
@@ -52,15 +52,15 @@ fn check(folder: &Path) {
 
 #[test]
 fn the_six_files_are_read_plain_or_gzipped_in_the_folder_or_where_the_archive_unpacks() {
-    check(good("", plain, "").path());
+    check(good("", unpacked, "").path());
     check(good("", gzip, ".gz").path());
-    check(good("cifar-10-batches-bin/", plain, "").path());
+    check(good("cifar-10-batches-bin/", unpacked, "").path());
     check(good("cifar-10-batches-bin/", gzip, ".gz").path());
 }
 
 #[test]
 fn a_missing_batch_is_named() {
-    let folder = good("", plain, "");
+    let folder = good("", unpacked, "");
     std::fs::remove_file(folder.path().join("data_batch_3.bin")).unwrap();
     let (error, _) = message_of(load_from(DatasetId::Cifar10, folder.path()), "data_batch_3.bin");
     assert!(matches!(error, DatasetError::Missing { .. }));

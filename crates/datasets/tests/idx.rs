@@ -43,19 +43,19 @@ fn the_four_files_are_read_plain() {
 
 #[test]
 fn names_with_a_dot_and_gzipped_files_are_read_the_same() {
-    let (plain, packed) = (good(), tempfile::tempdir().unwrap());
+    let (unpacked, packed) = (good(), tempfile::tempdir().unwrap());
     for (name, new_name) in [
         ("train-images-idx3-ubyte", "train-images.idx3-ubyte.gz"),
         ("train-labels-idx1-ubyte", "train-labels-idx1-ubyte.gz"),
         ("t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte"),
         ("t10k-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"),
     ] {
-        let bytes = std::fs::read(plain.path().join(name)).unwrap();
+        let bytes = std::fs::read(unpacked.path().join(name)).unwrap();
         write(packed.path(), new_name, &if new_name.ends_with(".gz") { gzip(&bytes) } else { bytes });
     }
-    let (plain, packed) = (load_from(DatasetId::Mnist, plain.path()), load_from(DatasetId::Mnist, packed.path()));
-    assert_eq!(plain.as_ref().unwrap().train, packed.as_ref().unwrap().train);
-    assert_eq!(plain.unwrap().test, packed.unwrap().test);
+    let (unpacked, packed) = (load_from(DatasetId::Mnist, unpacked.path()), load_from(DatasetId::Mnist, packed.path()));
+    assert_eq!(unpacked.as_ref().unwrap().train, packed.as_ref().unwrap().train);
+    assert_eq!(unpacked.unwrap().test, packed.unwrap().test);
 }
 
 #[test]

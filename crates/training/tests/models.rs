@@ -52,9 +52,9 @@ fn pairs(count: usize) -> Result<Batch> {
     let mut values =
         |len: usize| (0..len).map(|_| random.next_u32() as f32 / u32::MAX as f32 - 0.5).collect::<Vec<_>>();
     let (left, right) = (values(2 * count), values(3 * count));
-    let together: Vec<f32> = (0..count).map(|i| f32::from(left[2 * i] > right[3 * i])).collect();
+    let targets: Vec<f32> = (0..count).map(|i| f32::from(left[2 * i] > right[3 * i])).collect();
     let (left, right) = (Tensor::from_vec(left, (count, 2), &CPU)?, Tensor::from_vec(right, (count, 3), &CPU)?);
-    Ok(Batch::from(([left, right], Tensor::new(together, &CPU)?)))
+    Ok(Batch::from(([left, right], Tensor::new(targets, &CPU)?)))
 }
 
 fn xor() -> Result<(Tensor, Tensor)> {
@@ -95,7 +95,7 @@ fn a_model_of_candles_layers_learns_by_smoothed_cross_entropy() -> Result<()> {
     let parameters = Parameters::seeded(0, &CPU);
     let model = Xor::new(parameters.builder())?;
     let batches = |_epoch| std::iter::once(xor());
-    let (plain, smoothed) = (Loss::default(), Loss::CrossEntropy { label_smoothing: 0.1 });
+    let (unsmoothed, smoothed) = (Loss::default(), Loss::CrossEntropy { label_smoothing: 0.1 });
     fit(&model, &parameters, batches, &smoothed, &config(300), |_| Ok(()))?;
     let evaluation = evaluate(&model, batches(0), &smoothed)?;
     assert_eq!(evaluation.top1, 1.);
@@ -103,7 +103,7 @@ fn a_model_of_candles_layers_learns_by_smoothed_cross_entropy() -> Result<()> {
     // the unsmoothed loss is −log 0.95.
     let entropy = -(0.95f64 * 0.95f64.ln() + 0.05 * 0.05f64.ln());
     assert!((entropy..entropy + 0.01).contains(&evaluation.loss), "{}", evaluation.loss);
-    assert!((evaluate(&model, batches(0), &plain)?.loss + 0.95f64.ln()).abs() < 0.02);
+    assert!((evaluate(&model, batches(0), &unsmoothed)?.loss + 0.95f64.ln()).abs() < 0.02);
     Ok(())
 }
 

@@ -1,11 +1,10 @@
-//! The same rules as a composition of candle's operators, for devices and types without a kernel of ours.
-
-//! Updates a parameter by candle operators, on any device and in any float type.
+//! Updates a parameter by candle's operators, on any device and in any float type.
 
 use candle_core::{Result, Tensor, Var};
 
 use crate::optimizer::update::Update;
 
+/// Applies the update to a parameter and its moments.
 pub fn step(update: Update, variable: &Var, gradient: &Tensor, moments: &mut [Tensor; 2]) -> Result<()> {
     let parameter = variable.as_detached_tensor();
     let updated = match update {

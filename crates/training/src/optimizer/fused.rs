@@ -7,6 +7,7 @@ use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, Var, bail};
 
 use crate::optimizer::update::Update;
 
+/// Applies the update to a parameter and its moments.
 pub fn step(update: Update, variable: &Var, gradient: &Tensor, moments: &mut [Vec<f32>; 2]) -> Result<()> {
     if gradient.dims() != variable.dims() {
         bail!("a gradient of {:?} does not fit a parameter of {:?}", gradient.dims(), variable.dims())
@@ -38,7 +39,7 @@ impl InplaceOp2 for FusedStep<'_> {
     }
 }
 
-/// Applies the update. As in PyTorch, the scalars are rounded to f32 once.
+/// Applies the update to slices of equal length. As in PyTorch, the scalars are rounded to f32 once.
 fn apply(update: Update, parameter: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32]) {
     match update {
         Update::Sgd { lr, momentum, nesterov, weight_decay } => {

@@ -48,8 +48,8 @@ struct Slot {
     moments: Moments,
 }
 
-/// The running means of the gradient and of its square, which start at zero. Fused, those that the optimiser does not
-/// use are empty.
+/// The running means of the gradient and of its square, which start at zero. Of the fused ones, those that the
+/// optimiser does not use are empty.
 #[derive(Debug)]
 enum Moments {
     Fused([Vec<f32>; 2]),
