@@ -1,4 +1,4 @@
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use ops::{
     BatchStatistics, ConvBatchNorm, Epilogue, Projection, Window,
     prepared::{self, Prepared},
@@ -40,7 +40,8 @@ impl Convolution {
             (false, Epilogue::Relu) => ops::conv2d_relu(xs, weight, bias, config),
             (false, Epilogue::ReluMaxPool) => ops::conv2d_relu_max_pool(xs, weight, bias, config),
             (true, Epilogue::None) => ops::depthwise_conv2d(xs, weight, bias, window),
-            (true, _) => ops::depthwise_conv2d_relu(xs, weight, bias, window),
+            (true, Epilogue::Relu) => ops::depthwise_conv2d_relu(xs, weight, bias, window),
+            (depthwise, other) => bail!("internal: no operator for {other:?} with depthwise = {depthwise}"),
         }
     }
 }
@@ -129,16 +130,11 @@ impl TrainingConv {
 
     fn argument(&self) -> ConvBatchNorm<'_> {
         let Self { convolution: Convolution { weight, bias, window, depthwise }, norm, epilogue } = self;
-        ConvBatchNorm {
-            weight,
-            bias: bias.as_ref(),
-            window: *window,
-            depthwise: *depthwise,
-            gamma: &norm.weight,
-            beta: &norm.bias,
-            eps: norm.options.eps,
-            epilogue: *epilogue,
-        }
+        ConvBatchNorm::new(weight, *window, &norm.weight, &norm.bias)
+            .bias(bias.as_ref())
+            .depthwise(*depthwise)
+            .eps(norm.options.eps)
+            .epilogue(*epilogue)
     }
 
     /// Computes layers in a row as one operator, and updates their running statistics.
@@ -148,11 +144,8 @@ impl TrainingConv {
 
     /// Computes a residual block of layers in a row as one operator, and updates their running statistics.
     pub fn forward_residual(xs: &Tensor, row: &[Self], projection: Option<&Convolution>) -> Result<Tensor> {
-        let projection = projection.map(|Convolution { weight, bias, window, .. }| Projection {
-            weight,
-            bias: bias.as_ref(),
-            window: *window,
-        });
+        let projection =
+            projection.map(|Convolution { weight, bias, window, .. }| Projection::new(weight, bias.as_ref(), *window));
         update_running_statistics(row, ops::residual_conv_batch_norm_train(xs, &Self::arguments(row), projection)?)
     }
 }

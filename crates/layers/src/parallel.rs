@@ -123,12 +123,12 @@ impl Prepared for PreparedParallel<'_> {
         Ok(())
     }
 
-    fn takes_few(&self) -> bool {
-        self.branches.iter().all(|branch| branch.takes_few())
+    fn prefers_whole_batch(&self) -> bool {
+        self.branches.iter().any(|branch| branch.prefers_whole_batch())
     }
 
-    fn footprint(&self) -> usize {
-        let largest = self.branches.iter().map(|branch| branch.footprint()).max().unwrap_or(0);
+    fn working_set(&self) -> usize {
+        let largest = self.branches.iter().map(|branch| branch.working_set()).max().unwrap_or(0);
         self.sizes().iter().sum::<usize>() + largest
     }
 }

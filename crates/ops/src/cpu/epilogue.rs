@@ -1,5 +1,6 @@
 /// What is applied to the output of a convolution, or of the batch normalisation after it, before it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Epilogue {
     /// Nothing.
     None,
@@ -10,7 +11,7 @@ pub enum Epilogue {
 }
 
 impl Epilogue {
-    /// Height and width after the epilogue, given those before it.
+    /// Returns the height and width after the epilogue, given those before it.
     pub fn result(self, size: [usize; 2]) -> [usize; 2] {
         if self == Epilogue::ReluMaxPool { size.map(|n| n / 2) } else { size }
     }
