@@ -27,7 +27,7 @@ pub struct Conv1dOptions {
 }
 
 impl Conv1dOptions {
-    /// A kernel of this size with stride 1, without padding and with bias.
+    /// Creates the options of a kernel of this size with stride 1, without padding and with bias.
     pub fn new(kernel: usize) -> Self {
         Self { kernel, stride: 1, padding: [0; 2], bias: true }
     }
@@ -58,7 +58,7 @@ impl Conv1dOptions {
         Self { bias: false, ..self }
     }
 
-    /// The padding that both ends have, and what each end has in addition: the operator pads both ends alike.
+    /// Returns the padding that both ends have, and what each end has in addition: the operator pads both ends alike.
     fn common_and_extra_padding(&self) -> (usize, [usize; 2]) {
         let common = self.padding[0].min(self.padding[1]);
         (common, self.padding.map(|padding| padding - common))

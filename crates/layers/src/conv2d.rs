@@ -31,12 +31,13 @@ pub struct Conv2dOptions {
 }
 
 impl Conv2dOptions {
-    /// A square kernel with stride 1, without padding and with bias.
+    /// Creates the options of a square kernel with stride 1, without padding and with bias.
     pub fn new(kernel: usize) -> Self {
         Self { window: Window::conv(kernel), bias: true }
     }
 
-    /// A square kernel of odd size, padded so that with stride 1 the output is as large as the input.
+    /// Creates the options of a square kernel of odd size, padded so that with stride 1 the output is as large as the
+    /// input.
     pub fn same(kernel: usize) -> Self {
         Self::new(kernel).padding(kernel / 2)
     }

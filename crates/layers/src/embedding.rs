@@ -89,7 +89,7 @@ impl Embedding {
         &self.weight
     }
 
-    /// The vectors of all ids (ids, dimensions), with 0 for padding.
+    /// Returns the vectors of all ids (ids, dimensions), with 0 for padding.
     fn vectors(&self, mode: Mode) -> Result<Tensor> {
         let weight = mode.parameter(&self.weight);
         self.padding_mask.as_ref().map_or(Ok(weight.clone()), |mask| weight.broadcast_mul(mask))

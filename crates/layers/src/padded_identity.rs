@@ -22,7 +22,7 @@ pub struct PaddedIdentity {
 }
 
 impl PaddedIdentity {
-    /// A window of one pixel: max pooling by it takes every `stride`-th.
+    /// Returns a window of one pixel: max pooling with it selects every `stride`-th pixel.
     fn window(&self) -> Window {
         Window::pool(1).stride(self.stride)
     }

@@ -23,7 +23,7 @@ pub struct Pool1dOptions {
 }
 
 impl Pool1dOptions {
-    /// Adjacent windows without padding.
+    /// Creates the options of adjacent windows without padding.
     pub fn new(kernel: usize) -> Self {
         Self { kernel, stride: kernel, padding: 0 }
     }

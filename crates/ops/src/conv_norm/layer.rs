@@ -6,7 +6,12 @@ use super::{
     convolution::Convolution,
     step::{ForwardState, Step},
 };
-use crate::{BatchStatistics, Epilogue, Window, conv_dense::conv_shape, cpu::conv, depthwise::depthwise_shape};
+use crate::{
+    BatchStatistics, Epilogue, Window,
+    conv_dense::conv_shape,
+    cpu::{batch_norm, conv},
+    depthwise::depthwise_shape,
+};
 
 /// A convolution with its batch normalisation and epilogue: one layer of [`conv_batch_norm_train`].
 ///
@@ -96,8 +101,7 @@ impl<'a> ConvBatchNorm<'a> {
     pub(super) fn statistics(&self, step: &Step) -> Result<BatchStatistics> {
         let ForwardState { mean, var, .. } = step.state.get().context("internal: the operator has not run")?;
         let ([batch, channels, height, width], device) = (step.convolution.dims(), self.gamma.device());
-        let count = (batch * height * width) as f64;
-        let unbiased: Vec<f32> = var.iter().map(|v| (*v as f64 * (count / (count - 1.))) as f32).collect();
+        let unbiased = batch_norm::unbiased(var, batch * height * width);
         let mean = Tensor::from_slice(mean, channels, device)?;
         // The convolution was computed without its bias, which only shifts the mean.
         let mean = if let Some(bias) = self.bias { (mean + bias.detach())? } else { mean };

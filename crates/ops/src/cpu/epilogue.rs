@@ -2,7 +2,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Epilogue {
-    /// Nothing.
+    /// No change.
     None,
     /// ReLU.
     Relu,
@@ -20,7 +20,7 @@ impl Epilogue {
 /// The winner of a pooling window whose maximum is not positive: behind the ReLU its gradient is 0.
 pub const NO_WINNER: u8 = 4;
 
-/// What the backward pass knows about the epilogue of the forward pass.
+/// What the forward pass saves of its epilogue for the backward pass.
 #[derive(Clone, Copy)]
 pub enum SavedEpilogue<'a> {
     /// There was no epilogue.
