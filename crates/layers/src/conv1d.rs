@@ -12,7 +12,7 @@ use crate::{
     receptive_field::ReceptiveField,
 };
 
-/// The options of a [`Conv1d`].
+/// The options of a [`Conv1d`], named after libtorch's `torch::nn::Conv1dOptions`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Conv1dOptions {
@@ -32,8 +32,8 @@ impl Conv1dOptions {
         Self { kernel, stride: 1, padding: [0; 2], bias: true }
     }
 
-    /// A kernel padded so that with stride 1 the output is as long as the input, as PyTorch's `padding='same'`: of the
-    /// kernel − 1 zeros the odd one is behind the input.
+    /// Creates the options of a kernel padded so that with stride 1 the output is as long as the input, as PyTorch's
+    /// `padding='same'`. If the number of zeros, kernel − 1, is odd, there is one more behind the input than before it.
     ///
     /// ```
     /// assert_eq!(layers::Conv1dOptions::same(10).padding, [4, 5]);
@@ -152,9 +152,11 @@ impl Layer for Conv1d {
     }
 }
 
+/// Copies sequences (channels, length) with zeros added at both ends.
 struct PreparedPadding {
     channels: usize,
     length: usize,
+    /// The numbers of zeros before and behind a sequence.
     padding: [usize; 2],
 }
 
