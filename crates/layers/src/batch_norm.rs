@@ -70,7 +70,7 @@ impl BatchNorm {
         })
     }
 
-    /// Computes the layer, followed by a ReLU if asked for.
+    /// Computes the layer, followed by a ReLU if `relu`.
     pub(crate) fn forward_with_relu(&self, xs: &Tensor, mode: Mode, relu: bool) -> Result<Tensor> {
         let eps = self.options.eps;
         if let Mode::Train { .. } = mode {

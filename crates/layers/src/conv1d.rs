@@ -12,7 +12,7 @@ use crate::{
     receptive_field::ReceptiveField,
 };
 
-/// The options of a [`Conv1d`].
+/// The options of a [`Conv1d`], named after libtorch's `torch::nn::Conv1dOptions`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Conv1dOptions {
@@ -27,13 +27,13 @@ pub struct Conv1dOptions {
 }
 
 impl Conv1dOptions {
-    /// A kernel of this size with stride 1, without padding and with bias.
+    /// Creates the options of a kernel of this size with stride 1, without padding and with bias.
     pub fn new(kernel: usize) -> Self {
         Self { kernel, stride: 1, padding: [0; 2], bias: true }
     }
 
-    /// A kernel padded so that with stride 1 the output is as long as the input, as PyTorch's `padding='same'`: of the
-    /// kernel − 1 zeros the odd one is behind the input.
+    /// Creates the options of a kernel padded so that with stride 1 the output is as long as the input, as PyTorch's
+    /// `padding='same'`. If the number of zeros, kernel − 1, is odd, there is one more behind the input than before it.
     ///
     /// ```
     /// assert_eq!(layers::Conv1dOptions::same(10).padding, [4, 5]);
@@ -58,7 +58,7 @@ impl Conv1dOptions {
         Self { bias: false, ..self }
     }
 
-    /// The padding that both ends have, and what each end has in addition: the operator pads both ends alike.
+    /// Returns the padding that both ends have, and what each end has in addition: the operator pads both ends alike.
     fn common_and_extra_padding(&self) -> (usize, [usize; 2]) {
         let common = self.padding[0].min(self.padding[1]);
         (common, self.padding.map(|padding| padding - common))
@@ -152,9 +152,11 @@ impl Layer for Conv1d {
     }
 }
 
+/// Copies sequences (channels, length) with zeros added at both ends.
 struct PreparedPadding {
     channels: usize,
     length: usize,
+    /// The numbers of zeros before and behind a sequence.
     padding: [usize; 2],
 }
 

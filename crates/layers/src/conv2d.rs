@@ -11,9 +11,14 @@ use crate::{
     layer::{Layer, Mode},
     prepared::image_shape,
     receptive_field::ReceptiveField,
+    window_text::conv_text,
 };
 
 /// The options of a [`Conv2d`] or [`DepthwiseConv2d`](crate::DepthwiseConv2d).
+///
+/// They are named after libtorch's `torch::nn::Conv2dOptions` and, like them, describe a layer: they include the size of
+/// the kernel and whether there is a bias. `ops::Conv2dConfig` and `candle_nn::Conv2dConfig` hold the remaining
+/// arguments of a convolution with given weights.
 ///
 /// ```
 /// use layers::Conv2dOptions;
@@ -31,12 +36,13 @@ pub struct Conv2dOptions {
 }
 
 impl Conv2dOptions {
-    /// A square kernel with stride 1, without padding and with bias.
+    /// Creates the options of a square kernel with stride 1, without padding and with bias.
     pub fn new(kernel: usize) -> Self {
         Self { window: Window::conv(kernel), bias: true }
     }
 
-    /// A square kernel of odd size, padded so that with stride 1 the output is as large as the input.
+    /// Creates the options of a square kernel of odd size, padded so that with stride 1 the output is as large as the
+    /// input.
     pub fn same(kernel: usize) -> Self {
         Self::new(kernel).padding(kernel / 2)
     }
@@ -108,7 +114,7 @@ impl Layer for Conv2d {
 
     fn describe(&self, input: &[usize]) -> Result<Description> {
         let (outputs, inputs, _, _) = self.weight.dims4()?;
-        let kind = format!("Conv2d({inputs}, {outputs}, {})", window_text(&self.window));
+        let kind = format!("Conv2d({inputs}, {outputs}, {})", conv_text(&self.window));
         describe_convolution(kind, &self.weight, self.bias.as_ref(), &self.window, inputs, input)
     }
 
@@ -136,17 +142,4 @@ pub(crate) fn describe_convolution(
         .with_params(weight.elem_count() + bias.map_or(0, Tensor::elem_count))
         .with_macs((weight.elem_count() * oh * ow) as u64)
         .with_receptive_field(Some(ReceptiveField::of_window(window))))
-}
-
-/// Writes a window's settings as in `3x3, stride 2, padding 1`, without those that are the default.
-pub(crate) fn window_text(window: &Window) -> String {
-    let Window { kernel: [kh, kw], stride, padding, .. } = *window;
-    let mut text = format!("{kh}x{kw}");
-    if stride != [1, 1] {
-        text += &format!(", stride {}", stride[0]);
-    }
-    if padding != [0, 0] {
-        text += &format!(", padding {}", padding[0]);
-    }
-    text
 }

@@ -6,11 +6,12 @@ use ops::{
 };
 
 use crate::{
-    conv2d::{Conv2dOptions, describe_convolution, window_text},
+    conv2d::{Conv2dOptions, describe_convolution},
     description::Description,
     init::uniform,
     layer::{Layer, Mode},
     prepared::image_shape,
+    window_text::conv_text,
 };
 
 /// A depthwise 2-d convolution, which has one kernel per channel, as `torch.nn.Conv2d(c, c, …, groups=c)`.
@@ -62,7 +63,7 @@ impl Layer for DepthwiseConv2d {
 
     fn describe(&self, input: &[usize]) -> Result<Description> {
         let channels = self.weight.dim(0)?;
-        let kind = format!("DepthwiseConv2d({channels}, {})", window_text(&self.window));
+        let kind = format!("DepthwiseConv2d({channels}, {})", conv_text(&self.window));
         describe_convolution(kind, &self.weight, self.bias.as_ref(), &self.window, channels, input)
     }
 

@@ -2,8 +2,8 @@ use crate::receptive_field::ReceptiveField;
 
 /// A description of a layer for one input: its output, size and cost.
 ///
-/// It is made by [`Description::pointwise`] or [`Description::global`], and by [`Description::chain`] or
-/// [`Description::sum`] for a layer that consists of others.
+/// [`Description::pointwise`] and [`Description::global`] make it, and [`Description::chain`] and [`Description::sum`] for
+/// a layer that consists of others.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Description {

@@ -22,8 +22,8 @@ pub struct Dropout(Mask);
 /// Dropout of whole channels (Tompson et al. 2015), as `torch.nn.Dropout1d` and `torch.nn.Dropout2d`: in training, all
 /// positions of a channel are 0 together.
 ///
-/// Neighbouring positions of a feature map are alike, so dropping single values would hide little. The mask depends on the
-/// same as that of [`Dropout`].
+/// Neighbouring positions of a feature map are alike, so dropping single values would hide little. The mask depends on
+/// seed, step and path only, as that of [`Dropout`].
 ///
 /// # Shapes
 /// (N, C), (N, C, L) or (N, C, H, W) → the same.

@@ -7,8 +7,8 @@ use crate::{
     layer::{Layer, Mode},
 };
 
-/// The options of an [`Embedding`]; by default every id has a trainable vector, and vectors lie behind each other as in
-/// PyTorch.
+/// The options of an [`Embedding`]; by default every id has a trainable vector, and the output has PyTorch's order
+/// (N, L, D).
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct EmbeddingOptions {
@@ -32,8 +32,8 @@ impl EmbeddingOptions {
 
 /// A table of trainable vectors, one per id, as `torch.nn.Embedding`.
 ///
-/// Of a `padding_idx` the stored vector is not read; PyTorch sets it to 0 when it builds the layer. A prepared embedding
-/// takes its ids as f32 values.
+/// The vector of `padding_idx` is 0 whatever `weight` holds there (PyTorch sets it to 0 when it builds the layer). A
+/// prepared embedding takes its ids as f32 values.
 ///
 /// # Shapes
 /// Ids (N, L) of type u8, u32 or i64 → (N, L, D), or (N, D, L) with [`EmbeddingOptions::channels_first`].
@@ -89,7 +89,7 @@ impl Embedding {
         &self.weight
     }
 
-    /// The vectors of all ids (ids, dimensions), with 0 for padding.
+    /// Returns the vectors of all ids (ids, dimensions), with 0 for padding.
     fn vectors(&self, mode: Mode) -> Result<Tensor> {
         let weight = mode.parameter(&self.weight);
         self.padding_mask.as_ref().map_or(Ok(weight.clone()), |mask| weight.broadcast_mul(mask))
@@ -101,7 +101,8 @@ impl Embedding {
         Ok(format!("Embedding({ids}, {dimensions}{padding})"))
     }
 
-    /// Checks ids (N, L). Candle answers the largest number of a type with zeros, so it would not notice all wrong ones.
+    /// Refuses ids that are not (N, L) or have no vector. Candle would return zeros for the largest number of a type
+    /// instead of an error.
     fn check(&self, ids: &Tensor) -> Result<()> {
         if ids.rank() != 2 || !matches!(ids.dtype(), DType::U8 | DType::U32 | DType::I64) {
             let (kind, shape, dtype) = (self.kind()?, ids.dims(), ids.dtype());

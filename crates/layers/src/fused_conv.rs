@@ -1,4 +1,4 @@
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use ops::{
     BatchStatistics, ConvBatchNorm, Epilogue, Projection, Window,
     prepared::{self, Prepared},
@@ -40,7 +40,8 @@ impl Convolution {
             (false, Epilogue::Relu) => ops::conv2d_relu(xs, weight, bias, config),
             (false, Epilogue::ReluMaxPool) => ops::conv2d_relu_max_pool(xs, weight, bias, config),
             (true, Epilogue::None) => ops::depthwise_conv2d(xs, weight, bias, window),
-            (true, _) => ops::depthwise_conv2d_relu(xs, weight, bias, window),
+            (true, Epilogue::Relu) => ops::depthwise_conv2d_relu(xs, weight, bias, window),
+            (depthwise, other) => bail!("internal: no operator for {other:?} with depthwise = {depthwise}"),
         }
     }
 }
@@ -61,6 +62,7 @@ impl From<Convolution> for FusedConv {
 }
 
 impl FusedConv {
+    /// Returns whether the convolution is depthwise.
     pub fn is_depthwise(&self) -> bool {
         self.convolution.depthwise
     }
@@ -70,6 +72,7 @@ impl FusedConv {
         (self.norm.is_none() && self.epilogue == Epilogue::None).then_some(&self.convolution)
     }
 
+    /// Computes the convolution and the modules after it.
     pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
         let Convolution { weight, bias, .. } = &self.convolution;
         match (&self.norm, mode) {
@@ -87,6 +90,7 @@ impl FusedConv {
         }
     }
 
+    /// Prepares the convolution and the modules after it for inputs of this shape.
     pub fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         let (weight, bias) = self.inference_parameters()?;
         let (bias, window, input) = (bias.as_ref(), &self.convolution.window, image_shape(input)?);
@@ -123,41 +127,39 @@ impl TrainingConv {
         Some(Self { convolution: conv.convolution.clone(), norm, epilogue: conv.epilogue })
     }
 
-    fn arguments(row: &[Self]) -> Vec<ConvBatchNorm<'_>> {
-        row.iter().map(Self::argument).collect()
+    fn arguments(layers: &[Self]) -> Vec<ConvBatchNorm<'_>> {
+        layers.iter().map(Self::argument).collect()
     }
 
     fn argument(&self) -> ConvBatchNorm<'_> {
         let Self { convolution: Convolution { weight, bias, window, depthwise }, norm, epilogue } = self;
-        ConvBatchNorm {
-            weight,
-            bias: bias.as_ref(),
-            window: *window,
-            depthwise: *depthwise,
-            gamma: &norm.weight,
-            beta: &norm.bias,
-            eps: norm.options.eps,
-            epilogue: *epilogue,
-        }
+        ConvBatchNorm::new(weight, *window, &norm.weight, &norm.bias)
+            .bias(bias.as_ref())
+            .depthwise(*depthwise)
+            .eps(norm.options.eps)
+            .epilogue(*epilogue)
     }
 
-    /// Computes layers in a row as one operator, and updates their running statistics.
-    pub fn forward(xs: &Tensor, row: &[Self]) -> Result<Tensor> {
-        update_running_statistics(row, ops::conv_batch_norm_train(xs, &Self::arguments(row))?)
+    /// Computes consecutive layers as one operator, and updates their running statistics.
+    pub fn forward(xs: &Tensor, layers: &[Self]) -> Result<Tensor> {
+        update_running_statistics(layers, ops::conv_batch_norm_train(xs, &Self::arguments(layers))?)
     }
 
-    /// Computes a residual block of layers in a row as one operator, and updates their running statistics.
-    pub fn forward_residual(xs: &Tensor, row: &[Self], projection: Option<&Convolution>) -> Result<Tensor> {
-        let projection = projection.map(|Convolution { weight, bias, window, .. }| Projection {
-            weight,
-            bias: bias.as_ref(),
-            window: *window,
-        });
-        update_running_statistics(row, ops::residual_conv_batch_norm_train(xs, &Self::arguments(row), projection)?)
+    /// Computes a residual block of consecutive layers as one operator, and updates their running statistics.
+    pub fn forward_residual(xs: &Tensor, layers: &[Self], projection: Option<&Convolution>) -> Result<Tensor> {
+        let projection =
+            projection.map(|Convolution { weight, bias, window, .. }| Projection::new(weight, bias.as_ref(), *window));
+        update_running_statistics(
+            layers,
+            ops::residual_conv_batch_norm_train(xs, &Self::arguments(layers), projection)?,
+        )
     }
 }
 
-fn update_running_statistics(row: &[TrainingConv], (ys, statistics): (Tensor, Vec<BatchStatistics>)) -> Result<Tensor> {
-    row.iter().zip(&statistics).try_for_each(|(layer, batch)| layer.norm.update_running_statistics(batch))?;
+fn update_running_statistics(
+    layers: &[TrainingConv],
+    (ys, statistics): (Tensor, Vec<BatchStatistics>),
+) -> Result<Tensor> {
+    layers.iter().zip(&statistics).try_for_each(|(layer, batch)| layer.norm.update_running_statistics(batch))?;
     Ok(ys)
 }

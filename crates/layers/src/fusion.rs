@@ -1,9 +1,9 @@
 //! Fusion: decides, once for each network, which modules one operator computes.
 //!
-//! | modules in a row | computed by |
+//! | consecutive modules | computed by |
 //! | --- | --- |
 //! | convolution, ReLU, 2×2 max pooling | one operator, as far as the modules are there |
-//! | convolution, batch normalisation, ReLU, 2×2 max pooling | in inference one operator, with the normalisation folded into the convolution; in evaluation one for the convolution, one for normalisation and ReLU, one for pooling; in training one operator for all such rows that follow each other |
+//! | convolution, batch normalisation, ReLU, 2×2 max pooling | in inference one operator, with the normalisation folded into the convolution; in evaluation one for the convolution, one for normalisation and ReLU, one for pooling; in training one operator for all such groups that follow each other |
 //! | the same with a depthwise convolution | likewise, apart from the pooling |
 //! | linear layer or batch normalisation, ReLU | one operator |
 //! | residual block whose body has convolutions with batch normalisation only, and whose shortcut is the identity or a convolution | in training one operator |
@@ -40,6 +40,7 @@ pub(crate) enum Module {
 }
 
 impl Module {
+    /// Returns the module as a layer.
     pub fn layer(&self) -> &dyn Layer {
         match self {
             Module::Conv2d(layer) => layer,
@@ -75,13 +76,14 @@ enum Operator {
 }
 
 enum TrainingStep {
-    /// Convolutions with batch normalisation in a row.
-    Row(Vec<TrainingConv>),
+    /// Consecutive convolutions with batch normalisation, computed by one operator.
+    Convolutions(Vec<TrainingConv>),
     /// The step of evaluation with this index.
     Step(usize),
 }
 
 impl Steps {
+    /// Groups modules into steps.
     pub fn new<'a>(modules: impl IntoIterator<Item = &'a Module>) -> Self {
         let mut steps: Vec<Step> = Vec::new();
         for (first, module) in modules.into_iter().enumerate() {
@@ -92,22 +94,24 @@ impl Steps {
         let mut training = Vec::new();
         for (i, step) in steps.iter().enumerate() {
             match (step.operator.training_conv(), training.last_mut()) {
-                (Some(conv), Some(TrainingStep::Row(row))) => row.push(conv),
-                (Some(conv), _) => training.push(TrainingStep::Row(vec![conv])),
+                (Some(conv), Some(TrainingStep::Convolutions(convs))) => convs.push(conv),
+                (Some(conv), _) => training.push(TrainingStep::Convolutions(vec![conv])),
                 (None, _) => training.push(TrainingStep::Step(i)),
             }
         }
         Self { steps, training }
     }
 
+    /// Returns the steps of evaluation, inference and the prepared form.
     pub fn iter(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter()
     }
 
+    /// Computes the sequence.
     pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
         match mode {
             Mode::Train { .. } => self.training.iter().try_fold(xs.clone(), |xs, step| match step {
-                TrainingStep::Row(row) => TrainingConv::forward(&xs, row),
+                TrainingStep::Convolutions(convs) => TrainingConv::forward(&xs, convs),
                 TrainingStep::Step(i) => self.steps[*i].operator.forward(&xs, mode),
             }),
             Mode::Eval | Mode::Inference => {
@@ -118,6 +122,7 @@ impl Steps {
 }
 
 impl Step {
+    /// Prepares the step for inputs of this shape.
     pub fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         match &self.operator {
             Operator::Convolution(conv) => conv.prepare(input),
@@ -187,7 +192,7 @@ impl FusedResidual {
     /// normalisation.
     pub fn new(body: &Steps) -> Option<Self> {
         match &body.training[..] {
-            [TrainingStep::Row(row)] => Some(Self { body: row.clone(), projection: None }),
+            [TrainingStep::Convolutions(convs)] => Some(Self { body: convs.clone(), projection: None }),
             _ => None,
         }
     }

@@ -19,7 +19,7 @@ pub struct GlobalMaxPool;
 /// [`ops::global_avg_pool`].
 ///
 /// # Shapes
-/// As [`GlobalMaxPool`].
+/// The same as for [`GlobalMaxPool`].
 #[derive(Debug, Clone, Copy)]
 pub struct GlobalAvgPool;
 

@@ -1,6 +1,7 @@
 use candle_nn::Init;
 
-/// PyTorch's default initialisation of convolutions and linear layers: uniform in ±1/√`fan_in`, for weights and biases.
+/// Returns PyTorch's default initialisation of convolutions and linear layers: uniform in ±1/√`fan_in`, for weights and
+/// biases.
 ///
 /// `fan_in` is the number of products that an output sums: input channels × the size of the kernel. PyTorch writes it as
 /// `kaiming_uniform_(a=√5)`, which gives the same bound.

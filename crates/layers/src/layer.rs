@@ -71,8 +71,9 @@ pub trait Layer: Send + Sync {
 
     /// Prepares the layer for inference on inputs of this shape (without the batch axis), in f32 on the CPU.
     ///
-    /// The result computes what [`Mode::Inference`] does, up to rounding, but faster for small batches. It holds the present
-    /// weights: prepare again after training. By default it makes tensors and calls [`Layer::forward`].
+    /// The result computes what [`Mode::Inference`] does, up to rounding, but faster for small batches. Prepare
+    /// again after training: kernels read a copy of the weights. By default the prepared form makes tensors and calls
+    /// [`Layer::forward`].
     ///
     /// # Errors
     /// Fails if the layer does not take this shape, or its weights are not f32 on the CPU.

@@ -59,6 +59,7 @@ mod rng;
 mod sequential;
 mod stack;
 mod step_counter;
+mod window_text;
 
 pub use batch_norm::{BatchNorm, BatchNormOptions};
 pub use conv1d::{Conv1d, Conv1dOptions};
@@ -87,7 +88,7 @@ pub use sequential::Sequential;
 pub use stack::Stack;
 pub use step_counter::StepCounter;
 
-/// Runs the README's example.
+/// Runs the example of the README as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -42,13 +42,13 @@ impl Linear {
         &self.bias
     }
 
-    /// Computes the layer, followed by a ReLU if asked for.
+    /// Computes the layer, followed by a ReLU if `relu`.
     pub(crate) fn forward_with_relu(&self, xs: &Tensor, mode: Mode, relu: bool) -> Result<Tensor> {
         let linear = if relu { ops::linear_relu } else { ops::linear };
         linear(xs, &mode.parameter(&self.weight), Some(&mode.parameter(&self.bias)))
     }
 
-    /// Prepares the layer, followed by a ReLU if asked for.
+    /// Prepares the layer, followed by a ReLU if `relu`.
     pub(crate) fn prepare_with_relu(&self, input: &[usize], relu: bool) -> Result<Box<dyn Prepared + '_>> {
         self.describe(input)?;
         Ok(Box::new(prepared::Linear::new(&self.weight, Some(&self.bias), relu)?))

@@ -9,20 +9,21 @@ use crate::{
 
 /// The shortcut without parameters of the CIFAR ResNets (He et al. 2015, option A).
 ///
-/// It takes every `stride`-th pixel, and adds channels of zeros, half of them before the channels of the input.
+/// It selects every `stride`-th pixel along both axes, and adds channels of zeros, half of them before the channels of the
+/// input.
 ///
 /// # Shapes
 /// (N, C, H, W) → (N, channels, (H − 1) / stride + 1, likewise for W).
 #[derive(Debug, Clone, Copy)]
 pub struct PaddedIdentity {
-    /// The distance between the pixels that are taken.
+    /// The distance between the pixels that are selected.
     pub stride: usize,
     /// The number of channels of the output, not less than that of the input.
     pub channels: usize,
 }
 
 impl PaddedIdentity {
-    /// A window of one pixel: max pooling by it takes every `stride`-th.
+    /// Returns a window of one pixel: max pooling with it selects every `stride`-th pixel.
     fn window(&self) -> Window {
         Window::pool(1).stride(self.stride)
     }

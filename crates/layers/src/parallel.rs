@@ -38,13 +38,13 @@ pub struct Parallel {
 }
 
 impl Parallel {
-    /// Builds the layer of branches and the paths of their parameters.
+    /// Builds the layer from its branches, each with the path of its parameters.
     ///
     /// # Errors
     /// Fails without branches.
     pub fn new(branches: Vec<(String, Box<dyn Layer>)>) -> Result<Self> {
         if branches.is_empty() {
-            bail!("Parallel needs at least one branch")
+            bail!("Parallel of no branches is not possible; it needs at least one")
         }
         Ok(Self { branches })
     }
@@ -112,7 +112,7 @@ impl Prepared for PreparedParallel<'_> {
             let [_, len] = branch.sizes();
             scratch(batch * len, |results| {
                 branch.run(x, results)?;
-                // An input's outputs lie behind each other, and within them the channels are the outermost axis.
+                // Channels are the outermost axis of an output, so concatenating them concatenates whole outputs.
                 for n in 0..batch {
                     y[n * outputs + start..][..len].copy_from_slice(&results[n * len..][..len]);
                 }
@@ -123,12 +123,12 @@ impl Prepared for PreparedParallel<'_> {
         Ok(())
     }
 
-    fn takes_few(&self) -> bool {
-        self.branches.iter().all(|branch| branch.takes_few())
+    fn prefers_whole_batch(&self) -> bool {
+        self.branches.iter().any(|branch| branch.prefers_whole_batch())
     }
 
-    fn footprint(&self) -> usize {
-        let largest = self.branches.iter().map(|branch| branch.footprint()).max().unwrap_or(0);
+    fn working_set(&self) -> usize {
+        let largest = self.branches.iter().map(|branch| branch.working_set()).max().unwrap_or(0);
         self.sizes().iter().sum::<usize>() + largest
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     receptive_field::ReceptiveField,
 };
 
-/// The options of a [`MaxPool1d`] or [`AvgPool1d`].
+/// The options of a [`MaxPool1d`] or [`AvgPool1d`]. (Those of 2-d pooling are a [`Window`].)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pool1dOptions {
@@ -23,7 +23,7 @@ pub struct Pool1dOptions {
 }
 
 impl Pool1dOptions {
-    /// Adjacent windows without padding.
+    /// Creates the options of adjacent windows without padding.
     pub fn new(kernel: usize) -> Self {
         Self { kernel, stride: kernel, padding: 0 }
     }
@@ -62,7 +62,7 @@ pub struct MaxPool1d(pub Pool1dOptions);
 /// The average of each window over one axis, as `torch.nn.AvgPool1d`; padding counts as zeros. See [`ops::avg_pool1d`].
 ///
 /// # Shapes
-/// As [`MaxPool1d`].
+/// The same as for [`MaxPool1d`].
 #[derive(Debug, Clone, Copy)]
 pub struct AvgPool1d(pub Pool1dOptions);
 

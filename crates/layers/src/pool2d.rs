@@ -9,6 +9,7 @@ use crate::{
     layer::{Layer, Mode},
     prepared::image_shape,
     receptive_field::ReceptiveField,
+    window_text::pool_text,
 };
 
 /// The maximum of each window, as `torch.nn.MaxPool2d`; see [`ops::max_pool2d`].
@@ -21,7 +22,7 @@ pub struct MaxPool2d(pub Window);
 /// The average of each window, as `torch.nn.AvgPool2d`; see [`ops::avg_pool2d`].
 ///
 /// # Shapes
-/// As [`MaxPool2d`].
+/// The same as for [`MaxPool2d`].
 #[derive(Debug, Clone, Copy)]
 pub struct AvgPool2d(pub Window);
 
@@ -58,8 +59,6 @@ fn describe(name: &str, window: &Window, input: &[usize]) -> Result<Description>
         bail!("{name} does not take an input of {input:?}; it needs (C, H, W)")
     };
     let [oh, ow] = window.output_size([height, width])?;
-    let padding = if window.padding == [0, 0] { String::new() } else { format!(", padding {}", window.padding[0]) };
-    let kind = format!("{name}({}x{}, stride {}{padding})", window.kernel[0], window.kernel[1], window.stride[0]);
-    let description = Description::pointwise(kind, vec![channels, oh, ow]);
+    let description = Description::pointwise(format!("{name}({})", pool_text(window)), vec![channels, oh, ow]);
     Ok(description.with_receptive_field(Some(ReceptiveField::of_window(window))))
 }

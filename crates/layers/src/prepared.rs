@@ -38,9 +38,9 @@ impl<F: Fn(&Tensor) -> Result<Tensor> + Send + Sync> Prepared for PreparedFuncti
         Ok(())
     }
 
-    /// Making tensors for a few inputs at a time would cost more than the cache gains.
-    fn takes_few(&self) -> bool {
-        false
+    /// Returns `true`: creating tensors for each piece of a batch would take longer than the cache saves.
+    fn prefers_whole_batch(&self) -> bool {
+        true
     }
 }
 

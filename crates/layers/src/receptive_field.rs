@@ -39,7 +39,7 @@ impl ReceptiveField {
         }
     }
 
-    /// Returns the smallest receptive field that includes both, or `None` if they move by different distances.
+    /// Returns the smallest receptive field that includes both, or `None` if their jumps differ.
     pub(crate) fn union(&self, other: &Self) -> Option<Self> {
         let ends = |field: &Self| {
             let reach = field.size.saturating_sub(1) as f64 / 2.;

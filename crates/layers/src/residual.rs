@@ -97,7 +97,7 @@ impl Prepared for PreparedResidual<'_> {
         })
     }
 
-    fn footprint(&self) -> usize {
-        self.sizes().iter().sum::<usize>() + self.body.footprint()
+    fn working_set(&self) -> usize {
+        self.sizes().iter().sum::<usize>() + self.body.working_set()
     }
 }

@@ -30,7 +30,7 @@ use crate::{
 /// Modules are numbered as in a `torch.nn.Sequential`, where modules without parameters count too, unless
 /// [`Stack::name`] gives the next one a name. The first error is kept until [`Stack::build`].
 ///
-/// Modules in a row that one operator can compute are fused: convolution, batch normalisation, ReLU and 2×2 max pooling;
+/// Consecutive modules that one operator can compute are fused: convolution, batch normalisation, ReLU and 2×2 max pooling;
 /// linear layer and ReLU; batch normalisation and ReLU. Parameters, results and descriptions are the same as without
 /// fusion. A module that [`Stack::layer`] adds is never fused.
 pub struct Stack<'a> {
@@ -41,7 +41,7 @@ pub struct Stack<'a> {
 }
 
 impl<'a> Stack<'a> {
-    /// Starts with an `input` of this shape, without the batch axis: (C, H, W), (C, L), (D), or (L) for ids.
+    /// Creates a builder for an `input` of this shape, without the batch axis: (C, H, W), (C, L), (D), or (L) for ids.
     pub fn new(input: &[usize], vb: VarBuilder<'a>) -> Self {
         Self { vb, shape: Ok(input.to_vec()), modules: Vec::new(), next_name: None }
     }

@@ -1,33 +1,41 @@
 //! Descriptions of layers, and that fused modules compute what they compute one after the other.
 
+mod common;
+
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
+use common::{TRAIN, max_difference, names};
 use layers::{
     BatchNorm, BatchNormOptions, Conv1d, Conv1dOptions, Conv2dOptions, DepthwiseConv2d, Description, Dropout, Layer,
     MaxPool2d, Mode, PaddedIdentity, Relu, Residual, Stack, Window, rng,
 };
 use rand_chacha::rand_core::Rng;
 
-const TRAIN: Mode = Mode::Train { seed: 1, step: 0 };
-
 fn builder(variables: &VarMap) -> VarBuilder<'static> {
-    VarBuilder::from_varmap(variables, DType::F32, &Device::Cpu)
+    common::builder(variables, DType::F32)
 }
 
 fn input(shape: &[usize]) -> Tensor {
-    let n: usize = shape.iter().product();
-    let values: Vec<f32> = (0..n).map(|i| ((i * 7919 % 101) as f32 / 50.) - 1.).collect();
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    common::input(shape).to_dtype(DType::F32).unwrap()
 }
 
-fn names(variables: &VarMap) -> Vec<String> {
-    let mut names: Vec<String> = variables.data().lock().unwrap().keys().cloned().collect();
-    names.sort();
-    names
+/// Fails unless both layers have the same results up to `tolerance`, and the same gradients of `xs` and the variables.
+fn assert_same([a, b]: [&dyn Layer; 2], xs: &Var, variables: &VarMap, mode: Mode, tolerance: f64) -> Result<()> {
+    let (a, b) = (a.forward(xs, mode)?, b.forward(xs, mode)?);
+    assert!(max_difference(&a, &b)? < tolerance, "{mode:?}");
+    let (a, b) = (a.sqr()?.sum_all()?.backward()?, b.sqr()?.sum_all()?.backward()?);
+    assert!(a.get(xs).is_some(), "{mode:?}");
+    for variable in variables.all_vars().iter().chain([xs]) {
+        match (a.get(variable), b.get(variable)) {
+            (Some(a), Some(b)) => assert!(max_difference(a, b)? < 1e-4, "{mode:?}"),
+            (a, b) => assert_eq!(a.is_some(), b.is_some(), "{mode:?}"),
+        }
+    }
+    Ok(())
 }
 
 #[test]
-fn activations_are_the_sizes_of_all_outputs_those_of_parts_included() -> Result<()> {
+fn activations_list_the_sizes_of_all_outputs_including_those_of_children() -> Result<()> {
     let variables = VarMap::new();
     let body = Stack::new(&[2, 4, 4], builder(&variables).pp("body")).conv_same(2, 3).batch_norm().build()?;
     let net = Stack::new(&[1, 6, 6], builder(&variables)).conv(2, 3).layer(|_, _| Ok(Residual::new(body))).build()?;
@@ -65,7 +73,7 @@ fn modules_are_numbered_as_a_torch_sequential_and_may_be_named() -> Result<()> {
 }
 
 #[test]
-fn an_absorbed_relu_gives_what_a_relu_of_its_own_gives_and_still_describes_itself() -> Result<()> {
+fn a_fused_relu_gives_what_a_separate_relu_gives_and_is_still_described() -> Result<()> {
     let variables = VarMap::new();
     let shape = [2, 9, 9];
     let fused =
@@ -76,24 +84,15 @@ fn an_absorbed_relu_gives_what_a_relu_of_its_own_gives_and_still_describes_itsel
     let plain = relu(Stack::new(&shape, builder(&variables)).conv(4, 3));
     let plain = relu(relu(plain.batch_norm()).flatten().linear(5)).build()?;
     assert_eq!(fused.describe(&shape)?, plain.describe(&shape)?);
-    for mode in [TRAIN, Mode::Eval, Mode::Inference] {
-        let xs = Var::from_tensor(&input(&[3, 2, 9, 9]))?;
-        let (a, b) = (fused.forward(&xs, mode)?, plain.forward(&xs, mode)?);
-        // Training moves the running statistics, so evaluation is compared only after both have done so.
-        assert!((&a - &b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-6);
-        let [a, b] = [a, b].map(|ys| ys.sqr().unwrap().sum_all().unwrap().backward().unwrap());
-        for variable in variables.all_vars().iter().chain([&xs]) {
-            match (a.get(variable), b.get(variable)) {
-                (Some(a), Some(b)) => assert!((a - b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-4),
-                (a, b) => assert_eq!(a.is_some(), b.is_some()),
-            }
-        }
-    }
-    Ok(())
+    let xs = Var::from_tensor(&input(&[3, 2, 9, 9]))?;
+    // Training moves the running statistics, so evaluation comes after both layers have trained.
+    [TRAIN, Mode::Eval, Mode::Inference]
+        .into_iter()
+        .try_for_each(|mode| assert_same([&fused, &plain], &xs, &variables, mode, 1e-6))
 }
 
 #[test]
-fn convolution_relu_and_pooling_in_one_go_give_what_they_give_one_after_the_other() -> Result<()> {
+fn fused_convolution_relu_and_pooling_give_what_the_separate_layers_give() -> Result<()> {
     let variables = VarMap::new();
     let shape = [2, 9, 8];
     let fused = Stack::new(&shape, builder(&variables)).conv(4, 3).relu().max_pool(2).build()?;
@@ -105,39 +104,30 @@ fn convolution_relu_and_pooling_in_one_go_give_what_they_give_one_after_the_othe
     let kinds: Vec<&str> = description.children.iter().map(|child| child.kind.as_str()).collect();
     assert_eq!(kinds, ["Conv2d(2, 4, 3x3)", "ReLU", "MaxPool2d(2x2, stride 2)"]);
     let xs = Var::from_tensor(&input(&[3, 2, 9, 8]))?;
-    let (a, b) = (fused.forward(&xs, TRAIN)?, plain.forward(&xs, TRAIN)?);
-    assert!((&a - &b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-6);
-    let (a, b) = (a.sqr()?.sum_all()?.backward()?, b.sqr()?.sum_all()?.backward()?);
-    for variable in variables.all_vars().iter().chain([&xs]) {
-        let (a, b) = (a.get(variable).expect("a gradient"), b.get(variable).expect("a gradient"));
-        assert!((a - b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-4);
-    }
-    Ok(())
+    let gradients = fused.forward(&xs, TRAIN)?.sum_all()?.backward()?;
+    assert!(variables.all_vars().iter().all(|variable| gradients.get(variable).is_some()));
+    assert_same([&fused, &plain], &xs, &variables, TRAIN, 1e-6)
 }
 
 #[test]
-fn a_depthwise_convolution_takes_on_batch_normalisation_and_relu() -> Result<()> {
+fn a_depthwise_convolution_fused_with_batch_normalisation_and_relu_gives_what_they_give() -> Result<()> {
     let (variables, shape, config) = (VarMap::new(), [3, 9, 8], Conv2dOptions::same(3).stride(2));
     let fused = Stack::new(&shape, builder(&variables)).depthwise_with(config).batch_norm().relu().build()?;
     let plain = Stack::new(&shape, builder(&variables)).layer(|s, vb| DepthwiseConv2d::new(s[0], config, vb));
     let plain = plain.batch_norm().relu().build()?;
     assert_eq!(fused.describe(&shape)?, plain.describe(&shape)?);
     let xs = Var::from_tensor(&input(&[4, 3, 9, 8]))?;
-    for mode in [TRAIN, Mode::Eval, Mode::Inference] {
-        let (a, b) = (fused.forward(&xs, mode)?, plain.forward(&xs, mode)?);
-        assert!((&a - &b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-5, "{mode:?}");
-        let (a, b) = (a.sqr()?.sum_all()?.backward()?, b.sqr()?.sum_all()?.backward()?);
-        let (a, b) = (a.get(&xs).expect("a gradient"), b.get(&xs).expect("a gradient"));
-        assert!((a - b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-4, "{mode:?}");
-    }
-    Ok(())
+    [TRAIN, Mode::Eval, Mode::Inference]
+        .into_iter()
+        .try_for_each(|mode| assert_same([&fused, &plain], &xs, &variables, mode, 1e-5))
 }
 
 #[test]
-fn pooling_tells_its_padding() -> Result<()> {
+fn the_description_of_a_pooling_names_its_padding() -> Result<()> {
     let kind = |window| Ok::<_, candle_core::Error>(MaxPool2d(window).describe(&[2, 9, 9])?.kind);
     assert_eq!(kind(Window::pool(2))?, "MaxPool2d(2x2, stride 2)");
     assert_eq!(kind(Window::pool(3).stride(2).padding(1))?, "MaxPool2d(3x3, stride 2, padding 1)");
+    assert_eq!(kind(Window::new([2, 3], [2, 1], [1, 0]))?, "MaxPool2d(2x3, stride 2x1, padding 1x0)");
     Ok(())
 }
 
@@ -160,7 +150,7 @@ fn receptive_fields_compose_with_size_jump_and_start() -> Result<()> {
 }
 
 #[test]
-fn descriptions_tell_the_shape_that_comes_out() -> Result<()> {
+fn descriptions_have_the_shape_of_the_output() -> Result<()> {
     let stack = Stack::new(&[3, 17, 23], builder(&VarMap::new()));
     let stack =
         stack.conv_with(4, Conv2dOptions::same(5).stride(2)).max_pool_with(Window::pool(3).stride(2).padding(1));
@@ -199,7 +189,7 @@ fn a_residual_block_adds_its_shortcut_before_the_relu() -> Result<()> {
     assert_eq!(padded.dims(), [1, 6, 3, 3]);
     // Two channels of zeros, the input's every second pixel, two channels of zeros.
     assert_eq!(padded.narrow(1, 0, 2)?.abs()?.sum_all()?.to_scalar::<f32>()?, 0.);
-    assert_eq!(padded.to_vec3_first()?[2][1][2], xs.to_vec3_first()?[0][2][4]);
+    assert_eq!(padded.get(0)?.to_vec3::<f32>()?[2][1][2], xs.get(0)?.to_vec3::<f32>()?[0][2][4]);
     let expected = (body.forward(&xs, Mode::Eval)? + &padded)?.relu()?;
     let block = Residual::new(body).with_shortcut(shortcut);
     assert_eq!((block.forward(&xs, Mode::Eval)? - expected)?.abs()?.sum_all()?.to_scalar::<f32>()?, 0.);
@@ -246,24 +236,9 @@ fn a_residual_block_in_one_operator_gives_what_its_parts_give() -> Result<()> {
     let fused = Residual::new(body()?).with_projection(projection()?);
     let parts = Residual::new(body()?).with_shortcut(Foreign(projection()?));
     let xs = Var::from_tensor(&input(&[4, 2, 6, 5]))?;
-    for mode in [TRAIN, Mode::Eval, Mode::Inference] {
-        let (a, b) = (fused.forward(&xs, mode)?, parts.forward(&xs, mode)?);
-        assert!((&a - &b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-5, "{mode:?}");
-        let (a, b) = (a.sqr()?.sum_all()?.backward()?, b.sqr()?.sum_all()?.backward()?);
-        let (a, b) = (a.get(&xs).expect("a gradient"), b.get(&xs).expect("a gradient"));
-        assert!((a - b)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-4, "{mode:?}");
-    }
-    Ok(())
-}
-
-trait FirstImage {
-    fn to_vec3_first(&self) -> Result<Vec<Vec<Vec<f32>>>>;
-}
-
-impl FirstImage for Tensor {
-    fn to_vec3_first(&self) -> Result<Vec<Vec<Vec<f32>>>> {
-        self.get(0)?.to_vec3()
-    }
+    [TRAIN, Mode::Eval, Mode::Inference]
+        .into_iter()
+        .try_for_each(|mode| assert_same([&fused, &parts], &xs, &variables, mode, 1e-5))
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A layer prepared for inference computes what it computes in inference.
 
+mod common;
+
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{VarBuilder, VarMap};
 use layers::{
@@ -9,9 +11,10 @@ use layers::{
 };
 
 fn builder(dtype: DType) -> VarBuilder<'static> {
-    VarBuilder::from_varmap(&VarMap::new(), dtype, &Device::Cpu)
+    common::builder(&VarMap::new(), dtype)
 }
 
+/// Fails unless the prepared layer computes what the layer computes in inference, and refuses buffers of wrong lengths.
 fn assert_prepared_is_plain(what: &str, layer: &dyn Layer, input: &[usize]) -> Result<()> {
     let prepared = layer.prepare(input)?;
     for batch in [1, 3, 20] {
@@ -20,7 +23,7 @@ fn assert_prepared_is_plain(what: &str, layer: &dyn Layer, input: &[usize]) -> R
         let mut values = vec![f32::NAN; plain.elem_count()];
         prepared.run(&xs.flatten_all()?.to_vec1()?, &mut values)?;
         let values = Tensor::from_slice(&values, plain.shape(), &Device::Cpu)?;
-        assert!((values - plain)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-5, "{what}, batch {batch}");
+        assert!(common::max_difference(&values, &plain)? < 1e-5, "{what}, batch {batch}");
     }
     let [inputs, outputs] = prepared.sizes();
     for (x, y) in [(inputs + 1, outputs), (2 * inputs, outputs), (inputs, outputs + 1)] {

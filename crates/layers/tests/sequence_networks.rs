@@ -4,7 +4,7 @@ mod common;
 
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{VarBuilder, VarMap};
-use common::{TRAIN, builder, input, max_difference};
+use common::{TRAIN, builder, input, max_difference, names};
 use layers::{Conv1dOptions, GlobalMaxPool, Layer, Mode, Parallel, Sequential, Stack};
 
 #[test]
@@ -14,9 +14,7 @@ fn parallel_branches_are_concatenated_in_order_along_the_channels() -> Result<()
     let net = Stack::new(&[3, 12], vb.clone())
         .parallel([10, 5], |branch, window| branch.conv1d_with(window, Conv1dOptions::same(window)).batch_norm().elu())
         .build()?;
-    let mut names: Vec<String> = variables.data().lock().unwrap().keys().cloned().collect();
-    names.sort();
-    assert_eq!(names[..3], ["0.0.0.bias", "0.0.0.weight", "0.0.1.bias"]);
+    assert_eq!(names(&variables)[..3], ["0.0.0.bias", "0.0.0.weight", "0.0.1.bias"]);
     let xs = input(&[2, 3, 12]).to_dtype(DType::F32)?;
     let ys = net.forward(&xs, Mode::Eval)?;
     let branch = |i: usize, window| {

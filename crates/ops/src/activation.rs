@@ -28,6 +28,22 @@ pub fn add_relu(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     if fast(&[a, b]) { a.contiguous()?.apply_op2(&b.contiguous()?, AddRelu) } else { relu(&(a + b)?) }
 }
 
+/// Computes the exponential linear unit (Clevert et al. 2015), like `torch.nn.functional.elu`: `x` for positive x, and
+/// `α·(eˣ − 1)` otherwise. The gradient at 0 is α, and no input overflows.
+///
+/// # Shapes
+/// Any → the same.
+///
+/// # Errors
+/// Fails unless `alpha` is finite and not negative: the gradient is computed from the result, whose sign must tell that
+/// of the input.
+pub fn elu(xs: &Tensor, alpha: f64) -> Result<Tensor> {
+    if !(alpha >= 0. && alpha.is_finite()) {
+        bail!("elu: an alpha of {alpha} is not possible; it must be finite and not negative")
+    }
+    if fast(&[xs]) { xs.contiguous()?.apply_op1(Elu { alpha: alpha as f32 }) } else { composed::elu(xs, alpha) }
+}
+
 /// Computes the softmax over the last axis, like `torch.nn.functional.softmax`. It has a gradient (candle's
 /// `softmax_last_dim` silently cuts the graph).
 ///
@@ -62,6 +78,26 @@ impl CustomOp1 for Relu {
 fn masked(ys: &Tensor, grad: &Tensor) -> Result<Tensor> {
     let dx = cpu::relu::backward(&read(ys)?, &read(&grad.contiguous()?)?);
     Tensor::from_vec(dx, ys.shape(), ys.device())
+}
+
+struct Elu {
+    alpha: f32,
+}
+
+impl CustomOp1 for Elu {
+    fn name(&self) -> &'static str {
+        "elu"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let y = cpu::elu::forward(cpu::storage(storage, layout)?, self.alpha);
+        Ok((CpuStorage::F32(y), layout.shape().clone()))
+    }
+
+    fn bwd(&self, _xs: &Tensor, ys: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let dx = cpu::elu::backward(&read(ys)?, &read(&grad.contiguous()?)?, self.alpha);
+        Ok(Some(Tensor::from_vec(dx, ys.shape(), ys.device())?))
+    }
 }
 
 struct AddRelu;

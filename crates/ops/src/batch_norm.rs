@@ -47,13 +47,12 @@ pub fn batch_norm_train(
     if n * l < 2 {
         bail!("batch_norm: a batch {:?} has no variance; it needs more than one value per channel", xs.dims())
     }
-    let unbias = (n * l) as f64 / (n * l - 1) as f64;
     if !fast(&[xs, gamma, beta]) {
         let flat = xs.reshape(dims.to_vec())?;
         let mean = flat.mean_keepdim((0, 2))?;
         let var = flat.broadcast_sub(&mean)?.sqr()?.mean_keepdim((0, 2))?;
         let ys = normalise(&flat, gamma, beta, &mean, &var, eps, relu)?.reshape(xs.shape())?;
-        let var = var.detach().affine(unbias, 0.)?.reshape(c)?;
+        let var = var.detach().affine(kernel::unbiasing_factor(n * l), 0.)?.reshape(c)?;
         return Ok((ys, BatchStatistics { mean: mean.detach().reshape(c)?, var }));
     }
     let xs = xs.contiguous()?;
@@ -61,7 +60,7 @@ pub fn batch_norm_train(
         let x = read(&xs)?;
         kernel::statistics(&x, dims, &kernel::plane_sums(&x, dims))
     };
-    let unbiased: Vec<f32> = var.iter().map(|v| (*v as f64 * unbias) as f32).collect();
+    let unbiased = kernel::unbiased(&var, n * l);
     let statistics = BatchStatistics {
         mean: Tensor::from_slice(&mean, c, xs.device())?,
         var: Tensor::from_vec(unbiased, c, xs.device())?,
@@ -137,26 +136,6 @@ fn normalise(
     if relu { composed::relu(&ys) } else { Ok(ys) }
 }
 
-/// Returns the coefficients (a, mean, b, c) of each channel in the gradient `g·a + (x − mean)·b + c` of an input x that
-/// was normalised over a batch of `count` values. g is the gradient of the result, `sum` is Σ g and `centred` Σ g·(x −
-/// mean).
-pub(crate) fn input_coefficients(
-    gamma: &[f32],
-    mean: &[f32],
-    inverse_std: &[f32],
-    sum: &[f32],
-    centred: &[f32],
-    count: usize,
-) -> Vec<[f32; 4]> {
-    let count = count as f32;
-    let of_channel = |i: usize| {
-        let scale = gamma[i] * inverse_std[i];
-        let slope = -scale * inverse_std[i] * inverse_std[i] * centred[i] / count;
-        [scale, mean[i], slope, -scale * sum[i] / count]
-    };
-    (0..gamma.len()).map(of_channel).collect()
-}
-
 struct BatchNorm {
     dims: [usize; 3],
     mean: Vec<f32>,
@@ -169,8 +148,7 @@ struct BatchNorm {
 
 impl BatchNorm {
     fn new(dims: [usize; 3], mean: Vec<f32>, var: &[f32], eps: f64, of_batch: bool, relu: bool) -> Self {
-        let inverse_std = var.iter().map(|v| (1. / (*v as f64 + eps).sqrt()) as f32).collect();
-        Self { dims, mean, inverse_std, of_batch, relu }
+        Self { dims, mean, inverse_std: kernel::inverse_std(var, eps), of_batch, relu }
     }
 }
 
@@ -189,9 +167,7 @@ impl CustomOp3 for BatchNorm {
         lb: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (gamma, beta) = (cpu::storage(gamma, lg)?, cpu::storage(beta, lb)?);
-        let scale: Vec<f32> = gamma.iter().zip(&self.inverse_std).map(|(g, s)| g * s).collect();
-        let shift: Vec<f32> = beta.iter().zip(&self.mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
-        let affine: Vec<[f32; 2]> = scale.into_iter().zip(shift).map(|(scale, shift)| [scale, shift]).collect();
+        let affine = kernel::affine(gamma, beta, &self.mean, &self.inverse_std);
         let y = kernel::forward(cpu::storage(x, lx)?, self.dims, &affine, self.relu);
         Ok((CpuStorage::F32(y), lx.shape().clone()))
     }
@@ -216,7 +192,7 @@ impl CustomOp3 for BatchNorm {
         let (sum, centred) = kernel::backward_sums(&x, dy, self.dims, &self.mean);
         let dx = if xs.track_op() {
             let coefficients = if self.of_batch {
-                input_coefficients(&gamma, &self.mean, &self.inverse_std, &sum, &centred, n * l)
+                kernel::input_coefficients(&gamma, &self.mean, &self.inverse_std, &sum, &centred, n * l)
             } else {
                 (0..c).map(|i| [gamma[i] * self.inverse_std[i], self.mean[i], 0., 0.]).collect()
             };

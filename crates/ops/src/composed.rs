@@ -16,6 +16,14 @@ pub fn relu(xs: &Tensor) -> Result<Tensor> {
     xs.le(&zeros)?.where_cond(&zeros, xs)
 }
 
+/// Computes [`crate::elu`].
+pub fn elu(xs: &Tensor, alpha: f64) -> Result<Tensor> {
+    // The branch that is not taken sees 0, so it cannot overflow. NaN is not positive and stays NaN.
+    let (zeros, positive) = (xs.zeros_like()?, xs.gt(0.)?);
+    let negative = positive.where_cond(&zeros, xs)?;
+    positive.where_cond(xs, &((negative.exp()? - 1.)? * alpha)?)
+}
+
 /// Computes [`crate::linear`] for an input (N, D).
 pub fn linear(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let ys = xs.matmul(&weight.t()?)?;

@@ -8,8 +8,8 @@ use crate::{
 /// Convolves images (as cross-correlation), like `torch.nn.functional.conv2d`.
 ///
 /// There are kernels for one group and for as many groups as input channels (depthwise). Other groups are convolved one
-/// after the other, and a dilated convolution is taken apart into undilated ones; the gradients are exact in every
-/// case.
+/// after the other, and a dilated convolution is computed as a batch of undilated ones; the gradients are exact in
+/// every case.
 ///
 /// # Shapes
 /// `xs` (N, C_in, H, W), `weight` (C_out, C_in / groups, kh, kw), `bias` (C_out) → (N, C_out, oh, ow) with
@@ -77,6 +77,7 @@ pub fn conv1d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, config: &Conv
     conv2d(&xs.unsqueeze(2)?, &weight.unsqueeze(2)?, bias, &(*config).into())?.squeeze(2)
 }
 
+/// Computes [`conv2d`] and the epilogue.
 fn convolve(
     xs: &Tensor,
     weight: &Tensor,
@@ -104,6 +105,7 @@ fn convolve(
     if epilogue == Epilogue::ReluMaxPool { max_pool2d(&ys, &Window::pool(2)) } else { Ok(ys) }
 }
 
+/// Computes [`convolve`] for a configuration whose dilation is 1.
 fn convolve_undilated(
     xs: &Tensor,
     weight: &Tensor,

@@ -5,7 +5,7 @@ use crate::Window;
 /// The stride, zero padding, dilation and number of groups of a 2-d convolution, the first three as (height, width).
 ///
 /// It takes the place of the keyword arguments of `torch.nn.functional.conv2d`; the size of the kernel comes from the
-/// weights.
+/// weights. It mirrors `candle_nn::Conv2dConfig`, which has the same value for both axes and converts to this one.
 ///
 /// # Example
 ///
@@ -93,14 +93,14 @@ impl Conv2dConfig {
     }
 }
 
-/// Keeps stride and padding; the size of the kernel comes from the weights.
+/// Takes over the stride and padding; the size of the kernel comes from the weights.
 impl From<Window> for Conv2dConfig {
     fn from(window: Window) -> Self {
         Self { stride: window.stride, padding: window.padding, ..Self::default() }
     }
 }
 
-/// Keeps everything but the choice of a cuDNN algorithm.
+/// Takes over everything but the choice of a cuDNN algorithm.
 impl From<candle_nn::Conv2dConfig> for Conv2dConfig {
     fn from(config: candle_nn::Conv2dConfig) -> Self {
         let candle_nn::Conv2dConfig { padding, stride, dilation, groups, .. } = config;
@@ -111,7 +111,7 @@ impl From<candle_nn::Conv2dConfig> for Conv2dConfig {
 /// The stride, zero padding, dilation and number of groups of a 1-d convolution.
 ///
 /// It takes the place of the keyword arguments of `torch.nn.functional.conv1d`; the size of the kernel comes from the
-/// weights.
+/// weights. It mirrors `candle_nn::Conv1dConfig`, which converts to this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Conv1dConfig {
@@ -153,7 +153,7 @@ impl Conv1dConfig {
     }
 }
 
-/// Keeps everything but the choice of a cuDNN algorithm.
+/// Takes over everything but the choice of a cuDNN algorithm.
 impl From<candle_nn::Conv1dConfig> for Conv1dConfig {
     fn from(config: candle_nn::Conv1dConfig) -> Self {
         let candle_nn::Conv1dConfig { padding, stride, dilation, groups, .. } = config;

@@ -1,4 +1,4 @@
-//! The convolution that has a kernel: undilated and with one group.
+//! Undilated convolutions with one group, which have kernels.
 
 use std::sync::OnceLock;
 

@@ -49,7 +49,7 @@ pub mod prepared;
 mod weighted;
 mod window;
 
-pub use activation::{add_relu, relu, softmax};
+pub use activation::{add_relu, elu, relu, softmax};
 pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_train};
 pub use conv::{conv1d, conv2d, conv2d_relu, conv2d_relu_max_pool};
 pub use conv_config::{Conv1dConfig, Conv2dConfig};

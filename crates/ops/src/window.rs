@@ -1,7 +1,10 @@
 use candle_core::{Result, bail};
 use std::ops::Range;
 
-/// The kernel size, stride and zero padding of a sliding window, each as (height, width).
+/// The kernel size, stride and padding of a sliding window, each as (height, width).
+///
+/// Poolings, depthwise convolutions, and prepared and fused convolutions take it. [`conv2d`](crate::conv2d) takes a
+/// [`Conv2dConfig`](crate::Conv2dConfig), into which a window converts.
 ///
 /// # Example
 ///
@@ -23,7 +26,8 @@ pub struct Window {
     pub kernel: [usize; 2],
     /// The distance between neighbouring windows.
     pub stride: [usize; 2],
-    /// The zeros added on both sides of each axis.
+    /// The number of positions added on both sides of each axis. A convolution and an average pooling read zeros there,
+    /// and a max pooling ignores them.
     pub padding: [usize; 2],
 }
 

@@ -50,13 +50,9 @@ fn normalised_convolutions_in_a_row_are_the_same_as_one_after_the_other() -> Res
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
     let layers = |t: &[Tensor], f: &dyn Fn(&[ConvBatchNorm]) -> Result<Tensor>| {
         let window = Window::conv(3).padding(1);
-        let (weight, bias, gamma, beta) = (&t[1], Some(&t[4]), &t[2], &t[3]);
-        let epilogue = Epilogue::ReluMaxPool;
-        let first = ConvBatchNorm { weight, bias, window, depthwise: false, gamma, beta, eps: 1e-5, epilogue };
-        let (weight, gamma, beta, epilogue) = (&t[5], &t[6], &t[7], Epilogue::Relu);
-        let second = ConvBatchNorm { weight, bias: None, depthwise: true, gamma, beta, epilogue, ..first };
-        let (weight, gamma, beta, window, epilogue) = (&t[8], &t[9], &t[10], Window::conv(1), Epilogue::None);
-        f(&[first, second, ConvBatchNorm { weight, window, depthwise: false, gamma, beta, epilogue, ..second }])
+        let first = ConvBatchNorm::new(&t[1], window, &t[2], &t[3]).bias(Some(&t[4])).epilogue(Epilogue::ReluMaxPool);
+        let second = ConvBatchNorm::new(&t[5], window, &t[6], &t[7]).depthwise(true).epilogue(Epilogue::Relu);
+        f(&[first, second, ConvBatchNorm::new(&t[8], Window::conv(1), &t[9], &t[10])])
     };
     let in_a_row = |t: &[Tensor]| layers(t, &|layers| Ok(ops::conv_batch_norm_train(&t[0], layers)?.0));
     let one_by_one = |t: &[Tensor]| {
@@ -91,12 +87,9 @@ fn a_residual_block_in_one_operator_is_the_same_as_its_parts() -> Result<()> {
         let inputs = shapes.iter().zip(1..).map(|(shape, seed)| distinct(shape, seed)?.to_dtype(DType::F32));
         let inputs = inputs.collect::<Result<Vec<_>>>()?;
         let block = |t: &[Tensor], as_one: bool| {
-            let (weight, bias, gamma, beta, epilogue) = (&t[1], Some(&t[4]), &t[2], &t[3], Epilogue::Relu);
-            let first =
-                ConvBatchNorm { weight, bias, window: first, depthwise: false, gamma, beta, eps: 1e-5, epilogue };
-            let (weight, gamma, beta, epilogue) = (&t[5], &t[6], &t[7], Epilogue::None);
-            let layers = [first, ConvBatchNorm { weight, bias: None, window: same, gamma, beta, epilogue, ..first }];
-            let projection = t.get(8).map(|weight| Projection { weight, bias: t.get(9), window });
+            let first = ConvBatchNorm::new(&t[1], first, &t[2], &t[3]).bias(Some(&t[4])).epilogue(Epilogue::Relu);
+            let layers = [first, ConvBatchNorm::new(&t[5], same, &t[6], &t[7])];
+            let projection = t.get(8).map(|weight| Projection::new(weight, t.get(9), window));
             if as_one {
                 return Ok(ops::residual_conv_batch_norm_train(&t[0], &layers, projection)?.0);
             }

@@ -52,9 +52,7 @@ fn a_normalised_convolution_has_the_same_bits_on_any_number_of_threads() -> Resu
     let shapes: [&[usize]; 4] = [&[19, 8, 20, 20], &[16, 8, 3, 3], &[16], &[16]];
     for epilogue in [Epilogue::None, Epilogue::Relu, Epilogue::ReluMaxPool] {
         same_on_any_number_of_threads(&shapes, |t| {
-            let (weight, gamma, beta) = (&t[1], &t[2], &t[3]);
-            let layer =
-                ConvBatchNorm { weight, bias: None, window, depthwise: false, gamma, beta, eps: 1e-5, epilogue };
+            let layer = ConvBatchNorm::new(&t[1], window, &t[2], &t[3]).epilogue(epilogue);
             Ok(ops::conv_batch_norm_train(&t[0], &[layer])?.0)
         })?;
     }
@@ -79,7 +77,7 @@ fn linear_layers_have_the_same_bits_on_any_number_of_threads() -> Result<()> {
 }
 
 #[test]
-fn pooling_and_relu_have_the_same_bits_on_any_number_of_threads() -> Result<()> {
+fn pooling_and_activations_have_the_same_bits_on_any_number_of_threads() -> Result<()> {
     let x: [&[usize]; 1] = [&[8, 33, 33, 33]];
     let overlapping = Window::pool(3).stride(2).padding(1);
     same_on_any_number_of_threads(&x, |t| ops::max_pool2d(&t[0], &Window::pool(2)))?;
@@ -89,7 +87,8 @@ fn pooling_and_relu_have_the_same_bits_on_any_number_of_threads() -> Result<()> 
     same_on_any_number_of_threads(&x, |t| ops::adaptive_avg_pool2d(&t[0], [4, 4]))?;
     same_on_any_number_of_threads(&x, |t| ops::global_avg_pool(&t[0]))?;
     same_on_any_number_of_threads(&x, |t| ops::global_max_pool(&t[0]))?;
-    same_on_any_number_of_threads(&x, |t| ops::relu(&t[0]))
+    same_on_any_number_of_threads(&x, |t| ops::relu(&t[0]))?;
+    same_on_any_number_of_threads(&x, |t| ops::elu(&t[0], 0.5))
 }
 
 #[test]

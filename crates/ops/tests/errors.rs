@@ -54,9 +54,8 @@ fn convolutions_refuse_what_does_not_fit() {
 
         let window = Window::conv(3);
         let normalised = |gamma: &Tensor, window: &Window| {
-            let (weight, window, beta, epilogue) = (&weight(), *window, gamma, ops::Epilogue::Relu);
-            let layer =
-                ops::ConvBatchNorm { weight, bias: None, window, depthwise: false, gamma, beta, eps: 1e-5, epilogue };
+            let weight = weight();
+            let layer = ops::ConvBatchNorm::new(&weight, *window, gamma, gamma).epilogue(ops::Epilogue::Relu);
             let xs = zeros([1, 3, 3, 3], dtype);
             let block = ops::residual_conv_batch_norm_train(&xs, &[layer], None).map(|(ys, _)| ys);
             must_fail("a shortcut of another shape", dtype, block);

@@ -134,6 +134,7 @@ proptest! {
         let soft = ops::softmax(&distinct(&dims, seed + 3)?)?;
         let one = [x];
         holds("relu", slope_is_exact(&one, seed, |t| ops::relu(&t[0])))?;
+        holds("elu", slope_is_exact(&one, seed, |t| ops::elu(&t[0], 0.5)))?;
         holds("softmax", slope_is_exact(&one, seed, |t| ops::softmax(&t[0])))?;
         holds("cross_entropy", slope_is_exact(&one, seed, |t| ops::cross_entropy(&t[0], &targets)))?;
         let smoothed = |t: &[Tensor]| ops::cross_entropy_smoothed(&t[0], &targets, 0.2);

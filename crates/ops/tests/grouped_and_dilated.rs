@@ -115,6 +115,7 @@ fn epilogues_equal_their_parts(sizes: &Sizes, epilogue: Epilogue, seed: u64) -> 
             Epilogue::None => Ok(ys),
             Epilogue::Relu => ops::relu(&ys),
             Epilogue::ReluMaxPool => ops::max_pool2d(&ops::relu(&ys)?, &ops::Window::pool(2)),
+            other => unreachable!("no test for {other:?}"),
         }
     };
     let upstream = |y: &Tensor| integers(y.dims(), seed + 3);

@@ -4,7 +4,7 @@ mod common;
 
 use candle_core::{DType, Device, Result, Tensor};
 use common::{close, evaluate, integers, values};
-use ops::{BatchStatistics, Conv1dConfig, Conv2dConfig, ConvBatchNorm, Epilogue, Window};
+use ops::{BatchStatistics, Conv1dConfig, Conv2dConfig, ConvBatchNorm, Window};
 
 /// Fails unless results and gradients in both half types are those in f32, up to rounding. The inputs are whole
 /// numbers, which all types hold exactly.
@@ -92,21 +92,13 @@ fn normalisation_activations_and_losses_of_half_types_are_those_of_f32() -> Resu
 
     let t = inputs([&[6, 3, 4, 5], &[4, 3, 3, 3], &[4], &[4]])?;
     same("conv_batch_norm_train", &t, |t| {
-        let layer = ConvBatchNorm {
-            weight: &t[1],
-            bias: None,
-            window: Window::conv(3).padding(1),
-            depthwise: false,
-            gamma: &t[2],
-            beta: &t[3],
-            eps: 1e-5,
-            epilogue: Epilogue::None,
-        };
+        let layer = ConvBatchNorm::new(&t[1], Window::conv(3).padding(1), &t[2], &t[3]);
         Ok(ops::conv_batch_norm_train(&t[0], &[layer])?.0)
     })?;
 
     let x = inputs([&[6, 5], &[6, 5]])?;
     same("relu", &x[..1], |t| ops::relu(&t[0]))?;
+    same("elu", &x[..1], |t| ops::elu(&t[0], 0.5))?;
     same("add_relu", &x, |t| ops::add_relu(&t[0], &t[1]))?;
     same("softmax", &x[..1], |t| ops::softmax(&t[0]))?;
     let targets = Tensor::new(&[0u32, 4, 2, 2, 1, 3], &Device::Cpu)?;

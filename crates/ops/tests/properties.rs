@@ -226,7 +226,7 @@ proptest! {
     }
 
     #[test]
-    fn linear_and_relu_equal_their_compositions(
+    fn linear_activations_and_losses_equal_their_compositions(
         dims in [1usize..=40, 1usize..=20, 1usize..=40],
         bias: bool,
         relu: bool,
@@ -241,6 +241,7 @@ proptest! {
         let linear = if relu { ops::linear_relu } else { ops::linear };
         holds(same(&inputs, memory, 0., |t| linear(&t[0], &t[1], t.get(2))))?;
         holds(same(&inputs[..1], memory, 0., |t| ops::relu(&t[0])))?;
+        holds(same(&inputs[..1], memory, 1e-6, |t| ops::elu(&t[0], 0.5)))?;
         let twice = [inputs[0].clone(), integers(inputs[0].dims(), seed + 3)?];
         holds(same(&twice, memory, 0., |t| ops::add_relu(&t[0], &t[1])))?;
         let classes = inputs[0].dim(1)? as u32;
@@ -286,8 +287,8 @@ proptest! {
         let inputs: Vec<Tensor> =
             inputs.map(|(shape, seed)| distinct(shape, seed)?.to_dtype(DType::F32)).collect::<Result<_>>()?;
         let fused = |t: &[Tensor]| -> Result<(Tensor, BatchStatistics)> {
-            let (weight, bias, gamma, beta) = (&t[1], t.get(4), &t[2], &t[3]);
-            let layer = ConvBatchNorm { weight, bias, window, depthwise, gamma, beta, eps: 1e-5, epilogue };
+            let layer = ConvBatchNorm::new(&t[1], window, &t[2], &t[3]);
+            let layer = layer.bias(t.get(4)).depthwise(depthwise).epilogue(epilogue);
             let (ys, mut statistics) = ops::conv_batch_norm_train(&t[0], &[layer])?;
             Ok((ys, statistics.remove(0)))
         };

@@ -1,4 +1,4 @@
-//! Inputs, and checks of gradients.
+//! Shared by the tests: variables, inputs, and checks of gradients.
 
 // Every test program uses some of it.
 #![allow(dead_code)]
@@ -18,6 +18,13 @@ pub fn input(shape: &[usize]) -> Tensor {
     let n: usize = shape.iter().product();
     let values: Vec<f64> = (0..n).map(|i| (i * 7919 % 1009) as f64 / 504.3 - 1.).collect();
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+/// Returns the names of all variables in alphabetical order.
+pub fn names(variables: &VarMap) -> Vec<String> {
+    let mut names: Vec<String> = variables.data().lock().unwrap().keys().cloned().collect();
+    names.sort();
+    names
 }
 
 pub fn max_difference(a: &Tensor, b: &Tensor) -> Result<f64> {

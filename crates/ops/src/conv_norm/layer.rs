@@ -6,12 +6,18 @@ use super::{
     convolution::Convolution,
     step::{ForwardState, Step},
 };
-use crate::{BatchStatistics, Epilogue, Window, conv_dense::conv_shape, cpu::conv, depthwise::depthwise_shape};
+use crate::{
+    BatchStatistics, Epilogue, Window,
+    conv_dense::conv_shape,
+    cpu::{batch_norm, conv},
+    depthwise::depthwise_shape,
+};
 
-/// A convolution with its batch normalisation and epilogue, a layer of [`conv_batch_norm_train`].
+/// A convolution with its batch normalisation and epilogue: one layer of [`conv_batch_norm_train`].
 ///
 /// [`conv_batch_norm_train`]: crate::conv_batch_norm_train
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct ConvBatchNorm<'a> {
     /// The weights of the convolution, (C_out, C_in, kh, kw), or (C, 1, kh, kw) if it is depthwise.
     pub weight: &'a Tensor,
@@ -35,6 +41,31 @@ pub struct ConvBatchNorm<'a> {
 pub(super) type Nchw = (usize, usize, usize, usize);
 
 impl<'a> ConvBatchNorm<'a> {
+    /// Creates a dense convolution without a bias, normalised with PyTorch's default ε of 1e-5 and without an epilogue.
+    pub fn new(weight: &'a Tensor, window: Window, gamma: &'a Tensor, beta: &'a Tensor) -> Self {
+        Self { weight, bias: None, window, depthwise: false, gamma, beta, eps: 1e-5, epilogue: Epilogue::None }
+    }
+
+    /// Sets the bias of the convolution.
+    pub fn bias(self, bias: Option<&'a Tensor>) -> Self {
+        Self { bias, ..self }
+    }
+
+    /// Sets whether the convolution is depthwise.
+    pub fn depthwise(self, depthwise: bool) -> Self {
+        Self { depthwise, ..self }
+    }
+
+    /// Sets the number added to the variance.
+    pub fn eps(self, eps: f64) -> Self {
+        Self { eps, ..self }
+    }
+
+    /// Sets what follows the batch normalisation.
+    pub fn epilogue(self, epilogue: Epilogue) -> Self {
+        Self { epilogue, ..self }
+    }
+
     /// Returns the step of this layer for an input of the given sizes and the sizes of its result, or an error if the
     /// layer does not fit the input.
     pub(super) fn step(&self, input: Nchw) -> Result<(Step, Nchw)> {
@@ -54,7 +85,8 @@ impl<'a> ConvBatchNorm<'a> {
             bail!("batch_norm: gamma {gamma:?} and beta {beta:?} do not fit {channels} channels; possible: (C)")
         }
         if batch * height * width < 2 {
-            bail!("batch_norm: a batch {input:?} has no variance; it needs more than one value per channel")
+            let dims = [batch, channels, height, width];
+            bail!("batch_norm: a feature map {dims:?} has no variance; it needs more than one value per channel")
         }
         let [oh, ow] = epilogue.result([height, width]);
         Ok((Step { convolution, eps, epilogue, state: OnceLock::new() }, (batch, channels, oh, ow)))
@@ -69,8 +101,7 @@ impl<'a> ConvBatchNorm<'a> {
     pub(super) fn statistics(&self, step: &Step) -> Result<BatchStatistics> {
         let ForwardState { mean, var, .. } = step.state.get().context("internal: the operator has not run")?;
         let ([batch, channels, height, width], device) = (step.convolution.dims(), self.gamma.device());
-        let count = (batch * height * width) as f64;
-        let unbiased: Vec<f32> = var.iter().map(|v| (*v as f64 * (count / (count - 1.))) as f32).collect();
+        let unbiased = batch_norm::unbiased(var, batch * height * width);
         let mean = Tensor::from_slice(mean, channels, device)?;
         // The convolution was computed without its bias, which only shifts the mean.
         let mean = if let Some(bias) = self.bias { (mean + bias.detach())? } else { mean };

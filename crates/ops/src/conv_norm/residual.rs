@@ -25,6 +25,7 @@ use crate::{
 /// The convolution on the shortcut of a residual block, where the shortcut is not the identity (He et al. 2015, options
 /// B and C).
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Projection<'a> {
     /// The weights, (C_out, C_in, kh, kw).
     pub weight: &'a Tensor,
@@ -32,6 +33,13 @@ pub struct Projection<'a> {
     pub bias: Option<&'a Tensor>,
     /// The kernel size, stride and padding.
     pub window: Window,
+}
+
+impl<'a> Projection<'a> {
+    /// Creates a projection with the given weights (C_out, C_in, kh, kw) and bias (C_out).
+    pub fn new(weight: &'a Tensor, bias: Option<&'a Tensor>, window: Window) -> Self {
+        Self { weight, bias, window }
+    }
 }
 
 /// Computes a residual block (He et al. 2015) in training as one operator: `add_relu(conv_batch_norm_train(xs, layers),
@@ -47,23 +55,15 @@ pub struct Projection<'a> {
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
-/// use ops::{ConvBatchNorm, Epilogue, Projection, Window, residual_conv_batch_norm_train};
+/// use ops::{ConvBatchNorm, Projection, Window, residual_conv_batch_norm_train};
 ///
 /// # fn main() -> candle_core::Result<()> {
 /// let image = Tensor::randn(0f32, 1., (2, 3, 8, 8), &Device::Cpu)?;
 /// let weight = Tensor::randn(0f32, 1., (5, 3, 3, 3), &Device::Cpu)?;
 /// let projection_weight = Tensor::randn(0f32, 1., (5, 3, 1, 1), &Device::Cpu)?;
-/// let layer = ConvBatchNorm {
-///     weight: &weight,
-///     bias: None,
-///     window: Window::conv(3).stride(2).padding(1),
-///     depthwise: false,
-///     gamma: &Tensor::ones(5, DType::F32, &Device::Cpu)?,
-///     beta: &Tensor::zeros(5, DType::F32, &Device::Cpu)?,
-///     eps: 1e-5,
-///     epilogue: Epilogue::None,
-/// };
-/// let projection = Projection { weight: &projection_weight, bias: None, window: Window::conv(1).stride(2) };
+/// let (gamma, beta) = (Tensor::ones(5, DType::F32, &Device::Cpu)?, Tensor::zeros(5, DType::F32, &Device::Cpu)?);
+/// let layer = ConvBatchNorm::new(&weight, Window::conv(3).stride(2).padding(1), &gamma, &beta);
+/// let projection = Projection::new(&projection_weight, None, Window::conv(1).stride(2));
 /// let (features, statistics) = residual_conv_batch_norm_train(&image, &[layer], Some(projection))?;
 /// assert_eq!(features.dims(), [2, 5, 4, 4]);
 /// assert_eq!(statistics.len(), 1);

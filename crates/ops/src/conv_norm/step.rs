@@ -5,7 +5,6 @@ use candle_core::{Context, Result};
 use super::convolution::{ConvBackwardArgs, Convolution};
 use crate::{
     Epilogue,
-    batch_norm::input_coefficients,
     cpu::{
         Gradients, batch_norm,
         conv_input::ConvInput,
@@ -41,12 +40,7 @@ pub struct ForwardState {
 }
 
 impl Step {
-    /// Returns `1 / √(var + ε)` of each channel.
-    fn inverse_std(&self, var: &[f32]) -> Vec<f32> {
-        var.iter().map(|v| (1. / (*v as f64 + self.eps).sqrt()) as f32).collect()
-    }
-
-    /// Computes the step. `parameters` are gamma, beta and the bias, if there is one, in a row. The last step returns
+    /// Computes the step. `parameters` are gamma, beta and the bias, if there is one, concatenated. The last step returns
     /// its result; that of the others is available from [`Step::output`].
     pub fn forward(&self, x: ConvInput, weight: &[f32], parameters: &[f32], is_last: bool) -> Option<Vec<f32>> {
         let dims = self.convolution.dims();
@@ -55,8 +49,7 @@ impl Step {
         let plane_sums = |_, results: &[f32], sums: &mut [f32]| batch_norm::sums_of_planes(results, sums);
         let (conv, plane_sums) = self.convolution.forward(x, weight, ImageSums { len: c, sum_image: &plane_sums });
         let (mean, var) = batch_norm::statistics(&conv, [n, c, h * w], &plane_sums);
-        let scale = gamma.iter().zip(self.inverse_std(&var)).map(|(g, s)| g * s);
-        let affine: Vec<[f32; 2]> = scale.zip(beta.iter().zip(&mean)).map(|(s, (b, m))| [s, b - m * s]).collect();
+        let affine = batch_norm::affine(gamma, beta, &mean, &batch_norm::inverse_std(&var, self.eps));
         let (mut result, mut winners) = (None, Vec::new());
         if is_last || self.epilogue == Epilogue::ReluMaxPool {
             let (y, places) = conv_norm::forward(&conv, dims, &affine, self.epilogue);
@@ -113,8 +106,9 @@ impl Step {
         let [n, c, h, w] = norm.dims;
         let sums = sums.unwrap_or_else(|| norm.sums(&epilogue, mean, args.dy));
         let (sum, centred) = conv_norm::sums_over_images(&sums, c);
-        let inverse_std = self.inverse_std(&state.var);
-        let coefficients = input_coefficients(&parameters[..c], mean, &inverse_std, &sum, &centred, n * h * w);
+        let inverse_std = batch_norm::inverse_std(&state.var, self.eps);
+        let coefficients =
+            batch_norm::input_coefficients(&parameters[..c], mean, &inverse_std, &sum, &centred, n * h * w);
         let norm = SavedNorm { coefficients: &coefficients, ..norm };
         let (conv, dx_sums) = self.convolution.backward(args, &norm, epilogue);
         // In the order of the parameters: gamma, beta and the bias, whose gradient is 0 because the mean is subtracted.

@@ -35,24 +35,11 @@ use crate::{
 /// let [ones, zeros] = [Tensor::ones(5, DType::F32, &Device::Cpu)?, Tensor::zeros(5, DType::F32, &Device::Cpu)?];
 ///
 /// // A depthwise and a pointwise convolution, as in MobileNet.
-/// let depthwise = ConvBatchNorm {
-///     weight: &depthwise_weight,
-///     bias: None,
-///     window: Window::conv(3).padding(1),
-///     depthwise: true,
-///     gamma: &ones.narrow(0, 0, 3)?,
-///     beta: &zeros.narrow(0, 0, 3)?,
-///     eps: 1e-5,
-///     epilogue: Epilogue::Relu,
-/// };
-/// let pointwise = ConvBatchNorm {
-///     weight: &pointwise_weight,
-///     window: Window::conv(1),
-///     depthwise: false,
-///     gamma: &ones,
-///     beta: &zeros,
-///     ..depthwise
-/// };
+/// let [gamma, beta] = [ones.narrow(0, 0, 3)?, zeros.narrow(0, 0, 3)?];
+/// let depthwise = ConvBatchNorm::new(&depthwise_weight, Window::conv(3).padding(1), &gamma, &beta)
+///     .depthwise(true)
+///     .epilogue(Epilogue::Relu);
+/// let pointwise = ConvBatchNorm::new(&pointwise_weight, Window::conv(1), &ones, &zeros).epilogue(Epilogue::Relu);
 /// let (features, statistics) = conv_batch_norm_train(&image, &[depthwise, pointwise])?;
 /// assert_eq!(features.dims(), [2, 5, 8, 8]);
 /// assert_eq!(statistics[1].mean.dims(), [5]);

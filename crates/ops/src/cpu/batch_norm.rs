@@ -1,13 +1,13 @@
-//! Batch normalisation over (N, C, L). Statistics are parallel over channels, everything else over images.
+//! Batch normalisation (Ioffe & Szegedy 2015) over (N, C, L). Statistics are parallel over channels, everything else over images.
 
 use super::{isa::vectorised, parallel, reduce};
 
-/// The planes of one channel, image after image.
+/// Returns the planes of one channel, image after image.
 fn planes(x: &[f32], [_, c, l]: [usize; 3], channel: usize) -> impl Iterator<Item = &[f32]> + Clone {
     x.chunks_exact(c * l).map(move |image| &image[channel * l..][..l])
 }
 
-/// The sum of each plane of `x` (N, C, L), as (N, C).
+/// Returns the sum of each plane of `x` (N, C, L), as (N, C).
 pub fn plane_sums(x: &[f32], [n, c, l]: [usize; 3]) -> Vec<f32> {
     let mut sums = vec![0f32; n * c];
     parallel::chunks(&mut sums, c, x.len(), |i, sums| sums_of_planes(&x[i * c * l..][..c * l], sums));
@@ -22,7 +22,7 @@ pub fn sums_of_planes<'a>(planes: &'a [f32], sums: &'a mut [f32]) {
 }
 }
 
-/// The mean and the biased variance of each channel of `x` (N, C, L), given the sum of each plane.
+/// Returns the mean and the biased variance of each channel of `x` (N, C, L), given the sum of each plane.
 ///
 /// Sums within a plane are in f32, sums over planes in f64. The variance is the mean square of the distances from the
 /// mean, not a difference of squares, which would cancel.
@@ -35,7 +35,7 @@ pub fn statistics(x: &[f32], dims: [usize; 3], plane_sums: &[f32]) -> (Vec<f32>,
 }
 
 vectorised! {
-/// The mean and the biased variance of one channel.
+/// Returns the mean and the biased variance of one channel.
 fn channel_statistics<'a>(x: &'a [f32], dims: [usize; 3], plane_sums: &'a [f32], channel: usize) -> [f32; 2] {
     let count = (dims[0] * dims[2]) as f64;
     let mean = plane_sums[channel..].iter().step_by(dims[1]).map(|&sum| sum as f64).sum::<f64>() / count;
@@ -43,6 +43,27 @@ fn channel_statistics<'a>(x: &'a [f32], dims: [usize; 3], plane_sums: &'a [f32],
     let squares = planes(x, dims, channel).map(|p| reduce::sum(p, |v| (v - centre) * (v - centre)) as f64).sum::<f64>();
     [centre, (squares / count) as f32]
 }
+}
+
+/// Returns `1 / √(var + ε)` of each channel.
+pub fn inverse_std(var: &[f32], eps: f64) -> Vec<f32> {
+    var.iter().map(|v| (1. / (*v as f64 + eps).sqrt()) as f32).collect()
+}
+
+/// Returns the factor from the biased to the unbiased variance of `count` values.
+pub fn unbiasing_factor(count: usize) -> f64 {
+    count as f64 / (count - 1) as f64
+}
+
+/// Returns the unbiased variances of channels of `count` values from the biased ones.
+pub fn unbiased(var: &[f32], count: usize) -> Vec<f32> {
+    var.iter().map(|v| (*v as f64 * unbiasing_factor(count)) as f32).collect()
+}
+
+/// Returns (scale, shift) of each channel, so that `x·scale + shift` is the normalised x.
+pub fn affine(gamma: &[f32], beta: &[f32], mean: &[f32], inverse_std: &[f32]) -> Vec<[f32; 2]> {
+    let scale = gamma.iter().zip(inverse_std).map(|(g, s)| g * s);
+    scale.zip(beta.iter().zip(mean)).map(|(s, (b, m))| [s, b - m * s]).collect()
 }
 
 /// Splits pairs that are stored one after the other.
@@ -70,7 +91,7 @@ pub fn scale_and_shift<'a>(x: &'a [f32], affine: &'a [[f32; 2]], relu: bool, y: 
 }
 }
 
-/// `(Σ dy, Σ dy·(x − mean))` of each channel.
+/// Computes `(Σ dy, Σ dy·(x − mean))` of each channel.
 pub fn backward_sums(x: &[f32], dy: &[f32], dims: [usize; 3], mean: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let mut sums = vec![0f32; 2 * dims[1]];
     parallel::chunks(&mut sums, 2, 4 * x.len(), |channel, out| {
@@ -80,7 +101,7 @@ pub fn backward_sums(x: &[f32], dy: &[f32], dims: [usize; 3], mean: &[f32]) -> (
 }
 
 vectorised! {
-/// `(Σ dy, Σ dy·(x − mean))` of one channel.
+/// Computes `(Σ dy, Σ dy·(x − mean))` of one channel.
 fn channel_backward_sums<'a>(
     x: &'a [f32],
     dy: &'a [f32],
@@ -98,10 +119,30 @@ fn channel_backward_sums<'a>(
 }
 }
 
-/// `(Σ dy, Σ dy·(x − mean))` of one plane.
+/// Computes `(Σ dy, Σ dy·(x − mean))` of one plane.
 #[inline(always)]
 pub fn plane_backward_sums(x: &[f32], dy: &[f32], mean: f32) -> [f32; 2] {
     [reduce::sum(dy, |dy| dy), reduce::sum_of([x, dy], |[x, dy]| (x - mean) * dy)]
+}
+
+/// Returns the coefficients (a, mean, b, c) of each channel in the gradient `g·a + (x − mean)·b + c` of an input x that
+/// was normalised over a batch of `count` values. g is the gradient of the result, `sum` is Σ g and `centred` Σ g·(x −
+/// mean).
+pub fn input_coefficients(
+    gamma: &[f32],
+    mean: &[f32],
+    inverse_std: &[f32],
+    sum: &[f32],
+    centred: &[f32],
+    count: usize,
+) -> Vec<[f32; 4]> {
+    let count = count as f32;
+    let of_channel = |i: usize| {
+        let scale = gamma[i] * inverse_std[i];
+        let slope = -scale * inverse_std[i] * inverse_std[i] * centred[i] / count;
+        [scale, mean[i], slope, -scale * sum[i] / count]
+    };
+    (0..gamma.len()).map(of_channel).collect()
 }
 
 /// Computes `dx = dy·a + (x − mean)·b + c` with one (a, mean, b, c) per channel. The gradient has this form both with

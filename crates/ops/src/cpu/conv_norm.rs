@@ -58,7 +58,7 @@ fn scale_relu_max_pool<'a>(
 }
 }
 
-/// What the backward pass knows about the batch normalisation of a convolution's output.
+/// What the forward pass saves of the batch normalisation of a convolution's output for the backward pass.
 pub struct SavedNorm<'a> {
     /// The convolution's output, which was normalised.
     pub x: &'a [f32],
@@ -148,7 +148,7 @@ impl SavedNorm<'_> {
 }
 
 vectorised! {
-/// `Σ g` and `Σ g·(x − mean)` of one plane; `g` is scratch.
+/// Computes `Σ g` and `Σ g·(x − mean)` of one plane; `g` is scratch.
 fn sums_of_plane<'a>(
     saved: &'a SavedEpilogue<'a>,
     plane: usize,

@@ -1,4 +1,4 @@
-//! Mean softmax cross-entropy. It runs on one thread and sums in f64: there are few rows, and they are short.
+//! Mean softmax cross-entropy of rows (N, K), with the maximum of a row subtracted before the exponentials. It runs on one thread and sums in f64: there are few rows, and they are short.
 
 /// Computes the mean of `−log softmax(x)[target]` over the rows of `x` (N, K). Targets are below K.
 pub fn forward(x: &[f32], targets: &[u32]) -> f32 {
@@ -22,12 +22,12 @@ pub fn backward(x: &[f32], targets: &[u32], dy: f32) -> Vec<f32> {
     gradient
 }
 
-/// Each row with its target.
+/// Returns each row with its target.
 fn rows<'a>(x: &'a [f32], targets: &'a [u32]) -> impl Iterator<Item = (&'a [f32], usize)> {
     x.chunks_exact(x.len() / targets.len()).zip(targets.iter().map(|&target| target as usize))
 }
 
-/// The maximum of a row and `Σ exp(x − max)`.
+/// Returns the maximum of a row and `Σ exp(x − max)`.
 fn max_and_sum(row: &[f32]) -> (f32, f64) {
     // `max` ignores NaN, but the sum does not.
     let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);

@@ -1,7 +1,8 @@
 /// What is applied to the output of a convolution, or of the batch normalisation after it, before it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Epilogue {
-    /// Nothing.
+    /// No change.
     None,
     /// ReLU.
     Relu,
@@ -10,7 +11,7 @@ pub enum Epilogue {
 }
 
 impl Epilogue {
-    /// Height and width after the epilogue, given those before it.
+    /// Returns the height and width after the epilogue, given those before it.
     pub fn result(self, size: [usize; 2]) -> [usize; 2] {
         if self == Epilogue::ReluMaxPool { size.map(|n| n / 2) } else { size }
     }
@@ -19,7 +20,7 @@ impl Epilogue {
 /// The winner of a pooling window whose maximum is not positive: behind the ReLU its gradient is 0.
 pub const NO_WINNER: u8 = 4;
 
-/// What the backward pass knows about the epilogue of the forward pass.
+/// What the forward pass saves of its epilogue for the backward pass.
 #[derive(Clone, Copy)]
 pub enum SavedEpilogue<'a> {
     /// There was no epilogue.

@@ -1,6 +1,6 @@
 /// The gradients of an operator that has weights.
 pub struct Gradients {
-    /// The gradient of the input; `None` if it was not asked for.
+    /// The gradient of the input; `None` if the input needs no gradient.
     pub x: Option<Vec<f32>>,
     /// The gradient of the weights, in the order of the weights.
     pub weight: Vec<f32>,

@@ -12,7 +12,7 @@ pub struct ImageSums<'a> {
 }
 
 impl ImageSums<'_> {
-    /// No sums.
+    /// Computes no sums.
     pub const NONE: Self = ImageSums { len: 0, sum_image: &|_, _, _| () };
 
     /// Writes the sums of `count` images, of which `values` holds the values and `first` is the number of the first.

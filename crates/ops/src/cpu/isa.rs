@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use pulp::Arch;
 
-/// The instruction set in use, decided at the first call.
+/// Returns the instruction set in use, decided at the first call.
 pub fn arch() -> Arch {
     static ARCH: OnceLock<Arch> = OnceLock::new();
     *ARCH.get_or_init(|| {
@@ -23,7 +23,7 @@ pub fn arch() -> Arch {
     })
 }
 
-/// The name of the instruction set that the CPU kernels use: `avx512f`, `avx2+fma`, `neon` or `portable`.
+/// Returns the name of the instruction set that the CPU kernels use: `avx512f`, `avx2+fma`, `neon` or `portable`.
 ///
 /// It is the best that the CPU supports, unless the environment variable `OPS_ISA` names another (`portable`, `avx2`
 /// or `avx512`). Results are the same to the bit only on the same instruction set.
@@ -39,7 +39,7 @@ pub fn instruction_set() -> &'static str {
     }
 }
 
-/// A token for AVX intrinsics, if the instruction set in use includes AVX.
+/// Returns a token for AVX intrinsics, if the instruction set in use includes AVX.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub fn avx() -> Option<pulp::core_arch::x86::Avx> {
@@ -50,7 +50,7 @@ pub fn avx() -> Option<pulp::core_arch::x86::Avx> {
     }
 }
 
-/// The instruction set of this name, if the CPU supports it.
+/// Returns the instruction set of this name, if the CPU supports it.
 fn named(name: &str) -> Option<Arch> {
     match name {
         "portable" => Some(Arch::Scalar),

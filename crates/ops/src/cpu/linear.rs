@@ -18,7 +18,7 @@ pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [n, d, k]: [usiz
     y
 }
 
-/// Like [`forward`], into a given buffer.
+/// Computes [`forward`] into a given buffer.
 pub fn forward_into(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [n, d, k]: [usize; 3], relu: bool, y: &mut [f32]) {
     let transposed = Matrix::new(weight, k, d).transposed();
     parallel::chunks(y, ROWS_PER_TASK * k, 2 * n * d * k, |i, y| {

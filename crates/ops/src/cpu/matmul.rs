@@ -19,7 +19,7 @@ impl<'a> Matrix<'a> {
         Self { values, rows, columns, row_stride: columns, column_stride: 1 }
     }
 
-    /// The transposed matrix on the same values.
+    /// Returns the transposed matrix on the same values.
     pub fn transposed(self) -> Self {
         Self {
             rows: self.columns,

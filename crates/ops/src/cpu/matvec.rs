@@ -46,7 +46,7 @@ impl Kernel for MatVec<'_> {
     }
 }
 
-/// The dot product of `x` and each row.
+/// Returns the dot product of `x` and each row.
 #[inline(always)]
 fn dot_products<S: Simd, const V: usize>(simd: S, x: &[f32], rows: &[&[f32]; ROWS_PER_PASS]) -> [f32; ROWS_PER_PASS] {
     let whole = x.len() / BLOCK_WIDTH;

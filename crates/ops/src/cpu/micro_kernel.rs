@@ -36,17 +36,17 @@ impl Offsets {
         Self { offsets, largest }
     }
 
-    /// The number of offsets.
+    /// Returns the number of offsets.
     pub fn len(&self) -> usize {
         self.offsets.len()
     }
 
-    /// All offsets.
+    /// Returns all offsets.
     pub fn all(&self) -> OffsetRange<'_> {
         self.range(0..self.len())
     }
 
-    /// Some of the offsets.
+    /// Returns some of the offsets.
     pub fn range(&self, range: Range<usize>) -> OffsetRange<'_> {
         OffsetRange { offsets: &self.offsets[range], largest: self.largest }
     }

@@ -16,6 +16,7 @@ pub mod conv_input;
 pub mod conv_norm;
 pub mod cross_entropy;
 pub mod depthwise;
+pub mod elu;
 pub mod epilogue;
 mod gradients;
 mod image_groups;

@@ -16,7 +16,7 @@ pub fn chunks<A: Send>(out: &mut [A], len: usize, flops: usize, f: impl Fn(usize
     chunks_zip((out, len), (&mut nothing, 1), flops, |i, chunk, _| f(i, chunk));
 }
 
-/// Like [`chunks`], over two buffers that have the same number of chunks.
+/// Runs `f` as [`chunks`] does, over two buffers that have the same number of chunks.
 pub fn chunks_zip<A: Send, B: Send>(
     (a, len_a): (&mut [A], usize),
     (b, len_b): (&mut [B], usize),
@@ -65,7 +65,7 @@ pub fn filled(total: usize, len: usize, flops: usize, f: impl Fn(usize, Unwritte
     filled_zip((total, len), (&mut nothing, 1), flops, |i, chunk, _| f(i, chunk))
 }
 
-/// Like [`filled`], together with an existing buffer that has the same number of chunks.
+/// Creates a buffer as [`filled`] does, together with an existing buffer that has the same number of chunks.
 pub fn filled_zip<B: Send>(
     (total, len): (usize, usize),
     b: (&mut [B], usize),

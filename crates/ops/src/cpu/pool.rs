@@ -1,4 +1,4 @@
-//! Max and average pooling over rectangular regions, in parallel over planes. Local, adaptive and global pooling differ
+//! Max and average pooling over rectangular regions of (N, C, H, W), in parallel over planes. Local, adaptive and global pooling differ
 //! only in the ranges of rows and columns that each output position covers.
 
 use std::ops::Range;
@@ -17,23 +17,23 @@ pub struct Regions {
 }
 
 impl Regions {
-    /// A single region, the whole plane.
+    /// Creates a single region, the whole plane.
     pub fn whole(size: [usize; 2]) -> Self {
         let [rows, columns] = size.map(|n| std::iter::once(0..n).collect());
         Self { size, rows, columns }
     }
 
-    /// The number of values of an input plane.
+    /// Returns the number of values of an input plane.
     pub fn plane(&self) -> usize {
         self.size[0] * self.size[1]
     }
 
-    /// The number of values of an output plane.
+    /// Returns the number of values of an output plane.
     pub fn output(&self) -> usize {
         self.rows.len() * self.columns.len()
     }
 
-    /// Whether the regions are the windows of a 2×2 pooling with stride 2, which has its own vectorised loops.
+    /// Returns whether the regions are the windows of a 2×2 pooling with stride 2, which has its own vectorised loops.
     fn is_two_by_two(&self) -> bool {
         let halves = |ranges: &[Range<usize>]| ranges.iter().enumerate().all(|(i, r)| *r == (2 * i..2 * i + 2));
         halves(&self.rows) && halves(&self.columns)
@@ -59,7 +59,7 @@ pub fn max_forward(r: &Regions, x: &[f32]) -> Vec<f32> {
     y
 }
 
-/// Like [`max_forward`], into a given buffer and with `planes` planes per parallel task.
+/// Computes [`max_forward`] into a given buffer, with `planes` planes per parallel task.
 pub fn max_into(r: &Regions, x: &[f32], y: &mut [f32], planes: usize) {
     let (plane, output) = (r.plane(), r.output());
     let two_by_two = r.is_two_by_two();
@@ -87,14 +87,14 @@ fn two_by_two_forward<'a>(r: &'a Regions, x: &'a [f32], y: &'a mut [f32]) {
 }
 }
 
-/// The greater of two values; NaN wins.
+/// Returns the greater of two values; NaN wins.
 #[inline(always)]
 fn greater(a: f32, b: f32) -> f32 {
     if b > a || b.is_nan() { b } else { a }
 }
 
-/// The index of the maximum of a region in its plane: the first in row-major order, but the last NaN if there is one,
-/// as in PyTorch.
+/// Returns the index of the maximum of a region in its plane: the first in row-major order, but the last NaN if there
+/// is one, as in PyTorch.
 #[inline(always)]
 fn argmax(x: &[f32], width: usize, rows: Range<usize>, columns: Range<usize>) -> usize {
     let mut best = rows.start * width + columns.start;
@@ -159,7 +159,7 @@ pub fn avg_forward(r: &Regions, x: &[f32], divisor: usize) -> Vec<f32> {
     y
 }
 
-/// Like [`avg_forward`], into a given buffer and with `planes` planes per parallel task.
+/// Computes [`avg_forward`] into a given buffer, with `planes` planes per parallel task.
 pub fn avg_into(r: &Regions, x: &[f32], divisor: usize, y: &mut [f32], planes: usize) {
     let (plane, output, scale) = (r.plane(), r.output(), 1. / divisor as f32);
     parallel::chunks(y, planes * output, x.len(), |i, y| {
@@ -172,7 +172,7 @@ pub fn avg_into(r: &Regions, x: &[f32], divisor: usize, y: &mut [f32], planes: u
     });
 }
 
-/// The sum of the values; short rows are not worth the lanes of [`reduce`].
+/// Returns the sum of the values; short rows are not worth the lanes of [`reduce`].
 #[inline(always)]
 fn sum_of_row(x: &[f32]) -> f32 {
     if x.len() < reduce::LANES { x.iter().sum() } else { reduce::sum(x, |v| v) }

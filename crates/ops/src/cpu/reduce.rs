@@ -4,7 +4,7 @@
 /// The number of partial sums. Shorter slices are not worth them.
 pub const LANES: usize = 16;
 
-/// `Σ f(values at one index of each slice)` over slices of the same length.
+/// Computes `Σ f(values at one index of each slice)` over slices of the same length.
 ///
 /// To sum two functions of the same slices, call this twice: a loop with two sums does not vectorise, and in the second
 /// pass the slices are in the cache.
@@ -45,7 +45,7 @@ pub fn sum_of<const SLICES: usize>(slices: [&[f32]; SLICES], f: impl Fn([f32; SL
     lanes[0]
 }
 
-/// `Σ f(a)` over the values of a slice.
+/// Computes `Σ f(a)` over the values of a slice.
 #[inline(always)]
 pub fn sum(a: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     sum_of([a], |[a]| f(a))

@@ -5,14 +5,14 @@ use super::{isa::vectorised, parallel};
 /// The number of values per parallel task.
 const CHUNK: usize = 1 << 14;
 
-/// `max(x, 0)`; NaN stays NaN.
+/// Computes `max(x, 0)`; NaN stays NaN.
 pub fn forward(x: &[f32]) -> Vec<f32> {
     parallel::filled(x.len(), CHUNK, x.len(), |i, y| {
         y.zeroed().iter_mut().zip(&x[i * CHUNK..]).for_each(|(y, &x)| *y = if x < 0. { 0. } else { x });
     })
 }
 
-/// `max(a + b, 0)`; NaN stays NaN.
+/// Computes `max(a + b, 0)`; NaN stays NaN.
 pub fn forward_sum(a: &[f32], b: &[f32]) -> Vec<f32> {
     parallel::filled(a.len(), CHUNK, 2 * a.len(), |i, y| {
         let y = y.zeroed();
@@ -43,7 +43,7 @@ pub fn add_into(a: &mut [f32], b: &[f32]) {
     parallel::chunks(a, CHUNK, flops, |i, a| a.iter_mut().zip(&b[i * CHUNK..]).for_each(|(a, b)| *a += b));
 }
 
-/// The gradient of ReLU's input, given its result `y`: `dy` where y > 0, and 0 elsewhere.
+/// Returns the gradient of ReLU's input, given its result `y`: `dy` where y > 0, and 0 elsewhere.
 pub fn backward(y: &[f32], dy: &[f32]) -> Vec<f32> {
     parallel::filled(y.len(), CHUNK, y.len(), |i, dx| mask(&y[i * CHUNK..], &dy[i * CHUNK..], dx.zeroed()))
 }

@@ -19,7 +19,7 @@ pub fn with<const N: usize, R>(lens: [usize; N], f: impl FnOnce([&mut [f32]; N])
     result
 }
 
-/// The first `len` values of the buffer that start at a cache line; the buffer grows if need be.
+/// Returns the first `len` values of the buffer that start at a cache line; the buffer grows if need be.
 fn aligned(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
     let padded = len + CACHE_LINE / size_of::<f32>();
     if buffer.len() < padded {

@@ -19,25 +19,25 @@ pub type Row<S, const V: usize> = [<S as Simd>::f32s; V];
 #[repr(align(64))]
 pub struct CacheAligned<T>(pub T);
 
-/// The values as rows of [`BLOCK_WIDTH`]; an incomplete last row is left out.
+/// Returns the values as rows of [`BLOCK_WIDTH`]; an incomplete last row is left out.
 #[inline(always)]
 pub fn vectors<S: Simd, const V: usize>(values: &[f32]) -> &[Row<S, V>] {
     S::as_simd_f32s(values).0.as_chunks().0
 }
 
-/// The values as mutable rows of [`BLOCK_WIDTH`]; an incomplete last row is left out.
+/// Returns the values as mutable rows of [`BLOCK_WIDTH`]; an incomplete last row is left out.
 #[inline(always)]
 pub fn vectors_mut<S: Simd, const V: usize>(values: &mut [f32]) -> &mut [Row<S, V>] {
     S::as_mut_simd_f32s(values).0.as_chunks_mut().0
 }
 
-/// `a + b`.
+/// Computes `a + b`.
 #[inline(always)]
 pub fn add<S: Simd, const V: usize>(simd: S, a: Row<S, V>, b: Row<S, V>) -> Row<S, V> {
     std::array::from_fn(|v| simd.add_f32s(a[v], b[v]))
 }
 
-/// `max(x, 0)`; NaN stays NaN.
+/// Computes `max(x, 0)`; NaN stays NaN.
 #[inline(always)]
 pub fn relu<S: Simd, const V: usize>(simd: S, row: Row<S, V>) -> Row<S, V> {
     let zero = simd.splat_f32s(0.);

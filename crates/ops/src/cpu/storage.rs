@@ -4,23 +4,23 @@ use std::ops::{Deref, Range};
 
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor, bail};
 
-/// Whether the CPU kernels apply: all tensors are f32 on the CPU.
+/// Returns whether the CPU kernels apply: all tensors are f32 on the CPU.
 pub fn fast(tensors: &[&Tensor]) -> bool {
     tensors.iter().all(|t| t.device().is_cpu() && t.dtype() == DType::F32)
 }
 
-/// The values of an argument that candle passes to a custom operator.
+/// Returns the values of an argument that candle passes to a custom operator.
 ///
 /// # Errors
-/// A layout that is not contiguous, or values that are not f32.
+/// Fails if the layout is not contiguous, or if the values are not f32.
 pub fn storage<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
-        None => bail!("internal error: the CPU kernels take contiguous tensors, not the layout {layout:?}"),
+        None => bail!("internal: the CPU kernels take contiguous tensors, not the layout {layout:?}"),
     }
 }
 
-/// The values of a tensor. Holds the lock of its storage.
+/// The values of a tensor, with the lock of its storage.
 struct Values<S> {
     storage: S,
     range: Range<usize>,
@@ -37,14 +37,14 @@ impl<S: Deref<Target = Storage>> Deref for Values<S> {
     }
 }
 
-/// The values of a tensor, without a copy.
+/// Returns the values of a tensor, without a copy.
 ///
 /// # Errors
-/// A tensor that is not contiguous, not f32 or not on the CPU.
+/// Fails if the tensor is not contiguous, not f32 or not on the CPU.
 pub fn read(tensor: &Tensor) -> Result<impl Deref<Target = [f32]> + '_> {
     let (storage, layout) = tensor.storage_and_layout();
     match (&*storage, layout.contiguous_offsets()) {
         (Storage::Cpu(CpuStorage::F32(_)), Some((start, end))) => Ok(Values { range: start..end, storage }),
-        _ => bail!("internal error: the CPU kernels take contiguous f32 tensors on the CPU, not {tensor:?}"),
+        _ => bail!("internal: the CPU kernels take contiguous f32 tensors on the CPU, not {tensor:?}"),
     }
 }

@@ -5,17 +5,18 @@ use candle_core::{Result, bail};
 use super::operator::Prepared;
 use crate::cpu::{parallel, scratch};
 
-/// The number of bytes that the inputs of a piece should take at most: half to three quarters of a core's second-level
-/// cache.
-const CACHE: usize = 384 << 10;
+/// The number of bytes that an operator may read and write for one piece of the batch: half to three quarters of a
+/// core's second-level cache.
+const PIECE_BYTES: usize = 384 << 10;
 
-/// The largest number of inputs in a piece; more gain nothing.
-const MOST: usize = 16;
+/// The largest number of inputs in a piece; larger pieces are not faster.
+const MAX_PIECE: usize = 16;
 
-/// Prepared operators one after the other.
+/// A sequence of prepared operators, which is itself a prepared operator.
 ///
-/// A batch is cut into pieces of a few inputs, and each piece goes through several operators before the next piece
-/// does, so that intermediate results stay in the cache (see [`Prepared::takes_few`] and [`Prepared::footprint`]).
+/// A batch is split into pieces of a few inputs, and each piece goes through several operators before the next piece
+/// does, so that intermediate results stay in the cache (see [`Prepared::prefers_whole_batch`] and
+/// [`Prepared::working_set`]).
 pub struct Chain<'a> {
     segments: Vec<Segment<'a>>,
 }
@@ -40,14 +41,14 @@ impl<'a> Chain<'a> {
         }
         let mut segments: Vec<Segment> = Vec::new();
         for part in parts {
-            let piece = (CACHE / size_of::<f32>() / part.footprint().max(1)).clamp(1, MOST);
-            let few = part.takes_few();
+            let piece = (PIECE_BYTES / size_of::<f32>() / part.working_set().max(1)).clamp(1, MAX_PIECE);
+            let splits = !part.prefers_whole_batch();
             match segments.last_mut() {
-                Some(last) if few && last.fits(piece) => {
+                Some(last) if splits && last.fits(piece) => {
                     last.piece = last.piece.map(|other| other.min(piece));
                     last.parts.push(part);
                 }
-                _ => segments.push(Segment { parts: vec![part], piece: few.then_some(piece) }),
+                _ => segments.push(Segment { parts: vec![part], piece: splits.then_some(piece) }),
             }
         }
         Ok(Self { segments })
@@ -60,16 +61,16 @@ impl Prepared for Chain<'_> {
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
-        in_turn(&self.segments, self.batch(x, y)?, x, y)
+        run_in_order(&self.segments, self.batch(x, y)?, x, y)
     }
 
-    /// Returns `false`: a chain cuts its batch itself.
-    fn takes_few(&self) -> bool {
-        false
+    /// Returns `true`: a chain splits its batch itself.
+    fn prefers_whole_batch(&self) -> bool {
+        true
     }
 
-    fn footprint(&self) -> usize {
-        self.segments.iter().flat_map(|segment| &segment.parts).map(|part| part.footprint()).max().unwrap_or(0)
+    fn working_set(&self) -> usize {
+        self.segments.iter().flat_map(|segment| &segment.parts).map(|part| part.working_set()).max().unwrap_or(0)
     }
 
     fn is_identity(&self) -> bool {
@@ -77,15 +78,15 @@ impl Prepared for Chain<'_> {
     }
 }
 
-/// Operators that a piece of the batch goes through together.
+/// Neighbouring operators of a chain that split the batch into the same pieces.
 struct Segment<'a> {
     parts: Vec<Box<dyn Prepared + 'a>>,
-    /// The largest number of inputs in a piece; `None` if the batch is not cut.
+    /// The largest number of inputs in a piece; `None` if the batch is not split.
     piece: Option<usize>,
 }
 
 impl Segment<'_> {
-    /// Returns whether an operator with pieces of this size belongs to the segment.
+    /// Returns whether the segment can take an operator whose own pieces would have this size.
     fn fits(&self, piece: usize) -> bool {
         self.piece.is_some_and(|own| own < 4 * piece && piece < 4 * own)
     }
@@ -98,14 +99,14 @@ impl Prepared for Segment<'_> {
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         let ([inputs, outputs], batch) = (self.sizes(), self.batch(x, y)?);
-        // The pieces are small enough for every thread to get one.
+        // Every thread should get at least one piece.
         let most = batch.div_ceil(rayon::current_num_threads()).max(1);
         let piece = self.piece.map_or(batch.max(1), |piece| piece.min(most));
         let failed = OnceLock::new();
         parallel::chunks(y, piece * outputs, usize::MAX, |i, y| {
             let count = y.len() / outputs;
             let x = &x[i * piece * inputs..][..count * inputs];
-            if let Err(error) = in_turn(&self.parts, count, x, y) {
+            if let Err(error) = run_in_order(&self.parts, count, x, y) {
                 let _ = failed.set(error);
             }
         });
@@ -119,7 +120,7 @@ fn sizes(parts: &[impl Prepared]) -> [usize; 2] {
 }
 
 /// Runs operators one after the other on `count` inputs.
-fn in_turn(parts: &[impl Prepared], count: usize, x: &[f32], y: &mut [f32]) -> Result<()> {
+fn run_in_order(parts: &[impl Prepared], count: usize, x: &[f32], y: &mut [f32]) -> Result<()> {
     let [first, middle @ .., last] = parts else { return parts[0].run(x, y) };
     let most = parts.iter().map(|part| count * part.sizes()[0]).max().unwrap_or(0);
     scratch::with([most; 2], |[mut from, mut to]| {

@@ -1,9 +1,9 @@
 use candle_core::{Result, bail};
 
 use super::operator::Prepared;
-use crate::cpu::{parallel, relu};
+use crate::cpu::{elu, parallel, relu};
 
-/// The identity of inputs of the given number of values: what dropout and flattening are in inference.
+/// The identity on inputs with the given number of values, as which dropout and flattening act in inference.
 #[derive(Debug, Clone, Copy)]
 pub struct Identity(pub usize);
 
@@ -23,7 +23,7 @@ impl Prepared for Identity {
     }
 }
 
-/// [`relu`](crate::relu) of inputs of the given number of values.
+/// [`relu`](crate::relu) on inputs with the given number of values.
 #[derive(Debug, Clone, Copy)]
 pub struct Relu(pub usize);
 
@@ -38,6 +38,27 @@ impl Prepared for Relu {
             // A comparison instead of a maximum keeps NaN.
             y.iter_mut().zip(&x[i * self.0..]).for_each(|(y, &x)| *y = if x < 0. { 0. } else { x });
         });
+        Ok(())
+    }
+}
+
+/// [`elu`](crate::elu) with a fixed `alpha`.
+#[derive(Debug, Clone, Copy)]
+pub struct Elu {
+    /// The number of values of an input.
+    pub values: usize,
+    /// The factor of the exponential, not negative.
+    pub alpha: f64,
+}
+
+impl Prepared for Elu {
+    fn sizes(&self) -> [usize; 2] {
+        [self.values; 2]
+    }
+
+    fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+        self.batch(x, y)?;
+        elu::forward_into(x, self.alpha as f32, y, self.values);
         Ok(())
     }
 }

@@ -3,8 +3,8 @@ use candle_core::{Result, Tensor, bail};
 use super::{memory::values, operator::Prepared};
 use crate::cpu::{linear, matvec::MatVec, simd::dispatch};
 
-/// The largest batch whose inputs are multiplied one by one.
-const FEW: usize = 8;
+/// The largest batch that is computed by matrix-vector products, one for each input.
+const MAX_MATVEC_BATCH: usize = 8;
 
 /// [`linear`](crate::linear) or [`linear_relu`](crate::linear_relu) with fixed weights.
 pub struct Linear {
@@ -38,14 +38,14 @@ impl Prepared for Linear {
         [self.inputs, self.bias.len()]
     }
 
-    fn takes_few(&self) -> bool {
-        false
+    fn prefers_whole_batch(&self) -> bool {
+        true
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         let batch = self.batch(x, y)?;
         let Self { weight, bias, inputs, relu } = self;
-        if batch <= FEW {
+        if batch <= MAX_MATVEC_BATCH {
             dispatch(MatVec { x, weight, bias, relu: *relu, y });
         } else {
             linear::forward_into(x, weight, Some(bias), [batch, *inputs, bias.len()], *relu, y);

@@ -51,7 +51,7 @@ mod pool;
 
 pub use chain::Chain;
 pub use conv::{Conv2d, DepthwiseConv2d};
-pub use elementwise::{Identity, Relu, add_relu};
+pub use elementwise::{Elu, Identity, Relu, add_relu};
 pub use linear::Linear;
 pub use memory::scratch;
 pub use operator::Prepared;

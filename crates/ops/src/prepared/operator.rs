@@ -60,14 +60,16 @@ pub trait Prepared: Send + Sync {
         Ok(batch)
     }
 
-    /// Returns whether a batch may be computed a few inputs at a time without a loss of speed. A matrix product answers
-    /// `false`, because it would load its weights from memory each time.
-    fn takes_few(&self) -> bool {
-        true
+    /// Returns whether the operator is faster on a whole batch than on a few inputs at a time. A [`Chain`](super::Chain)
+    /// then does not split the batch for it. A matrix product answers `true`, because it would load its weights from
+    /// memory again for each part of the batch.
+    fn prefers_whole_batch(&self) -> bool {
+        false
     }
 
-    /// Returns the number of values that should be in the cache while one input is computed.
-    fn footprint(&self) -> usize {
+    /// Returns the number of values that are read and written while one input is computed. A [`Chain`](super::Chain)
+    /// makes the parts of a batch so small that these values stay in the cache.
+    fn working_set(&self) -> usize {
         self.sizes().iter().sum()
     }
 
@@ -87,12 +89,12 @@ impl<P: Prepared + ?Sized> Prepared for Box<P> {
         (**self).run(x, y)
     }
 
-    fn takes_few(&self) -> bool {
-        (**self).takes_few()
+    fn prefers_whole_batch(&self) -> bool {
+        (**self).prefers_whole_batch()
     }
 
-    fn footprint(&self) -> usize {
-        (**self).footprint()
+    fn working_set(&self) -> usize {
+        (**self).working_set()
     }
 
     fn is_identity(&self) -> bool {

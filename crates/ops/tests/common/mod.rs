@@ -18,6 +18,7 @@ pub fn convolve(
         Epilogue::None => ops::conv2d,
         Epilogue::Relu => ops::conv2d_relu,
         Epilogue::ReluMaxPool => ops::conv2d_relu_max_pool,
+        other => unreachable!("no test for {other:?}"),
     };
     convolve(xs, weight, bias, &config.into())
 }

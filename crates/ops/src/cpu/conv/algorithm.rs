@@ -11,7 +11,7 @@ use crate::cpu::{backward_pass::BackwardPass, image_groups::GroupGradients};
 
 /// The forward pass of a convolution algorithm.
 pub trait ForwardAlgorithm: Send + Sync {
-    /// The largest number of images for one call of [`forward`](Self::forward).
+    /// Returns the largest number of images for one call of [`forward`](Self::forward).
     fn images_per_call(&self) -> usize {
         1
     }
@@ -25,7 +25,7 @@ pub trait ForwardAlgorithm: Send + Sync {
 
 /// The backward pass of a convolution algorithm.
 pub trait BackwardAlgorithm: Send + Sync {
-    /// The length of the weight gradient as this algorithm accumulates it.
+    /// Returns the length of the weight gradient as this algorithm accumulates it.
     fn weight_gradient_len(&self) -> usize;
 
     /// Adds the part of some images to the gradients of weights and bias, and writes their dx if it is wanted.

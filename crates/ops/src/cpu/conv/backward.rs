@@ -1,3 +1,5 @@
+//! The backward pass of a convolution: runs the chosen algorithm on the batch, in parallel over groups of images.
+
 use super::{choose, shape::ConvShape};
 use crate::cpu::{
     backward_pass::BackwardPass,

@@ -23,7 +23,7 @@ pub enum Pass {
     Backward,
 }
 
-/// The algorithms.
+/// The algorithms of the forward and backward passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Algorithm {
     Direct,
@@ -60,7 +60,7 @@ fn choose(s: &ConvShape, pass: Pass) -> Algorithm {
     Algorithm::WinogradF2
 }
 
-/// The algorithm for a forward pass, with its weights packed from (C_out, C_in, kh, kw).
+/// Creates the algorithm for a forward pass, with its weights packed from (C_out, C_in, kh, kw).
 pub fn forward(s: &ConvShape, pass: Pass, weight: &[f32]) -> Box<dyn ForwardAlgorithm> {
     match choose(s, pass) {
         Algorithm::PlaneWise => Box::new(PlaneWiseForward::new(s, weight)),
@@ -72,8 +72,8 @@ pub fn forward(s: &ConvShape, pass: Pass, weight: &[f32]) -> Box<dyn ForwardAlgo
     }
 }
 
-/// The algorithm for a backward pass. `weight` (C_out, C_in, kh, kw) is packed for the gradient of the input; `None` if
-/// that is not wanted.
+/// Creates the algorithm for a backward pass. `weight` (C_out, C_in, kh, kw) is packed for the gradient of the input; it is
+/// `None` if the input needs no gradient.
 pub fn backward(s: &ConvShape, weight: Option<&[f32]>) -> Box<dyn BackwardAlgorithm> {
     match choose(s, Pass::Backward) {
         Algorithm::Sparse => Box::new(SparseBackward::new(s, weight)),

@@ -1,3 +1,5 @@
+//! The forward pass of a convolution: runs the chosen algorithm on the batch, in parallel over calls of a few images.
+
 use super::{
     algorithm::ForwardAlgorithm,
     choose::{self, Pass},
@@ -43,7 +45,7 @@ impl PreparedConv {
         parallel::filled_zip(y_lens, extra, s.batch * s.flops(), |i, y, extra| f(i * images, y.zeroed(), extra))
     }
 
-    /// The images of `x`, from number `first` on, whose results `y` holds.
+    /// Returns the images of `x`, from number `first` on, whose results `y` holds.
     fn images_of<'a>(&self, x: &'a [f32], first: usize, y: &[f32]) -> &'a [f32] {
         &x[first * self.s.input_len()..][..y.len() / self.s.result_len() * self.s.input_len()]
     }

@@ -44,9 +44,9 @@ pub fn blocked(
     }
 }
 
-/// The gradient of some planes of the output, of which `first` is the number of the first in the batch and `dy` the
-/// gradient of their results: `dy` itself where it is the same, `planes` elsewhere. Pooling is undone only with batch
-/// normalisation; without it, [`blocked`] and the sparse algorithm do that.
+/// Returns the gradient of some planes of the output, of which `first` is the number of the first in the batch and `dy`
+/// the gradient of their results: `dy` itself where it is the same, `planes` elsewhere. Pooling is undone only with
+/// batch normalisation; without it, [`blocked`] and the sparse algorithm do that.
 pub fn of_planes<'a>(
     s: &ConvShape,
     pass: &BackwardPass,

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{channels_last, output_gradient, patch_layout::PatchLayout, shape::ConvShape};
 use crate::cpu::{backward_pass::BackwardPass, image_groups::GroupGradients, scratch, simd::BLOCK_WIDTH};
 
-/// How an algorithm wants its images.
+/// The settings of a backward pass on padded, channels-last images.
 pub struct PaddedBackward<'a> {
     pub s: &'a ConvShape,
     pub layout: &'a PatchLayout,
@@ -35,7 +35,7 @@ pub struct PaddedImages<'a> {
 }
 
 impl PaddedBackward<'_> {
-    /// Calls `kernel` for a few of the images at a time, until it was called for all.
+    /// Calls `kernel` for all images of these numbers, a few at a time.
     pub fn run(
         &self,
         pass: &BackwardPass,

@@ -34,7 +34,7 @@ pub struct PatchLayout {
 }
 
 impl PatchLayout {
-    /// The layout of a padded, channels-last image.
+    /// Creates the layout of a padded, channels-last image.
     pub fn channels_last(s: &ConvShape) -> Self {
         let Window { kernel, stride, padding } = s.window;
         let pixel = s.in_channels;
@@ -54,7 +54,7 @@ impl PatchLayout {
         Self::new(s, row_len, image_len, patch_starts, taps)
     }
 
-    /// The layout of an image as it is, (C_in, H, W), for a 1×1 kernel of stride 1 without padding.
+    /// Creates the layout of an image as it is, (C_in, H, W), for a 1×1 kernel of stride 1 without padding.
     pub fn of_planes(s: &ConvShape) -> Self {
         let len = s.input[0] * s.input[1];
         let taps = (0..s.in_channels).map(|channel| channel * len).collect();
@@ -74,14 +74,14 @@ impl PatchLayout {
         }
     }
 
-    /// Where the output channels of a position lie in a matrix of [`blocked_len`](Self::blocked_len) values, relative to
-    /// the position.
+    /// Returns where the output channels of a position lie in a matrix of [`blocked_len`](Self::blocked_len) values,
+    /// relative to the position.
     pub fn blocked_channels(&self, s: &ConvShape) -> Offsets {
         let block = self.patch_starts.len() * BLOCK_WIDTH;
         Offsets::new((0..s.out_channels).map(|c| c / BLOCK_WIDTH * block + c % BLOCK_WIDTH).collect())
     }
 
-    /// The length of a matrix of all positions and output channels in the order (block of channels, position,
+    /// Returns the length of a matrix of all positions and output channels in the order (block of channels, position,
     /// [`BLOCK_WIDTH`]), in which the kernels hold the output and its gradient.
     pub fn blocked_len(&self) -> usize {
         self.channel_blocks * self.patch_starts.len() * BLOCK_WIDTH

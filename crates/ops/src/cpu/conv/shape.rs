@@ -15,37 +15,37 @@ pub struct ConvShape {
 }
 
 impl ConvShape {
-    /// Height and width of the result, after any pooling.
+    /// Returns the height and width of the result, after any pooling.
     pub fn result(&self) -> [usize; 2] {
         self.epilogue.result(self.output)
     }
 
-    /// The number of values of one image's result.
+    /// Returns the number of values of one image's result.
     pub fn result_len(&self) -> usize {
         self.out_channels * self.result().iter().product::<usize>()
     }
 
-    /// The number of values of one input image.
+    /// Returns the number of values of one input image.
     pub fn input_len(&self) -> usize {
         self.in_channels * self.input[0] * self.input[1]
     }
 
-    /// The number of positions of the convolution's output, before any pooling.
+    /// Returns the number of positions of the convolution's output, before any pooling.
     pub fn output_plane(&self) -> usize {
         self.output[0] * self.output[1]
     }
 
-    /// The number of values of a patch, C_in·kh·kw: the length of the dot product for one output value.
+    /// Returns the number of values of a patch, C_in·kh·kw: the length of the dot product for one output value.
     pub fn patch_len(&self) -> usize {
         self.in_channels * self.window.kernel[0] * self.window.kernel[1]
     }
 
-    /// The number of floating-point operations of the forward pass of one image.
+    /// Returns the number of floating-point operations of the forward pass of one image.
     pub fn flops(&self) -> usize {
         2 * self.out_channels * self.patch_len() * self.output[0] * self.output[1]
     }
 
-    /// Whether 2×2 max pooling follows.
+    /// Returns whether 2×2 max pooling follows.
     pub fn is_pooled(&self) -> bool {
         self.epilogue == Epilogue::ReluMaxPool
     }

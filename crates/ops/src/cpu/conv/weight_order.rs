@@ -16,7 +16,7 @@ pub enum WeightOrder {
 }
 
 impl WeightOrder {
-    /// The number of values in this order, including unused ones.
+    /// Returns the number of values in this order, including unused ones.
     pub fn len(self, s: &ConvShape, layout: &PatchLayout) -> usize {
         match self {
             WeightOrder::OutputBlocks => {

@@ -1,3 +1,6 @@
+//! The backward pass, plane by plane on a [`Grid`]: `dw` are dot products of the shifted input plane with dy, and `dx` is a
+//! correlation of dy with the opposite distances. Images are (C, H, W).
+
 use pulp::Simd;
 
 use super::shape::DepthwiseShape;
@@ -55,7 +58,7 @@ struct DepthwiseBackwardKernel<'a> {
     grid: &'a Grid,
     x: &'a [f32],
     weight: &'a [f32],
-    /// With batch normalisation: what its forward pass kept, and the number of the image.
+    /// With batch normalisation: what its forward pass saved, and the number of the image.
     norm: Option<(&'a SavedNorm<'a>, SavedEpilogue<'a>, usize)>,
     dy: &'a [f32],
     scratch: DepthwiseScratch<'a>,

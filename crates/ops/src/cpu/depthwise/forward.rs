@@ -1,3 +1,5 @@
+//! The forward pass: a correlation of each plane with its kernel, in parallel over images.
+
 use super::shape::DepthwiseShape;
 use crate::cpu::{conv_input::ConvInput, image_sums::ImageSums, parallel};
 
@@ -9,7 +11,7 @@ pub fn forward(s: &DepthwiseShape, x: &[f32], weight: &[f32], bias: Option<&[f32
     })
 }
 
-/// Like [`forward`] without bias and ReLU; also returns the sums over each image of the output.
+/// Computes [`forward`] without bias and ReLU, and the sums over each image of the output.
 pub fn forward_with_sums(s: &DepthwiseShape, x: ConvInput, weight: &[f32], sums: ImageSums) -> (Vec<f32>, Vec<f32>) {
     let (conv, mut image_sums) = (s.plane_conv(weight, false), vec![0f32; s.batch * sums.len]);
     let (y_lens, sums_lens) = ((s.batch * s.output_len(), s.output_len()), (&mut image_sums[..], sums.len));

@@ -13,27 +13,27 @@ pub struct DepthwiseShape {
 }
 
 impl DepthwiseShape {
-    /// The number of floating-point operations of the forward pass of one image.
+    /// Returns the number of floating-point operations of the forward pass of one image.
     pub fn flops(&self) -> usize {
         2 * self.taps() * self.output_len()
     }
 
-    /// The number of values of one input image.
+    /// Returns the number of values of one input image.
     pub fn input_len(&self) -> usize {
         self.channels * self.input_plane()
     }
 
-    /// The number of values of one input plane.
+    /// Returns the number of values of one input plane.
     pub fn input_plane(&self) -> usize {
         self.input[0] * self.input[1]
     }
 
-    /// The number of values of one output image.
+    /// Returns the number of values of one output image.
     pub fn output_len(&self) -> usize {
         self.channels * self.output[0] * self.output[1]
     }
 
-    /// The number of weights of a channel.
+    /// Returns the number of weights of a channel.
     pub fn taps(&self) -> usize {
         self.window.kernel[0] * self.window.kernel[1]
     }

@@ -91,39 +91,39 @@ impl Grid {
         grid
     }
 
-    /// The number of positions of the grid.
+    /// Returns the number of positions of the grid.
     pub fn positions(&self) -> usize {
         self.size[0] * self.size[1]
     }
 
-    /// The number of values of an output plane.
+    /// Returns the number of values of an output plane.
     pub fn output_len(&self) -> usize {
         self.output[0] * self.output[1]
     }
 
-    /// The length of a buffer for this number of planes on the grid, with margins.
+    /// Returns the length of a buffer for this number of planes on the grid, with margins.
     pub fn len_with_margins(&self, planes: usize) -> usize {
         planes * self.positions() + 2 * self.margin
     }
 
-    /// Whether an input plane is laid on the grid as it is.
+    /// Returns whether an input plane is laid on the grid as it is.
     pub fn is_input(&self) -> bool {
         self.phases.len() == 1 && self.size == self.input
     }
 
-    /// Whether an output plane is laid on the grid as it is.
+    /// Returns whether an output plane is laid on the grid as it is.
     pub fn is_output(&self) -> bool {
         self.size == self.output
     }
 
-    /// Where a tap at this distance reads for the first position.
+    /// Returns where a tap at this distance reads for the first position.
     fn start(&self, [rows, columns]: [isize; 2]) -> usize {
         let distance = rows * self.size[1] as isize + columns;
         self.margin.checked_add_signed(distance).expect("no tap reaches further than the margin")
     }
 
-    /// A tap that, for positions within the size `to`, reads at this distance where that is within the size `from`, in
-    /// a plane that starts at `plane`. Adds its mask if there is none like it.
+    /// Returns a tap that, for positions within the size `to`, reads at this distance where that is within the size
+    /// `from`, in a plane that starts at `plane`. Adds its mask if there is none like it.
     fn tap(&mut self, index: usize, plane: usize, distance: [isize; 2], from: [usize; 2], to: [usize; 2]) -> Tap {
         let reads_inside = |position: usize, axis: usize| {
             position.checked_add_signed(distance[axis]).is_some_and(|read| read < from[axis])
@@ -164,8 +164,8 @@ impl Grid {
         }
     }
 
-    /// For each row of the input, its index, the phases of its pixels, and where the first phase has its part of the
-    /// row; the part of each next phase is one plane of the grid further.
+    /// Returns for each row of the input its index, the phases of its pixels, and where the first phase has its part of
+    /// the row; the part of each next phase is one plane of the grid further.
     #[inline(always)]
     fn rows(&self) -> impl Iterator<Item = (usize, &[Phase], usize)> {
         let across = self.stride[1].min(self.input[1]);

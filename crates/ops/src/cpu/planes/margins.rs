@@ -1,5 +1,5 @@
-/// `len` values from `start` on, with `margin` arbitrary values before and after them: a slice of `values` where it
-/// reaches far enough, a copy in `scratch` elsewhere.
+/// Returns `len` values from `start` on, with `margin` arbitrary values before and after them: a slice of `values`
+/// where it reaches far enough, a copy in `scratch` elsewhere.
 #[inline(always)]
 pub fn with_margins<'a>(
     values: &'a [f32],

@@ -1,3 +1,6 @@
+//! The forward pass of a grouped convolution on planes: each output plane is one correlation over the taps on all input
+//! planes of its group.
+
 use pulp::Simd;
 
 use super::{
@@ -13,7 +16,7 @@ use crate::{
     window::Window,
 };
 
-/// A grouped convolution prepared for inputs of one size, with ReLU if asked for.
+/// A grouped convolution prepared for inputs of one size, followed by a ReLU if `relu`.
 pub struct PlaneConv {
     grid: Grid,
     /// The taps on all input planes of a group.

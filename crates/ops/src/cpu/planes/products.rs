@@ -90,7 +90,7 @@ impl Correlation<'_> {
     }
 }
 
-/// The number of taps whose sums are kept in registers at the same time.
+/// The number of taps whose sums stay in registers during one pass over the positions.
 const TAPS_PER_PASS: usize = 3;
 
 /// Adds to each tap's sum, in lanes, the dot product of the planes as the tap sees them and the gradient of the output:

@@ -1,3 +1,5 @@
+//! The taps of a kernel on a grid: where each of them reads, and which values are masked.
+
 use pulp::Simd;
 
 use crate::cpu::simd::{BLOCK_WIDTH, Row, vectors};
@@ -29,7 +31,8 @@ impl Taps {
         Self { taps, largest }
     }
 
-    /// The same taps on each of `planes` planes, which are `distance` values apart and have `weights` weights each.
+    /// Returns the same taps on each of `planes` planes, which are `distance` values apart and have `weights` weights
+    /// each.
     pub fn repeated(&self, planes: usize, weights: usize, distance: usize) -> Self {
         let mut taps = Vec::new();
         for plane in 0..planes {
@@ -46,7 +49,7 @@ impl Taps {
         &self.taps
     }
 
-    /// Whether all taps read within the planes for this number of positions.
+    /// Returns whether all taps read within the planes for this number of positions.
     pub fn fit(&self, planes: MaskedPlanes, positions: usize) -> bool {
         self.largest[0] + positions <= planes.values.len() && self.largest[1] + positions <= planes.masks.len()
     }
@@ -62,7 +65,7 @@ pub struct MaskedPlanes<'a> {
 }
 
 impl<'a> MaskedPlanes<'a> {
-    /// `B` rows of values of a tap from a position on, and as many of its mask.
+    /// Returns `B` rows of values of a tap from a position on, and as many of its mask.
     ///
     /// # Safety
     /// The tap belongs to taps that [fit](Taps::fit) `position + B · BLOCK_WIDTH` positions.

@@ -1,3 +1,6 @@
+//! `dx = Wᵀ · dy` on planes as they are, and `dW = x · dyᵀ` as a direct product, for which the planes of dy are copied to
+//! rows of [`BLOCK_WIDTH`] channels.
+
 use std::ops::Range;
 
 use super::{images_per_call::images_per_call, product::PlaneProduct};

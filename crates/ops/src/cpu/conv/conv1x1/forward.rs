@@ -1,3 +1,5 @@
+//! `y = W · x` on planes, (C_out, C_in) · (C_in, positions).
+
 use super::{images_per_call::images_per_call, product::PlaneProduct};
 use crate::cpu::{
     conv::{algorithm::ForwardAlgorithm, shape::ConvShape},
@@ -7,7 +9,7 @@ use crate::cpu::{
     simd::{BLOCK_WIDTH, dispatch},
 };
 
-/// Whether this algorithm can compute the convolution.
+/// Returns whether this algorithm can compute the convolution.
 pub fn supports(s: &ConvShape) -> bool {
     let window = s.window;
     window.kernel == [1, 1] && window.stride == [1, 1] && window.padding == [0, 0] && !s.is_pooled()

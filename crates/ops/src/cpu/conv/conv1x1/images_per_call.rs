@@ -6,7 +6,7 @@ const POSITIONS: usize = 8 * BLOCK_WIDTH;
 /// The largest number of images to compute together, so that a batch still splits into enough parallel tasks.
 const MOST_IMAGES: usize = 8;
 
-/// The number of images to compute together.
+/// Returns the number of images to compute together.
 pub fn images_per_call(s: &ConvShape) -> usize {
     POSITIONS.div_ceil(s.output_plane()).min(MOST_IMAGES)
 }

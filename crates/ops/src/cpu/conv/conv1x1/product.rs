@@ -1,3 +1,5 @@
+//! The matrix product over channels that both passes of a 1×1 convolution use, on planes (images, channels, positions).
+
 use std::ops::Range;
 
 use pulp::Simd;

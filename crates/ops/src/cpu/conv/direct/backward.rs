@@ -1,3 +1,6 @@
+//! `dW = patchesᵀ · dy` and `dpatches = dy · W`, a chunk of positions at a time. Images are padded and channels last; dy
+//! has the order (block of channels, position, [`BLOCK_WIDTH`]), so that its rows are operands of the micro-kernel.
+
 use std::ops::Range;
 
 use pulp::Simd;

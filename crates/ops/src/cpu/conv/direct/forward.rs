@@ -1,3 +1,6 @@
+//! `y = patches · Wᵀ`, a chunk of positions and a block of output channels at a time. Images are padded and channels
+//! last, weights in [`WeightOrder::OutputBlocks`].
+
 use pulp::Simd;
 
 use crate::cpu::{

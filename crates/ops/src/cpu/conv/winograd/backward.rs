@@ -1,3 +1,6 @@
+//! The exact adjoint of the forward pass with F(2×2, 3×3), for a chunk of tiles at a time: `dM = A dY Aᵀ`, `dU = Σ V · dM`,
+//! `dV = Σ dM · U` and `dd = B dV Bᵀ`. Images and their gradients are padded and channels last.
+
 use std::ops::Range;
 
 use pulp::Simd;

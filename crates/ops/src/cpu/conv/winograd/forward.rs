@@ -1,3 +1,6 @@
+//! `V = Bᵀ d B`, `M = Σ V · U` and `Y = Aᵀ M A`, a chunk of tiles and a block of output channels at a time. Images are
+//! padded and channels last, weights transformed in the order of [`weights::pack`].
+
 use std::marker::PhantomData;
 
 use pulp::Simd;

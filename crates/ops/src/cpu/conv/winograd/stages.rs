@@ -36,7 +36,7 @@ pub fn multiply<S: Simd, const V: usize, const OUT: usize>(
     }
 }
 
-/// Where [`BLOCK_ROWS`] rows of `len` values start, from row `first` on.
+/// Returns where [`BLOCK_ROWS`] rows of `len` values start, from row `first` on.
 #[inline(always)]
 fn rows_from(first: usize, len: usize) -> [usize; BLOCK_ROWS] {
     let mut rows = [0; BLOCK_ROWS];

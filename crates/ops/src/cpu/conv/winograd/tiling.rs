@@ -1,3 +1,5 @@
+//! How images are cut into tiles, and which convolutions have enough channels for that.
+
 use crate::cpu::{
     conv::{patch_layout::PatchLayout, shape::ConvShape},
     micro_kernel::{BLOCK_ROWS, Offsets},
@@ -7,7 +9,7 @@ use crate::cpu::{
 /// The largest number of images to compute together, so that a batch still splits into enough parallel tasks.
 const MOST_IMAGES: usize = 4;
 
-/// Whether this algorithm can compute the convolution, and has enough channels to be worth it.
+/// Returns whether this algorithm can compute the convolution, and has enough channels to be worth it.
 pub fn supports(s: &ConvShape) -> bool {
     let (window, [height, width]) = (s.window, s.output);
     window.kernel == [3, 3]
@@ -17,17 +19,17 @@ pub fn supports(s: &ConvShape) -> bool {
         && s.out_channels >= BLOCK_WIDTH / 2
 }
 
-/// The number of multiplications per image and pair of channels with tiles of OUT×OUT outputs.
+/// Returns the number of multiplications per image and pair of channels with tiles of OUT×OUT outputs.
 pub fn multiplications<const OUT: usize>(s: &ConvShape) -> usize {
     tiles_per_image::<OUT>(s).iter().product::<usize>() * Tiling::<OUT>::TILE_LEN
 }
 
-/// Rows and columns of the output that are computed: those that a pooling drops are not.
+/// Returns the numbers of rows and columns of the output that are computed: those that a pooling drops are not.
 fn computed(s: &ConvShape) -> [usize; 2] {
     if s.is_pooled() { s.result().map(|n| 2 * n) } else { s.output }
 }
 
-/// The number of tiles down and across an image.
+/// Returns the number of tiles down and across an image.
 fn tiles_per_image<const OUT: usize>(s: &ConvShape) -> [usize; 2] {
     computed(s).map(|n| n.div_ceil(OUT))
 }
@@ -70,7 +72,7 @@ impl<const OUT: usize> Tiling<OUT> {
     /// The number of values of one block of channels of a chunk's transformed tiles, (element, tile, [`BLOCK_WIDTH`]).
     pub const BLOCK_LEN: usize = Self::TILE_LEN * Self::CHUNK * BLOCK_WIDTH;
 
-    /// The tiling of a convolution that [`supports`] this algorithm.
+    /// Creates the tiling of a convolution that [`supports`] this algorithm.
     pub fn new(s: &ConvShape, layout: &PatchLayout) -> Self {
         let [height, width] = s.output;
         let pixel = s.in_channels;
@@ -100,17 +102,17 @@ impl<const OUT: usize> Tiling<OUT> {
         }
     }
 
-    /// The number of values of a chunk's transformed pixels, (element, tile, channel).
+    /// Returns the number of values of a chunk's transformed pixels, (element, tile, channel).
     pub fn pixels_len(&self) -> usize {
         Self::TILE_LEN * Self::CHUNK * self.padded_channels
     }
 
-    /// The number of values of the transformed weights in the order of [`weights::pack`](super::weights::pack).
+    /// Returns the number of values of the transformed weights in the order of [`weights::pack`](super::weights::pack).
     pub fn weights_len(&self, layout: &PatchLayout) -> usize {
         Self::TILE_LEN * layout.channel_blocks * self.channel_rows.len() * BLOCK_WIDTH
     }
 
-    /// The tiles of the first `images` images, in chunks.
+    /// Returns the tiles of the first `images` images, in chunks.
     pub fn chunks(&self, images: usize) -> impl Iterator<Item = &[Tile<OUT>]> {
         self.tiles[..self.tiles.len() / self.images_per_call * images].chunks(Self::CHUNK)
     }

@@ -72,7 +72,7 @@ pub fn gradient(t: &Tiling<2>, s: &ConvShape, packed: &[f32]) -> Vec<f32> {
     })
 }
 
-/// The transformed weights of a pair of channels.
+/// Returns the transformed weights of a pair of channels.
 fn transformed<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize>(g: &[f32; 9]) -> [[f32; IN]; IN] {
     F::weights([[g[0], g[1], g[2]], [g[3], g[4], g[5]], [g[6], g[7], g[8]]])
 }
