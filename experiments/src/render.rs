@@ -8,6 +8,7 @@ use report::{Figure, Image, PlotSpec};
 
 use crate::{
     files::{read_maps, save_png},
+    measures,
     output::print_document,
     results::SuiteResults,
 };
@@ -31,13 +32,19 @@ pub fn render(folder: &Path, sources: &[&Path], wanted: &[String]) -> Result<()>
     let images = write_images(folder, sources, &rows);
     let compared = statistics::compare(&outline.comparisons, &records);
 
+    let mut measures: Vec<&str> = records.iter().filter_map(|record| record.config.measure.as_deref()).collect();
+    measures.dedup();
+    let known = measures.into_iter().filter_map(|name| measures::find(name).ok());
+    let explanations: Vec<_> = known.flat_map(|measure| measure.explanations).copied().collect();
     let compared_or_none = compared.as_deref().unwrap_or_default();
-    let suite = report::Suite {
+    let suite = report::SuiteReport {
+        question: outline.question.as_deref(),
         records: &records,
         rows: &rows,
         left_out: &left_out,
         compared: compared_or_none,
         verdicts: &statistics::judge(&outline.claims, compared_or_none),
+        explanations: &explanations,
         figures: figures.as_deref().unwrap_or_default(),
         images: images.as_deref().unwrap_or_default(),
     };
