@@ -7,7 +7,7 @@ use records::{Row, file_name, rows, write_file};
 use report::{Figure, Image, PlotSpec};
 
 use crate::{
-    files::{read_maps, save_png},
+    files::{read_maps, save_page, save_png},
     measures,
     output::print_document,
     results::SuiteResults,
@@ -48,7 +48,7 @@ pub fn render(folder: &Path, sources: &[&Path], wanted: &[String]) -> Result<()>
         figures: figures.as_deref().unwrap_or_default(),
         images: images.as_deref().unwrap_or_default(),
     };
-    write_file(&folder.join("README.md"), report::markdown(&report::suite_page(&suite)))?;
+    save_page(folder, &report::suite_page(&suite))?;
     left_out.iter().for_each(|what| eprintln!("{}", report::left_out(what)));
     print_document(&report::suite_overview(&suite))?;
     figures?;

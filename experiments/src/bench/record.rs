@@ -6,6 +6,7 @@ use report::{Document, Table, bench as page};
 use serde::{Deserialize, Serialize};
 
 use super::measurement::Measurement;
+use crate::files::save_page;
 
 /// The file of a comparison in its folder.
 const FILE: &str = "bench.json";
@@ -45,7 +46,7 @@ impl BenchRecord {
 
     /// Writes the page of the comparison into a folder.
     pub fn save_page(&self, folder: &Path) -> Result<()> {
-        Ok(write_file(&folder.join("README.md"), report::markdown(&self.page()))?)
+        save_page(folder, &self.page())
     }
 
     /// Builds the table of the comparison.
