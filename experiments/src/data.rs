@@ -51,7 +51,7 @@ pub struct Data {
     /// The test images on the canvas; read once, after the last epoch.
     pub test: Images,
     /// The test images before they are placed on a canvas.
-    pub plain_test: Images,
+    pub original_test: Images,
     /// The object on each validation image, where the canvas determines it.
     pub validation_objects: Option<Vec<Object>>,
     pub test_objects: Option<Vec<Object>>,
@@ -153,7 +153,7 @@ impl DataSpec {
                     train,
                     validation: validation.clone(),
                     test: test.images.clone(),
-                    plain_test: dataset.test.clone(),
+                    original_test: dataset.test.clone(),
                     validation_objects: validation_objects.clone(),
                     test_objects: test.objects.clone(),
                     fingerprint: fingerprint.clone(),
@@ -168,7 +168,12 @@ impl Data {
     /// The same data with the validation images in the place of the test images; `None` if none are held out.
     pub fn without_test(&self) -> Option<Self> {
         let test_objects = self.validation_objects.clone();
-        Some(Self { test: self.validation.clone()?, test_objects, plain_test: self.train.subset(&[]), ..self.clone() })
+        Some(Self {
+            test: self.validation.clone()?,
+            test_objects,
+            original_test: self.train.subset(&[]),
+            ..self.clone()
+        })
     }
 }
 

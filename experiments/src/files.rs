@@ -1,4 +1,4 @@
-//! The files in a suite's folder of results besides its records: the suite's file and the pictures.
+//! The files in a suite's folder of results besides its records: the suite's file, the page and the pictures.
 
 use std::{
     fs,
@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, Result};
 use image::{ImageFormat, RgbImage};
 use records::{create_folder, file_name, write_file};
+use report::Document;
 
 use crate::{measures::Maps, plan::Run};
 
@@ -49,6 +50,11 @@ pub fn read_maps(folders: &[&Path], factors: &[&str]) -> Result<Option<RgbImage>
 
 fn map_path(folder: &Path, factors: &[&str]) -> PathBuf {
     folder.join(MAPS).join(file_name(&factors.join(".")) + ".png")
+}
+
+/// Writes a page in all formats that pages are kept in.
+pub fn save_page(folder: &Path, page: &Document) -> Result<()> {
+    report::PAGE_FILES.iter().try_for_each(|(file, export)| Ok(write_file(&folder.join(file), export(page))?))
 }
 
 /// Writes a picture as PNG.

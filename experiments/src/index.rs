@@ -9,14 +9,14 @@ use anyhow::{Context, Result};
 use records::write_file;
 use report::SuiteEntry;
 
-use crate::results::SuiteResults;
+use crate::{bench::BenchRecord, results::SuiteResults};
 
 /// The name of the page.
 const PAGE: &str = "README.md";
 
 /// Writes the page of a folder of suites, unless the folder contains anything but results, or another page of this name.
 pub fn write_index(folder: &Path) -> Result<()> {
-    let Some(suites) = find_suites(folder)? else { return Ok(()) };
+    let Some(suites) = suite_folders(folder)? else { return Ok(()) };
     let mut results = Vec::new();
     for suite in &suites {
         results.extend(SuiteResults::read(&[suite], &[])?);
@@ -38,17 +38,18 @@ pub fn write_index(folder: &Path) -> Result<()> {
         .zip(&verdicts)
         .map(|(suite, verdicts)| SuiteEntry {
             name: &suite.info.name,
-            question: &suite.info.question,
+            question: suite.outline.question.as_deref().unwrap_or(&suite.info.question),
             runs: suite.records.len(),
             verdicts,
         })
         .collect();
-    let page = report::markdown(&report::index_page(&entries));
+    let page = report::markdown(&report::index_page(&entries, BenchRecord::is_in(&folder.join("bench"))));
     Ok(write_file(&folder.join(PAGE), format!("{}{page}", report::INDEX_MARKER))?)
 }
 
-/// The suites' folders, except those that options have changed; `None` if the page would not be ours to write.
-fn find_suites(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
+/// The suites' folders, except those that options have changed; `None` if the folder contains anything else, or a page of
+/// this name that the program did not write.
+fn suite_folders(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
     let mut suites = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry.with_context(|| folder.display().to_string())?.path();
@@ -62,7 +63,7 @@ fn find_suites(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
             if !report::is_index(&page) {
                 return Ok(None);
             }
-        } else if !name.starts_with('.') && !path.join("bench.json").is_file() {
+        } else if !name.starts_with('.') && !BenchRecord::is_in(&path) {
             return Ok(None);
         }
     }

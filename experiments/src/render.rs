@@ -7,7 +7,8 @@ use records::{Row, file_name, rows, write_file};
 use report::{Figure, Image, PlotSpec};
 
 use crate::{
-    files::{read_maps, save_png},
+    files::{read_maps, save_page, save_png},
+    measures,
     output::print_document,
     results::SuiteResults,
 };
@@ -31,17 +32,23 @@ pub fn render(folder: &Path, sources: &[&Path], wanted: &[String]) -> Result<()>
     let images = write_images(folder, sources, &rows);
     let compared = statistics::compare(&outline.comparisons, &records);
 
+    let mut measures: Vec<&str> = records.iter().filter_map(|record| record.config.measure.as_deref()).collect();
+    measures.dedup();
+    let known = measures.into_iter().filter_map(|name| measures::find(name).ok());
+    let explanations: Vec<_> = known.flat_map(|measure| measure.explanations).copied().collect();
     let compared_or_none = compared.as_deref().unwrap_or_default();
-    let suite = report::Suite {
+    let suite = report::SuiteReport {
+        question: outline.question.as_deref(),
         records: &records,
         rows: &rows,
         left_out: &left_out,
         compared: compared_or_none,
         verdicts: &statistics::judge(&outline.claims, compared_or_none),
+        explanations: &explanations,
         figures: figures.as_deref().unwrap_or_default(),
         images: images.as_deref().unwrap_or_default(),
     };
-    write_file(&folder.join("README.md"), report::markdown(&report::suite_page(&suite)))?;
+    save_page(folder, &report::suite_page(&suite))?;
     left_out.iter().for_each(|what| eprintln!("{}", report::left_out(what)));
     print_document(&report::suite_overview(&suite))?;
     figures?;

@@ -1,4 +1,4 @@
-//! Timing of networks, as the sweeps and `bench` do it.
+//! Timing of networks, shared by sweeps and `bench`.
 
 use std::time::Instant;
 

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 #[test]
 fn the_bench_has_the_names_scripts_rely_on_and_compares_with_any_program() {
-    let bench = ["bench", "--models", "two-conv", "--heads", "gmp", "--batch-size", "8", "--pairs", "1"];
+    let bench = ["bench", "--models", "two-conv", "--heads", "gmp", "--batch-size", "8", "--rounds", "1"];
     let speeds = json(experiments(&bench).arg("--json"));
     for key in ["train_samples_per_sec", "infer_samples_per_sec", "latency_us", "latency_p95_us"] {
         assert!(speeds[0][key].as_f64().unwrap() > 0., "{key}");
@@ -33,7 +33,7 @@ fn the_bench_has_the_names_scripts_rely_on_and_compares_with_any_program() {
 }
 
 #[test]
-fn senseless_options_exit_with_2_and_say_what_is_possible() {
+fn impossible_options_exit_with_2_and_say_what_is_possible() {
     for (arguments, answer) in [
         (&["run", "--epochs", "0"][..], "from 1 to"),
         (&["run", "--seeds", "0"], "from 1 to"),

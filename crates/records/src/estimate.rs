@@ -2,7 +2,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::record::Measured;
 
-/// A mean over seeds. What a single seed cannot give is `None`.
+/// A mean over seeds with its spread, which is `None` for a single seed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// The mean.
@@ -42,7 +42,8 @@ impl Measured {
     }
 }
 
-/// The middle of several measurements. All runs of one sweep have the same one; runs of several machines differ.
+/// Returns the measurement with the median value, the lower one of two; `None` without any. All runs of one sweep share a
+/// measurement, while runs on several machines have different ones.
 pub fn middle(mut measured: Vec<Measured>) -> Option<Measured> {
     measured.sort_by(|a, b| a.median.total_cmp(&b.median));
     measured.get(measured.len().saturating_sub(1) / 2).copied()

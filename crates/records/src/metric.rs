@@ -43,7 +43,7 @@ pub enum Better {
 }
 
 /// The entry of a metric in the table.
-struct Entry {
+struct Definition {
     name: &'static str,
     label: &'static str,
     unit: &'static str,
@@ -53,7 +53,7 @@ struct Entry {
 
 /// Defines the metrics: one entry each, from which tables, CSV files, plots and comparisons follow.
 macro_rules! metrics {
-    ($($(#[$doc:meta])* $variant:ident $entry:tt)*) => {
+    ($($(#[$doc:meta])* $variant:ident $definition:tt)*) => {
         /// A number that every record has. Its name is that of its column in `summary.csv`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -63,8 +63,8 @@ macro_rules! metrics {
             /// All metrics, in the order of the columns of `summary.csv`.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            fn entry(self) -> &'static Entry {
-                match self { $(Self::$variant => { const ENTRY: Entry = Entry $entry; &ENTRY })* }
+            fn definition(self) -> &'static Definition {
+                match self { $(Self::$variant => { const DEFINITION: Definition = Definition $definition; &DEFINITION })* }
             }
         }
     };
@@ -126,27 +126,27 @@ metrics! {
 impl Metric {
     /// The name in CSV files and suites, such as `param_count`.
     pub fn name(self) -> &'static str {
-        self.entry().name
+        self.definition().name
     }
 
     /// The name in tables and plots, without the unit.
     pub fn label(self) -> &'static str {
-        self.entry().label
+        self.definition().label
     }
 
     /// The unit; empty for counts.
     pub fn unit(self) -> &'static str {
-        self.entry().unit
+        self.definition().unit
     }
 
     /// Whether a larger or a smaller value is better.
     pub fn better(self) -> Better {
-        self.entry().better
+        self.definition().better
     }
 
     /// How the metric is taken from records.
     pub fn getter(self) -> Getter {
-        self.entry().getter
+        self.definition().getter
     }
 
     /// The number of a configuration's records.

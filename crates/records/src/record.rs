@@ -189,7 +189,7 @@ pub struct Cpu {
     pub cache_kib: Vec<u64>,
 }
 
-/// The value, if JSON has such a number.
+/// Returns a value that JSON can represent, and `None` for infinities and NaN.
 pub fn finite(value: f64) -> Option<f64> {
     Some(value).filter(|value| value.is_finite())
 }

@@ -1,9 +1,10 @@
 //! Rows of tables: one row per configuration, over its seeds.
 
 use crate::{
+    distinct::distinct,
     estimate::{Estimate, estimate},
     metric::{Metric, Number},
-    record::{Point, Record, Status},
+    record::{Record, Status},
 };
 
 /// A row of every table. Accuracies and measures are in per cent.
@@ -89,25 +90,12 @@ fn row(group: &[Record]) -> Row {
 /// The measures of a configuration, in the order of their first appearance.
 fn measures(group: &[Record]) -> Vec<MeasuredPoint> {
     let points = || group.iter().flat_map(|record| &record.measures);
-    let mut measures: Vec<MeasuredPoint> = Vec::new();
-    for point in points() {
-        let same =
-            |other: &&Point| (&other.measure, &other.setting, other.at) == (&point.measure, &point.setting, point.at);
-        let known = measures
-            .iter()
-            .any(|other| (&other.measure, &other.setting, other.at) == (&point.measure, &point.setting, point.at));
-        if !known {
-            let values: Vec<f64> =
-                points().filter(same).filter_map(|point| point.value).map(|value| 100. * value).collect();
-            measures.push(MeasuredPoint {
-                measure: point.measure.clone(),
-                setting: point.setting.clone(),
-                at: point.at,
-                estimate: estimate(&values),
-            });
-        }
-    }
-    measures
+    let measured = |(measure, setting, at): (&String, &Option<String>, Option<f64>)| {
+        let same = points().filter(|point| (&point.measure, &point.setting, point.at) == (measure, setting, at));
+        let values: Vec<f64> = same.filter_map(|point| point.value).map(|value| 100. * value).collect();
+        MeasuredPoint { measure: measure.clone(), setting: setting.clone(), at, estimate: estimate(&values) }
+    };
+    distinct(points().map(|point| (&point.measure, &point.setting, point.at))).into_iter().map(measured).collect()
 }
 
 /// Whether the validation accuracy increased between the last two points of the curve by more than one standard error of

@@ -1,6 +1,7 @@
 //! Records made by hand, for tests of this crate and of those that use it.
 
 use crate::{
+    bits::hex_bits,
     config::RunConfig,
     record::{Cpu, Diverged, EpochPoint, Measured, Outcome, Record, Speed, Status, SuiteInfo, Timings, Versions},
 };
@@ -63,6 +64,16 @@ pub fn record(head: &str, order: usize, seed: u64, top1: f64) -> Record {
         cpu: Cpu { model: "A CPU".into(), instruction_set: "avx2+fma".into(), cache_kib: vec![32, 1024] },
         threads: 1,
     }
+}
+
+/// Runs of a head over several seeds that classify this many of 400 images correctly, and with some seeds one or two more.
+pub fn runs(head: &str, seeds: u64, right: usize) -> Vec<Record> {
+    let run = |seed: u64| {
+        let hits: Vec<bool> = (0..400).map(|image| image < right + (seed % 3) as usize).collect();
+        let top1 = hits.iter().filter(|&&hit| hit).count() as f64 / 400.;
+        Record { test_hits: hex_bits(&hits), ..record(head, 0, seed, top1) }
+    };
+    (0..seeds).map(run).collect()
 }
 
 /// A run that diverged.

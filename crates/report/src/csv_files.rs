@@ -10,7 +10,7 @@ use crate::{
     page::factors::varying,
 };
 
-/// Writes `summary.csv`: a line per row, with the factors in which rows differ and all metrics. What is not known is empty.
+/// Writes `summary.csv`: a line per row, with the factors in which rows differ and all metrics. Unknown values are empty.
 ///
 /// # Errors
 /// Returns what the writer reports.
@@ -30,7 +30,7 @@ pub fn summary_csv(rows: &[Row]) -> Result<String> {
     with_factors(rows, columns.into_iter(), lines)
 }
 
-/// The columns of a metric: those of means have the standard deviation and the confidence interval beside them.
+/// The columns of a metric: a mean is followed by its standard deviation and confidence interval.
 fn summary_columns(metric: Metric) -> Vec<String> {
     let suffixes: &[&str] =
         if matches!(metric.getter(), records::Getter::Share(_)) { &["", "_sd", "_ci95"] } else { &[""] };
@@ -104,7 +104,7 @@ fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or(String::new(), |value| format!("{value:.digits$}"))
 }
 
-/// A table whose lines begin with what tells the rows apart.
+/// Builds a table whose lines begin with the factors in which the rows differ.
 fn with_factors<'a>(
     rows: &[Row],
     columns: impl Iterator<Item = String>,

@@ -157,6 +157,13 @@ impl Document {
     }
 }
 
+impl From<Table> for Document {
+    /// Creates a page without a title that consists of a table.
+    fn from(table: Table) -> Self {
+        Self { title: String::new(), blocks: vec![Block::Table(table)] }
+    }
+}
+
 impl Table {
     /// Creates a table without rows.
     pub fn new(columns: impl IntoIterator<Item = Column>) -> Self {

@@ -15,8 +15,8 @@ pub use chart::{PlotSpec, figures};
 pub use csv_files::{measures_csv, summary_csv, tuning_csv};
 pub use document::{Block, Cell, Column, ColumnKind, Document, Figure, Image, Span, Table, Text};
 pub use error::{Error, Result};
-pub use export::{csv, markdown, terminal};
+pub use export::{Exporter, PAGE_FILES, csv, markdown, terminal};
 pub use page::{
-    INDEX_MARKER, LocatedImage, Suite, SuiteEntry, bench, index_page, is_index, left_out, maps, strip, suite_overview,
-    suite_page,
+    INDEX_MARKER, LocatedImage, SuiteEntry, SuiteReport, bench, index_page, is_index, left_out, maps, strip,
+    suite_overview, suite_page,
 };

@@ -23,7 +23,7 @@ pub fn fixed(value: f64, digits: usize) -> String {
     if value < 0. && !is_zero { format!("−{text}") } else { text }
 }
 
-/// Puts a plus before what [`fixed`] or [`whole`] wrote without a minus, unless it is zero.
+/// Adds a plus sign to a positive number that [`fixed`] or [`whole`] formatted.
 pub fn signed(text: String) -> String {
     let has_digit = text.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
     if has_digit && !text.starts_with('−') { format!("+{text}") } else { text }

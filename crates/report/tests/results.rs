@@ -7,7 +7,8 @@ use std::{
 
 use records::{Row, Trial, read_records, rows, select};
 use report::{
-    PlotSpec, Suite, figures, markdown, measures_csv, suite_overview, suite_page, summary_csv, terminal, tuning_csv,
+    PlotSpec, SuiteReport, figures, markdown, measures_csv, suite_overview, suite_page, summary_csv, terminal,
+    tuning_csv,
 };
 use statistics::{Claim, Comparison, compare, judge};
 
@@ -71,14 +72,14 @@ fn every_committed_suite_has_a_page_that_fits_a_terminal_and_all_its_figures() {
         assert!(without_data.is_empty(), "{name}: {without_data:?}");
         let compared = compare(&comparisons, &records).unwrap();
         let verdicts = judge(&claims, &compared);
-        let suite = Suite {
+        let suite = SuiteReport {
             records: &records,
             rows: &rows,
             left_out: &left_out,
             compared: &compared,
             verdicts: &verdicts,
             figures: &figures,
-            images: &[],
+            ..SuiteReport::default()
         };
         let (page, overview) = (markdown(&suite_page(&suite)), terminal(&suite_overview(&suite), 80));
         assert!(!page.contains("-0.00") && !page.contains("−0.00"), "{name}");

@@ -17,13 +17,13 @@ pub type Hits = Vec<Vec<bool>>;
 /// The interval of the mean over seeds and images of `a` minus `b`, by a crossed bootstrap (Owen 2007, "The pigeonhole
 /// bootstrap").
 ///
-/// Each replicate draws seeds and, independently, images with replacement, as many as there are. The interval lies between
-/// percentiles of the replicates; the p-value counts those on the other side of 0, and the data as one more replicate
-/// (Phipson & Smyth 2010). Where the interaction of seed and image is large the interval is rather too wide than too
-/// narrow.
+/// Each replicate draws seeds and, independently, images with replacement, each as many as the data have. The ends of the
+/// interval are percentiles of the replicates. The p-value is twice the share of replicates on the other side of 0, where
+/// the data count as one more replicate (Phipson & Smyth 2010). If seeds and images interact strongly, the interval tends
+/// to be too wide rather than too narrow.
 ///
-/// `offsets`, one per seed, are added to the difference of that seed. `a` and `b` have the same seeds, and
-/// all lists have the same length. `None` for fewer than two seeds or no image.
+/// `offsets`, one per seed, are added to the difference of that seed. `a` and `b` have the same seeds, and all lists have
+/// the same length. The result is `None` for fewer than two seeds or no image.
 pub fn crossed_bootstrap(a: &Hits, b: &Hits, offsets: &[f64], replicates: usize) -> Option<Interval> {
     let (seeds, images) = (offsets.len(), a.first().map_or(0, Vec::len));
     if seeds < 2 || images == 0 {
@@ -70,7 +70,7 @@ pub fn crossed_bootstrap(a: &Hits, b: &Hits, offsets: &[f64], replicates: usize)
 }
 
 /// The random numbers of one replicate, which do not depend on the number of threads. They are those of
-/// `layers::rng(0, "crossed bootstrap", replicate)`; this crate needs no layers otherwise.
+/// `layers::rng(0, "crossed bootstrap", replicate)`; this crate does not depend on `layers`.
 fn stream(replicate: u64) -> ChaCha8Rng {
     let seed = 0u64.to_le_bytes();
     let hash = Sha256::new().chain_update(seed).chain_update(replicate.to_le_bytes()).chain_update("crossed bootstrap");
@@ -95,10 +95,6 @@ fn percentile(ranked: impl Fn(usize) -> f64, count: usize) -> f64 {
 mod tests {
     use super::*;
 
-    fn bootstrap(a: &Hits, b: &Hits, offsets: &[f64], replicates: usize) -> Option<Interval> {
-        crossed_bootstrap(a, b, offsets, replicates)
-    }
-
     fn hits(rows: &[&str]) -> Hits {
         rows.iter().map(|row| row.chars().map(|bit| bit == '1').collect()).collect()
     }
@@ -113,7 +109,7 @@ mod tests {
         // 0.35 to 1.22
         let d = [1.2, 0.4, -0.3, 2.1, 0.9, 1.5, 0.2, 0.8, 1.1, -0.1];
         let same = vec![vec![true]; 10];
-        let interval = bootstrap(&same, &same, &d, REPLICATES).unwrap();
+        let interval = crossed_bootstrap(&same, &same, &d, REPLICATES).unwrap();
         close(interval.low, 0.35, 0.015);
         close(interval.high, 1.22, 0.015);
     }
@@ -125,7 +121,7 @@ mod tests {
         // below 0: 0.0012
         let a = hits(&["110111011111", "111111001110", "101111011111", "111101011110"]);
         let b = hits(&["100101010111", "110101001010", "101011010101", "010101011010"]);
-        let interval = bootstrap(&a, &b, &[0.; 4], 100_000).unwrap();
+        let interval = crossed_bootstrap(&a, &b, &[0.; 4], 100_000).unwrap();
         close(interval.low, 0.104_17, 1. / 48. + 1e-5);
         close(interval.high, 0.416_67, 1. / 48. + 1e-5);
         close(interval.p, 0.0024, 0.0006);
@@ -135,8 +131,8 @@ mod tests {
     fn exchanging_what_is_compared_changes_signs_alone() {
         let a = hits(&["1101110", "1111110", "1011110"]);
         let b = hits(&["1001010", "1101011", "1111010"]);
-        let ab = bootstrap(&a, &b, &[0.1, 0., 0.02], 999).unwrap();
-        let ba = bootstrap(&b, &a, &[-0.1, 0., -0.02], 999).unwrap();
+        let ab = crossed_bootstrap(&a, &b, &[0.1, 0., 0.02], 999).unwrap();
+        let ba = crossed_bootstrap(&b, &a, &[-0.1, 0., -0.02], 999).unwrap();
         assert_eq!((ab.low, ab.high, ab.p), (-ba.high, -ba.low, ba.p));
     }
 
@@ -144,9 +140,9 @@ mod tests {
     fn equal_hits_differ_by_nothing_and_one_seed_has_no_interval() {
         let same = hits(&["1101", "1111"]);
         let nothing = Interval { low: 0., high: 0., p: 1. };
-        assert_eq!(bootstrap(&same, &same, &[0.; 2], 99), Some(nothing));
-        assert_eq!(bootstrap(&same, &same, &[0.], 99), None);
-        assert_eq!(bootstrap(&Vec::new(), &Vec::new(), &[], 99), None);
+        assert_eq!(crossed_bootstrap(&same, &same, &[0.; 2], 99), Some(nothing));
+        assert_eq!(crossed_bootstrap(&same, &same, &[0.], 99), None);
+        assert_eq!(crossed_bootstrap(&Vec::new(), &Vec::new(), &[], 99), None);
     }
 
     /// Two equally good networks: each image is hard or easy for one of them, each seed better or worse.
@@ -160,12 +156,12 @@ mod tests {
     }
 
     #[test]
-    fn of_two_equals_the_interval_holds_0_in_95_of_100_and_p_is_spread_evenly() {
+    fn for_equal_networks_the_interval_covers_0_in_95_of_100_and_p_is_uniform() {
         let random = &mut ChaCha8Rng::seed_from_u64(1);
         let intervals: Vec<Interval> = (0..400)
             .filter_map(|_| {
                 let [a, b] = null(random, 10, 200);
-                bootstrap(&a, &b, &[0.; 10], 400)
+                crossed_bootstrap(&a, &b, &[0.; 10], 400)
             })
             .collect();
         let covered = intervals.iter().filter(|interval| interval.low <= 0. && interval.high >= 0.).count();

@@ -2,15 +2,15 @@ use serde::Deserialize;
 
 use crate::{
     comparison::{By, Comparison},
+    effect::{Certainty, Compared},
     error::{Error, Result},
-    figure::{Certainty, Compared},
 };
 
 /// A sentence, and what would have to be seen if it were true: an entry of `[[claims]]` in a suite's file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
-    /// The sentence. Verdicts follow from the figures, whatever it says.
+    /// The sentence, which has no influence on the verdict.
     pub claim: String,
     /// What it predicts.
     pub tests: Vec<Test>,
@@ -47,14 +47,14 @@ pub enum Expect {
 
 /// Whether a test of a claim came out as expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
+pub enum TestOutcome {
     /// The whole interval lies where the test expects the value.
     Holds,
     /// The whole interval lies elsewhere.
     DoesNotHold,
     /// The interval allows both.
     NotShown,
-    /// There is no figure.
+    /// There is no value.
     NotMeasured,
 }
 
@@ -75,8 +75,8 @@ pub struct Judged<'a> {
     /// The comparison that it refers to.
     pub compared: &'a Compared<'a>,
     /// Whether it came out as expected.
-    pub outcome: Outcome,
-    /// Whether the figure varies with the seed and was not tested.
+    pub outcome: TestOutcome,
+    /// Whether the effect varies with the seed and was not tested.
     pub is_descriptive: bool,
 }
 
@@ -98,7 +98,7 @@ impl Claim {
             return error("it has no tests; at least one is needed".into());
         }
         if self.tests.len() > 1 && self.tests.iter().any(|test| test.when.is_empty()) {
-            return error("it has several tests, each of which needs its `when`".into());
+            return error("it has several tests, each of which needs a `when`".into());
         }
         for test in &self.tests {
             let is_possible = match test.expect {
@@ -119,19 +119,19 @@ impl Claim {
 
 impl Compared<'_> {
     /// Judges by the interval, and for a difference that a primary comparison should show by the adjusted p-value too.
-    pub fn outcome(&self, expect: Expect) -> Outcome {
-        let Ok(figure) = &self.figure else { return Outcome::NotMeasured };
+    pub fn outcome(&self, expect: Expect) -> TestOutcome {
+        let Ok(effect) = &self.effect else { return TestOutcome::NotMeasured };
         let none = if self.comparison.by == By::Ratio { 1. } else { 0. };
-        let (low, high) = match &figure.certainty {
-            Certainty::Exact => (figure.value, figure.value),
+        let (low, high) = match &effect.certainty {
+            Certainty::Exact => (effect.value, effect.value),
             Certainty::Timed { low, high } => (*low, *high),
             Certainty::Images(interval) | Certainty::Seeds(interval) => (interval.low, interval.high),
-            Certainty::Unknown(_) => return Outcome::NotShown,
+            Certainty::Unknown(_) => return TestOutcome::NotShown,
         };
         if matches!(expect, Expect::Greater | Expect::Less) && self.holm.is_some_and(|p| p >= 0.05) {
-            return Outcome::NotShown;
+            return TestOutcome::NotShown;
         }
-        let is_exact = figure.certainty == Certainty::Exact;
+        let is_exact = effect.certainty == Certainty::Exact;
         let (holds, fails) = match expect {
             Expect::Greater => (low > none, high < none || is_exact),
             Expect::Less => (high < none, low > none || is_exact),
@@ -142,9 +142,9 @@ impl Compared<'_> {
             }
         };
         match (holds, fails) {
-            (true, _) => Outcome::Holds,
-            (_, true) => Outcome::DoesNotHold,
-            _ => Outcome::NotShown,
+            (true, _) => TestOutcome::Holds,
+            (_, true) => TestOutcome::DoesNotHold,
+            _ => TestOutcome::NotShown,
         }
     }
 }

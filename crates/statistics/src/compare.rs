@@ -3,8 +3,8 @@ use records::{Getter, Measured, Metric, Outcome, Point, Record, Speed, bits, mid
 use crate::{
     bootstrap::{Hits, REPLICATES, crossed_bootstrap},
     comparison::{By, Comparison, Quantity, Selector},
+    effect::{Certainty, Compared, Effect, NoInterval, Unmeasured},
     error::Result,
-    figure::{Certainty, Compared, Figure, NoInterval, Unmeasured},
     holm::holm,
     interval::paired_t,
 };
@@ -18,7 +18,8 @@ struct Values {
     offsets: Vec<f64>,
 }
 
-type Measurement<T> = Result<Result<T, Unmeasured>>;
+/// A value, or why it was not measured. The outer error is a mistake in the suite's file.
+type MaybeMeasured<T> = Result<Result<T, Unmeasured>>;
 
 /// Compares all that a suite asks for, and adjusts the p-values of the primary comparisons.
 ///
@@ -29,7 +30,7 @@ type Measurement<T> = Result<Result<T, Unmeasured>>;
 pub fn compare<'a>(comparisons: &'a [Comparison], records: &[Record]) -> Result<Vec<Compared<'a>>> {
     let mut compared = Vec::new();
     for comparison in comparisons {
-        compared.push(Compared { comparison, figure: comparison.figure(records)?, holm: None });
+        compared.push(Compared { comparison, effect: comparison.effect(records)?, holm: None });
     }
     let tested: Vec<(usize, f64)> = (compared.iter().enumerate())
         .filter(|(_, compared)| compared.comparison.primary)
@@ -45,7 +46,7 @@ impl Comparison {
     ///
     /// # Errors
     /// Names a selector that fits several configurations, and a measure that has several values there.
-    pub fn figure(&self, records: &[Record]) -> Measurement<Figure> {
+    pub fn effect(&self, records: &[Record]) -> MaybeMeasured<Effect> {
         let [a, b] = [self.select("a", &self.a, records)?, self.select("b", &self.b, records)?];
         for (selector, runs) in [(&self.a, &a), (&self.b, &b)] {
             if runs.is_empty() {
@@ -84,21 +85,21 @@ impl Comparison {
         }
     }
 
-    fn counted(&self, [a, b]: [f64; 2]) -> Result<Figure, Unmeasured> {
+    fn counted(&self, [a, b]: [f64; 2]) -> Result<Effect, Unmeasured> {
         if self.by == By::Ratio && b == 0. {
             return Err(Unmeasured::Zero(self.b.to_string()));
         }
-        Ok(Figure { a, b, value: self.value(a, b), certainty: Certainty::Exact, seeds: 0, diverged: 0 })
+        Ok(Effect { a, b, value: self.value(a, b), certainty: Certainty::Exact, seeds: 0, diverged: 0 })
     }
 
-    fn timed(&self, timed: fn(&Speed) -> Measured, a: &[&Record], b: &[&Record]) -> Result<Figure, Unmeasured> {
+    fn timed(&self, timed: fn(&Speed) -> Measured, a: &[&Record], b: &[&Record]) -> Result<Effect, Unmeasured> {
         let speeds = |runs: &[&Record]| middle(runs.iter().filter_map(|run| run.speed.as_ref()).map(timed).collect());
         let (a, b) = speeds(a).zip(speeds(b)).ok_or(Unmeasured::NoSpeed)?;
         let [(a_low, a_high), (b_low, b_high)] =
             [a, b].map(|side| (side.median * (1. - side.spread / 2.), side.median * (1. + side.spread / 2.)));
         let certainty = Certainty::Timed { low: self.value(a_low, b_high), high: self.value(a_high, b_low) };
         let (a, b) = (a.median, b.median);
-        Ok(Figure { a, b, value: self.value(a, b), certainty, seeds: 0, diverged: 0 })
+        Ok(Effect { a, b, value: self.value(a, b), certainty, seeds: 0, diverged: 0 })
     }
 
     fn varying(
@@ -107,7 +108,7 @@ impl Comparison {
         share: &dyn Fn(&Outcome) -> f64,
         a: &[&Record],
         b: &[&Record],
-    ) -> Measurement<Figure> {
+    ) -> MaybeMeasured<Effect> {
         let others = b.iter().filter(|run| run.config_hash != a[0].config_hash);
         let diverged = a.iter().chain(others).filter(|run| run.outcome.is_none()).count();
         let is_finished = |run: &&&Record| run.outcome.is_some();
@@ -131,10 +132,10 @@ impl Comparison {
         let has_same_images = pairs.iter().all(|[a, b]| a.config.dataset == b.config.dataset);
         let certainty = certainty(&values, has_same_images);
         let [a, b] = values.values.map(|values| 100. * values.iter().sum::<f64>() / values.len() as f64);
-        Ok(Ok(Figure { a, b, value: a - b, certainty, seeds, diverged }))
+        Ok(Ok(Effect { a, b, value: a - b, certainty, seeds, diverged }))
     }
 
-    fn measured_values(&self, measure: &str, pairs: &[[&Record; 2]]) -> Measurement<Values> {
+    fn measured_values(&self, measure: &str, pairs: &[[&Record; 2]]) -> MaybeMeasured<Values> {
         let (mut values, mut hits) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
         for (side, selector) in [&self.a, &self.b].into_iter().enumerate() {
             let at = selector.at.or(self.at);

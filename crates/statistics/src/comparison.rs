@@ -86,7 +86,9 @@ impl Comparison {
             )));
         }
         if self.has_place() && self.measure().is_none() {
-            return Err(self.error(format!("`setting` and `at` select a value of a measure, and `{metric}` is none")));
+            return Err(
+                self.error(format!("`setting` and `at` select a value of a measure, but `{metric}` is a metric"))
+            );
         }
         if self.a == self.b {
             return Err(self.error("a and b are the same; they must differ in at least one key".into()));

@@ -21,7 +21,7 @@ impl Interval {
 
 /// The interval of a mean difference by Student's t, from one difference per seed; `None` for fewer than two seeds.
 ///
-/// It serves numbers that are not shares of test images. A bootstrap over ten seeds or fewer would give intervals that are
+/// It is for values that are not shares of test images. A bootstrap over ten seeds or fewer would give intervals that are
 /// too narrow.
 pub fn paired_t(differences: &[f64]) -> Option<Interval> {
     let Estimate { mean, sd, ci95 } = estimate(differences)?;

@@ -1,6 +1,6 @@
 use records::{
-    Point, Record, hex_bits,
-    samples::{diverged, record},
+    Point, Record,
+    samples::{diverged, runs},
 };
 use serde::Deserialize;
 
@@ -18,20 +18,6 @@ fn file(text: &str) -> File {
     toml::from_str(text).unwrap()
 }
 
-/// Of head `head` right on the first `right` images of 400, on a few others for some seeds.
-fn runs(head: &str, seeds: u64, right: usize) -> Vec<Record> {
-    let run = |seed: u64| {
-        let hits: Vec<bool> = (0..400).map(|image| image < right + (seed % 3) as usize).collect();
-        let top1 = hits.iter().filter(|&&hit| hit).count() as f64 / 400.;
-        Record { test_hits: hex_bits(&hits), ..record(head, 0, seed, top1) }
-    };
-    (0..seeds).map(run).collect()
-}
-
-fn all(groups: &[&[Record]]) -> Vec<Record> {
-    groups.concat()
-}
-
 const TOP1: &str = r#"
 [[comparisons]]
 name = "gap against fc"
@@ -45,7 +31,7 @@ fn claim(expect: &str) -> String {
 }
 
 /// The outcomes of the only claim, and whether each is descriptive.
-fn outcomes(text: &str, records: &[Record]) -> Vec<(Outcome, bool)> {
+fn outcomes(text: &str, records: &[Record]) -> Vec<(TestOutcome, bool)> {
     let File { comparisons, claims } = file(text);
     check(&comparisons, &claims).unwrap();
     let compared = compare(&comparisons, records).unwrap();
@@ -53,31 +39,31 @@ fn outcomes(text: &str, records: &[Record]) -> Vec<(Outcome, bool)> {
     verdicts[0].tests.iter().map(|judged| (judged.outcome, judged.is_descriptive)).collect()
 }
 
-/// The figure of the first comparison.
-fn figure(text: &str, records: &[Record]) -> Result<Figure, Unmeasured> {
-    compare(&file(text).comparisons, records).unwrap().remove(0).figure
+/// The effect of the first comparison.
+fn effect(text: &str, records: &[Record]) -> Result<Effect, Unmeasured> {
+    compare(&file(text).comparisons, records).unwrap().remove(0).effect
 }
 
 #[test]
-fn a_verdict_follows_from_the_figures_also_against_the_sentence() {
-    let (better, worse) = (all(&[&runs("gap", 10, 390), &runs("fc", 10, 350)]), runs("fc", 10, 390));
-    let worse = all(&[&runs("gap", 10, 350), &worse]);
-    let same = all(&[&runs("gap", 10, 391), &runs("fc", 10, 390)]);
+fn a_verdict_follows_from_the_effect_even_against_the_sentence() {
+    let (better, worse) = ([runs("gap", 10, 390), runs("fc", 10, 350)].concat(), runs("fc", 10, 390));
+    let worse = [runs("gap", 10, 350), worse].concat();
+    let same = [runs("gap", 10, 391), runs("fc", 10, 390)].concat();
     for (expect, records, expected) in [
-        ("\"greater\"", &better, Outcome::Holds),
-        ("\"greater\"", &worse, Outcome::DoesNotHold),
-        ("\"greater\"", &same, Outcome::NotShown),
-        ("\"less\"", &worse, Outcome::Holds),
-        ("\"less\"", &better, Outcome::DoesNotHold),
-        ("\"less\"", &same, Outcome::NotShown),
-        ("{ at-least = 3.0 }", &better, Outcome::Holds),
-        ("{ at-least = 20.0 }", &better, Outcome::DoesNotHold),
-        ("{ at-least = 10.0 }", &better, Outcome::NotShown),
-        ("{ at-most = 20.0 }", &better, Outcome::Holds),
-        ("{ at-most = 3.0 }", &better, Outcome::DoesNotHold),
-        ("{ within = 2.0 }", &same, Outcome::Holds),
-        ("{ within = 2.0 }", &better, Outcome::DoesNotHold),
-        ("{ within = 0.2 }", &same, Outcome::NotShown),
+        ("\"greater\"", &better, TestOutcome::Holds),
+        ("\"greater\"", &worse, TestOutcome::DoesNotHold),
+        ("\"greater\"", &same, TestOutcome::NotShown),
+        ("\"less\"", &worse, TestOutcome::Holds),
+        ("\"less\"", &better, TestOutcome::DoesNotHold),
+        ("\"less\"", &same, TestOutcome::NotShown),
+        ("{ at-least = 3.0 }", &better, TestOutcome::Holds),
+        ("{ at-least = 20.0 }", &better, TestOutcome::DoesNotHold),
+        ("{ at-least = 10.0 }", &better, TestOutcome::NotShown),
+        ("{ at-most = 20.0 }", &better, TestOutcome::Holds),
+        ("{ at-most = 3.0 }", &better, TestOutcome::DoesNotHold),
+        ("{ within = 2.0 }", &same, TestOutcome::Holds),
+        ("{ within = 2.0 }", &better, TestOutcome::DoesNotHold),
+        ("{ within = 0.2 }", &same, TestOutcome::NotShown),
     ] {
         let outcomes = outcomes(&format!("{TOP1}{}", claim(expect)), records);
         assert_eq!(outcomes, [(expected, false)], "{expect}");
@@ -85,32 +71,32 @@ fn a_verdict_follows_from_the_figures_also_against_the_sentence() {
 }
 
 #[test]
-fn the_figure_has_difference_interval_and_p_value() {
-    let records = all(&[&runs("gap", 10, 390), &runs("fc", 10, 350)]);
+fn the_effect_has_difference_interval_and_p_value() {
+    let records = [runs("gap", 10, 390), runs("fc", 10, 350)].concat();
     let comparisons = file(TOP1).comparisons;
     let compared = compare(&comparisons, &records).unwrap();
     let interval = compared[0].interval().unwrap();
-    assert!((compared[0].figure.as_ref().unwrap().value - 10.).abs() < 1e-9);
+    assert!((compared[0].effect.as_ref().unwrap().value - 10.).abs() < 1e-9);
     assert!(interval.low > 7. && interval.low < 8. && interval.high > 12. && interval.high < 13., "{interval:?}");
     assert!(compared[0].holm.unwrap() < 0.001);
 }
 
 #[test]
 fn fewer_than_ten_seeds_describe() {
-    let records = all(&[&runs("gap", 9, 390), &runs("fc", 12, 350)]);
-    assert_eq!(outcomes(&format!("{TOP1}{}", claim("\"greater\"")), &records), [(Outcome::Holds, true)]);
+    let records = [runs("gap", 9, 390), runs("fc", 12, 350)].concat();
+    assert_eq!(outcomes(&format!("{TOP1}{}", claim("\"greater\"")), &records), [(TestOutcome::Holds, true)]);
     let comparisons = file(TOP1).comparisons;
     let compared = compare(&comparisons, &records).unwrap();
-    assert_eq!(compared[0].figure.as_ref().unwrap().seeds, 9);
+    assert_eq!(compared[0].effect.as_ref().unwrap().seeds, 9);
     assert!(compared[0].is_descriptive() && compared[0].p().is_none() && compared[0].holm.is_none());
 }
 
 #[test]
 fn a_diverged_seed_is_left_out_and_counted() {
-    let mut records = all(&[&runs("gap", 11, 390), &runs("fc", 10, 350)]);
+    let mut records = [runs("gap", 11, 390), runs("fc", 10, 350)].concat();
     records.push(diverged("fc", 0, 10));
-    let figure = figure(TOP1, &records).unwrap();
-    assert_eq!((figure.seeds, figure.diverged), (10, 1));
+    let effect = effect(TOP1, &records).unwrap();
+    assert_eq!((effect.seeds, effect.diverged), (10, 1));
 }
 
 #[test]
@@ -118,20 +104,20 @@ fn what_no_record_shows_is_not_measured() {
     let records = runs("gap", 10, 390);
     let text = format!("{TOP1}{}", claim("\"greater\""));
     let fc = "two-conv fc".to_string();
-    assert_eq!(figure(&text, &records), Err(Unmeasured::NoRecords(fc)));
-    assert_eq!(outcomes(&text, &records), [(Outcome::NotMeasured, false)]);
+    assert_eq!(effect(&text, &records), Err(Unmeasured::NoRecords(fc)));
+    assert_eq!(outcomes(&text, &records), [(TestOutcome::NotMeasured, false)]);
 }
 
 #[test]
 fn one_seed_and_other_images_have_no_interval() {
     let text = format!("{TOP1}{}", claim("\"greater\""));
-    let one = all(&[&runs("gap", 1, 390), &runs("fc", 1, 350)]);
-    assert_eq!(outcomes(&text, &one), [(Outcome::NotShown, true)]);
-    assert_eq!(figure(&text, &one).unwrap().certainty, Certainty::Unknown(NoInterval::OneSeed));
+    let one = [runs("gap", 1, 390), runs("fc", 1, 350)].concat();
+    assert_eq!(outcomes(&text, &one), [(TestOutcome::NotShown, true)]);
+    assert_eq!(effect(&text, &one).unwrap().certainty, Certainty::Unknown(NoInterval::OneSeed));
 
     let mut elsewhere = runs("fc", 10, 350);
     elsewhere.iter_mut().for_each(|run| run.config.dataset = "mnist".into());
-    let other = figure(&text, &all(&[&runs("gap", 10, 390), &elsewhere])).unwrap();
+    let other = effect(&text, &[runs("gap", 10, 390), elsewhere].concat()).unwrap();
     assert_eq!(other.certainty, Certainty::Unknown(NoInterval::OtherImages));
 }
 
@@ -159,8 +145,9 @@ tests = [
     { comparison = "lse", when = "with lse", expect = "greater" },
 ]
 "#;
-    let records = all(&[&runs("gap", 10, 390), &runs("gmp", 10, 300), &runs("fc", 10, 350)]);
-    let [gap, gmp, lse] = [(Outcome::Holds, false), (Outcome::DoesNotHold, true), (Outcome::NotMeasured, false)];
+    let records = [runs("gap", 10, 390), runs("gmp", 10, 300), runs("fc", 10, 350)].concat();
+    let [gap, gmp, lse] =
+        [(TestOutcome::Holds, false), (TestOutcome::DoesNotHold, true), (TestOutcome::NotMeasured, false)];
     assert_eq!(outcomes(text, &records), [gap, gmp, lse]);
 }
 
@@ -168,15 +155,15 @@ tests = [
 fn primary_p_values_are_adjusted_together_and_decide() {
     // The interval of the second excludes 0; among three its p-value does not stand.
     let File { comparisons, .. } = file(TOP1);
-    let figure = comparisons[0].figure(&all(&[&runs("gap", 10, 356), &runs("fc", 10, 350)])).unwrap().unwrap();
-    let compared = |holm| Compared { comparison: &comparisons[0], figure: Ok(figure.clone()), holm };
-    assert_eq!(compared(Some(0.04)).outcome(Expect::Greater), Outcome::Holds);
-    assert_eq!(compared(Some(0.06)).outcome(Expect::Greater), Outcome::NotShown);
+    let effect = comparisons[0].effect(&[runs("gap", 10, 356), runs("fc", 10, 350)].concat()).unwrap().unwrap();
+    let compared = |holm| Compared { comparison: &comparisons[0], effect: Ok(effect.clone()), holm };
+    assert_eq!(compared(Some(0.04)).outcome(Expect::Greater), TestOutcome::Holds);
+    assert_eq!(compared(Some(0.06)).outcome(Expect::Greater), TestOutcome::NotShown);
 
     let three = ["gap", "gmp", "spp-fc"].map(|head| {
         format!("[[comparisons]]\nname = \"{head}\"\nprimary = true\na = {{ model = \"two-conv\", head = \"{head}\" }}\nb = {{ model = \"two-conv\", head = \"fc\" }}\n")
     });
-    let records = all(&[&runs("gap", 10, 353), &runs("gmp", 10, 380), &runs("spp-fc", 3, 380), &runs("fc", 10, 350)]);
+    let records = [runs("gap", 10, 353), runs("gmp", 10, 380), runs("spp-fc", 3, 380), runs("fc", 10, 350)].concat();
     let comparisons = file(&three.concat()).comparisons;
     let compared = compare(&comparisons, &records).unwrap();
     let [gap, gmp, spp] = [0, 1, 2].map(|i| (compared[i].p(), compared[i].holm));
@@ -194,21 +181,21 @@ fn what_is_counted_is_exact_and_what_is_timed_lies_within_its_spread() {
     let mut gap = runs("gap", 3, 390);
     gap.iter_mut().for_each(|run| run.head_param_count = 650);
     gap.iter_mut().for_each(|run| run.speed.as_mut().unwrap().latency_us.median = 200.);
-    let records = all(&[&gap, &runs("fc", 3, 390)]);
+    let records = [gap, runs("fc", 3, 390)].concat();
 
     let without: Vec<Record> = records.iter().map(|run| Record { activations: 0, ..run.clone() }).collect();
 
     let outcome = |text: &str| outcomes(text, &records)[0].0;
     let parameters = text("head_param_count", "{ at-most = 0.05 }");
-    assert_eq!(outcome(&parameters), Outcome::Holds);
-    let ratio = figure(&parameters, &records).unwrap();
+    assert_eq!(outcome(&parameters), TestOutcome::Holds);
+    let ratio = effect(&parameters, &records).unwrap();
     assert!((ratio.value - 650. / 16_010.).abs() < 1e-9 && ratio.certainty == Certainty::Exact, "{ratio:?}");
     let fc = "two-conv fc".to_string();
-    assert_eq!(figure(&text("activations", "\"less\""), &without), Err(Unmeasured::Zero(fc)));
-    assert_eq!(outcome(&text("macs", "\"less\"")), Outcome::DoesNotHold, "equal is not less");
+    assert_eq!(effect(&text("activations", "\"less\""), &without), Err(Unmeasured::Zero(fc)));
+    assert_eq!(outcome(&text("macs", "\"less\"")), TestOutcome::DoesNotHold, "equal is not less");
     let latency = text("latency_us", "\"less\"");
-    assert_eq!(outcome(&latency), Outcome::Holds);
-    let Certainty::Timed { low, high } = figure(&latency, &records).unwrap().certainty else { panic!("not timed") };
+    assert_eq!(outcome(&latency), TestOutcome::Holds);
+    let Certainty::Timed { low, high } = effect(&latency, &records).unwrap().certainty else { panic!("not timed") };
     assert!(low > 0.59 && low < 0.61 && high > 0.63 && high < 0.65, "{low} to {high}");
 }
 
@@ -218,9 +205,9 @@ fn the_gap_of_generalisation_is_the_other_way_round_and_keeps_its_offset() {
     let File { comparisons, .. } = file(&text);
     let mut gap = runs("gap", 10, 350);
     gap.iter_mut().for_each(|run| run.outcome.as_mut().unwrap().train_top1 = 0.94);
-    let figure = comparisons[0].figure(&all(&[&gap, &runs("fc", 10, 390)])).unwrap().unwrap();
-    assert!((figure.value - 5.).abs() < 1e-9, "{figure:?}"); // 10 points less of the test set, 5 less of training
-    let Certainty::Images(interval) = figure.certainty else { panic!("{figure:?}") };
+    let effect = comparisons[0].effect(&[gap, runs("fc", 10, 390)].concat()).unwrap().unwrap();
+    assert!((effect.value - 5.).abs() < 1e-9, "{effect:?}"); // 10 points less of the test set, 5 less of training
+    let Certainty::Images(interval) = effect.certainty else { panic!("{effect:?}") };
     assert!(interval.low > 1.5 && interval.low < 3. && interval.high > 7. && interval.high < 8.5, "{interval:?}");
 }
 
@@ -239,16 +226,16 @@ fn measured(head: &str, right: usize, with_hits: bool) -> Vec<Record> {
 fn a_measure_is_taken_at_its_place_over_images_where_it_counts_them_and_else_over_seeds() {
     let text = TOP1.replace("primary = true", "metric = \"shift\"\nat = 8");
     let comparison = &file(&text).comparisons[0];
-    let figure = |hits| comparison.figure(&all(&[&measured("gap", 390, hits), &measured("fc", 350, hits)])).unwrap();
-    assert!(matches!(figure(true).unwrap().certainty, Certainty::Images(_)));
-    assert!(matches!(figure(false).unwrap().certainty, Certainty::Seeds(_)));
+    let effect = |hits| comparison.effect(&[measured("gap", 390, hits), measured("fc", 350, hits)].concat()).unwrap();
+    assert!(matches!(effect(true).unwrap().certainty, Certainty::Images(_)));
+    assert!(matches!(effect(false).unwrap().certainty, Certainty::Seeds(_)));
 
     let elsewhere = &file(&text.replace("at = 8", "at = 6")).comparisons[0];
-    let records = all(&[&measured("gap", 390, true), &measured("fc", 350, true)]);
+    let records = [measured("gap", 390, true), measured("fc", 350, true)].concat();
     let of = "two-conv gap, at 6".into();
-    assert_eq!(elsewhere.figure(&records).unwrap(), Err(Unmeasured::NoMeasure { measure: "shift".into(), of }));
+    assert_eq!(elsewhere.effect(&records).unwrap(), Err(Unmeasured::NoMeasure { measure: "shift".into(), of }));
     let nowhere = &file(&text.replace("at = 8", "")).comparisons[0];
-    let error = nowhere.figure(&records).unwrap_err().to_string();
+    let error = nowhere.effect(&records).unwrap_err().to_string();
     assert_eq!(error, "comparison `gap against fc`: `shift` has several values: add one of at = 4, at = 8");
 }
 
@@ -278,10 +265,10 @@ b = { model = "two-conv", head = "gap", at = 28 }
         };
         near.iter().zip(&far).map(with).collect()
     };
-    let figure = comparison.figure(&records(true)).unwrap().unwrap();
-    assert!((figure.value + 2.5).abs() < 1e-9 && matches!(figure.certainty, Certainty::Images(_)), "{figure:?}");
+    let effect = comparison.effect(&records(true)).unwrap().unwrap();
+    assert!((effect.value + 2.5).abs() < 1e-9 && matches!(effect.certainty, Certainty::Images(_)), "{effect:?}");
     let impossible = Unmeasured::Impossible { measure: "top1".into(), of: "two-conv gap, at 40".into() };
-    assert_eq!(comparison.figure(&records(false)).unwrap(), Err(impossible));
+    assert_eq!(comparison.effect(&records(false)).unwrap(), Err(impossible));
 }
 
 #[test]
@@ -291,14 +278,14 @@ fn a_selector_that_fits_several_configurations_names_what_they_differ_in() {
         run.config.train_size = 500;
         run.config_hash = "another".into();
     }
-    let records = all(&[&runs("gap", 2, 390), &smaller, &runs("fc", 2, 350)]);
+    let records = [runs("gap", 2, 390), smaller, runs("fc", 2, 350)].concat();
     let error = compare(&file(TOP1).comparisons, &records).unwrap_err().to_string();
     assert_eq!(
         error,
         "comparison `gap against fc`: a = two-conv gap fits several configurations, which differ in train_size: add one of these keys"
     );
     let one = TOP1.replace("head = \"gap\"", "head = \"gap\", train_size = 500");
-    assert!((figure(&one, &records).unwrap().a - 87.625).abs() < 1e-9);
+    assert!((effect(&one, &records).unwrap().a - 87.625).abs() < 1e-9);
     assert_eq!(file(&one).comparisons[0].a.to_string(), "two-conv gap, 500 images");
 }
 
@@ -316,7 +303,7 @@ fn a_mistake_in_a_file_is_named() {
             TOP1.replace("primary = true", "by = \"quotient\""),
             "unknown variant `quotient`, expected `difference` or `ratio`",
         ),
-        (TOP1.replace("primary = true", "metric = \"macs\"\nat = 3"), "`macs` is none"),
+        (TOP1.replace("primary = true", "metric = \"macs\"\nat = 3"), "`macs` is a metric"),
         (TOP1.replace("primary = true", "primary = true\nmetric = \"macs\""), "cannot be primary"),
         (TOP1.replace("head = \"gap\"", "head = \"fc\""), "a and b are the same"),
         (with(TOP1), "is defined twice"),

@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use records::Measured;
 use report::bench as table;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     own::OwnNetwork,
@@ -18,7 +18,7 @@ use super::{
 use crate::timing::LATENCY_BATCH;
 
 /// A request and the images per second that this program and its peers reached, one value per round.
-#[derive(Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Measurement {
     pub request: Request,
     /// Multiply-accumulates for one image.
@@ -58,9 +58,9 @@ impl Measurement {
         table::ComparedSpeed {
             network: format!("{model} {head} {}", report::number::extent(input)),
             task: match self.request.task {
-                Task::Train => table::Task::Training(*batch),
-                Task::Infer if *batch == LATENCY_BATCH => table::Task::Latency,
-                Task::Infer => table::Task::Inference(*batch),
+                Task::Train => table::BenchTask::Training(*batch),
+                Task::Infer if *batch == LATENCY_BATCH => table::BenchTask::Latency,
+                Task::Infer => table::BenchTask::Inference(*batch),
             },
             samples_per_sec: self.samples_per_sec(),
             gflops,

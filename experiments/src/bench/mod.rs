@@ -5,7 +5,9 @@ mod measurement;
 mod own;
 pub mod peer;
 mod process;
+mod record;
 
 pub use measurement::{Measurement, run_round};
 pub use own::{peak_memory, print_peak_memory};
 pub use process::Peer;
+pub use record::BenchRecord;

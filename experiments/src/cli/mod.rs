@@ -13,7 +13,7 @@ use training::Length;
 
 use crate::{
     bench::peer::Request,
-    commands::{BenchOptions, Command, DataOptions, Kind, RunOptions, SummaryOptions},
+    commands::{BenchOptions, Command, DataOptions, ItemKind, RunOptions, SummaryOptions},
     device::DeviceKind,
     limits::{MAX_CLASSES, MAX_EPOCHS, MAX_IMAGES, MAX_SEEDS, MAX_THREADS, MAX_UPDATES},
     machine::available_cores,
@@ -56,7 +56,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, c
 ///
 /// Without a command, the suite `heads` is run on the embedded MNIST sample.
 #[derive(Parser)]
-#[command(name = "experiments", version)]
+#[command(name = "experiments", version, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Subcommands>,
@@ -69,7 +69,7 @@ enum Subcommands {
     /// List the models, heads, data sets and suites
     List {
         /// What to list: models, heads, datasets or suites [default: all of them]
-        kind: Option<Kind>,
+        kind: Option<ItemKind>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -133,7 +133,7 @@ struct RunArguments {
     /// A data set's name (see `list datasets`), or a folder with train/CLASS/* and test/CLASS/*
     #[arg(long)]
     dataset: Option<DatasetId>,
-    /// The folder of the data set's files; with several data sets, of a subfolder DIR/NAME for each
+    /// The folder of the data set's files; for several data sets, each has its subfolder DIR/NAME
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// The shape that the images of a folder are resized to [default: the models' input]
@@ -142,7 +142,7 @@ struct RunArguments {
     /// The models, as in `two-conv,nin@0.25`
     #[arg(long, value_delimiter = ',')]
     models: Option<Vec<ModelName>>,
-    /// The heads, as in `fc:120,84,gap`: a comma followed by a digit belongs to the head
+    /// The heads, as in `fc:120,84,gap`, which are `fc:120,84` and `gap`
     #[arg(long)]
     heads: Option<HeadList>,
     /// The number of seeds
@@ -154,7 +154,7 @@ struct RunArguments {
     /// The number of passes over the training images
     #[arg(long, value_name = "N", value_parser = up_to::<MAX_EPOCHS>, allow_negative_numbers = true)]
     epochs: Option<usize>,
-    /// The number of optimiser updates, whatever the number of training images
+    /// The number of optimiser updates, instead of epochs
     #[arg(long, value_name = "N", value_parser = up_to::<MAX_UPDATES>, allow_negative_numbers = true, conflicts_with = "epochs")]
     updates: Option<usize>,
     /// The number of training images
@@ -172,7 +172,7 @@ struct RunArguments {
     /// The number of threads; concurrent runs share them [default: one per core]
     #[arg(long, value_name = "N", value_parser = up_to::<MAX_THREADS>, allow_negative_numbers = true)]
     threads: Option<usize>,
-    /// The device to train on: cpu, or with a build that has the feature, cuda or metal
+    /// The device to train on: cpu, or cuda or metal in a build with that feature
     #[arg(long, default_value = "cpu")]
     device: DeviceKind,
     /// The folder that contains the suites' folders [default: results]
@@ -184,7 +184,7 @@ struct RunArguments {
     /// Keep finished records of the same configuration and train the missing ones
     #[arg(long, conflicts_with = "fresh")]
     extend: bool,
-    /// Discard what an interrupted sweep has finished
+    /// Start over instead of resuming an interrupted sweep
     #[arg(long)]
     fresh: bool,
     /// Show the plan and train nothing
@@ -209,12 +209,12 @@ struct BenchArguments {
     /// The number of threads [default: one per core]
     #[arg(long, value_name = "N", value_parser = up_to::<MAX_THREADS>, allow_negative_numbers = true)]
     threads: Option<usize>,
-    /// The command line of a program to compare with; may be given several times (see experiments/peers/README.md)
+    /// The command line of a program to compare with (see experiments/peers/README.md); may be given several times
     #[arg(long = "peer", value_name = "COMMAND")]
     peers: Vec<String>,
     /// The number of rounds, in each of which every program is timed once
-    #[arg(long, value_name = "N", default_value_t = 7, value_parser = up_to::<MAX_EPOCHS>, allow_negative_numbers = true)]
-    pairs: usize,
+    #[arg(long, alias = "pairs", value_name = "N", default_value_t = 7, value_parser = up_to::<MAX_EPOCHS>, allow_negative_numbers = true)]
+    rounds: usize,
     /// Write the comparison into DIR/bench
     #[arg(long, value_name = "DIR", requires = "peers")]
     out: Option<PathBuf>,
@@ -268,7 +268,7 @@ impl BenchArguments {
             batch_size: self.batch_size,
             threads: self.threads.unwrap_or_else(available_cores),
             peers: self.peers,
-            rounds: self.pairs,
+            rounds: self.rounds,
             out: self.out,
             json: self.json,
         }

@@ -1,18 +1,16 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use candle_core::Device;
 use heads::HeadConfig;
 use layers::Layer;
 use models::{ModelConfig, ModelName};
-use records::{create_folder, write_file};
 use report::bench as table;
-use serde_json::{Value, json};
 use training::Parameters;
 
 use crate::{
     bench::{
-        Measurement, Peer, peak_memory,
+        BenchRecord, Measurement, Peer, peak_memory,
         peer::{Request, Task},
         run_round,
     },
@@ -65,7 +63,7 @@ pub fn bench(options: &BenchOptions) -> Result<()> {
     if peers.is_empty() {
         print_speeds(&measurements, options)
     } else {
-        print_comparison(&measurements, &peers, options)
+        print_comparison(measurements, &peers, options)
     }
 }
 
@@ -104,13 +102,13 @@ fn print_speeds(measurements: &[Measurement], options: &BenchOptions) -> Result<
     if options.json {
         return print_json(&speeds);
     }
-    print_table(table::speed_table(&speeds))
+    print_document(&table::speed_table(&speeds).into())
 }
 
-fn network_speed(of_network: &[Measurement]) -> Result<table::Speed> {
+fn network_speed(of_network: &[Measurement]) -> Result<table::NetworkSpeed> {
     let [train, infer, single] = of_network else { bail!("a network has three measurements") };
     let Request { model, head, input, batch, .. } = train.request.clone();
-    Ok(table::Speed {
+    Ok(table::NetworkSpeed {
         model,
         head,
         input,
@@ -124,32 +122,15 @@ fn network_speed(of_network: &[Measurement]) -> Result<table::Speed> {
     })
 }
 
-fn print_comparison(measurements: &[Measurement], peers: &[Peer], options: &BenchOptions) -> Result<()> {
-    let (names, cpu) = (peers.iter().map(|peer| peer.name().to_string()).collect::<Vec<_>>(), machine::cpu());
-    let record = json!({ "cpu": cpu, "experiments": env!("CARGO_PKG_VERSION"), "peers": names,
-        "measurements": measurements });
-    let rows: Vec<table::ComparedSpeed> = measurements.iter().map(Measurement::compared).collect();
+fn print_comparison(measurements: Vec<Measurement>, peers: &[Peer], options: &BenchOptions) -> Result<()> {
+    let record = BenchRecord {
+        cpu: machine::cpu(),
+        experiments: env!("CARGO_PKG_VERSION").into(),
+        peers: peers.iter().map(|peer| peer.name().to_string()).collect(),
+        measurements,
+    };
     if let Some(out) = &options.out {
-        let conditions = table::Conditions {
-            cpu: format!("{} ({})", cpu.model, cpu.instruction_set),
-            threads: options.threads,
-            rounds: options.rounds,
-            version: env!("CARGO_PKG_VERSION").into(),
-        };
-        let page = table::comparison_page(&rows, &names, &conditions);
-        save(&out.join("bench"), &record, &report::markdown(&page))?;
+        record.save(&out.join("bench"))?;
     }
-    if options.json { print_json(&record) } else { print_table(table::comparison_table(&rows, &names)) }
-}
-
-fn print_table(table: report::Table) -> Result<()> {
-    let mut document = report::Document::default();
-    document.table(table);
-    print_document(&document)
-}
-
-fn save(folder: &Path, record: &Value, page: &str) -> Result<()> {
-    create_folder(folder)?;
-    write_file(&folder.join("bench.json"), serde_json::to_string_pretty(record)? + "\n")?;
-    Ok(write_file(&folder.join("README.md"), page)?)
+    if options.json { print_json(&serde_json::to_value(&record)?) } else { print_document(&record.table().into()) }
 }

@@ -12,14 +12,14 @@ use crate::{
 
 /// The kinds of things that can be listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ItemKind {
     Models,
     Heads,
     Datasets,
     Suites,
 }
 
-impl Kind {
+impl ItemKind {
     const ALL: [Self; 4] = [Self::Models, Self::Heads, Self::Datasets, Self::Suites];
 
     fn name(self) -> &'static str {
@@ -43,7 +43,7 @@ impl Kind {
     }
 }
 
-impl FromStr for Kind {
+impl FromStr for ItemKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -53,8 +53,8 @@ impl FromStr for Kind {
 }
 
 /// Prints everything of one kind, as JSON an array, or of all kinds, as JSON an object of arrays.
-pub fn list(kind: Option<Kind>, json: bool) -> Result<()> {
-    let kinds = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
+pub fn list(kind: Option<ItemKind>, json: bool) -> Result<()> {
+    let kinds = kind.map_or(ItemKind::ALL.to_vec(), |kind| vec![kind]);
     if !json {
         let texts = kinds.into_iter().map(|kind| Ok(as_text(kind, &kind.items()?))).collect::<Result<Vec<_>>>()?;
         return print(&texts.join("\n"));
@@ -72,7 +72,7 @@ fn as_json(items: &[(String, String)]) -> Value {
     items.iter().map(|(name, description)| json!({"name": name, "description": description})).collect()
 }
 
-fn as_text(kind: Kind, items: &[(String, String)]) -> String {
+fn as_text(kind: ItemKind, items: &[(String, String)]) -> String {
     let width = items.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let lines = items.iter().map(|(name, description)| format!("  {name:width$}  {description}\n"));
     format!("{}\n{}", kind.name(), lines.collect::<String>())

@@ -13,7 +13,7 @@ use anyhow::Result;
 
 pub use bench::BenchOptions;
 pub use data::DataOptions;
-pub use list::Kind;
+pub use list::ItemKind;
 pub use run::RunOptions;
 pub use summary::SummaryOptions;
 
@@ -23,7 +23,7 @@ use crate::bench::{peer::Request, print_peak_memory};
 #[derive(Debug)]
 pub enum Command {
     Run(Box<RunOptions>),
-    List { kind: Option<Kind>, json: bool },
+    List { kind: Option<ItemKind>, json: bool },
     Summary(SummaryOptions),
     Bench(BenchOptions),
     Report { dir: PathBuf },

@@ -7,12 +7,12 @@ use std::{
 use anyhow::{Context, Result, bail};
 use records::{create_folder, read_records};
 
-use crate::{index::write_index, output::print, render::render};
+use crate::{bench::BenchRecord, index::write_index, output::print, render::render};
 
 /// How deep below the given folder suites' folders are searched: `SHARD/SUITE`.
 const MAX_DEPTH: usize = 2;
 
-/// Renders the suite in `dir`, or every suite found below it and their index. If several folders contain records of one
+/// Renders the suite in `dir`, or every suite found below it and their index, and the comparison of `bench`. If several folders contain records of one
 /// suite, which are its shards, they are merged into `dir/SUITE`.
 pub fn report(dir: &Path) -> Result<()> {
     let mut folders = Vec::new();
@@ -24,7 +24,10 @@ pub fn report(dir: &Path) -> Result<()> {
             suites.entry(record.suite.name.clone()).or_default().push(folder);
         }
     }
-    if suites.is_empty() {
+    let bench = [dir.join("bench"), dir.to_path_buf()].into_iter().find(|folder| BenchRecord::is_in(folder));
+    if let Some(folder) = &bench {
+        BenchRecord::read(folder)?.save_page(folder)?;
+    } else if suites.is_empty() {
         bail!("{} has no records; they are expected in SUITE/runs/*.json", dir.display())
     }
     for (name, folders) in &suites {

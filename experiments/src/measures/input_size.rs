@@ -13,11 +13,15 @@ use super::{
 
 pub static MEASURE: Measure = Measure {
     name: "input-size",
+    explanations: &[(
+        "top1",
+        "the accuracy on square images with sides of this many pixels, either resized or padded with background",
+    )],
     check: |canvas, _| match canvas {
         None => Ok(()),
         Some(_) => Err("the images are resized by the measure itself: leave the canvas out"),
     },
-    run: |network, data| input_size(network, &data.plain_test),
+    run: |network, data| input_size(network, &data.original_test),
     draw: None,
 };
 

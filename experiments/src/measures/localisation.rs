@@ -18,6 +18,31 @@ use crate::data::Data;
 
 pub static MEASURE: Measure = Measure {
     name: "localisation",
+    explanations: &[
+        ("all", "over all test images; `correct`: over the images that the network classified correctly"),
+        (
+            "pointing",
+            "the maximum of the map lies in the object's box; `pointing-mask`: on the object's pixels (Zhang et al. 2018, \
+             without tolerance)",
+        ),
+        ("energy", "the share of the map's sum that lies in the box (Wang et al. 2020)"),
+        (
+            "cam-iou",
+            "the mean overlap (IoU) of the object's box with the box around the largest component above 20 % of the map's \
+             maximum (Zhou et al. 2016); `cam-box-acc`: the share of images with an overlap of at least 0.5",
+        ),
+        (
+            "max-box-acc",
+            "the share of images with an overlap of at least 0.5 at `max-box-threshold`, the threshold for all images that \
+             is best on the validation images (Choe et al. 2020)",
+        ),
+        ("px-ap", "the area under the pixel precision–recall curve (Choe et al. 2020)"),
+        (
+            "chance",
+            "the expected result of a random point: the mean share of the image that the box covers; `chance-mask`: that \
+             the object's pixels cover",
+        ),
+    ],
     check: |canvas, held_out| match canvas {
         Some(Canvas::Centred { .. } | Canvas::Scattered { .. }) if held_out => Ok(()),
         Some(Canvas::Centred { .. } | Canvas::Scattered { .. }) => {
@@ -69,16 +94,7 @@ impl<'a> LocatedImages<'a> {
 /// Measures how well the map of the true class, with negative evidence set to 0, shows where the object is: over all test
 /// images (setting `all`) and over the correctly classified ones (`correct`).
 ///
-/// | measure | meaning |
-/// | --- | --- |
-/// | `pointing`, `pointing-mask` | the maximum lies in the object's box, on the object's pixels (Zhang et al. 2018, without tolerance) |
-/// | `energy` | the share of the map's sum in the box (Wang et al. 2020) |
-/// | `cam-iou`, `cam-box-acc` | the box around the largest component above 20 % of the maximum: its mean overlap (IoU), and the share of images with an overlap of at least 0.5 |
-/// | `max-box-acc` | the share of images with an overlap of at least 0.5 at one threshold for all images (Choe et al. 2020), `max-box-threshold`, which is the best on the validation images |
-/// | `px-ap` | the area under the pixel precision–recall curve (Choe et al. 2020) |
-/// | `chance`, `chance-mask` | the expected result of a random point or pixel: the mean share of the image that the box or the object covers |
-///
-/// A map without evidence counts as a miss, with overlap 0 and energy at chance.
+/// [`MEASURE`] explains each value. A map without evidence counts as a miss, with overlap 0 and energy at chance.
 pub fn localisation(network: &TrainedNetwork, validation: LocatedImages, test: LocatedImages) -> Result<Vec<Point>> {
     let threshold = best_threshold(network, validation)?;
     let (mut scores, mut pixels) = (Vec::new(), [Histogram::new(), Histogram::new()]);
@@ -190,9 +206,9 @@ fn draw(network: &TrainedNetwork, data: &Data) -> Result<Maps> {
     let maps = class_maps(network, &images)?;
     let located =
         |index: usize, evidence| LocatedImage { image: rgb(&images, index), bbox: objects[index].bbox, evidence };
-    let plain: Vec<_> = (0..count).map(|index| located(index, None)).collect();
-    let overlaid: Vec<_> = maps.iter().enumerate().map(|(index, map)| located(index, Some(&map.values[..]))).collect();
-    Ok(Maps { images: strip(&plain), maps: strip(&overlaid) })
+    let without_maps: Vec<_> = (0..count).map(|index| located(index, None)).collect();
+    let with_maps: Vec<_> = maps.iter().enumerate().map(|(index, map)| located(index, Some(&map.values[..]))).collect();
+    Ok(Maps { images: strip(&without_maps), maps: strip(&with_maps) })
 }
 
 /// An image in colour, also if it is grey.

@@ -17,6 +17,8 @@ pub struct Maps {
 pub struct Measure {
     /// The name, as in `measure = "shift"`.
     pub name: &'static str,
+    /// The names of the measured values and what they mean, for the page.
+    pub explanations: &'static [(&'static str, &'static str)],
     /// Whether a suite's images allow the measure, given their canvas and whether validation images are held out. The
     /// error says what the measure needs.
     pub check: fn(Option<Canvas>, bool) -> Result<(), &'static str>,

@@ -14,16 +14,16 @@ pub use measure::{Maps, Measure};
 pub use network::TrainedNetwork;
 
 /// All measures.
-static MEASURES: [&Measure; 3] = [&shift::MEASURE, &input_size::MEASURE, &localisation::MEASURE];
+static MEASURES: &[&Measure] = &[&shift::MEASURE, &input_size::MEASURE, &localisation::MEASURE];
 
 /// Finds the measure of this name.
 ///
 /// # Errors
 /// The names that are possible.
 pub fn find(name: &str) -> Result<&'static Measure, String> {
-    let found = MEASURES.into_iter().find(|measure| measure.name == name);
+    let found = MEASURES.iter().copied().find(|measure| measure.name == name);
     found.ok_or_else(|| {
-        let names = MEASURES.map(|measure| measure.name).join(", ");
+        let names = MEASURES.iter().map(|measure| measure.name).collect::<Vec<_>>().join(", ");
         format!("unknown measure `{name}`; the measures are {names}")
     })
 }

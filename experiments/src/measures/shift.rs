@@ -8,11 +8,18 @@ use super::{measure::Measure, network::TrainedNetwork, value::share};
 
 pub static MEASURE: Measure = Measure {
     name: "shift",
+    explanations: &[
+        ("top1", "the accuracy on images that are moved up, down, left or right by this many pixels"),
+        (
+            "consistency",
+            "the share of images that get the same prediction as without the shift, right or wrong (Zhang 2019)",
+        ),
+    ],
     check: |canvas, _| match canvas {
         Some(Canvas::Centred { .. }) => Ok(()),
         _ => Err("the images need room to be moved: set a `canvas` of kind `centred`"),
     },
-    run: |network, data| shift(network, &data.plain_test, data.test.shape[1]),
+    run: |network, data| shift(network, &data.original_test, data.test.shape[1]),
     draw: None,
 };
 

@@ -13,6 +13,7 @@ use crate::shape::Shape;
 /// The part of a suite's file that determines what is made of its records.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Outline {
+    pub question: Option<String>,
     #[serde(default)]
     pub comparisons: Vec<Comparison>,
     #[serde(default)]

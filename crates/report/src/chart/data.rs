@@ -1,11 +1,11 @@
-//! From what a suite asks for, and its rows, to charts.
+//! Builds charts from the plots that a suite asks for and its rows.
 
 use records::{Estimate, Getter, Metric, Number, Row, distinct};
 use statistics::SEEDS_FOR_A_TEST;
 
 use super::{
-    model::{Axis, Chart, Kind, Panel, Point},
-    spec::{Content, PlotSpec, Quantity},
+    model::{Axis, Chart, ChartKind, DataPoint, Panel},
+    spec::{AxisQuantity, Content, PlotSpec},
 };
 use crate::{metric::title, number::capitalised, page::factors::varying};
 
@@ -32,14 +32,14 @@ impl Chart {
             Content::Quantities { x, y, has_lines } => {
                 let point = |row: &&Row| {
                     let (x, y) = value(row, *x, spread).zip(value(row, *y, spread))?;
-                    Some(Point { series: head(row), x: x.y, ..y })
+                    Some(DataPoint { series: head(row), x: x.y, ..y })
                 };
                 let panel = |(title, rows): Part| Panel {
                     title,
                     points: rows.iter().filter_map(point).collect(),
                     ..Panel::default()
                 };
-                let kind = if *has_lines { Kind::Lines } else { Kind::Points };
+                let kind = if *has_lines { ChartKind::Lines } else { ChartKind::Points };
                 (kind, x.label(), y.label(), parts(rows, Some(*x)).into_iter().map(panel).collect())
             }
             Content::Measure { measure, setting, x_label } => {
@@ -49,11 +49,11 @@ impl Chart {
                         let points = measured(row, measure, setting, spread);
                         panel
                             .points
-                            .extend(points.filter_map(|(at, y)| Some(Point { series: head(row), x: at?, ..y })));
+                            .extend(points.filter_map(|(at, y)| Some(DataPoint { series: head(row), x: at?, ..y })));
                     }
                 });
                 let is_metric = measure.parse::<Metric>().is_ok();
-                (Kind::Lines, x, measure_label(measure) + if is_metric { "" } else { " (%)" }, panels)
+                (ChartKind::Lines, x, measure_label(measure) + if is_metric { "" } else { " (%)" }, panels)
             }
             Content::Bars { bars, setting, y_label } => {
                 let measures: Vec<&str> = bars.iter().map(|(measure, _)| measure.as_str()).collect();
@@ -67,12 +67,12 @@ impl Chart {
                         };
                         let bar = |(series, (measure, chance)): (usize, &(String, Option<String>))| {
                             let chance = chance.as_deref().and_then(only).map(|chance| chance.y);
-                            only(measure).map(|bar| Point { series, x: group as f64, chance, ..bar })
+                            only(measure).map(|bar| DataPoint { series, x: group as f64, chance, ..bar })
                         };
                         panel.points.extend(bars.iter().enumerate().filter_map(bar));
                     }
                 });
-                (Kind::Bars, String::new(), y_label.clone().unwrap_or_default(), panels)
+                (ChartKind::Bars, String::new(), y_label.clone().unwrap_or_default(), panels)
             }
         };
         let series = match &spec.content {
@@ -80,10 +80,10 @@ impl Chart {
             _ => heads,
         };
         let title = spec.title.clone().unwrap_or_else(|| match kind {
-            Kind::Bars => capitalised(&series.join(", ")),
+            ChartKind::Bars => capitalised(&series.join(", ")),
             _ => capitalised(&format!("{y} against {x}")),
         });
-        let is_timed = |quantity: &Quantity| matches!(quantity, Quantity::Metric(metric) if matches!(metric.getter(), Getter::Timed(_)));
+        let is_timed = |quantity: &AxisQuantity| matches!(quantity, AxisQuantity::Metric(metric) if matches!(metric.getter(), Getter::Timed(_)));
         let whiskers = match &spec.content {
             Content::Quantities { y, .. } if is_timed(y) => "the interquartile range over rounds",
             _ => spread.words(),
@@ -98,12 +98,12 @@ impl Chart {
 /// What the reader must know about the marks.
 fn note(chart: &Chart, whiskers: &str) -> String {
     let mut notes = Vec::new();
-    if chart.kind == Kind::Bars && chart.series.len() > 1 {
+    if chart.kind == ChartKind::Bars && chart.series.len() > 1 {
         notes.push("The bars of a group stand in the order of the legend.".to_string());
     }
     if chart.points().any(|point| point.error.is_some()) {
         let hidden =
-            if chart.kind == Kind::Bars { "" } else { " A whisker shorter than its marker is hidden behind it." };
+            if chart.kind == ChartKind::Bars { "" } else { " A whisker shorter than its marker is hidden behind it." };
         notes.push(format!("Whiskers show {whiskers}.{hidden}"));
     }
     if chart.has_slopes() {
@@ -139,10 +139,10 @@ fn measure_panels(
 }
 
 /// The rows by data set, model and every other factor in which they differ, except the one along the horizontal axis.
-fn parts(rows: &[Row], x: Option<Quantity>) -> Vec<Part<'_>> {
+fn parts(rows: &[Row], x: Option<AxisQuantity>) -> Vec<Part<'_>> {
     let along = match x {
-        Some(Quantity::Input) => "input",
-        Some(Quantity::TrainSize) => "train_size",
+        Some(AxisQuantity::Input) => "input",
+        Some(AxisQuantity::TrainSize) => "train_size",
         _ => "",
     };
     let factors: Vec<_> = varying(rows).into_iter().filter(|factor| factor.name != along).collect();
@@ -161,16 +161,16 @@ fn parts(rows: &[Row], x: Option<Quantity>) -> Vec<Part<'_>> {
 }
 
 /// A point at the height of a quantity in a row; `None` if the row has none.
-fn value(row: &Row, quantity: Quantity, spread: Spread) -> Option<Point> {
-    let exact = |y| Point { y, ..Point::default() };
+fn value(row: &Row, quantity: AxisQuantity, spread: Spread) -> Option<DataPoint> {
+    let exact = |y| DataPoint { y, ..DataPoint::default() };
     match quantity {
-        Quantity::Input => side(&row.input).map(exact),
-        Quantity::TrainSize => Some(exact(row.train_size as f64)),
-        Quantity::Metric(metric) => Some(match metric.value(row)? {
+        AxisQuantity::Input => side(&row.input).map(exact),
+        AxisQuantity::TrainSize => Some(exact(row.train_size as f64)),
+        AxisQuantity::Metric(metric) => Some(match metric.value(row)? {
             Number::Count(count) => exact(count as f64),
             Number::Exact(value) => exact(value),
             Number::Mean(estimate) => spread.point(estimate),
-            Number::Timed(timed) => Point { error: Some(timed.median * timed.spread / 2.), ..exact(timed.median) },
+            Number::Timed(timed) => DataPoint { error: Some(timed.median * timed.spread / 2.), ..exact(timed.median) },
         }),
     }
 }
@@ -181,7 +181,7 @@ fn measured(
     measure: &str,
     setting: Option<&str>,
     spread: Spread,
-) -> impl Iterator<Item = (Option<f64>, Point)> {
+) -> impl Iterator<Item = (Option<f64>, DataPoint)> {
     let points =
         row.measures.iter().filter(move |point| point.measure == measure && point.setting.as_deref() == setting);
     points.filter_map(move |point| Some((point.at, spread.point(point.estimate?))))
@@ -205,8 +205,8 @@ impl Spread {
         if rows.iter().all(is_enough) { Self::Interval } else { Self::Deviation }
     }
 
-    fn point(self, Estimate { mean, sd, ci95 }: Estimate) -> Point {
-        Point { y: mean, error: if self == Self::Interval { ci95 } else { sd }, ..Point::default() }
+    fn point(self, Estimate { mean, sd, ci95 }: Estimate) -> DataPoint {
+        DataPoint { y: mean, error: if self == Self::Interval { ci95 } else { sd }, ..DataPoint::default() }
     }
 
     fn words(self) -> &'static str {

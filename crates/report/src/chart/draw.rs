@@ -12,8 +12,8 @@ use plotters::{
 use super::{
     axis::{Scale, is_drawable},
     label,
-    legend::{Entry, legend},
-    model::{Chart, Kind, Panel, Point},
+    legend::{LegendEntry, legend},
+    model::{Chart, ChartKind, DataPoint, Panel},
     style::{FAINT, GREY, INK, colour, marker, text_width},
 };
 
@@ -107,22 +107,22 @@ fn wrap(words: &str, size: i32, width: i32) -> Vec<String> {
 }
 
 /// For each entry of the legend its distance from the left and its line.
-fn legend_places(legend: &[Entry], width: i32) -> Vec<(i32, i32)> {
+fn legend_places(legend: &[LegendEntry], width: i32) -> Vec<(i32, i32)> {
     let longest = legend.iter().map(|entry| text_width(&entry.text, TEXT)).max().unwrap_or_default();
     let columns = (width / (longest + SIGN + EDGE)).max(1);
     (0..legend.len() as i32).map(|i| (i % columns * (width / columns), i / columns)).collect()
 }
 
-/// What stands for a series in the legend, or for chance.
-fn draw_sign(kind: Kind, series: Option<usize>, sheet: &Area, (x, y): (i32, i32)) -> Drawn {
+/// Draws the sign of a series in the legend, or that of the line of chance.
+fn draw_sign(kind: ChartKind, series: Option<usize>, sheet: &Area, (x, y): (i32, i32)) -> Drawn {
     let ends = [(x, y), (x + 20, y)];
     match (series, kind) {
         (None, _) => sheet.draw(&dashes(ends)),
-        (Some(series), Kind::Bars) => {
+        (Some(series), ChartKind::Bars) => {
             sheet.draw(&Rectangle::new([(x + 4, y - 6), (x + 16, y + 6)], colour(series).filled()))
         }
-        (Some(series), Kind::Points) => draw_marker(series, sheet, (x + 10, y)),
-        (Some(series), Kind::Lines) => {
+        (Some(series), ChartKind::Points) => draw_marker(series, sheet, (x + 10, y)),
+        (Some(series), ChartKind::Lines) => {
             sheet.draw(&PathElement::new(ends, colour(series).stroke_width(2)))?;
             draw_marker(series, sheet, (x + 10, y))
         }
@@ -137,8 +137,8 @@ fn dashes<C: Clone>(ends: [C; 2]) -> DashedPathElement<std::vec::IntoIter<C>, u3
 fn draw_panel<'a>(chart: &Chart, panel: &Panel, sheet: &Area<'a>, area: &Area<'a>) -> Drawn {
     let mut axes = axes(chart, panel, area)?;
     match chart.kind {
-        Kind::Bars => draw_bars(chart, panel, &mut axes, sheet),
-        Kind::Lines | Kind::Points => draw_points(chart, panel, &mut axes, sheet),
+        ChartKind::Bars => draw_bars(chart, panel, &mut axes, sheet),
+        ChartKind::Lines | ChartKind::Points => draw_points(chart, panel, &mut axes, sheet),
     }
 }
 
@@ -149,13 +149,13 @@ fn axes<'a>(chart: &Chart, panel: &Panel, area: &Area<'a>) -> Drawn<Axes<'a>> {
         [point.y - error, point.y, point.y + error, point.chance.unwrap_or(point.y)]
     });
     let [x, y] = match chart.kind {
-        Kind::Bars => [Scale::groups(panel.groups.len()), Scale::from_zero(ends)],
+        ChartKind::Bars => [Scale::groups(panel.groups.len()), Scale::from_zero(ends)],
         // The names of points need room at the sides.
         kind => [
             Scale::around(
                 panel.points.iter().map(|point| point.x),
                 chart.x.is_log,
-                if kind == Kind::Points { 0.15 } else { 0.06 },
+                if kind == ChartKind::Points { 0.15 } else { 0.06 },
             ),
             Scale::around(ends, chart.y.is_log, 0.06),
         ],
@@ -172,9 +172,9 @@ fn axes<'a>(chart: &Chart, panel: &Panel, area: &Area<'a>) -> Drawn<Axes<'a>> {
         .margin_right(16)
         .margin_bottom(18)
         .x_label_area_size(match chart.kind {
-            Kind::Bars if is_crowded => longest + 12,
-            Kind::Bars => 24,
-            Kind::Points | Kind::Lines => 44,
+            ChartKind::Bars if is_crowded => longest + 12,
+            ChartKind::Bars => 24,
+            ChartKind::Points | ChartKind::Lines => 44,
         })
         .y_label_area_size(60)
         .build_cartesian_2d(x.clone(), y)?;
@@ -189,7 +189,7 @@ fn axes<'a>(chart: &Chart, panel: &Panel, area: &Area<'a>) -> Drawn<Axes<'a>> {
         .x_desc(&chart.x.label)
         .y_desc(&chart.y.label)
         .x_label_formatter(&|&position| match chart.kind {
-            Kind::Bars => panel.groups.get(position as usize).cloned().unwrap_or_default(),
+            ChartKind::Bars => panel.groups.get(position as usize).cloned().unwrap_or_default(),
             _ => x.label(position),
         })
         .draw()?;
@@ -204,7 +204,7 @@ fn draw_marker(series: usize, sheet: &Area, at: (i32, i32)) -> Drawn {
 }
 
 /// Draws the whisker of a point, with caps, if it has one.
-fn draw_whisker(axes: &Axes, sheet: &Area, x: f64, point: &Point, colour: RGBColor) -> Drawn {
+fn draw_whisker(axes: &Axes, sheet: &Area, x: f64, point: &DataPoint, colour: RGBColor) -> Drawn {
     let Some(error) = point.error.filter(|error| *error > 0.) else { return Ok(()) };
     let [(x, low), (_, high)] = [point.y - error, point.y + error].map(|end| axes.backend_coord(&(x, end)));
     let path = [(x - 3, low), (x + 3, low), (x, low), (x, high), (x - 3, high), (x + 3, high)];
@@ -215,19 +215,19 @@ fn draw_points<'a>(chart: &Chart, panel: &Panel, axes: &mut Axes<'a>, sheet: &Ar
     for series in 0..chart.series.len() {
         let points = || panel.points.iter().filter(move |point| point.series == series);
         points().try_for_each(|point| draw_whisker(axes, sheet, point.x, point, colour(series)))?;
-        if chart.kind == Kind::Lines {
+        if chart.kind == ChartKind::Lines {
             let corners: Vec<(f64, f64)> = points().map(|point| (point.x, point.y)).collect();
             axes.draw_series([PathElement::new(corners, colour(series).stroke_width(2))])?;
         }
         points().try_for_each(|point| draw_marker(series, sheet, axes.backend_coord(&(point.x, point.y))))?;
     }
-    if chart.kind == Kind::Points { draw_names(chart, panel, axes, sheet) } else { Ok(()) }
+    if chart.kind == ChartKind::Points { draw_names(chart, panel, axes, sheet) } else { Ok(()) }
 }
 
 /// Writes the names of points next to them where there is room; the legend has them all.
 fn draw_names<'a>(chart: &Chart, panel: &Panel, axes: &Axes<'a>, sheet: &Area<'a>) -> Drawn {
     let (across, _) = axes.plotting_area().get_pixel_range();
-    let name = |point: &Point| (chart.series[point.series].as_str(), axes.backend_coord(&(point.x, point.y)));
+    let name = |point: &DataPoint| (chart.series[point.series].as_str(), axes.backend_coord(&(point.x, point.y)));
     let names: Vec<_> = panel.points.iter().map(name).collect();
     let mut placed = label::next_to_points(&names, across, SMALL).into_iter();
     placed.try_for_each(|(name, corner)| sheet.draw(&text(name, corner, SMALL, INK)))

@@ -2,7 +2,7 @@ use super::model::{Chart, Panel};
 use crate::number::{NONE, fixed};
 
 /// A line of the legend.
-pub struct Entry {
+pub struct LegendEntry {
     /// The series; `None` for the line of chance.
     pub series: Option<usize>,
     /// Its name and, where both axes are logarithmic, the slope of its line in each panel.
@@ -10,13 +10,15 @@ pub struct Entry {
 }
 
 /// The entries of all series that have points, and of the line of chance if there is one.
-pub fn legend(chart: &Chart) -> Vec<Entry> {
+pub fn legend(chart: &Chart) -> Vec<LegendEntry> {
     let has_points = |&series: &usize| chart.points().any(|point| point.series == series);
-    let entry =
-        |series: usize| Entry { series: Some(series), text: chart.series[series].clone() + &slopes(chart, series) };
-    let mut entries: Vec<Entry> = (0..chart.series.len()).filter(has_points).map(entry).collect();
+    let entry = |series: usize| LegendEntry {
+        series: Some(series),
+        text: chart.series[series].clone() + &slopes(chart, series),
+    };
+    let mut entries: Vec<LegendEntry> = (0..chart.series.len()).filter(has_points).map(entry).collect();
     if chart.points().any(|point| point.chance.is_some()) {
-        entries.push(Entry { series: None, text: "chance".into() });
+        entries.push(LegendEntry { series: None, text: "chance".into() });
     }
     entries
 }

@@ -1,4 +1,4 @@
-//! Charts: from what a suite asks for ([`PlotSpec`]) and its rows to what is drawn ([`model::Chart`]), and how.
+//! Charts: the plots that a suite asks for ([`PlotSpec`]), their content ([`model::Chart`]), and the drawing of it.
 
 mod axis;
 mod data;

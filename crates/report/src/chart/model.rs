@@ -12,7 +12,7 @@ pub struct Chart {
     /// The vertical axis.
     pub y: Axis,
     /// What stands for a point.
-    pub kind: Kind,
+    pub kind: ChartKind,
     /// The names of all series; a series' index gives its colour and marker.
     pub series: Vec<String>,
     /// One drawing for each network.
@@ -30,7 +30,7 @@ pub struct Axis {
 
 /// What stands for a point of a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ChartKind {
     /// A marker, with the name of its series where there is room.
     Points,
     /// A marker, joined by a line with the next of its series.
@@ -39,7 +39,7 @@ pub enum Kind {
     Bars,
 }
 
-/// One of the drawings of a chart, with axes of its own.
+/// One of the drawings of a chart, which has its own axes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Panel {
     /// What tells it from the other panels.
@@ -47,12 +47,12 @@ pub struct Panel {
     /// The names of the groups of bars; empty for other kinds.
     pub groups: Vec<String>,
     /// The points, or bars.
-    pub points: Vec<Point>,
+    pub points: Vec<DataPoint>,
 }
 
 /// A point of a chart, or a bar.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Point {
+pub struct DataPoint {
     /// The index of its series.
     pub series: usize,
     /// The value along the horizontal axis, or the index of a bar's group.
@@ -81,7 +81,7 @@ impl Chart {
         for panel in &mut chart.panels {
             panel.points.retain(|point| is_drawable(point.x, self.x.is_log) && is_drawable(point.y, self.y.is_log));
             panel.points.sort_by(|a, b| a.series.cmp(&b.series).then(a.x.total_cmp(&b.x)));
-            if self.kind == Kind::Bars {
+            if self.kind == ChartKind::Bars {
                 panel.remove_empty_groups();
             }
         }
@@ -91,10 +91,10 @@ impl Chart {
 
     /// Whether the legend gives the slopes of lines, which are exponents where both axes are logarithmic.
     pub fn has_slopes(&self) -> bool {
-        self.kind == Kind::Lines && self.x.is_log && self.y.is_log
+        self.kind == ChartKind::Lines && self.x.is_log && self.y.is_log
     }
 
-    pub fn points(&self) -> impl Iterator<Item = &Point> {
+    pub fn points(&self) -> impl Iterator<Item = &DataPoint> {
         self.panels.iter().flat_map(|panel| &panel.points)
     }
 }

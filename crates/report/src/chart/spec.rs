@@ -53,7 +53,7 @@ pub struct PlotSpec {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {
     /// One quantity against another: a point per row, or a line per head.
-    Quantities { x: Quantity, y: Quantity, has_lines: bool },
+    Quantities { x: AxisQuantity, y: AxisQuantity, has_lines: bool },
     /// A measure over the strengths (`at`) at which it was taken, a line per head. Without a setting, there is a panel for
     /// each.
     Measure { measure: String, setting: Option<String>, x_label: Option<String> },
@@ -64,7 +64,7 @@ pub enum Content {
 
 /// What every row has a number for: the size of its input, that of its training set, or a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quantity {
+pub enum AxisQuantity {
     /// The side of a square with as many pixels as the input.
     Input,
     /// The number of training images.
@@ -81,7 +81,7 @@ impl PlotSpec {
 
     /// The plot of a suite that asks for none: accuracy against parameters.
     pub(super) fn accuracy_vs_parameters() -> Self {
-        let [x, y] = [Metric::ParamCount, Metric::Top1].map(Quantity::Metric);
+        let [x, y] = [Metric::ParamCount, Metric::Top1].map(AxisQuantity::Metric);
         Self {
             file: "accuracy-vs-parameters".into(),
             title: None,
@@ -91,7 +91,7 @@ impl PlotSpec {
     }
 }
 
-impl Quantity {
+impl AxisQuantity {
     /// The label of an axis.
     pub fn label(self) -> String {
         match self {
@@ -107,7 +107,7 @@ impl Quantity {
     }
 }
 
-impl<'de> Deserialize<'de> for Quantity {
+impl<'de> Deserialize<'de> for AxisQuantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match String::deserialize(deserializer)?.as_str() {
             "input" => Ok(Self::Input),
@@ -128,8 +128,8 @@ enum Fields {
         #[serde(deserialize_with = "file_name")]
         file: String,
         title: Option<String>,
-        x: Quantity,
-        y: Quantity,
+        x: AxisQuantity,
+        y: AxisQuantity,
         /// By default the horizontal axis is logarithmic for counts.
         log: Option<Log>,
     },
@@ -137,8 +137,8 @@ enum Fields {
         #[serde(deserialize_with = "file_name")]
         file: String,
         title: Option<String>,
-        x: Option<Quantity>,
-        y: Option<Quantity>,
+        x: Option<AxisQuantity>,
+        y: Option<AxisQuantity>,
         measure: Option<String>,
         setting: Option<String>,
         x_label: Option<String>,
@@ -244,7 +244,7 @@ mod tests {
         let scatter = r#"{ kind = "scatter", file = "accuracy-vs-parameters", x = "param_count", y = "top1" }"#;
         assert_eq!(parse(scatter), Ok(PlotSpec::accuracy_vs_parameters()));
         let line = parse(r#"{ kind = "line", file = "macs", x = "input", y = "macs", log = "xy" }"#).unwrap();
-        let (x, y) = (Quantity::Input, Quantity::Metric(Metric::Macs));
+        let (x, y) = (AxisQuantity::Input, AxisQuantity::Metric(Metric::Macs));
         assert_eq!(line.content, Content::Quantities { x, y, has_lines: true });
         assert_eq!(line.is_log, [true, true]);
         let shift = r#"{ kind = "line", file = "shift", measure = "top1", setting = "shift", x_label = "pixels" }"#;

@@ -1,17 +1,14 @@
 use records::{Estimate, MeasuredPoint, Metric, Number, Row, rows as aggregate, samples::record};
 
-use super::{PlotSpec, figures};
+use super::{
+    PlotSpec, figures,
+    tests::{has, texts as svg_texts},
+};
 use crate::Figure;
 
 /// All texts of a figure.
 fn texts(figure: &Figure) -> Vec<String> {
-    let document = roxmltree::Document::parse(&figure.svg).unwrap();
-    let texts = document.descendants().filter(|node| node.has_tag_name("text"));
-    texts.map(|node| node.text().unwrap_or_default().trim().to_string()).collect()
-}
-
-fn has(texts: &[String], text: &str) -> bool {
-    texts.iter().any(|other| other == text)
+    svg_texts(&figure.svg)
 }
 
 /// Two models, three heads, two inputs, and what a suite may measure.

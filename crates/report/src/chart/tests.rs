@@ -1,24 +1,24 @@
 use super::{
     draw::svg as drawn,
-    model::{Axis, Chart, Kind, Panel, Point},
+    model::{Axis, Chart, ChartKind, DataPoint, Panel},
 };
 
 /// All texts of a picture, which must be well-formed and hold no number that is none.
-fn texts(svg: &str) -> Vec<String> {
+pub fn texts(svg: &str) -> Vec<String> {
     let document = roxmltree::Document::parse(svg).unwrap();
     assert!(!svg.contains("NaN"), "{svg}");
     let texts = document.descendants().filter(|node| node.has_tag_name("text"));
     texts.map(|node| node.text().unwrap_or_default().trim().to_string()).collect()
 }
 
-fn has(texts: &[String], text: &str) -> bool {
+pub fn has(texts: &[String], text: &str) -> bool {
     texts.iter().any(|other| other == text)
 }
 
-fn chart(is_log: bool, kind: Kind, series: &[(&str, &[(f64, f64)])]) -> Chart {
+fn chart(is_log: bool, kind: ChartKind, series: &[(&str, &[(f64, f64)])]) -> Chart {
     let axis = |label: &str| Axis { label: label.into(), is_log };
-    let points = |series: usize, points: &[(f64, f64)]| -> Vec<Point> {
-        points.iter().map(|&(x, y)| Point { series, x, y, error: Some(0.1 * y), chance: None }).collect()
+    let points = |series: usize, points: &[(f64, f64)]| -> Vec<DataPoint> {
+        points.iter().map(|&(x, y)| DataPoint { series, x, y, error: Some(0.1 * y), chance: None }).collect()
     };
     Chart {
         title: "A <title> & more".into(),
@@ -37,7 +37,7 @@ fn chart(is_log: bool, kind: Kind, series: &[(&str, &[(f64, f64)])]) -> Chart {
 
 #[test]
 fn a_line_chart_names_all_there_is_and_is_the_same_every_time() {
-    let chart = chart(false, Kind::Lines, &[("fc", &[(1., 2.), (2., 3.)]), ("gap", &[(1., 1.), (3., 2.5)])]);
+    let chart = chart(false, ChartKind::Lines, &[("fc", &[(1., 2.), (2., 3.)]), ("gap", &[(1., 1.), (3., 2.5)])]);
     let svg = drawn(&chart).unwrap().unwrap();
     let texts = texts(&svg);
     for text in ["A <title> & more", "A note.", "x", "y", "a panel", "fc", "gap"] {
@@ -50,7 +50,8 @@ fn a_line_chart_names_all_there_is_and_is_the_same_every_time() {
 #[test]
 fn double_logarithmic_lines_show_their_exponents() {
     let square: Vec<_> = [28., 56., 112.].map(|x| (x, 3. * x * x)).to_vec();
-    let svg = chart(true, Kind::Lines, &[("fc", &square), ("gap", &[(28., 640.), (112., 640.)]), ("one", &[(9., 9.)])]);
+    let svg =
+        chart(true, ChartKind::Lines, &[("fc", &square), ("gap", &[(28., 640.), (112., 640.)]), ("one", &[(9., 9.)])]);
     let texts = texts(&drawn(&svg).unwrap().unwrap());
     assert!(has(&texts, "fc 2.00") && has(&texts, "gap 0.00") && has(&texts, "one"), "{texts:?}");
 }
@@ -58,9 +59,9 @@ fn double_logarithmic_lines_show_their_exponents() {
 #[test]
 fn what_has_no_place_is_left_out_with_its_name() {
     let bad: &[(f64, f64)] = &[(0., 1.), (-1., 1.), (1., 0.), (f64::NAN, 1.), (1., f64::INFINITY), (1e305, 1.)];
-    let texts = texts(&drawn(&chart(true, Kind::Lines, &[("bad", bad), ("good", &[(1., 1.)])])).unwrap().unwrap());
+    let texts = texts(&drawn(&chart(true, ChartKind::Lines, &[("bad", bad), ("good", &[(1., 1.)])])).unwrap().unwrap());
     assert!(texts.iter().any(|text| text.starts_with("good")) && !texts.iter().any(|text| text.contains("bad")));
-    assert_eq!(drawn(&chart(true, Kind::Lines, &[("bad", bad)])).unwrap(), None);
+    assert_eq!(drawn(&chart(true, ChartKind::Lines, &[("bad", bad)])).unwrap(), None);
 }
 
 #[test]
@@ -68,7 +69,7 @@ fn constant_single_and_huge_values_are_drawn() {
     let sets: [&[(f64, f64)]; 4] =
         [&[(5., 5.)], &[(1., 0.), (2., 0.)], &[(1., 1e299), (1e299, -1e299)], &[(1., 1e-200), (2., 1.)]];
     for points in sets {
-        for (is_log, kind) in [(false, Kind::Lines), (true, Kind::Lines), (false, Kind::Points)] {
+        for (is_log, kind) in [(false, ChartKind::Lines), (true, ChartKind::Lines), (false, ChartKind::Points)] {
             if let Some(svg) = drawn(&chart(is_log, kind, &[("fc", points)])).unwrap() {
                 assert!(texts(&svg).len() > 5, "{points:?}");
             }
@@ -81,13 +82,13 @@ fn bars_have_names_heights_from_zero_and_the_line_of_chance() {
     let heights = [[Some(40.), Some(60.)], [Some(80.), None], [None; 2]];
     let points = heights.iter().enumerate().flat_map(|(group, heights)| {
         let bar = move |(series, height): (usize, &Option<f64>)| {
-            height.map(|y| Point { series, x: group as f64, y, error: Some(2.), chance: Some(25.) })
+            height.map(|y| DataPoint { series, x: group as f64, y, error: Some(2.), chance: Some(25.) })
         };
         heights.iter().enumerate().filter_map(bar)
     });
     let groups = ["fc", "gap", "none"].map(String::from).to_vec();
     let panel = Panel { title: "a panel".into(), groups, points: points.collect() };
-    let mut chart = chart(false, Kind::Bars, &[("pointing", &[]), ("energy", &[])]);
+    let mut chart = chart(false, ChartKind::Bars, &[("pointing", &[]), ("energy", &[])]);
     chart.panels = vec![panel];
     let svg = drawn(&chart).unwrap().unwrap();
     let texts = texts(&svg);
@@ -110,7 +111,7 @@ fn the_first_fourteen_series_have_colours_of_their_own() {
     let series: Vec<(String, [(f64, f64); 1])> = (0..14).map(|i| (format!("head {i}"), [(f64::from(i), 1.)])).collect();
     let series: Vec<(&str, &[(f64, f64)])> =
         series.iter().map(|(name, points)| (name.as_str(), points.as_slice())).collect();
-    let svg = drawn(&chart(false, Kind::Points, &series)).unwrap().unwrap();
+    let svg = drawn(&chart(false, ChartKind::Points, &series)).unwrap().unwrap();
     let document = roxmltree::Document::parse(&svg).unwrap();
     let markers = document.descendants().filter(|node| node.has_tag_name("polygon"));
     let colours: std::collections::HashSet<&str> = markers.filter_map(|node| node.attribute("fill")).collect();

@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn no_line_is_longer_than_the_terminal_and_nothing_is_lost() {
         for width in [40, 60, 80, 132] {
-            let text = terminal(&Document { title: String::new(), blocks: vec![Block::Table(table())] }, width);
+            let text = terminal(&table().into(), width);
             assert!(text.lines().all(|line| line.width() <= width), "{width}:\n{text}");
             for word in ["fc:128+drop0.5", "225,034", "2,631,040", "19", "63 ± 10 %", "several"] {
                 assert!(text.contains(word), "{word} is not in\n{text}");

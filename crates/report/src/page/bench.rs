@@ -13,7 +13,7 @@ pub struct ComparedSpeed {
     /// The model, its head and its input, as `two-conv fc:128 1×28×28`.
     pub network: String,
     /// The task, with its number of images at once.
-    pub task: Task,
+    pub task: BenchTask,
     /// Images per second, the median over rounds.
     pub samples_per_sec: f64,
     /// Floating-point operations per second, in 10⁹.
@@ -28,7 +28,7 @@ pub struct ComparedSpeed {
 
 /// What was timed, with its batch size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Task {
+pub enum BenchTask {
     /// Training steps with this many images each.
     Training(usize),
     /// Inference on this many images at once.
@@ -63,7 +63,7 @@ pub struct Conditions {
 
 /// The speed of one network. Its JSON is what `bench --json` prints; scripts rely on the keys.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Speed {
+pub struct NetworkSpeed {
     /// The model with its width.
     pub model: String,
     /// The head.
@@ -113,9 +113,9 @@ pub fn comparison_table(speeds: &[ComparedSpeed], peers: &[String]) -> Table {
     let mut table = Table::new(columns.into_iter().chain(numbers.into_iter().chain(peers).map(Column::number)));
     for speed in speeds {
         let (task, here) = match speed.task {
-            Task::Training(batch) => (format!("training, {batch}"), rate(speed.samples_per_sec)),
-            Task::Inference(batch) => (format!("inference, {batch}"), rate(speed.samples_per_sec)),
-            Task::Latency => ("latency, 1".into(), format!("{} µs", whole(1e6 / speed.samples_per_sec))),
+            BenchTask::Training(batch) => (format!("training, {batch}"), rate(speed.samples_per_sec)),
+            BenchTask::Inference(batch) => (format!("inference, {batch}"), rate(speed.samples_per_sec)),
+            BenchTask::Latency => ("latency, 1".into(), format!("{} µs", whole(1e6 / speed.samples_per_sec))),
         };
         let efficiency = format!("{} ({} %)", whole(speed.gflops), whole(100. * speed.efficiency));
         let cells = [
@@ -131,7 +131,7 @@ pub fn comparison_table(speeds: &[ComparedSpeed], peers: &[String]) -> Table {
 }
 
 /// Builds a table of speeds without a comparison.
-pub fn speed_table(speeds: &[Speed]) -> Table {
+pub fn speed_table(speeds: &[NetworkSpeed]) -> Table {
     let numbers = ["training (images/s)", "inference (images/s)", "latency (µs)", "p95 (µs)", "memory (MB)"];
     let columns = [Column::key("network"), Column::text("input")];
     let mut table = Table::new(columns.into_iter().chain(numbers.map(Column::number)));
@@ -176,8 +176,11 @@ mod tests {
             peers: vec![Some(ratio), None],
         };
         let conditions = Conditions { cpu: "A CPU (avx2+fma)".into(), threads: 2, rounds: 7, version: "0.1.0".into() };
-        let speeds =
-            [speed(Task::Training(64), 7459.), speed(Task::Inference(256), 29_242.), speed(Task::Latency, 16_666.)];
+        let speeds = [
+            speed(BenchTask::Training(64), 7459.),
+            speed(BenchTask::Inference(256), 29_242.),
+            speed(BenchTask::Latency, 16_666.),
+        ];
         let page = comparison_page(&speeds, &["PyTorch 2.15".into(), "candle 0.11".into()], &conditions);
         insta::assert_snapshot!(crate::markdown(&page));
         insta::assert_snapshot!(crate::terminal(&page, 80));
@@ -185,7 +188,7 @@ mod tests {
 
     #[test]
     fn speeds_alone_fit_into_80_columns() {
-        let speed = Speed {
+        let speed = NetworkSpeed {
             model: "mobilenet-v1@0.25".into(),
             head: "gap-fc".into(),
             input: [3, 96, 96],
@@ -197,7 +200,6 @@ mod tests {
             latency_p95_us: 612.,
             peak_rss_mb: None,
         };
-        let document = Document { title: String::new(), blocks: vec![crate::Block::Table(speed_table(&[speed]))] };
-        insta::assert_snapshot!(crate::terminal(&document, 80));
+        insta::assert_snapshot!(crate::terminal(&speed_table(&[speed]).into(), 80));
     }
 }

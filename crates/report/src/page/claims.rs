@@ -1,6 +1,6 @@
 //! The claims that a suite tests, and their verdicts, in words.
 
-use statistics::{Expect, Judged, Outcome, Verdict};
+use statistics::{Expect, Judged, TestOutcome, Verdict};
 
 use super::comparisons::value_and_interval;
 use crate::{
@@ -20,25 +20,27 @@ pub fn claims(page: &mut Document, verdicts: &[Verdict]) {
     }
     page.table(table);
     page.paragraph(
-        "A claim holds if the whole interval lies where the claim expects the value, and does not hold if all of it lies \
-         elsewhere. Otherwise it is not shown, and the interval says what remains possible.",
+        "A claim holds if the whole interval lies where the claim expects the value, and does not hold if the whole \
+         interval lies elsewhere. Otherwise it is not shown, and the interval says what remains possible. A difference \
+         that a primary comparison should show is also not shown if its adjusted p-value is 0.05 or more. Verdicts marked \
+         “descriptive” follow from intervals alone.",
     );
 }
 
 /// Which tests of a claim hold. Where they differ, each with its condition.
 pub fn words(verdict: &Verdict) -> String {
     let kind = |judged: &Judged| (judged.outcome, judged.is_descriptive);
-    let mut kinds: Vec<(Outcome, bool)> = verdict.tests.iter().map(kind).collect();
+    let mut kinds: Vec<(TestOutcome, bool)> = verdict.tests.iter().map(kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    let words = |&(outcome, is_descriptive): &(Outcome, bool)| {
+    let words = |&(outcome, is_descriptive): &(TestOutcome, bool)| {
         let mut words = outcome_words(outcome).to_string();
-        if is_descriptive && outcome != Outcome::NotMeasured {
+        if is_descriptive && outcome != TestOutcome::NotMeasured {
             words += " (descriptive)";
         }
         if kinds.len() > 1 {
             let fitting = verdict.tests.iter().filter(|judged| kind(judged) == (outcome, is_descriptive));
-            words += &format!(" {}", fitting.map(|judged| judged.test.when.as_str()).collect::<Vec<_>>().join(", "));
+            words += &format!(" {}", fitting.map(|judged| judged.test.when.as_str()).collect::<Vec<_>>().join(" and "));
         }
         words
     };
@@ -59,12 +61,12 @@ pub fn figures(verdict: &Verdict) -> String {
     verdict.tests.iter().map(figure).collect::<Vec<_>>().join("; ")
 }
 
-fn outcome_words(outcome: Outcome) -> &'static str {
+fn outcome_words(outcome: TestOutcome) -> &'static str {
     match outcome {
-        Outcome::Holds => "holds",
-        Outcome::DoesNotHold => "does not hold",
-        Outcome::NotShown => "not shown",
-        Outcome::NotMeasured => "not measured",
+        TestOutcome::Holds => "holds",
+        TestOutcome::DoesNotHold => "does not hold",
+        TestOutcome::NotShown => "not shown",
+        TestOutcome::NotMeasured => "not measured",
     }
 }
 

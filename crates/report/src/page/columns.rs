@@ -9,8 +9,8 @@ use crate::{
     number::{NONE, count, fixed, shape, whole},
 };
 
-/// A table of some of a suite's rows. `all` are the rows of the whole suite: what they have in common is in none of its
-/// tables, and what none of them has, neither.
+/// Builds a table of some of a suite's rows. All tables of a suite have the same columns: the factors in which its rows,
+/// `all`, differ, and the metrics that at least one of them has.
 pub fn table(rows: &[Row], all: &[Row]) -> Table {
     let factors = varying(all);
     let has_features = factors.iter().any(|factor| factor.name == "input");

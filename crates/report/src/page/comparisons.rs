@@ -20,13 +20,13 @@ pub fn comparisons(page: &mut Document, compared: &[Compared]) {
     compared.iter().for_each(|compared| table.push(cells(compared)));
     page.table(table);
     page.paragraph(format!(
-        "Accuracies and measures are means in per cent over the seeds that both sides have, and their differences are in \
+        "Accuracies and measures are means in per cent over the seeds that both sides have; their differences are in \
          points. Brackets hold 95 % confidence intervals. They come from a bootstrap that resamples seeds and, \
-         independently of them, test images ({} times), paired by both; where “seeds alone” is written, from Student's t \
-         over the seeds. Primary comparisons were named in the suite's file and have at least {SEEDS_FOR_A_TEST} seeds; \
-         their p-values test that there is no difference, and are adjusted together (Holm). All other comparisons are \
-         descriptive. For timings the brackets hold the range that the interquartile ranges of both sides leave open. \
-         Counts are exact.",
+         independently of them, test images ({} replicates), both sides together; where “seeds alone” is written, they \
+         come from Student's t over the seeds. The p-values test the hypothesis of no difference, and are given for at \
+         least {SEEDS_FOR_A_TEST} seeds. Primary comparisons were named in the suite's file, and their p-values are \
+         adjusted together (Holm). All other comparisons are descriptive, and their p-values are not adjusted. For timings, \
+         brackets hold the range that is possible within the interquartile ranges of both sides. Counts are exact.",
         count(REPLICATES as u64)
     ));
 }
@@ -36,24 +36,24 @@ fn cells(compared: &Compared) -> [Cell; 9] {
     let mut metric = comparison.metric.to_string();
     comparison.setting.iter().for_each(|setting| metric += &format!(", {setting}"));
     comparison.at.iter().for_each(|at| metric += &format!(" at {at}"));
-    let figure = compared.figure.as_ref().ok();
+    let effect = compared.effect.as_ref().ok();
     let side = |selector: &Selector, value: Option<f64>| {
         selector.to_string() + &value.map(|value| format!(": {}", absolute(compared, value))).unwrap_or_default()
     };
-    let mut seeds = figure.filter(|figure| figure.seeds > 0).map_or(NONE.into(), |figure| figure.seeds.to_string());
-    if let Some(figure) = figure.filter(|figure| figure.diverged > 0) {
-        seeds += &format!(" (diverged: {})", figure.diverged);
+    let mut seeds = effect.filter(|effect| effect.seeds > 0).map_or(NONE.into(), |effect| effect.seeds.to_string());
+    if let Some(effect) = effect.filter(|effect| effect.diverged > 0) {
+        seeds += &format!(" (diverged: {})", effect.diverged);
     }
     let p = |p: Option<f64>| p.map_or_else(|| NONE.into(), |p| Cell::number(p_value(p), p));
-    let value = match &compared.figure {
-        Ok(figure) => Cell::number(value_and_interval(compared), figure.value),
+    let value = match &compared.effect {
+        Ok(effect) => Cell::number(value_and_interval(compared), effect.value),
         Err(why) => format!("not measured: {}", unmeasured(why)).into(),
     };
     [
         comparison.name.as_str().into(),
         metric.into(),
-        side(&comparison.a, figure.map(|figure| figure.a)).into(),
-        side(&comparison.b, figure.map(|figure| figure.b)).into(),
+        side(&comparison.a, effect.map(|effect| effect.a)).into(),
+        side(&comparison.b, effect.map(|effect| effect.b)).into(),
         value,
         seeds.into(),
         p(compared.p()),
@@ -63,7 +63,7 @@ fn cells(compared: &Compared) -> [Cell; 9] {
 }
 
 fn kind(compared: &Compared) -> &'static str {
-    match compared.figure.as_ref().map(|figure| &figure.certainty) {
+    match compared.effect.as_ref().map(|effect| &effect.certainty) {
         Err(_) => NONE,
         Ok(Certainty::Exact) => "counted",
         Ok(Certainty::Timed { .. }) => "timed",
@@ -74,8 +74,8 @@ fn kind(compared: &Compared) -> &'static str {
 
 /// The value of a comparison with its unit and interval: `−3.02 points [−4.10, −2.00]`; or why there is none.
 pub fn value_and_interval(compared: &Compared) -> String {
-    let figure = match &compared.figure {
-        Ok(figure) => figure,
+    let effect = match &compared.effect {
+        Ok(effect) => effect,
         Err(why) => return unmeasured(why),
     };
     let unit = match compared.comparison.by {
@@ -83,9 +83,9 @@ pub fn value_and_interval(compared: &Compared) -> String {
         By::Difference if is_fixed(compared) => "",
         By::Difference => " points",
     };
-    let value = relative(compared, figure.value) + unit;
+    let value = relative(compared, effect.value) + unit;
     let range = |low, high| format!("{value} [{}, {}]", relative(compared, low), relative(compared, high));
-    match figure.certainty {
+    match effect.certainty {
         Certainty::Exact => value,
         Certainty::Timed { low, high } => range(low, high),
         Certainty::Images(interval) => range(interval.low, interval.high),
@@ -116,11 +116,11 @@ fn relative(compared: &Compared, value: f64) -> String {
 fn unmeasured(why: &Unmeasured) -> String {
     match why {
         Unmeasured::NoRecords(of) => format!("no records of {of}"),
-        Unmeasured::Zero(of) => format!("{of} has none, so there is no ratio"),
+        Unmeasured::Zero(of) => format!("no ratio, because the count of {of} is 0"),
         Unmeasured::NoSpeed => "speed not measured".into(),
         Unmeasured::NoCommonSeed => "no seed for which both sides finished".into(),
-        Unmeasured::NoMeasure { measure, of } => format!("no record of {measure} of {of}"),
-        Unmeasured::Impossible { measure, of } => format!("{measure} of {of} is not possible"),
+        Unmeasured::NoMeasure { measure, of } => format!("{measure} of {of} was not recorded"),
+        Unmeasured::Impossible { of, .. } => format!("{of} cannot be measured"),
     }
 }
 

@@ -24,16 +24,25 @@ pub struct SuiteEntry<'a> {
     pub verdicts: &'a [Verdict<'a>],
 }
 
-/// Builds the page of a folder of suites: a table of suites, and one of all claims that they test.
-pub fn index_page(suites: &[SuiteEntry]) -> Document {
+/// Builds the page of a folder of suites: a table of suites, and one of all claims that they test. With `has_bench`, it links
+/// to the comparison of speed in the folder `bench`.
+pub fn index_page(suites: &[SuiteEntry], has_bench: bool) -> Document {
     let link = |suite: &SuiteEntry| Text::link(suite.name, format!("{}/README.md", suite.name));
     let mut page = Document::new("Results");
+    page.paragraph(
+        "Each suite answers one question; its page has the tables, figures and protocol. The verdicts on the claims follow \
+         from comparisons, which are explained there too.",
+    );
     let mut table = Table::new([Column::key("suite"), Column::text("question"), Column::number("runs")]);
     for suite in suites {
         let runs = Cell::number(suite.runs.to_string(), suite.runs as f64);
         table.push([link(suite).into(), suite.question.into(), runs]);
     }
     page.table(table);
+    if has_bench {
+        let link = Text::link("bench", "bench/README.md").0.into_iter();
+        page.paragraph(Text(link.chain(Text::from(" compares the speed with other programs.").0).collect()));
+    }
     if suites.iter().all(|suite| suite.verdicts.is_empty()) {
         return page;
     }

@@ -8,14 +8,17 @@ use crate::{
     number::{NONE, fixed},
 };
 
-/// Appends, for each data set and model, a table per measure that was taken at several places, and one of all other
-/// measures per setting; nothing if nothing was measured.
-pub fn measures(page: &mut Document, rows: &[Row]) {
+/// Appends what the measures mean and, for each data set and model, a table per measure that was taken at several strengths
+/// and one of all other measures per setting; nothing if nothing was measured.
+pub fn measures(page: &mut Document, rows: &[Row], explanations: &[(&str, &str)]) {
     if rows.iter().all(|row| row.measures.is_empty()) {
         return;
     }
     page.heading(1, "Measures");
-    page.paragraph("In per cent, mean ± standard deviation over seeds; a dash where a network cannot do it.");
+    page.paragraph(
+        "Means ± standard deviation over seeds, in per cent. A dash marks a network that cannot be measured.",
+    );
+    page.list(explanations.iter().map(|(name, meaning)| format!("`{name}`: {meaning}")));
     let factors = varying(rows);
     for rows in by_model(rows) {
         for (title, points) in groups(rows) {

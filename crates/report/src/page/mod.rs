@@ -17,4 +17,4 @@ mod tests;
 pub use index::{INDEX_MARKER, SuiteEntry, index_page, is_index};
 pub use maps::maps;
 pub use strip::{LocatedImage, strip};
-pub use suite::{Suite, left_out, suite_overview, suite_page};
+pub use suite::{SuiteReport, left_out, suite_overview, suite_page};

@@ -5,7 +5,7 @@ use records::{Record, Row, RunConfig, distinct};
 use super::factors::varying;
 use crate::document::{Block, Cell, Column, Document, Table};
 
-/// Appends a table of the peak learning rates, with a row for everything that shares all but the head.
+/// Appends a table of the peak learning rates, with a column per head and a row per data set, model and other factors.
 pub fn learning_rates(page: &mut Document, rows: &[Row]) {
     let factors = varying(rows);
     let names = |row: &Row| -> Vec<String> {
@@ -15,7 +15,7 @@ pub fn learning_rates(page: &mut Document, rows: &[Row]) {
             .collect()
     };
     let heads = distinct(rows.iter().map(|row| row.head.as_str()));
-    let titles = ["data", "model"].into_iter().chain(factors.iter().map(|factor| factor.title));
+    let titles = ["data set", "model"].into_iter().chain(factors.iter().map(|factor| factor.title));
     let heads_columns = heads.iter().map(|head| Column::number(*head));
     let mut table = Table::new(titles.map(Column::key).chain(heads_columns));
     for line in distinct(rows.iter().map(names)) {
@@ -68,9 +68,9 @@ pub fn protocol(page: &mut Document, records: &[Record], is_trained: bool) {
         format!("{}{sizes} {}.", protocol.0, protocol.1)
     });
     let fairness = is_trained.then(|| {
-        "For one seed all variants have the same order of images, number of updates and, name by name, initial weights; \
-         inputs are standardised with the statistics of the training images. The test set is read once, after the last \
-         epoch."
+        "With the same seed, all variants see the images in the same order, take the same number of updates, and start \
+         from the same weights wherever a parameter has the same name. Inputs are standardised with the statistics of the \
+         training images. The test set is read once, after the last epoch."
             .to_string()
     });
     page.heading(1, "Protocol");
@@ -84,9 +84,12 @@ pub fn made_with(page: &mut Document, records: &[Record]) {
         format!("{} ({}, data caches {caches} KiB)", record.cpu.model, record.cpu.instruction_set)
     };
     let speed = |record: &Record| {
-        let Some(speed) = &record.speed else { return "speed not measured for all".into() };
+        let Some(speed) = &record.speed else { return "speeds not measured for all".into() };
         let (train, infer) = (speed.train_batch_size, speed.infer_batch_size);
-        format!("speed with {} threads, batches of {train} in training and {infer} in inference", speed.threads)
+        format!(
+            "speeds measured with {} threads, batches of {train} in training and {infer} in inference",
+            speed.threads
+        )
     };
     let versions = |record: &Record| {
         let versions = &record.versions;

@@ -16,7 +16,9 @@ use crate::{
 
 /// What the page of a suite is made of.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Suite<'a> {
+pub struct SuiteReport<'a> {
+    /// The question from the suite's file; without it, the page has the question of the records.
+    pub question: Option<&'a str>,
     /// The records that count.
     pub records: &'a [Record],
     /// Those records, aggregated over seeds.
@@ -27,24 +29,26 @@ pub struct Suite<'a> {
     pub compared: &'a [Compared<'a>],
     /// Its claims, judged.
     pub verdicts: &'a [Verdict<'a>],
+    /// The names of its measures and what they mean.
+    pub explanations: &'a [(&'a str, &'a str)],
     /// Its plots.
     pub figures: &'a [Figure],
     /// Its pictures of class maps.
     pub images: &'a [Image],
 }
 
-/// Builds the page of a suite: its question, results, measures, plots, comparisons, claims, notes and protocol. It is empty if
-/// there are no records.
-pub fn suite_page(suite: &Suite) -> Document {
+/// Builds the page of a suite: its question, results, measures, plots, comparisons, claims, notes and protocol. The page is
+/// empty if there are no records.
+pub fn suite_page(suite: &SuiteReport) -> Document {
     let Some(first) = suite.records.first() else { return Document::default() };
     let mut page = Document::new(&first.suite.name);
-    page.paragraph(Text::from(first.suite.question.as_str()));
+    page.paragraph(Text::from(suite.question.unwrap_or(&first.suite.question)));
     for rows in by_model(suite.rows) {
         page.heading(1, title(rows));
         page.table(table(rows, suite.rows));
     }
     page.paragraph(legend(suite.rows));
-    measures(&mut page, suite.rows);
+    measures(&mut page, suite.rows, suite.explanations);
     if !suite.figures.is_empty() {
         page.heading(1, "Plots");
         page.blocks.extend(suite.figures.iter().cloned().map(Block::Figure));
@@ -69,7 +73,7 @@ pub fn suite_page(suite: &Suite) -> Document {
 }
 
 /// Builds what a terminal shows of a suite: its tables, and the verdicts of its claims in one line each.
-pub fn suite_overview(suite: &Suite) -> Document {
+pub fn suite_overview(suite: &SuiteReport) -> Document {
     let mut overview = Document::default();
     for rows in by_model(suite.rows) {
         let mut table = table(rows, suite.rows);
@@ -77,13 +81,13 @@ pub fn suite_overview(suite: &Suite) -> Document {
         overview.table(table);
     }
     if suite.rows.iter().any(|row| row.rising) {
-        overview.paragraph("↗ validation accuracy still rising at the last epoch: more epochs may help");
+        overview.paragraph("↗ validation accuracy still rising at the last epoch: longer training may help");
     }
     overview.list(suite.verdicts.iter().map(|verdict| format!("{}: {}", verdict.claim.claim, words(verdict))));
     overview
 }
 
-/// What the rows of one model have in common.
+/// The title of a model's table, which says what its rows have in common.
 fn title(rows: &[Row]) -> String {
     let row = &rows[0];
     let most = rows.iter().map(|row| row.seeds).max().unwrap_or_default();
@@ -110,31 +114,41 @@ fn title(rows: &[Row]) -> String {
 fn legend(rows: &[Row]) -> String {
     let values = if is_trained(rows) {
         format!(
-            "Accuracies are mean ± standard deviation over seeds; with fewer than {SEEDS_FOR_A_TEST} seeds they describe \
-             and prove nothing. “train − test” is the generalisation gap, training accuracy minus test accuracy."
+            "Accuracies are mean ± standard deviation over seeds; results over fewer than {SEEDS_FOR_A_TEST} seeds are \
+             descriptive. “train − test” is the generalisation gap: training accuracy minus test accuracy."
         )
     } else {
-        "Activations are the outputs of all layers for one image, which a training step keeps, as 32-bit numbers."
+        "Activations are the numbers (of 32 bits) in the outputs of all layers for one image, which a training step keeps \
+         in memory."
             .into()
     };
+    let diverged = if rows.iter().any(|row| row.diverged > 0) {
+        " “(2 of 3)” behind an accuracy means that two of three runs finished; the others diverged and are left out."
+    } else {
+        ""
+    };
     values
-        + " Speeds are medians ± interquartile range over rounds in which the variants took turns. MACs are \
-           multiply-accumulates for one image."
+        + diverged
+        + " Speeds are medians ± interquartile range (in per cent of the median) over rounds in which the variants took \
+           turns. MACs are multiply-accumulates for one image."
 }
 
-/// The note on networks that were still learning.
+/// The note on networks whose validation accuracy was still rising.
 fn rising(rows: &[Row]) -> Option<String> {
     let factors = varying(rows);
+    let has_several = rows.iter().any(|row| row.dataset != rows[0].dataset);
     let name = |row: &Row| {
-        let factors: String = factors.iter().map(|factor| format!(" {}", (factor.of)(row))).collect();
-        format!("{} {}{factors}", row.model, row.head)
+        let dataset = if has_several { format!(" on {}", row.dataset) } else { String::new() };
+        let words = factors.iter().map(|factor| factor.words(row)).filter(|words| !words.is_empty());
+        let factors: String = words.map(|words| format!(", {words}")).collect();
+        format!("{} {}{dataset}{factors}", row.model, row.head)
     };
     let rising: Vec<String> = rows.iter().filter(|row| row.rising).map(name).collect();
+    let names = if rising.len() == rows.len() { "all variants".into() } else { rising.join("; ") };
     (!rising.is_empty()).then(|| {
         format!(
-            "↗ validation accuracy still rising at the last epoch (between the last two points of the curve by more than one \
-             standard error of the validation split): {}. More epochs may help them.",
-            rising.join(", ")
+            "↗ validation accuracy still rising at the last epoch, which means by more than one standard error of the \
+             validation split between the last two points of the curve: {names}. Longer training may improve them."
         )
     })
 }

@@ -1,13 +1,13 @@
 use records::{
     LeftOut, Record, Row, rows,
-    samples::{diverged, record},
+    samples::{diverged, record, runs},
     select,
 };
 use serde::Deserialize;
 use statistics::{Claim, Comparison, compare, judge};
 
 use crate::{
-    Document, Figure, Image, Suite, SuiteEntry, index_page, left_out, markdown, suite_overview, suite_page,
+    Document, Figure, Image, SuiteEntry, SuiteReport, index_page, left_out, markdown, suite_overview, suite_page,
     summary_csv, terminal,
 };
 
@@ -33,7 +33,7 @@ fn selected() -> (Vec<Record>, Vec<Row>, Vec<LeftOut>) {
 #[test]
 fn the_terminal_shows_a_table_per_model_with_units() {
     let (records, rows, _) = selected();
-    let suite = Suite { records: &records, rows: &rows, ..Suite::default() };
+    let suite = SuiteReport { records: &records, rows: &rows, ..SuiteReport::default() };
     let text = terminal(&suite_overview(&suite), 80);
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     insta::assert_snapshot!(text);
@@ -50,7 +50,8 @@ fn the_page_has_question_protocol_tables_and_notes() {
     let figure = Figure { file: "plot.svg".into(), svg: String::new(), alternative: "a plot".into() };
     let image = Image { file: "maps.png".into(), alternative: "maps".into(), caption: "What they show.".into() };
     let (figures, images) = (&[figure], &[image]);
-    let suite = Suite { records: &records, rows: &rows, left_out: &left_out, figures, images, ..Suite::default() };
+    let suite =
+        SuiteReport { records: &records, rows: &rows, left_out: &left_out, figures, images, ..SuiteReport::default() };
     insta::assert_snapshot!(markdown(&suite_page(&suite)));
 }
 
@@ -92,16 +93,6 @@ b = { model = "two-conv", head = "fc" }
 
 fn claim(expect: &str) -> String {
     format!("[[claims]]\nclaim = \"Said\"\ntests = [{{ comparison = \"gap against fc\", expect = {expect} }}]\n")
-}
-
-/// Runs of a head that classify this many of 400 images correctly, with some seeds a few more.
-fn runs(head: &str, seeds: u64, right: usize) -> Vec<Record> {
-    let run = |seed: u64| {
-        let hits: Vec<bool> = (0..400).map(|image| image < right + (seed % 3) as usize).collect();
-        let top1 = hits.iter().filter(|&&hit| hit).count() as f64 / 400.;
-        Record { test_hits: records::hex_bits(&hits), ..record(head, 0, seed, top1) }
-    };
-    (0..seeds).map(run).collect()
 }
 
 /// What the page says about the comparisons and claims of a suite, as Markdown.
@@ -205,7 +196,7 @@ fn ratios_have_the_digits_that_matter() {
     let without: Vec<Record> = records.iter().map(|run| Record { activations: 0, ..run.clone() }).collect();
     for (metric, expect, records, figure) in [
         ("head_param_count", "{ at-most = 0.05 }", &records, "0.041 times (expected: at most 0.05)"),
-        ("activations", "\"less\"", &without, "two-conv fc has none, so there is no ratio (expected: less)"),
+        ("activations", "\"less\"", &without, "no ratio, because the count of two-conv fc is 0 (expected: less)"),
         ("latency_us", "\"less\"", &records, "0.62 times [0.60, 0.64] (expected: less)"),
     ] {
         let page = section(&text(metric, expect), records);
@@ -221,8 +212,9 @@ fn the_index_lists_suites_and_claims() {
     let compared = compare(&comparisons, &records).unwrap();
     let verdicts = judge(&claims, &compared);
     let entry = SuiteEntry { name: "heads", question: "What does the head cost?", runs: 20, verdicts: &verdicts };
-    let page = markdown(&index_page(&[entry]));
+    let page = markdown(&index_page(&[entry], true));
     assert!(page.contains("| [heads](heads/README.md) | What does the head cost? | 20 |"), "{page}");
+    assert!(page.contains("\n[bench](bench/README.md) compares the speed with other programs.\n"), "{page}");
     assert!(page.contains("| Said | **does not hold** | +10.00 points"), "{page}");
     assert!(page.contains("(expected: less) | [heads](heads/README.md) |"), "{page}");
 }

@@ -6,14 +6,14 @@ pub struct Compared<'a> {
     /// What was compared.
     pub comparison: &'a Comparison,
     /// The result, or why there is none.
-    pub figure: Result<Figure, Unmeasured>,
+    pub effect: Result<Effect, Unmeasured>,
     /// The p-value, adjusted for all primary comparisons of the suite; `None` for the others.
     pub holm: Option<f64>,
 }
 
 /// The result of a comparison. Accuracies and measures are in per cent and their differences in points.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Figure {
+pub struct Effect {
     /// The mean of a.
     pub a: f64,
     /// The mean of b.
@@ -28,12 +28,12 @@ pub struct Figure {
     pub diverged: usize,
 }
 
-/// How well a figure is known.
+/// How well an effect is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Certainty {
     /// The value was counted and is exact.
     Exact,
-    /// The value was timed, and lies in the range that the interquartile ranges of both sides leave open.
+    /// The value was timed, and lies in the range that is possible within the interquartile ranges of both sides.
     Timed {
         /// The lower end of the range.
         low: f64,
@@ -48,7 +48,7 @@ pub enum Certainty {
     Unknown(NoInterval),
 }
 
-/// Why a figure has no interval.
+/// Why an effect has no interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoInterval {
     /// There is one seed only.
@@ -61,7 +61,7 @@ pub enum NoInterval {
     NoImages,
 }
 
-/// Why a comparison has no figure. A side is named as its [`Selector`](crate::Selector) is written.
+/// Why a comparison has no result. A side is named as its [`Selector`](crate::Selector) is written.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Unmeasured {
     /// No record is selected.
@@ -91,7 +91,7 @@ pub enum Unmeasured {
 impl Compared<'_> {
     /// The interval over seeds; `None` for counts and timings.
     pub fn interval(&self) -> Option<Interval> {
-        match self.figure.as_ref().ok()?.certainty {
+        match self.effect.as_ref().ok()?.certainty {
             Certainty::Images(interval) | Certainty::Seeds(interval) => Some(interval),
             _ => None,
         }
@@ -99,13 +99,13 @@ impl Compared<'_> {
 
     /// The p-value before adjustment; `None` if the seeds are too few for a test.
     pub fn p(&self) -> Option<f64> {
-        let seeds = self.figure.as_ref().ok()?.seeds;
+        let seeds = self.effect.as_ref().ok()?.seeds;
         self.interval().filter(|_| seeds >= SEEDS_FOR_A_TEST).map(|interval| interval.p)
     }
 
-    /// Whether the figure varies with the seed and was not tested.
+    /// Whether the effect varies with the seed and was not tested.
     pub fn is_descriptive(&self) -> bool {
-        let varies = |figure: &Figure| !matches!(figure.certainty, Certainty::Exact | Certainty::Timed { .. });
-        self.figure.as_ref().is_ok_and(varies) && self.holm.is_none()
+        let varies = |effect: &Effect| !matches!(effect.certainty, Certainty::Exact | Certainty::Timed { .. });
+        self.effect.as_ref().is_ok_and(varies) && self.holm.is_none()
     }
 }

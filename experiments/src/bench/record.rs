@@ -1,0 +1,71 @@
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result};
+use records::{Cpu, create_folder, write_file};
+use report::{Document, Table, bench as page};
+use serde::{Deserialize, Serialize};
+
+use super::measurement::Measurement;
+use crate::files::save_page;
+
+/// The file of a comparison in its folder.
+const FILE: &str = "bench.json";
+
+/// A comparison with other programs, as it is kept in a folder of results.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct BenchRecord {
+    pub cpu: Cpu,
+    /// The version of this program.
+    pub experiments: String,
+    /// The names and versions of the other programs.
+    pub peers: Vec<String>,
+    pub measurements: Vec<Measurement>,
+}
+
+impl BenchRecord {
+    /// Whether a folder contains a comparison.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(FILE).is_file()
+    }
+
+    /// Reads the comparison in a folder.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE);
+        let text = fs::read(&path).with_context(|| path.display().to_string())?;
+        serde_json::from_slice(&text).with_context(|| path.display().to_string())
+    }
+
+    /// Writes the comparison and its page into a folder.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        create_folder(folder)?;
+        // As a `Value`, its keys are sorted.
+        let json = serde_json::to_string_pretty(&serde_json::to_value(self)?)?;
+        write_file(&folder.join(FILE), json + "\n")?;
+        self.save_page(folder)
+    }
+
+    /// Writes the page of the comparison into a folder.
+    pub fn save_page(&self, folder: &Path) -> Result<()> {
+        save_page(folder, &self.page())
+    }
+
+    /// Builds the table of the comparison.
+    pub fn table(&self) -> Table {
+        page::comparison_table(&self.rows(), &self.peers)
+    }
+
+    fn page(&self) -> Document {
+        let first = self.measurements.first();
+        let conditions = page::Conditions {
+            cpu: format!("{} ({})", self.cpu.model, self.cpu.instruction_set),
+            threads: first.map_or(0, |measurement| measurement.request.threads),
+            rounds: first.map_or(0, |measurement| measurement.here.len()),
+            version: self.experiments.clone(),
+        };
+        page::comparison_page(&self.rows(), &self.peers, &conditions)
+    }
+
+    fn rows(&self) -> Vec<page::ComparedSpeed> {
+        self.measurements.iter().map(Measurement::compared).collect()
+    }
+}
