@@ -12,15 +12,7 @@ mod prepared;
 mod registry;
 mod summary;
 mod width;
-
-mod all_cnn_c;
-mod lenet5;
-mod mobilenet_v1;
-mod nin;
-mod resnet20;
-mod resnet8;
-mod two_conv;
-mod vgg_small;
+mod zoo;
 
 pub use architecture::{Architecture, BuildLayers, ModelConfig};
 pub use backbone::Backbone;

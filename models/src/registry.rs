@@ -2,26 +2,7 @@ use std::sync::{PoisonError, RwLock};
 
 use heads::HeadConfig;
 
-use crate::{
-    Architecture, ParseModelError, RegisterError, all_cnn_c, lenet5, mobilenet_v1, nin, resnet8, resnet20, two_conv,
-    vgg_small,
-};
-
-/// The models of this crate, one line each.
-static BUILT_IN: &[Architecture] = &[
-    two_conv::ARCHITECTURE,
-    two_conv::PADDED,
-    two_conv::AVG_POOL,
-    two_conv::STRIDED,
-    two_conv::NO_POOL,
-    lenet5::ARCHITECTURE,
-    vgg_small::ARCHITECTURE,
-    nin::ARCHITECTURE,
-    all_cnn_c::ARCHITECTURE,
-    resnet8::ARCHITECTURE,
-    resnet20::ARCHITECTURE,
-    mobilenet_v1::ARCHITECTURE,
-];
+use crate::{Architecture, ParseModelError, RegisterError, zoo::BUILT_IN};
 
 /// The models of other crates. They live as long as the program, so that a [`crate::ModelName`] can refer to them.
 static REGISTERED: RwLock<Vec<&'static Architecture>> = RwLock::new(Vec::new());
