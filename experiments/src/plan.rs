@@ -135,7 +135,7 @@ impl Run {
         format!("{} {} {}{}{setting}", self.data.name, self.model, self.head, self.data_label)
     }
 
-    /// Whether both runs execute the same network, apart from its weights.
+    /// Returns whether both runs execute the same network, apart from its weights.
     pub fn has_network_of(&self, other: &Run) -> bool {
         let network = |run: &Run| (run.model, run.head.clone(), run.input(), run.data.classes, run.device);
         network(self) == network(other)

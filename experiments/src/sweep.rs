@@ -30,7 +30,7 @@ pub struct SweepOptions {
     pub quiet: bool,
 }
 
-/// What happens to records that exist before the sweep.
+/// The treatment of records that exist before the sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
     /// An interrupted sweep of the same plan is resumed; other records are replaced.

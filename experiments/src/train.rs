@@ -124,7 +124,7 @@ fn fit_network(
     Ok(Trained { curve, diverged: fitted.diverged, seconds: (start.elapsed() - validating).as_secs_f64() })
 }
 
-/// Whether the curve has a point after this epoch. Points are evenly spaced and include the last epoch.
+/// Returns whether the curve has a point after this epoch. Points are evenly spaced and include the last epoch.
 fn is_point(epoch: usize, epochs: usize) -> bool {
     let points = MAX_POINTS.min(epochs);
     (epoch + 1) * points / epochs > epoch * points / epochs

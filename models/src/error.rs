@@ -32,7 +32,7 @@ pub enum RegisterError {
     Head {
         /// The name of the model.
         model: String,
-        /// What is wrong with its head.
+        /// The error of its head.
         source: ParseHeadError,
     },
 }

@@ -30,7 +30,7 @@ pub enum DatasetError {
     Missing {
         /// The file or folder.
         path: PathBuf,
-        /// What the data set needs.
+        /// The file that the data set needs.
         expected: String,
     },
 
@@ -190,7 +190,7 @@ pub enum DatasetError {
     Unexpected {
         /// The file or folder.
         path: PathBuf,
-        /// What may be at its place.
+        /// The kind of file that may be at its place.
         expected: &'static str,
     },
 

@@ -20,7 +20,7 @@ pub struct Description {
     /// The multiply-accumulates of convolutions and linear layers for one input, by their definitions. Biases,
     /// normalisation and pooling count none.
     pub macs: u64,
-    /// What an output position sees of the input, per spatial axis; `None` if it sees all of it.
+    /// The part of the input that an output position sees, per spatial axis; `None` if it sees all of it.
     pub receptive_field: Option<Vec<ReceptiveField>>,
     /// Whether the output overwrites the input, so that it takes no memory.
     pub in_place: bool,

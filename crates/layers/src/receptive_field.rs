@@ -1,6 +1,6 @@
 use ops::Window;
 
-/// What an output position sees along one axis of the input.
+/// The part of the input that an output position sees along one axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReceptiveField {
     /// The number of input pixels that a position sees.

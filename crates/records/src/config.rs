@@ -33,7 +33,7 @@ pub struct RunConfig {
     pub input: String,
     /// The peak learning rate.
     pub lr: f64,
-    /// What the suite measures besides accuracy.
+    /// The measure of the suite besides accuracy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measure: Option<String>,
     /// The model with its width, such as `nin@0.25`.

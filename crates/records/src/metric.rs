@@ -139,7 +139,7 @@ impl Metric {
         self.definition().unit
     }
 
-    /// Whether a larger or a smaller value is better.
+    /// Returns whether a larger or a smaller value is better.
     pub fn better(self) -> Better {
         self.definition().better
     }

@@ -42,7 +42,7 @@ pub struct Record {
     pub weights_sha256: String,
     /// One bit per test image, set if it was classified correctly; see [`hex_bits`](crate::hex_bits).
     pub test_hits: String,
-    /// What the suite measured besides accuracy.
+    /// The values that the suite measured besides accuracy.
     #[serde(default)]
     pub measures: Vec<Point>,
     /// The versions that decide the result.
@@ -154,7 +154,7 @@ pub struct Measured {
 /// A number that a suite measures on a trained network besides its accuracy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Point {
-    /// What is measured, such as `top1` or `pointing`.
+    /// The name of the measured quantity, such as `top1` or `pointing`.
     pub measure: String,
     /// The condition, such as `padded`.
     pub setting: Option<String>,

@@ -34,16 +34,16 @@ pub struct Row {
     pub receptive_field: Option<Vec<usize>>,
     /// Whether the validation accuracy was still rising at the last epoch.
     pub rising: bool,
-    /// What the suite measured besides accuracy.
+    /// The values that the suite measured besides accuracy.
     pub measures: Vec<MeasuredPoint>,
     /// The values of [`Metric::ALL`]; see [`Metric::value`].
     pub numbers: Vec<Option<Number>>,
 }
 
-/// What a suite measured besides accuracy, over the seeds and in per cent.
+/// A value that a suite measured besides accuracy, over the seeds and in per cent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeasuredPoint {
-    /// What was measured.
+    /// The name of the measured quantity.
     pub measure: String,
     /// The condition.
     pub setting: Option<String>,
@@ -98,8 +98,8 @@ fn measures(group: &[Record]) -> Vec<MeasuredPoint> {
     distinct(points().map(|point| (&point.measure, &point.setting, point.at))).into_iter().map(measured).collect()
 }
 
-/// Whether the validation accuracy increased between the last two points of the curve by more than one standard error of
-/// the validation set, on average over the seeds.
+/// Returns whether the validation accuracy increased between the last two points of the curve by more than one standard
+/// error of the validation set, on average over the seeds.
 fn is_rising(group: &[Record]) -> bool {
     let ends: Vec<(f64, f64)> = group
         .iter()

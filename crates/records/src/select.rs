@@ -43,7 +43,7 @@ pub enum LeftOut {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason, in words.
         reason: String,
     },
 }

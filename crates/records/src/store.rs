@@ -38,7 +38,7 @@ impl Store {
         &self.folder
     }
 
-    /// Whether a sweep of this plan was interrupted.
+    /// Returns whether a sweep of this plan was interrupted.
     pub fn is_unfinished(&self, plan_hash: &str) -> bool {
         let marker = fs::read(self.marker()).ok().and_then(|text| serde_json::from_slice::<Marker>(&text).ok());
         marker.is_some_and(|marker| marker.plan_hash == plan_hash)

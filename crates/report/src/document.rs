@@ -65,7 +65,7 @@ pub enum Span {
 /// Rows under titled columns.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
-    /// What the rows have in common; empty where the heading above says it.
+    /// The caption, which says what the rows have in common; empty where the heading above says it.
     pub caption: String,
     /// The columns, from left to right.
     pub columns: Vec<Column>,
@@ -78,11 +78,11 @@ pub struct Table {
 pub struct Column {
     /// The title, with the unit in brackets: `latency (µs)`.
     pub title: String,
-    /// What its cells hold.
+    /// The kind of content in its cells.
     pub kind: ColumnKind,
 }
 
-/// What the cells of a column hold, from which their alignment follows.
+/// The kind of content in the cells of a column, from which their alignment follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ColumnKind {
@@ -99,7 +99,7 @@ pub enum ColumnKind {
 /// A cell of a table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cell {
-    /// What is shown.
+    /// The text that is shown.
     pub text: Text,
     /// The number that the text shows, by which rows can be sorted.
     pub value: Option<f64>,
@@ -123,7 +123,7 @@ pub struct Image {
     pub file: String,
     /// A description for readers who cannot see the image.
     pub alternative: String,
-    /// What the image shows, written below it.
+    /// The caption below the image.
     pub caption: String,
 }
 

@@ -13,7 +13,7 @@ pub enum Error {
     Plot {
         /// The plot's file, without its ending.
         file: String,
-        /// What the drawing library reports.
+        /// The message of the drawing library.
         reason: String,
     },
 }

@@ -59,7 +59,7 @@ struct SuiteFile {
     claims: Vec<Claim>,
 }
 
-/// With `REPORT_PREVIEW=FOLDER` the pages and figures are written there, to be looked at.
+/// Set `REPORT_PREVIEW=FOLDER` to write the pages and figures into a folder and look at them.
 #[test]
 fn every_committed_suite_has_a_page_that_fits_a_terminal_and_all_its_figures() {
     let preview = std::env::var_os("REPORT_PREVIEW").map(PathBuf::from);

@@ -12,7 +12,7 @@ use crate::{
 pub struct Claim {
     /// The sentence, which has no influence on the verdict.
     pub claim: String,
-    /// What it predicts.
+    /// The predictions that follow from it.
     pub tests: Vec<Test>,
 }
 
@@ -25,11 +25,11 @@ pub struct Test {
     /// The condition, as it follows "holds": `on two-conv`.
     #[serde(default)]
     pub when: String,
-    /// What the comparison should give.
+    /// The expected result of the comparison.
     pub expect: Expect,
 }
 
-/// What a comparison should give, in the unit of its table: of a − b, or of a / b.
+/// The expected result of a comparison, a − b or a / b, in the unit of its table.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Expect {

@@ -14,7 +14,7 @@ struct Values {
     values: [Vec<f64>; 2],
     /// The test images that the values are shares of.
     hits: Option<[Hits; 2]>,
-    /// What the difference of each seed has besides the hits.
+    /// The part of each seed's difference that does not come from the hits.
     offsets: Vec<f64>,
 }
 

@@ -14,7 +14,7 @@ pub struct Comparison {
     /// Whether the comparison is tested; all others are descriptive.
     #[serde(default)]
     pub primary: bool,
-    /// What is compared; the test accuracy by default.
+    /// The compared quantity; the test accuracy by default.
     #[serde(default)]
     pub metric: Quantity,
     /// The setting of a measure that has several.
@@ -61,7 +61,7 @@ pub enum By {
     Ratio,
 }
 
-/// What is compared: a metric by its name in `summary.csv`, or else a measure by the name that the records give it.
+/// A compared quantity: a metric by its name in `summary.csv`, or else a measure by the name that the records give it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub enum Quantity {
@@ -115,7 +115,7 @@ impl Comparison {
 }
 
 impl Selector {
-    /// Whether a record is selected.
+    /// Returns whether a record is selected.
     pub fn matches(&self, record: &Record) -> bool {
         let config = &record.config;
         config.model == self.model

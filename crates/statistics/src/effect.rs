@@ -3,7 +3,7 @@ use crate::{comparison::Comparison, interval::Interval, limits::SEEDS_FOR_A_TEST
 /// A comparison with its result.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compared<'a> {
-    /// What was compared.
+    /// The comparison whose effect this is.
     pub comparison: &'a Comparison,
     /// The result, or why there is none.
     pub effect: Result<Effect, Unmeasured>,
@@ -103,7 +103,7 @@ impl Compared<'_> {
         self.interval().filter(|_| seeds >= SEEDS_FOR_A_TEST).map(|interval| interval.p)
     }
 
-    /// Whether the effect varies with the seed and was not tested.
+    /// Returns whether the effect varies with the seed and was not tested.
     pub fn is_descriptive(&self) -> bool {
         let varies = |effect: &Effect| !matches!(effect.certainty, Certainty::Exact | Certainty::Timed { .. });
         self.effect.as_ref().is_ok_and(varies) && self.holm.is_none()

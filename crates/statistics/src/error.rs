@@ -1,6 +1,6 @@
 use crate::limits::MOST_PRIMARY;
 
-/// What is wrong with a suite's comparisons or claims.
+/// An error in a suite's comparisons or claims.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -15,7 +15,7 @@ pub enum Error {
     Comparison {
         /// The name of the comparison.
         name: String,
-        /// What is wrong, and what is possible.
+        /// The reason, and what is possible.
         reason: String,
     },
     /// A claim cannot be tested.
@@ -23,7 +23,7 @@ pub enum Error {
     Claim {
         /// The sentence of the claim.
         claim: String,
-        /// What is wrong, and what is possible.
+        /// The reason, and what is possible.
         reason: String,
     },
 }

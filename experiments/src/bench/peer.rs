@@ -23,7 +23,7 @@ pub struct Request {
     pub input: [usize; 3],
     /// The number of classes.
     pub classes: usize,
-    /// What the network does.
+    /// The timed task of the network.
     #[serde(rename = "what")]
     pub task: Task,
     /// The number of images processed at once.
@@ -32,7 +32,7 @@ pub struct Request {
     pub threads: usize,
 }
 
-/// What a network does while it is timed.
+/// A task of a network that is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Task {

@@ -23,7 +23,7 @@ pub struct BenchRecord {
 }
 
 impl BenchRecord {
-    /// Whether a folder contains a comparison.
+    /// Returns whether a folder contains a comparison.
     pub fn is_in(folder: &Path) -> bool {
         folder.join(FILE).is_file()
     }

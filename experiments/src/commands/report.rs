@@ -47,7 +47,7 @@ pub fn report(dir: &Path) -> Result<()> {
     if is_suite(dir) { Ok(()) } else { write_index(dir) }
 }
 
-/// Whether a folder contains the records of a suite.
+/// Returns whether a folder contains the records of a suite.
 fn is_suite(folder: &Path) -> bool {
     folder.join("runs").is_dir()
 }

@@ -25,7 +25,7 @@ use crate::{
 pub struct RunOptions {
     /// The name of a suite, or the path of a suite's file.
     pub suite: String,
-    /// What the options change in the suite.
+    /// The changes that the options make to the suite.
     pub changes: Changes,
     /// Whether learning rates are chosen first.
     pub tune: bool,

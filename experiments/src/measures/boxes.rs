@@ -8,7 +8,7 @@ pub fn area([y0, x0, y1, x1]: Box2d) -> usize {
     y1.saturating_sub(y0) * x1.saturating_sub(x0)
 }
 
-/// Whether the pixel (y, x) lies in the box.
+/// Returns whether the pixel (y, x) lies in the box.
 pub fn contains([y0, x0, y1, x1]: Box2d, [y, x]: [usize; 2]) -> bool {
     (y0..y1).contains(&y) && (x0..x1).contains(&x)
 }

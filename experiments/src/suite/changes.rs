@@ -7,7 +7,7 @@ use training::Length;
 use super::definition::{Suite, Variant};
 use crate::{device::DeviceKind, shape::Shape};
 
-/// What the options of the command line change in a suite. An option that is not given leaves the suite as it is.
+/// The changes that options of the command line make to a suite. An option that is not given leaves the suite as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
     pub dataset: Option<DatasetId>,

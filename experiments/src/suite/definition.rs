@@ -42,7 +42,7 @@ pub struct Suite {
     pub tuning_seeds: usize,
     /// The learning rates that `--tune` chose. They take precedence over a variant's own.
     pub rates: Rates,
-    /// What is measured on each trained network besides its accuracy.
+    /// The measure of each trained network besides its accuracy.
     pub measure: Option<&'static Measure>,
     /// The text of the suite's file.
     pub text: String,
@@ -65,7 +65,7 @@ pub struct Variant {
 }
 
 impl Suite {
-    /// Whether the suite's networks are trained, not only counted and timed.
+    /// Returns whether the suite's networks are trained, not only counted and timed.
     pub fn trains(&self) -> bool {
         self.length != Length::Epochs(0)
     }
@@ -108,7 +108,7 @@ impl Variant {
         Self { model, head, setting: None, datasets: Vec::new(), seeds: None, lr, fixed_lr: false }
     }
 
-    /// Whether the variant is trained on this data set.
+    /// Returns whether the variant is trained on this data set.
     pub fn is_for(&self, dataset: &DatasetId) -> bool {
         self.datasets.is_empty() || self.datasets.contains(dataset)
     }

@@ -35,7 +35,7 @@ impl Rates {
         found.map(|trial| trial.lr)
     }
 
-    /// Whether no learning rate was chosen.
+    /// Returns whether no learning rate was chosen.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -33,7 +33,7 @@ pub struct ConvBatchNorm<'a> {
     pub beta: &'a Tensor,
     /// The number added to the variance.
     pub eps: f64,
-    /// What follows the batch normalisation.
+    /// The operations that follow the batch normalisation.
     pub epilogue: Epilogue,
 }
 

@@ -23,7 +23,7 @@ pub struct Step {
     pub state: OnceLock<ForwardState>,
 }
 
-/// What the forward pass of a step saves.
+/// The values that the forward pass of a step saves.
 pub struct ForwardState {
     /// The result of the convolution.
     conv: Vec<f32>,

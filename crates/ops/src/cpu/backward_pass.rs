@@ -9,9 +9,10 @@ pub struct BackwardPass<'a> {
     pub weight: &'a [f32],
     /// The gradient of the operator's result, after the epilogue and, with `norm`, after batch normalisation.
     pub dy: &'a [f32],
-    /// What the forward pass saved of the epilogue. The depthwise kernel fuses no epilogue: it reads this only with `norm`.
+    /// The values that the forward pass saved of the epilogue. The depthwise kernel fuses no epilogue: it reads this only
+    /// with `norm`.
     pub saved: SavedEpilogue<'a>,
-    /// What the forward pass saved of the batch normalisation, if the convolution's output was normalised.
+    /// The values that the forward pass saved of the batch normalisation, if the convolution's output was normalised.
     pub norm: Option<&'a SavedNorm<'a>>,
     /// Whether the input needs a gradient.
     pub want_dx: bool,

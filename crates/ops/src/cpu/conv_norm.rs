@@ -58,7 +58,7 @@ fn scale_relu_max_pool<'a>(
 }
 }
 
-/// What the forward pass saves of the batch normalisation of a convolution's output for the backward pass.
+/// The values that the forward pass saves of the batch normalisation of a convolution's output for the backward pass.
 pub struct SavedNorm<'a> {
     /// The convolution's output, which was normalised.
     pub x: &'a [f32],

@@ -1,4 +1,4 @@
-/// What is applied to the output of a convolution, or of the batch normalisation after it, before it is written.
+/// The operations on the output of a convolution, or of the batch normalisation after it, before it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Epilogue {
@@ -20,7 +20,7 @@ impl Epilogue {
 /// The winner of a pooling window whose maximum is not positive: behind the ReLU its gradient is 0.
 pub const NO_WINNER: u8 = 4;
 
-/// What the forward pass saves of its epilogue for the backward pass.
+/// The values that the forward pass saves of its epilogue for the backward pass.
 #[derive(Clone, Copy)]
 pub enum SavedEpilogue<'a> {
     /// There was no epilogue.

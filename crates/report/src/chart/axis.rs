@@ -16,7 +16,7 @@ pub struct Scale {
 /// More labels than this are not readable side by side.
 const MOST_TICKS: usize = 8;
 
-/// Whether a value can be drawn: a number that is not huge, and above zero on a logarithmic axis.
+/// Returns whether a value can be drawn: a number that is not huge, and above zero on a logarithmic axis.
 pub fn is_drawable(value: f64, is_log: bool) -> bool {
     value.abs() < 1e300 && (!is_log || value > 1e-300)
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{metric::title, number::capitalised, page::factors::varying};
 
-/// What whiskers show, the same in all plots of a suite.
+/// The meaning of whiskers, the same in all plots of a suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Spread {
     /// The 95 % confidence interval of the mean.
@@ -95,7 +95,7 @@ impl Chart {
     }
 }
 
-/// What the reader must know about the marks.
+/// Explains the marks to the reader.
 fn note(chart: &Chart, whiskers: &str) -> String {
     let mut notes = Vec::new();
     if chart.kind == ChartKind::Bars && chart.series.len() > 1 {

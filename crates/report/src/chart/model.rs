@@ -3,15 +3,15 @@ use super::axis::is_drawable;
 /// Numbers as marks in one panel or several, with one legend.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chart {
-    /// What the whole chart shows.
+    /// The title of the whole chart.
     pub title: String,
-    /// What the whiskers are and whatever else must be known, below the panels.
+    /// The explanation of whiskers and marks, below the panels.
     pub note: String,
     /// The horizontal axis; its label alone counts for bars.
     pub x: Axis,
     /// The vertical axis.
     pub y: Axis,
-    /// What stands for a point.
+    /// The kind of mark that stands for a point.
     pub kind: ChartKind,
     /// The names of all series; a series' index gives its colour and marker.
     pub series: Vec<String>,
@@ -28,7 +28,7 @@ pub struct Axis {
     pub is_log: bool,
 }
 
-/// What stands for a point of a chart.
+/// The kind of mark that stands for a point of a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChartKind {
     /// A marker, with the name of its series where there is room.
@@ -42,7 +42,7 @@ pub enum ChartKind {
 /// One of the drawings of a chart, which has its own axes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Panel {
-    /// What tells it from the other panels.
+    /// The title that distinguishes it from the other panels.
     pub title: String,
     /// The names of the groups of bars; empty for other kinds.
     pub groups: Vec<String>,
@@ -61,7 +61,7 @@ pub struct DataPoint {
     pub y: f64,
     /// Half the length of the whisker.
     pub error: Option<f64>,
-    /// What guessing gives, drawn as a dashed line across a bar.
+    /// The value that guessing gives, drawn as a dashed line across a bar.
     pub chance: Option<f64>,
 }
 
@@ -89,7 +89,7 @@ impl Chart {
         chart
     }
 
-    /// Whether the legend gives the slopes of lines, which are exponents where both axes are logarithmic.
+    /// Returns whether the legend gives the slopes of lines, which are exponents where both axes are logarithmic.
     pub fn has_slopes(&self) -> bool {
         self.kind == ChartKind::Lines && self.x.is_log && self.y.is_log
     }

@@ -49,7 +49,7 @@ pub struct PlotSpec {
     pub(super) content: Content,
 }
 
-/// What a plot shows.
+/// The content of a plot.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {
     /// One quantity against another: a point per row, or a line per head.
@@ -62,7 +62,7 @@ pub enum Content {
     Bars { bars: Vec<(String, Option<String>)>, setting: Option<String>, y_label: Option<String> },
 }
 
-/// What every row has a number for: the size of its input, that of its training set, or a metric.
+/// A number that every row has: the size of its input, that of its training set, or a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AxisQuantity {
     /// The side of a square with as many pixels as the input.
@@ -101,7 +101,7 @@ impl AxisQuantity {
         }
     }
 
-    /// Whether it spreads over orders of magnitude.
+    /// Returns whether it spreads over orders of magnitude.
     fn is_count(self) -> bool {
         matches!(self, Self::Metric(metric) if metric.unit().is_empty())
     }

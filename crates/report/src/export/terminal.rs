@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::document::{Block, Column, ColumnKind, Document, Table};
 
-/// What separates two columns.
+/// The number of spaces between two columns.
 const GAP: usize = 2;
 /// Columns of words narrower than this are not worth reading; the table is split instead.
 const NARROWEST_WORDS: usize = 16;
@@ -79,7 +79,7 @@ fn split(table: &Table, width: usize) -> Vec<Vec<usize>> {
     parts
 }
 
-/// Whether the cells of a column can be wrapped.
+/// Returns whether the cells of a column can be wrapped.
 fn is_words(table: &Table, column: usize) -> bool {
     matches!(table.columns[column].kind, ColumnKind::Text | ColumnKind::Verdict)
 }

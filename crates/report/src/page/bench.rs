@@ -26,7 +26,7 @@ pub struct ComparedSpeed {
     pub peers: Vec<Option<Ratio>>,
 }
 
-/// What was timed, with its batch size.
+/// A timed task, with its batch size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BenchTask {
     /// Training steps with this many images each.

@@ -28,7 +28,7 @@ pub fn table(rows: &[Row], all: &[Row]) -> Table {
     table
 }
 
-/// Whether a metric has a column: where a row has it, and activations only where nothing is trained.
+/// Returns whether a metric has a column: where a row has it, and activations only where nothing is trained.
 fn is_shown(metric: Metric, rows: &[Row]) -> bool {
     if metric == Metric::Activations {
         return !is_trained(rows);
@@ -36,7 +36,7 @@ fn is_shown(metric: Metric, rows: &[Row]) -> bool {
     rows.iter().any(|row| metric.value(row).is_some())
 }
 
-/// Whether any of the rows was trained.
+/// Returns whether any of the rows was trained.
 pub fn is_trained(rows: &[Row]) -> bool {
     rows.iter().any(|row| row.seeds + row.diverged > 0)
 }

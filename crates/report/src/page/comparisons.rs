@@ -94,7 +94,7 @@ pub fn value_and_interval(compared: &Compared) -> String {
     }
 }
 
-/// Whether a comparison is of counts or timings, which are the same for all seeds.
+/// Returns whether a comparison is of counts or timings, which are the same for all seeds.
 fn is_fixed(compared: &Compared) -> bool {
     let is_fixed = |getter| matches!(getter, Getter::Count(_) | Getter::Timed(_));
     matches!(&compared.comparison.metric, Quantity::Metric(metric) if is_fixed(metric.getter()))

@@ -10,7 +10,7 @@ pub struct Factor {
     pub title: &'static str,
     /// Its value in a row, as tables show it.
     pub of: fn(&Row) -> String,
-    /// What follows the value outside of a table, where no title explains it.
+    /// The word after the value outside of a table, where no title explains it.
     unit: &'static str,
 }
 

@@ -6,7 +6,7 @@ use crate::document::{Cell, Column, Document, Table, Text};
 /// The first line of a written index page, by which it is recognised: no other page is overwritten.
 pub const INDEX_MARKER: &str = "<!-- Written by `experiments report`. -->\n";
 
-/// Whether a page was written as an index page.
+/// Returns whether a page was written as an index page.
 pub fn is_index(page: &str) -> bool {
     page.starts_with(INDEX_MARKER)
 }

@@ -14,7 +14,7 @@ use crate::{
     number::{extent, shape},
 };
 
-/// What the page of a suite is made of.
+/// The material of a suite's page.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SuiteReport<'a> {
     /// The question from the suite's file; without it, the page has the question of the records.

@@ -95,7 +95,7 @@ fn claim(expect: &str) -> String {
     format!("[[claims]]\nclaim = \"Said\"\ntests = [{{ comparison = \"gap against fc\", expect = {expect} }}]\n")
 }
 
-/// What the page says about the comparisons and claims of a suite, as Markdown.
+/// Renders the comparisons and claims of a suite as Markdown.
 fn section(text: &str, records: &[Record]) -> String {
     let File { comparisons, claims } = toml::from_str(text).unwrap();
     let compared = compare(&comparisons, records).unwrap();

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::cpu::simd::BLOCK_WIDTH;
 
-/// What an algorithm is chosen for.
+/// The computation that an algorithm is chosen for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pass {
     /// The forward pass, with a backward pass to follow.

@@ -55,7 +55,8 @@ impl PreparedConv {
 pub struct Output {
     /// (N, C_out, h, w), after the epilogue.
     pub y: Vec<f32>,
-    /// With pooling, what [`SavedEpilogue::Winners`](crate::cpu::epilogue::SavedEpilogue::Winners) takes.
+    /// The winners of pooling, for [`SavedEpilogue::Winners`](crate::cpu::epilogue::SavedEpilogue::Winners). Without
+    /// pooling they have no meaning.
     pub winners: Vec<u8>,
 }
 

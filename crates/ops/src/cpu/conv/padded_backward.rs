@@ -17,7 +17,7 @@ pub struct PaddedBackward<'a> {
     pub want_dy: bool,
 }
 
-/// What a kernel reads and writes for a few images.
+/// The buffers that a kernel reads and writes for a few images.
 pub struct PaddedImages<'a> {
     /// The numbers of the images in the batch.
     pub numbers: Range<usize>,

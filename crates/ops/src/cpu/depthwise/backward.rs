@@ -58,7 +58,7 @@ struct DepthwiseBackwardKernel<'a> {
     grid: &'a Grid,
     x: &'a [f32],
     weight: &'a [f32],
-    /// With batch normalisation: what its forward pass saved, and the number of the image.
+    /// The values that the forward pass of batch normalisation saved, and the number of the image; `None` without it.
     norm: Option<(&'a SavedNorm<'a>, SavedEpilogue<'a>, usize)>,
     dy: &'a [f32],
     scratch: DepthwiseScratch<'a>,

@@ -24,7 +24,7 @@ pub struct WinogradForward<F, const OUT: usize, const IN: usize> {
     s: ConvShape,
     layout: PatchLayout,
     tiling: Tiling<OUT>,
-    /// As packed by [`weights::pack`].
+    /// The weights as packed by [`weights::pack`].
     weight: Vec<f32>,
     transforms: PhantomData<F>,
 }
