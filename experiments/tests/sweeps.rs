@@ -142,7 +142,7 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
     let out = TempDir::new().unwrap();
     let plan = stdout(&mut tiny(out.path(), &["--dry-run"]));
     assert!(
-        plan.starts_with("6 runs, into ") && plan.contains("mnist-mini two-conv gap seed 2: 1 epochs of 256"),
+        plan.starts_with("6 runs, into ") && plan.contains("mnist-mini two-conv gap seed 2: 1 epoch of 256"),
         "{plan}"
     );
     assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);

@@ -126,7 +126,7 @@ impl Architecture {
         let width = Width::new(width).map_err(candle_core::Error::wrap)?;
         let vb = descend(vb, self.naming.backbone);
         let layers = (self.layers)(&input, width, vb).with_context(|| format!("model {}", self.name))?;
-        Backbone::new(self.name, layers, &input, self.naming)
+        Backbone::new(width.name(self.name), layers, &input, self.naming)
     }
 
     /// Builds the network with parameters from `vb`.

@@ -5,7 +5,7 @@ use heads::ParseHeadError;
 #[non_exhaustive]
 pub enum ParseModelError {
     /// No model has this name.
-    #[error("unknown model `{name}`; available: {available}")]
+    #[error("unknown model `{name}`; available: {available}; each also takes a width, as in `nin@0.25`")]
     Unknown {
         /// The unknown name.
         name: String,

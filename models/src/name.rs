@@ -108,8 +108,7 @@ impl FromStr for ModelName {
 
 impl fmt::Display for ModelName {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(self.architecture.name)?;
-        if self.width == Width::ONE { Ok(()) } else { write!(f, "@{}", self.width()) }
+        f.write_str(&self.width.name(self.architecture.name))
     }
 }
 

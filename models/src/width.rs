@@ -21,6 +21,11 @@ impl Width {
         self.0
     }
 
+    /// Returns the name of a model at this width, such as `nin@0.25`, or the name alone at width 1.
+    pub(crate) fn name(self, model: &str) -> String {
+        if self == Self::ONE { model.to_string() } else { format!("{model}@{}", self.0) }
+    }
+
     /// Scales a number of channels. The result is rounded, and at least 1.
     ///
     /// ```

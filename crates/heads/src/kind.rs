@@ -44,10 +44,10 @@ impl HeadKind {
     /// #     fn pool(&self, xs: &Tensor, _: Mode) -> Result<Tensor> { ops::global_max_pool(&xs.neg()?)?.neg() }
     /// # }
     ///
-    /// const MIN_FC: HeadKind = HeadKind::new("min-fc", "global minimum, linear", |features, classes, vb| {
+    /// const OWN_MIN_FC: HeadKind = HeadKind::new("own-min-fc", "global minimum, linear", |features, classes, vb| {
     ///     Ok(Box::new(PoolLinear::new(Min, features[0], classes, vb)?))
     /// });
-    /// heads::register(MIN_FC)?;
+    /// heads::register(OWN_MIN_FC)?;
     /// # Ok::<(), heads::RegisterHeadError>(())
     /// ```
     pub const fn new(name: &'static str, description: &'static str, build: BuildHead) -> Self {

@@ -163,28 +163,30 @@ fn a_registered_head_is_parsed_printed_listed_and_built_by_its_name() {
             Ok(Box::new(PoolLinear::new(Min, features[0], classes, vb)?))
         }))
     }
-    register(HeadKind::new("min-fc", "global minimum, linear", |features, classes, vb| {
+    register(HeadKind::new("own-min-fc", "global minimum, linear", |features, classes, vb| {
         Ok(Box::new(PoolLinear::new(Min, features[0], classes, vb)?))
     }))
     .unwrap();
     register(HeadKind::with_arguments("scaled", "scaled once", scaled).examples(&[("scaled:2,3", "scaled twice")]))
         .unwrap();
 
-    let list = parse_list("min-fc,fc:120,84,scaled:4,5,gap").unwrap();
+    let list = parse_list("own-min-fc,fc:120,84,scaled:4,5,gap").unwrap();
     assert_eq!(
         list.iter().map(HeadConfig::to_string).collect::<Vec<_>>(),
-        ["min-fc", "fc:120,84", "scaled:4,5", "gap"]
+        ["own-min-fc", "fc:120,84", "scaled:4,5", "gap"]
     );
     assert_eq!("scaled".parse::<HeadConfig>().unwrap(), "scaled:1".parse().unwrap());
-    assert_eq!(serde_json::to_string(&list[0]).unwrap(), "\"min-fc\"");
-    assert_eq!(serde_json::from_str::<HeadConfig>("\"min-fc\"").unwrap(), list[0]);
+    assert_eq!(serde_json::to_string(&list[0]).unwrap(), "\"own-min-fc\"");
+    assert_eq!(serde_json::from_str::<HeadConfig>("\"own-min-fc\"").unwrap(), list[0]);
 
     let examples = HeadConfig::examples().into_iter().map(|(head, description)| (head.to_string(), description));
-    let own: Vec<_> = examples.filter(|(head, _)| head.starts_with("min-fc") || head.starts_with("scaled")).collect();
-    let expected = [("min-fc", "global minimum, linear"), ("scaled:1", "scaled once"), ("scaled:2,3", "scaled twice")];
+    let own: Vec<_> =
+        examples.filter(|(head, _)| head.starts_with("own-min-fc") || head.starts_with("scaled")).collect();
+    let expected =
+        [("own-min-fc", "global minimum, linear"), ("scaled:1", "scaled once"), ("scaled:2,3", "scaled twice")];
     assert_eq!(own, expected.map(|(head, description)| (head.to_string(), description)));
     let error = "max-fc".parse::<HeadConfig>().unwrap_err().to_string();
-    assert!(error.contains("attn-fc") && error.contains("min-fc") && error.contains("`max-fc`"), "{error}");
+    assert!(error.contains("attn-fc") && error.contains("own-min-fc") && error.contains("`max-fc`"), "{error}");
 
     for shape in SHAPES {
         let (head, variables) = build(|vb| Head::new(&list[0], shape, CLASSES, vb)).unwrap();

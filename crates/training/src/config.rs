@@ -93,7 +93,9 @@ impl Length {
 impl fmt::Display for Length {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Length::Epochs(1) => f.write_str("1 epoch"),
             Length::Epochs(epochs) => write!(f, "{epochs} epochs"),
+            Length::Updates(1) => f.write_str("1 update"),
             Length::Updates(updates) => write!(f, "{updates} updates"),
         }
     }

@@ -1,5 +1,4 @@
 use std::{
-    io::IsTerminal,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -118,9 +117,7 @@ fn announce(plan: &Plan, store: &Store, options: &SweepOptions) {
     if !lacking.is_empty() {
         eprintln!("no learning rate was tuned for these variants, `--tune` does it: {}", lacking.join("; "));
     }
-    if std::io::stderr().is_terminal() {
-        eprintln!("{} runs, into {}", plan.shard(options.shard).count(), store.folder().display());
-    }
+    eprintln!("{} runs, into {}", plan.shard(options.shard).count(), store.folder().display());
 }
 
 /// The plan in text, one line per run.
