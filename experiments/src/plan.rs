@@ -35,7 +35,7 @@ pub struct Run {
     pub setting: Option<String>,
     /// The peak learning rate.
     pub lr: f64,
-    /// Whether the suite has tuned learning rates, but none for this variant.
+    /// True if the suite has tuned learning rates, but none for this variant.
     pub lacks_rate: bool,
     /// The variant's position in the plan, which is the order of rows in tables.
     pub order: usize,

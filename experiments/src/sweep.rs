@@ -26,7 +26,7 @@ pub struct SweepOptions {
     /// The part of the runs to train; all of them if `None`.
     pub shard: Option<Shard>,
     pub existing: Existing,
-    /// Whether only results are printed.
+    /// True if only results are printed.
     pub quiet: bool,
 }
 

@@ -22,7 +22,7 @@ pub struct Conv1dOptions {
     pub stride: usize,
     /// The number of zeros before and behind the input.
     pub padding: [usize; 2],
-    /// Whether the layer has a bias.
+    /// True if the layer has a bias.
     pub bias: bool,
 }
 

@@ -31,7 +31,7 @@ use crate::{
 pub struct Conv2dOptions {
     /// The size of the kernel, the stride and the zero padding.
     pub window: Window,
-    /// Whether the layer has a bias.
+    /// True if the layer has a bias.
     pub bias: bool,
 }
 

@@ -22,7 +22,7 @@ pub struct Description {
     pub macs: u64,
     /// The part of the input that an output position sees, per spatial axis; `None` if it sees all of it.
     pub receptive_field: Option<Vec<ReceptiveField>>,
-    /// Whether the output overwrites the input, so that it takes no memory.
+    /// True if the output overwrites the input, so that it takes no memory.
     pub in_place: bool,
     /// The layers that this one consists of, in order.
     pub children: Vec<Description>,

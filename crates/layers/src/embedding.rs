@@ -14,7 +14,7 @@ use crate::{
 pub struct EmbeddingOptions {
     /// The id that stands for padding: its vector is 0 and has no gradient.
     pub padding_idx: Option<usize>,
-    /// Whether the output is (N, D, L), as 1-d convolutions take it, instead of (N, L, D).
+    /// True if the output is (N, D, L), as 1-d convolutions take it, instead of (N, L, D).
     pub channels_first: bool,
 }
 

@@ -141,7 +141,7 @@ struct BatchNorm {
     mean: Vec<f32>,
     /// 1 / √(var + ε)
     inverse_std: Vec<f32>,
-    /// Whether mean and variance are those of the batch, and so depend on the input.
+    /// True if mean and variance are those of the batch, and so depend on the input.
     of_batch: bool,
     relu: bool,
 }

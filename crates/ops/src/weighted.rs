@@ -21,7 +21,7 @@ pub(crate) struct BackwardArgs<'a> {
     pub bias: Option<&'a [f32]>,
     pub y: &'a [f32],
     pub dy: &'a [f32],
-    /// Whether the input needs a gradient.
+    /// True if the input needs a gradient.
     pub want_dx: bool,
 }
 

@@ -32,7 +32,7 @@ pub struct Row {
     pub features: Vec<usize>,
     /// Height and width in pixels of the receptive field of the features; `None` if it is the whole image.
     pub receptive_field: Option<Vec<usize>>,
-    /// Whether the validation accuracy was still rising at the last epoch.
+    /// True if the validation accuracy was still rising at the last epoch.
     pub rising: bool,
     /// The values that the suite measured besides accuracy.
     pub measures: Vec<MeasuredPoint>,

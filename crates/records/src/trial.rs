@@ -19,7 +19,7 @@ pub struct Trial {
     pub lr: f64,
     /// The validation accuracy in per cent, as the mean over seeds; `None` if one of them diverged.
     pub val_top1: Option<f64>,
-    /// Whether this learning rate was chosen; `yes` in the file.
+    /// True if this learning rate was chosen; `yes` in the file.
     #[serde(deserialize_with = "is_yes")]
     pub chosen: bool,
 }

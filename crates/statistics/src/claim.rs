@@ -76,7 +76,7 @@ pub struct Judged<'a> {
     pub compared: &'a Compared<'a>,
     /// Whether it came out as expected.
     pub outcome: TestOutcome,
-    /// Whether the effect varies with the seed and was not tested.
+    /// True if the effect varies with the seed and was not tested.
     pub is_descriptive: bool,
 }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 pub struct Comparison {
     /// The name by which claims refer to the comparison.
     pub name: String,
-    /// Whether the comparison is tested; all others are descriptive.
+    /// True if the comparison is tested; all others are descriptive.
     #[serde(default)]
     pub primary: bool,
     /// The compared quantity; the test accuracy by default.

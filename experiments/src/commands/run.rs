@@ -26,13 +26,13 @@ pub struct RunOptions {
     pub suite: String,
     /// The changes that the options make to the suite.
     pub changes: Changes,
-    /// Whether learning rates are chosen first.
+    /// True if learning rates are chosen first.
     pub tune: bool,
     /// The folder of the data sets' files.
     pub data_dir: Option<PathBuf>,
     /// The folder that contains the suites' folders.
     pub out: Option<PathBuf>,
-    /// Whether the plan is only shown.
+    /// True if the plan is only shown.
     pub dry_run: bool,
     pub sweep: SweepOptions,
     /// The command line, for the page.

@@ -16,7 +16,7 @@ pub struct ClassMap {
     pub values: Vec<f32>,
     /// The pixel (y, x) at the centre of the receptive field with the most evidence; `None` without evidence.
     pub peak: Option<[usize; 2]>,
-    /// Whether the network classified the image right.
+    /// True if the network classified the image right.
     pub correct: bool,
 }
 

@@ -60,7 +60,7 @@ pub struct Variant {
     /// The number of seeds, if fewer than the suite's.
     pub seeds: Option<usize>,
     pub lr: f64,
-    /// Whether the learning rate is given: neither `--tune` nor its earlier results change it then.
+    /// True if the learning rate is given: neither `--tune` nor its earlier results change it then.
     pub fixed_lr: bool,
 }
 

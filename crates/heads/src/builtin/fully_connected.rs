@@ -56,7 +56,7 @@ struct FullyConnected {
     /// The path of the last linear layer's parameters; empty if it is the only layer.
     path: String,
     linear: Linear,
-    /// Whether no other layer has weights, so that the contributions of the positions sum to the logits.
+    /// True if no other layer has weights, so that the contributions of the positions sum to the logits.
     linear_in_features: bool,
 }
 

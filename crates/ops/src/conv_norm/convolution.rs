@@ -15,7 +15,7 @@ pub struct ConvBackwardArgs<'a> {
     pub weight: &'a [f32],
     /// The gradient of what normalisation and epilogue have made of the result.
     pub dy: &'a [f32],
-    /// Whether the input needs a gradient.
+    /// True if the input needs a gradient.
     pub want_dx: bool,
     /// Sums to compute over each image of dx.
     pub dx_sums: ImageSums<'a>,

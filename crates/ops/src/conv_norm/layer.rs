@@ -25,7 +25,7 @@ pub struct ConvBatchNorm<'a> {
     pub bias: Option<&'a Tensor>,
     /// The kernel size, stride and padding of the convolution.
     pub window: Window,
-    /// Whether the convolution is depthwise, with its own kernel for each channel.
+    /// True if the convolution is depthwise, with its own kernel for each channel.
     pub depthwise: bool,
     /// The scale of the batch normalisation, (C_out).
     pub gamma: &'a Tensor,

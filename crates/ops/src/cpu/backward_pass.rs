@@ -14,7 +14,7 @@ pub struct BackwardPass<'a> {
     pub saved: SavedEpilogue<'a>,
     /// The values that the forward pass saved of the batch normalisation, if the convolution's output was normalised.
     pub norm: Option<&'a SavedNorm<'a>>,
-    /// Whether the input needs a gradient.
+    /// True if the input needs a gradient.
     pub want_dx: bool,
     /// Sums to compute over each image of dx.
     pub dx_sums: ImageSums<'a>,

@@ -26,7 +26,7 @@ pub struct GradientSizes {
     pub bias: usize,
     /// The number of sums over each image of dx.
     pub image_sums: usize,
-    /// Whether the input needs a gradient.
+    /// True if the input needs a gradient.
     pub want_dx: bool,
     /// An estimate of all floating-point operations.
     pub flops: usize,

@@ -18,7 +18,7 @@ pub struct MatVec<'a> {
     pub weight: &'a [f32],
     /// The bias, (K).
     pub bias: &'a [f32],
-    /// Whether to apply ReLU.
+    /// True to apply ReLU.
     pub relu: bool,
     /// The result, (N, K).
     pub y: &'a mut [f32],

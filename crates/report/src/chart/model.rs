@@ -24,7 +24,7 @@ pub struct Chart {
 pub struct Axis {
     /// The label, with its unit in brackets.
     pub label: String,
-    /// Whether it is logarithmic.
+    /// True if it is logarithmic.
     pub is_log: bool,
 }
 

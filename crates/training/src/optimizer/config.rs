@@ -19,7 +19,7 @@ pub enum OptimizerConfig {
         /// The factor by which the previous direction is kept.
         #[serde(default)]
         momentum: f64,
-        /// Whether to use Nesterov's accelerated gradient (1983), which needs a momentum.
+        /// True to use Nesterov's accelerated gradient (1983), which needs a momentum.
         #[serde(default)]
         nesterov: bool,
         /// The factor of the parameter that is added to its gradient.

@@ -13,7 +13,7 @@ pub struct PaddedBackward<'a> {
     pub image_len: usize,
     /// The number of images per call of the kernel.
     pub images_per_call: usize,
-    /// Whether the kernel reads [`PaddedImages::dy`].
+    /// True if the kernel reads [`PaddedImages::dy`].
     pub want_dy: bool,
 }
 

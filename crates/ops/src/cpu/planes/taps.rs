@@ -13,7 +13,7 @@ pub struct Tap {
     pub start: usize,
     /// Where its mask starts, in [`MaskedPlanes::masks`].
     pub mask: usize,
-    /// Whether it reads within the image at all positions that matter, so that the mask can be skipped.
+    /// True if it reads within the image at all positions that matter, so that the mask can be skipped.
     pub always_inside: bool,
 }
 
