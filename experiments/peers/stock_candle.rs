@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::Result;
 use candle_core::{D, DType, Device, Module, ModuleT, Tensor};
 use candle_nn::{AdamW, Conv2dConfig, Optimizer, ParamsAdamW, VarBuilder, VarMap, batch_norm, conv2d, linear};
-use experiments::peer::{Request, Task, repeat, serve};
+use timing::{Request, Task, repeat, serve};
 
 fn main() -> Result<()> {
     allocator::keep_memory();

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use records::write_file;
 use report::SuiteEntry;
 
-use crate::{bench::BenchRecord, results::SuiteResults};
+use crate::{bench_record::BenchRecord, results::SuiteResults};
 
 /// The name of the page.
 const PAGE: &str = "README.md";

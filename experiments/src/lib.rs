@@ -13,11 +13,10 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-mod bench;
+mod bench_record;
 mod cli;
 mod commands;
 mod data;
-mod device;
 mod files;
 mod index;
 mod limits;
@@ -25,21 +24,19 @@ mod machine;
 mod measures;
 mod misuse;
 mod output;
+mod peak_memory;
 mod plan;
 mod progress;
 mod render;
 mod results;
-mod shape;
 mod speed;
 mod suite;
 mod sweep;
-mod timing;
 mod train;
 mod tune;
 
 use std::{ffi::OsString, process::ExitCode};
 
-pub use bench::peer;
 use misuse::Misuse;
 
 /// Executes the command line of this process and returns its exit code: 0 if done, 1 if something failed, 2 for a mistake

@@ -4,22 +4,19 @@ use std::{fmt, sync::Arc};
 
 use anyhow::{Result, bail};
 use candle_core::Device;
-use datasets::Canvas;
+use datasets::{Shape, Splits};
 use heads::HeadConfig;
 use layers::{Description, Layer};
 use models::{Classifier, ModelConfig, ModelName};
 use records::RunConfig;
 use sha2::{Digest, Sha256};
-use training::{FitConfig, Length, Optimizer, OptimizerConfig, Parameters, Schedule};
+use timing::{INFER_BATCH, TRAIN_BATCH};
+use training::{DeviceKind, FitConfig, Length, Optimizer, OptimizerConfig, Parameters, Schedule};
 
 use crate::{
-    data::Data,
-    device::DeviceKind,
     measures::Measure,
     misuse::Misuse,
-    shape::Shape,
     suite::{Suite, Variant},
-    timing::{INFER_BATCH, TRAIN_BATCH},
 };
 
 /// The largest number of values in memory for one batch: 8 GiB of f32.
@@ -28,7 +25,7 @@ const MAX_ACTIVATIONS: usize = 1 << 31;
 /// A planned run: everything that determines its result.
 #[derive(Clone, Debug)]
 pub struct Run {
-    pub data: Arc<Data>,
+    pub data: Arc<Splits>,
     pub model: ModelName,
     pub head: HeadConfig,
     /// The label that distinguishes variants with the same model and head.
@@ -89,7 +86,7 @@ impl Run {
             input: Shape(self.input()).to_string(),
             classes: data.classes,
             setting: self.setting.clone(),
-            canvas: data.canvas.map(canvas_text),
+            canvas: data.canvas.map(|canvas| canvas.to_string()),
             measure: self.measure.map(|measure| measure.name.to_string()),
         }
     }
@@ -164,8 +161,14 @@ impl Plan {
     ///
     /// # Errors
     /// [`Misuse`] for networks that cannot be built, such as for too small an input, and for unsupported devices.
-    pub fn new(suite: &Suite, data: &[Arc<Data>]) -> Result<Self, Misuse> {
-        suite.device.check_support()?;
+    pub fn new(suite: &Suite, data: &[Arc<Splits>]) -> Result<Self, Misuse> {
+        let device = suite.device;
+        if !device.is_supported() {
+            return Err(Misuse::new(format!(
+                "--device {device} is not supported by this build; build it with `cargo run -p experiments --features \
+                 {device} -- …`"
+            )));
+        }
         let with_seeds = runs_of_first_seed(suite, data);
         if with_seeds.is_empty() {
             let names: Vec<String> = suite.datasets.iter().map(ToString::to_string).collect();
@@ -203,7 +206,7 @@ impl Plan {
 }
 
 /// The first run of every variant on all its data, each with its number of seeds.
-fn runs_of_first_seed(suite: &Suite, data: &[Arc<Data>]) -> Vec<(Run, usize)> {
+fn runs_of_first_seed(suite: &Suite, data: &[Arc<Splits>]) -> Vec<(Run, usize)> {
     let labels = differing_properties(data);
     let mut runs = Vec::new();
     for data in data {
@@ -233,7 +236,7 @@ fn runs_of_first_seed(suite: &Suite, data: &[Arc<Data>]) -> Vec<(Run, usize)> {
     runs
 }
 
-fn tuned_rate(suite: &Suite, variant: &Variant, data: &Data) -> Option<f64> {
+fn tuned_rate(suite: &Suite, variant: &Variant, data: &Splits) -> Option<f64> {
     if variant.fixed_lr {
         return None;
     }
@@ -244,23 +247,14 @@ fn tuned_rate(suite: &Suite, variant: &Variant, data: &Data) -> Option<f64> {
 
 /// The properties that differ within the data of one data set. Several data sets differ in them anyway and are told apart
 /// by their names.
-fn differing_properties(data: &[Arc<Data>]) -> Vec<fn(&Data) -> String> {
-    let differs = |of: fn(&Data) -> String| data.iter().any(|other| of(other) != of(&data[0]));
+fn differing_properties(data: &[Arc<Splits>]) -> Vec<fn(&Splits) -> String> {
+    let differs = |of: fn(&Splits) -> String| data.iter().any(|other| of(other) != of(&data[0]));
     if differs(|data| data.name.clone()) {
         return Vec::new();
     }
-    let properties: [fn(&Data) -> String; 2] =
+    let properties: [fn(&Splits) -> String; 2] =
         [|data| Shape(data.train.shape).to_string(), |data| format!("{} images", data.train.len())];
     properties.into_iter().filter(|&of| differs(of)).collect()
-}
-
-/// A canvas as it stands in records.
-fn canvas_text(canvas: Canvas) -> String {
-    match canvas {
-        Canvas::Resized { size } => format!("resized(size={size})"),
-        Canvas::Centred { size } => format!("centred(size={size})"),
-        Canvas::Scattered { size, clutter } => format!("scattered(size={size}, clutter={clutter})"),
-    }
 }
 
 /// Checks that training on `train_batch` images and inference on [`INFER_BATCH`] images fit into memory.

@@ -7,9 +7,9 @@ use std::sync::{
 
 use anyhow::{Context, Result, anyhow};
 use records::{Store, SuiteInfo};
+use training::DeviceKind;
 
 use crate::{
-    device::DeviceKind,
     files::save_maps,
     machine,
     plan::{Plan, Run, Shard},

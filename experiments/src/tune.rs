@@ -6,14 +6,13 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Result;
-use records::{Store, SuiteInfo, Trial, write_file};
+use datasets::{Shape, Splits};
+use records::{Rates, Store, SuiteInfo, Trial, write_file};
 
 use crate::{
-    data::Data,
     misuse::Misuse,
     plan::{Plan, Run},
-    shape::Shape,
-    suite::{Rates, Suite},
+    suite::Suite,
     sweep::{Existing, SweepOptions, train_missing},
 };
 
@@ -27,7 +26,7 @@ const FIRST_SEED: u64 = 1_000_000;
 /// [`Misuse`] for a suite without validation images, without a grid, or without learning rates to choose.
 pub fn tune(
     suite: &Suite,
-    data: &[Arc<Data>],
+    data: &[Arc<Splits>],
     folder: &Path,
     info: &SuiteInfo,
     options: &SweepOptions,
@@ -59,7 +58,7 @@ pub fn tune(
             let accuracies = runs.map(|run| store.find(&run.config())?.outcome?.val_top1).collect::<Option<Vec<f64>>>();
             of_variant.push(trial(suite, variant, *lr, accuracies));
         }
-        choose(&mut of_variant);
+        Trial::choose(&mut of_variant);
         if !options.quiet {
             eprintln!("{}", line(&of_variant));
         }
@@ -96,14 +95,6 @@ fn trial(suite: &Suite, run: &Run, lr: f64, accuracies: Option<Vec<f64>>) -> Tri
     }
 }
 
-/// Marks the rate with the highest accuracy, and of several such rates the lowest; none if all diverged.
-fn choose(trials: &mut [Trial]) {
-    let better = |a: &Trial, b: &Trial| a.val_top1 > b.val_top1 || (a.val_top1 == b.val_top1 && a.lr < b.lr);
-    if let Some(best) = trials.iter_mut().reduce(|a, b| if better(b, a) { b } else { a }) {
-        best.chosen = best.val_top1.is_some();
-    }
-}
-
 /// Summarises the trials of a variant in a line, as in `two-conv fc: 0.01 97.30 %, *0.03 97.55 %`.
 fn line(trials: &[Trial]) -> String {
     let rate = |trial: &Trial| {
@@ -136,8 +127,9 @@ fn at_rate(suite: &Suite, lr: f64) -> Suite {
 mod tests {
     use super::*;
 
-    fn trials(of_rates: [Option<f64>; 3]) -> Vec<Trial> {
-        let trial = |(lr, val_top1)| Trial {
+    #[test]
+    fn the_trials_are_told_in_a_line() {
+        let trial = |lr, val_top1, chosen| Trial {
             dataset: "mnist-mini".into(),
             model: "two-conv".into(),
             head: "fc".into(),
@@ -145,30 +137,9 @@ mod tests {
             train_size: Some(100),
             lr,
             val_top1,
-            chosen: false,
+            chosen,
         };
-        [0.1, 0.01, 0.03].into_iter().zip(of_rates).map(trial).collect()
-    }
-
-    #[test]
-    fn the_best_rate_is_chosen_of_equal_ones_the_lowest_and_never_one_that_diverged() {
-        for (of_rates, best) in [
-            ([Some(0.9), Some(0.95), Some(0.94)], Some(0.01)),
-            ([Some(0.9), Some(0.8), Some(0.9)], Some(0.03)),
-            ([None, Some(0.1), None], Some(0.01)),
-            ([None, None, None], None),
-        ] {
-            let mut trials = trials(of_rates);
-            choose(&mut trials);
-            let chosen: Vec<f64> = trials.iter().filter(|trial| trial.chosen).map(|trial| trial.lr).collect();
-            assert_eq!(chosen, best.into_iter().collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn the_trials_are_told_in_a_line() {
-        let mut trials = trials([None, Some(95.), Some(90.)]);
-        choose(&mut trials);
+        let trials = [trial(0.1, None, false), trial(0.01, Some(95.), true), trial(0.03, Some(90.), false)];
         assert_eq!(line(&trials), "two-conv fc, 100 images: 0.1 diverged, *0.01 95.00 %, 0.03 90.00 %");
     }
 }

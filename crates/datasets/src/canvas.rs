@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{error::DatasetError, images::Images, placed::Placed, scatter::scatter};
@@ -64,6 +66,17 @@ impl Canvas {
                 Placed::at(images, size, &vec![centre; images.len()])
             }
             Canvas::Scattered { size, clutter } => scatter(images, size, clutter, seed),
+        }
+    }
+}
+
+/// As in records: `scattered(size=64, clutter=8)`.
+impl fmt::Display for Canvas {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Canvas::Resized { size } => write!(f, "resized(size={size})"),
+            Canvas::Centred { size } => write!(f, "centred(size={size})"),
+            Canvas::Scattered { size, clutter } => write!(f, "scattered(size={size}, clutter={clutter})"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{dataset::Splits, error::DatasetError, images::Images, raw_file::RawFile};
+use crate::{dataset::DataFiles, error::DatasetError, images::Images, raw_file::RawFile};
 
 const SHAPE: [usize; 3] = [3, 32, 32];
 /// The size of a record in bytes.
@@ -12,7 +12,7 @@ const MAX_RECORDS: usize = 10_000;
 
 /// Reads the five training files and the test file from `folder`, or from its subfolder `cifar-10-batches-bin`, to
 /// which the official archive unpacks.
-pub fn read_folder(folder: &Path, classes: usize) -> Result<Splits, DatasetError> {
+pub fn read_folder(folder: &Path, classes: usize) -> Result<DataFiles, DatasetError> {
     let unpacked = folder.join("cifar-10-batches-bin");
     let folder = if unpacked.is_dir() { &unpacked } else { folder };
     let mut files = Vec::new();
@@ -28,7 +28,7 @@ pub fn read_folder(folder: &Path, classes: usize) -> Result<Splits, DatasetError
     let train =
         read(&["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"])?;
     let test = read(&["test_batch.bin"])?;
-    Ok(Splits { train, test, files })
+    Ok(DataFiles { train, test, files })
 }
 
 /// Appends the records of a file.

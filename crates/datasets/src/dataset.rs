@@ -20,7 +20,7 @@ pub struct Dataset {
 }
 
 /// The images of a data set with fixed classes, and the files they were read from.
-pub struct Splits {
+pub struct DataFiles {
     pub train: Images,
     pub test: Images,
     pub files: Vec<FileChecksum>,

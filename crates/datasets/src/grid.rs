@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use image::{ImageError, ImageFormat, Rgb, RgbImage};
+use image::{ImageError, ImageFormat, Rgb, RgbImage, imageops};
 
 use crate::{error::DatasetError, images::Images};
 
@@ -17,7 +17,7 @@ const GAP: usize = 2;
 /// # Ok::<(), datasets::DatasetError>(())
 /// ```
 pub fn grid(images: &Images, classes: usize, per_class: usize) -> RgbImage {
-    let [channels, height, width] = images.shape;
+    let [_, height, width] = images.shape;
     let columns = images.class_counts(classes).into_iter().max().unwrap_or(0).min(per_class);
     let extent = |cells: usize, size: usize| (GAP + cells * (size + GAP)) as u32;
     let mut grid = RgbImage::from_pixel(extent(columns, width), extent(classes, height), Rgb([255; 3]));
@@ -26,12 +26,7 @@ pub fn grid(images: &Images, classes: usize, per_class: usize) -> RgbImage {
         let Some(column) = filled.get_mut(label as usize).filter(|column| **column < columns) else { continue };
         let (left, top) = (extent(*column, width), extent(label as usize, height));
         *column += 1;
-        let plane = height * width;
-        let image = images.image(index);
-        for position in 0..plane {
-            let colour = [0, 1, 2].map(|channel| image[if channels == 3 { channel * plane } else { 0 } + position]);
-            grid.put_pixel(left + (position % width) as u32, top + (position / width) as u32, Rgb(colour));
-        }
+        imageops::replace(&mut grid, &images.rgb(index), left.into(), top.into());
     }
     grid
 }

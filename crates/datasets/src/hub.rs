@@ -32,10 +32,10 @@ mod download {
     use sha2::{Digest, Sha256};
 
     use super::{panic_message, to_bytes};
-    use crate::{checksum::FileChecksum, dataset::Splits, error::DatasetError, id::DatasetId, images::Images};
+    use crate::{checksum::FileChecksum, dataset::DataFiles, error::DatasetError, id::DatasetId, images::Images};
 
     /// Downloads a data set, or reads it from the cache of the hub.
-    pub fn download(id: &DatasetId) -> Result<Splits, DatasetError> {
+    pub fn download(id: &DatasetId) -> Result<DataFiles, DatasetError> {
         let failed = |reason: String| DatasetError::Hub { dataset: id.to_string(), reason };
         let (repository, shape, load): (_, _, fn() -> candle_core::Result<vision::Dataset>) = match id {
             DatasetId::Mnist => ("ylecun/mnist", [1, 28, 28], vision::mnist::load),
@@ -75,7 +75,7 @@ mod download {
         };
         let (train, train_file) = split("train", loaded.train_images, loaded.train_labels)?;
         let (test, test_file) = split("test", loaded.test_images, loaded.test_labels)?;
-        Ok(Splits { train, test, files: vec![train_file, test_file] })
+        Ok(DataFiles { train, test, files: vec![train_file, test_file] })
     }
 }
 

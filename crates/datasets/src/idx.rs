@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::{
-    dataset::Splits,
+    dataset::DataFiles,
     error::DatasetError,
     images::Images,
     raw_file::{MAX_FILE_BYTES, RawFile, Reader},
@@ -16,7 +16,7 @@ const IMAGES: (u32, &str) = (0x0803, "IDX, bytes, three axes: images");
 
 /// Reads the training and test split from `folder`. The files have the official names, or those with a dot before
 /// `idx`.
-pub fn read_folder(folder: &Path, classes: usize) -> Result<Splits, DatasetError> {
+pub fn read_folder(folder: &Path, classes: usize) -> Result<DataFiles, DatasetError> {
     let find = |split: &str, kind: &str, axes: u8| {
         let dashed = format!("{split}-{kind}-idx{axes}-ubyte");
         let dotted = format!("{split}-{kind}.idx{axes}-ubyte");
@@ -30,7 +30,7 @@ pub fn read_folder(folder: &Path, classes: usize) -> Result<Splits, DatasetError
 }
 
 /// Reads the embedded sample; see `mnist-mini/README.md`.
-pub fn read_embedded() -> Result<Splits, DatasetError> {
+pub fn read_embedded() -> Result<DataFiles, DatasetError> {
     macro_rules! embedded {
         ($name:literal) => {
             RawFile::embedded($name, include_bytes!(concat!("../", $name)))
@@ -44,7 +44,7 @@ pub fn read_embedded() -> Result<Splits, DatasetError> {
 }
 
 /// Reads both splits from their files of images and labels.
-fn read_splits(train_files: [RawFile; 2], test_files: [RawFile; 2], classes: usize) -> Result<Splits, DatasetError> {
+fn read_splits(train_files: [RawFile; 2], test_files: [RawFile; 2], classes: usize) -> Result<DataFiles, DatasetError> {
     let train = read_split(&train_files, classes)?;
     let test = read_split(&test_files, classes)?;
     if train.shape != test.shape {
@@ -56,7 +56,7 @@ fn read_splits(train_files: [RawFile; 2], test_files: [RawFile; 2], classes: usi
         });
     }
     let files = train_files.iter().chain(&test_files).map(RawFile::checksum).collect();
-    Ok(Splits { train, test, files })
+    Ok(DataFiles { train, test, files })
 }
 
 fn read_split([images, labels]: &[RawFile; 2], classes: usize) -> Result<Images, DatasetError> {

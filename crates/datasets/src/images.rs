@@ -1,3 +1,5 @@
+use image::{Rgb, RgbImage};
+
 use crate::error::DatasetError;
 
 /// The largest height and width that images are resized to or placed on, so that a typo does not exhaust the memory.
@@ -46,6 +48,19 @@ impl Images {
     pub fn image(&self, index: usize) -> &[u8] {
         let size = self.image_size();
         &self.pixels[index * size..][..size]
+    }
+
+    /// Returns image `index` in colour if it has three channels, or else in the grey of its first channel.
+    ///
+    /// # Panics
+    /// Panics if there is no such image.
+    pub fn rgb(&self, index: usize) -> RgbImage {
+        let ([channels, height, width], values) = (self.shape, self.image(index));
+        RgbImage::from_fn(width as u32, height as u32, |x, y| {
+            let position = y as usize * width + x as usize;
+            let channel = |channel| if channels == 3 { channel * height * width } else { 0 };
+            Rgb([0, 1, 2].map(|index| values[channel(index) + position]))
+        })
     }
 
     /// Returns the images at `indices`, in that order.

@@ -23,6 +23,8 @@ mod placed;
 mod random;
 mod raw_file;
 mod scatter;
+mod shape;
+mod splits;
 mod standardization;
 mod stratified;
 
@@ -37,4 +39,6 @@ pub use load::{LoadOptions, load};
 pub use object::Object;
 pub use order::Order;
 pub use placed::Placed;
+pub use shape::Shape;
+pub use splits::{SplitOptions, Splits};
 pub use standardization::Standardization;

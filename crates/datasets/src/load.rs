@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     cifar,
-    dataset::{Dataset, Splits},
+    dataset::{DataFiles, Dataset},
     error::DatasetError,
     folder,
     id::DatasetId,
@@ -75,7 +75,7 @@ impl LoadOptions {
 /// # Ok::<(), datasets::DatasetError>(())
 /// ```
 pub fn load(id: &DatasetId, options: &LoadOptions) -> Result<Dataset, DatasetError> {
-    let (classes, splits) = match id {
+    let (classes, data) = match id {
         DatasetId::MnistMini => (DIGITS, idx::read_embedded()?),
         DatasetId::Mnist => (DIGITS, read_or_download(id, options.data_dir.as_deref(), idx::read_folder)?),
         DatasetId::FashionMnist => {
@@ -86,7 +86,7 @@ pub fn load(id: &DatasetId, options: &LoadOptions) -> Result<Dataset, DatasetErr
         DatasetId::Cifar10 => (CIFAR10, read_or_download(id, options.data_dir.as_deref(), cifar::read_folder)?),
         DatasetId::Folder(path) => return folder::read(path, options.input.unwrap_or([1, 28, 28])),
     };
-    let Splits { train, test, files } = splits;
+    let DataFiles { train, test, files } = data;
     Ok(Dataset {
         name: id.to_string(),
         classes: classes.map(String::from).into(),
@@ -101,8 +101,8 @@ pub fn load(id: &DatasetId, options: &LoadOptions) -> Result<Dataset, DatasetErr
 fn read_or_download(
     id: &DatasetId,
     folder: Option<&Path>,
-    read: fn(&Path, usize) -> Result<Splits, DatasetError>,
-) -> Result<Splits, DatasetError> {
+    read: fn(&Path, usize) -> Result<DataFiles, DatasetError>,
+) -> Result<DataFiles, DatasetError> {
     match folder {
         Some(folder) => read(folder, 10),
         None => download(id),
@@ -110,12 +110,12 @@ fn read_or_download(
 }
 
 #[cfg(feature = "hub")]
-fn download(id: &DatasetId) -> Result<Splits, DatasetError> {
+fn download(id: &DatasetId) -> Result<DataFiles, DatasetError> {
     crate::hub::download(id)
 }
 
 #[cfg(not(feature = "hub"))]
-fn download(id: &DatasetId) -> Result<Splits, DatasetError> {
+fn download(id: &DatasetId) -> Result<DataFiles, DatasetError> {
     Err(DatasetError::Unavailable { dataset: id.to_string(), advice: advice(id) })
 }
 

@@ -4,11 +4,14 @@
 
 mod bits;
 mod config;
+mod cpu;
 mod distinct;
 mod estimate;
 mod file;
 mod folder;
 mod metric;
+mod point;
+mod rates;
 mod record;
 mod row;
 mod select;
@@ -20,13 +23,16 @@ pub mod samples;
 
 pub use bits::{bits, hex_bits};
 pub use config::RunConfig;
+pub use cpu::Cpu;
 pub use distinct::distinct;
 pub use estimate::{Estimate, estimate, middle};
 pub use file::{FileError, create_folder, file_name, write_file};
 pub use folder::read_records;
 pub use metric::{Better, Getter, Metric, Number, UnknownMetric};
+pub use point::Point;
+pub use rates::{Rates, RatesError};
 pub use record::{
-    Cpu, Diverged, EpochPoint, Measured, Outcome, Point, Record, Speed, Status, SuiteInfo, Timings, Versions, finite,
+    Diverged, EpochPoint, Measured, Outcome, Record, Speed, Status, SuiteInfo, Timings, Versions, finite,
 };
 pub use row::{MeasuredPoint, Row, rows};
 pub use select::{LeftOut, select};

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::RunConfig;
+use crate::{config::RunConfig, cpu::Cpu, point::Point};
 
 /// A finished run. Shares are from 0 to 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -151,21 +151,6 @@ pub struct Measured {
     pub spread: f64,
 }
 
-/// A number that a suite measures on a trained network besides its accuracy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Point {
-    /// The name of the measured quantity, such as `top1` or `pointing`.
-    pub measure: String,
-    /// The condition, such as `padded`.
-    pub setting: Option<String>,
-    /// The strength of the condition, such as a distance or a size in pixels.
-    pub at: Option<f64>,
-    /// The value, a share from 0 to 1; `None` if the network cannot be measured.
-    pub value: Option<f64>,
-    /// One bit per test image as in [`Record::test_hits`], if the value is a share of images.
-    pub hits: Option<String>,
-}
-
 /// The versions that decide a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Versions {
@@ -175,18 +160,6 @@ pub struct Versions {
     pub candle: String,
     /// The version of the crate that multiplies matrices.
     pub gemm: String,
-}
-
-/// The processor. The same seed gives the same weights to the bit only on equal ones, because the sums in matrix products
-/// are blocked by the instruction set and the sizes of the caches.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cpu {
-    /// The name of the model.
-    pub model: String,
-    /// The instruction set that the kernels use.
-    pub instruction_set: String,
-    /// The sizes of the data caches from level 1 upwards, in KiB; empty if they are not known.
-    pub cache_kib: Vec<u64>,
 }
 
 /// Returns a value that JSON can represent, and `None` for infinities and NaN.

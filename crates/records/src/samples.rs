@@ -3,7 +3,8 @@
 use crate::{
     bits::hex_bits,
     config::RunConfig,
-    record::{Cpu, Diverged, EpochPoint, Measured, Outcome, Record, Speed, Status, SuiteInfo, Timings, Versions},
+    cpu::Cpu,
+    record::{Diverged, EpochPoint, Measured, Outcome, Record, Speed, Status, SuiteInfo, Timings, Versions},
 };
 
 /// A finished run of two-conv with this head and test accuracy.

@@ -24,6 +24,47 @@ pub struct Trial {
     pub chosen: bool,
 }
 
+impl Trial {
+    /// Marks the rate with the highest accuracy as chosen, and of several such rates the lowest; none if all diverged. The
+    /// trials are those of one variant.
+    pub fn choose(trials: &mut [Self]) {
+        let better = |a: &Self, b: &Self| a.val_top1 > b.val_top1 || (a.val_top1 == b.val_top1 && a.lr < b.lr);
+        if let Some(best) = trials.iter_mut().reduce(|a, b| if better(b, a) { b } else { a }) {
+            best.chosen = best.val_top1.is_some();
+        }
+    }
+}
+
 fn is_yes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Ok(String::deserialize(deserializer)? == "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_rate_is_chosen_of_equal_ones_the_lowest_and_never_one_that_diverged() {
+        for (accuracies, best) in [
+            ([Some(0.9), Some(0.95), Some(0.94)], Some(0.01)),
+            ([Some(0.9), Some(0.8), Some(0.9)], Some(0.03)),
+            ([None, Some(0.1), None], Some(0.01)),
+            ([None, None, None], None),
+        ] {
+            let trial = |(lr, val_top1)| Trial {
+                dataset: "mnist-mini".into(),
+                model: "two-conv".into(),
+                head: "fc".into(),
+                input: None,
+                train_size: None,
+                lr,
+                val_top1,
+                chosen: false,
+            };
+            let mut trials: Vec<Trial> = [0.1, 0.01, 0.03].into_iter().zip(accuracies).map(trial).collect();
+            Trial::choose(&mut trials);
+            let chosen: Vec<f64> = trials.iter().filter(|trial| trial.chosen).map(|trial| trial.lr).collect();
+            assert_eq!(chosen, best.into_iter().collect::<Vec<_>>());
+        }
+    }
 }

@@ -4,6 +4,7 @@
 
 mod batch;
 mod config;
+mod device;
 mod evaluate;
 mod fit;
 mod init;
@@ -17,6 +18,7 @@ mod weights;
 
 pub use batch::Batch;
 pub use config::{FitConfig, Length};
+pub use device::DeviceKind;
 pub use evaluate::{Evaluation, evaluate, predictions};
 pub use fit::fit;
 /// The purpose of a forward pass, for implementations of [`Model`].

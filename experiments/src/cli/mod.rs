@@ -6,22 +6,19 @@ mod values;
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use datasets::DatasetId;
+use datasets::{DatasetId, Shape};
 use heads::HeadConfig;
 use models::ModelName;
-use training::Length;
+use timing::{Request, TRAIN_BATCH};
+use training::{DeviceKind, Length};
 
 use crate::{
-    bench::peer::Request,
     commands::{BenchOptions, Command, DataOptions, ItemKind, RunOptions, SummaryOptions},
-    device::DeviceKind,
     limits::{MAX_CLASSES, MAX_EPOCHS, MAX_IMAGES, MAX_SEEDS, MAX_THREADS, MAX_UPDATES},
     machine::available_cores,
     plan::Shard,
-    shape::Shape,
     suite::Changes,
     sweep::{Existing, SweepOptions},
-    timing::TRAIN_BATCH,
 };
 use values::{HeadList, positive_number, shard, up_to};
 

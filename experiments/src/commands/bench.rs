@@ -6,19 +6,16 @@ use heads::HeadConfig;
 use layers::Layer;
 use models::{ModelConfig, ModelName};
 use report::bench as table;
+use timing::{INFER_BATCH, LATENCY_BATCH, Measurement, Peer, Request, Task, run_round};
 use training::Parameters;
 
 use crate::{
-    bench::{
-        BenchRecord, Measurement, Peer, peak_memory,
-        peer::{Request, Task},
-        run_round,
-    },
+    bench_record::BenchRecord,
     machine,
     misuse::Misuse,
     output::{print_document, print_json},
+    peak_memory::peak_memory,
     plan::check_memory,
-    timing::{INFER_BATCH, LATENCY_BATCH},
 };
 
 /// The networks that are compared if neither models nor heads are given.

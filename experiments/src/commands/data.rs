@@ -1,13 +1,12 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use datasets::{DatasetId, Images, LoadOptions, Standardization};
+use datasets::{DatasetId, Images, LoadOptions, Shape, Standardization};
 use serde_json::json;
 
 use crate::{
     data::{check_input, load_dataset, skipped_files},
     output::{print, print_json},
-    shape::Shape,
 };
 
 /// The number of columns of the picture that `--grid` draws.

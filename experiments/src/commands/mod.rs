@@ -17,7 +17,9 @@ pub use list::ItemKind;
 pub use run::RunOptions;
 pub use summary::SummaryOptions;
 
-use crate::bench::{peer::Request, print_peak_memory};
+use timing::Request;
+
+use crate::peak_memory::print_peak_memory;
 
 /// A command with its options.
 #[derive(Debug)]

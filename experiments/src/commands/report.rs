@@ -7,13 +7,13 @@ use std::{
 use anyhow::{Context, Result, bail};
 use records::{create_folder, read_records};
 
-use crate::{bench::BenchRecord, index::write_index, output::print, render::render};
+use crate::{bench_record::BenchRecord, index::write_index, output::print, render::render};
 
 /// How deep below the given folder suites' folders are searched: `SHARD/SUITE`.
 const MAX_DEPTH: usize = 2;
 
-/// Renders the suite in `dir`, or every suite found below it and their index, and the comparison of `bench`. If several folders contain records of one
-/// suite, which are its shards, they are merged into `dir/SUITE`.
+/// Renders the suite in `dir`, or every suite found below it and their index, and the comparison of `bench`. If several
+/// folders contain records of one suite, which are its shards, they are merged into `dir/SUITE`.
 pub fn report(dir: &Path) -> Result<()> {
     let mut folders = Vec::new();
     find_suites(dir, MAX_DEPTH, &mut folders)?;
@@ -57,7 +57,9 @@ fn find_suites(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()>
         found.push(dir.to_path_buf());
         return Ok(());
     }
-    let entries = fs::read_dir(dir).with_context(|| dir.display().to_string())?;
+    let entries = fs::read_dir(dir).with_context(|| {
+        format!("cannot read the folder {}; name one that `run` has written, such as results/heads", dir.display())
+    })?;
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     paths.sort();
     for path in paths.iter().filter(|path| depth > 0 && path.is_dir()) {

@@ -4,16 +4,16 @@ use std::{
 };
 
 use anyhow::Result;
+use datasets::{Shape, Splits};
 use records::{Store, SuiteInfo, file_name};
 
 use crate::{
-    data::{Data, check_input},
+    data::check_input,
     files::keep_suite,
     index::write_index,
     output::print,
     plan::{Plan, Run},
     render::render,
-    shape::Shape,
     suite::{self, Changes, Suite},
     sweep::{SweepOptions, sweep},
     tune::tune,
@@ -92,7 +92,7 @@ pub fn run(options: &RunOptions) -> Result<()> {
 
 /// The name of a suite that options have changed. It contains the data set's name if the suite's file has another one. Git
 /// ignores folders of results whose names end in `-custom`.
-fn changed_name(original: &Suite, data: &[Arc<Data>]) -> String {
+fn changed_name(original: &Suite, data: &[Arc<Splits>]) -> String {
     let other = data.iter().find(|data| !original.datasets.contains(&data.id)).map(|data| file_name(&data.name));
     match other {
         Some(dataset) if !dataset.is_empty() => format!("{}-{dataset}-custom", original.name),
@@ -103,7 +103,7 @@ fn changed_name(original: &Suite, data: &[Arc<Data>]) -> String {
 /// Chooses the suite's learning rates and plans its runs again.
 fn tuned(
     suite: &mut Suite,
-    data: &[Arc<Data>],
+    data: &[Arc<Splits>],
     store: &Store,
     info: &SuiteInfo,
     options: &SweepOptions,

@@ -1,5 +1,6 @@
 use anyhow::Result;
 use candle_core::Device;
+use datasets::Shape;
 use heads::HeadConfig;
 use models::ModelName;
 use training::Parameters;
@@ -7,7 +8,6 @@ use training::Parameters;
 use crate::{
     misuse::Misuse,
     output::{print_document, print_json},
-    shape::Shape,
 };
 
 /// The options of `summary`. The default of an option that is `None` is the model's.

@@ -5,11 +5,7 @@ use datasets::Images;
 use layers::Layer;
 use records::Point;
 
-use super::{
-    measure::Measure,
-    network::TrainedNetwork,
-    value::{number, share},
-};
+use super::{measure::Measure, network::TrainedNetwork};
 
 pub static MEASURE: Measure = Measure {
     name: "input-size",
@@ -36,8 +32,8 @@ pub fn input_size(network: &TrainedNetwork, images: &Images) -> Result<Vec<Point
     let measure = |setting, size: usize, images: &dyn Fn() -> Result<Images, datasets::DatasetError>| {
         let (setting, at) = (Some(setting), Some(size as f64));
         Ok(match network.model.describe(&[channels, size, size]) {
-            Ok(_) => share("top1", setting, at, &network.evaluate(&images()?)?.hits),
-            Err(_) => number("top1", setting, at, None),
+            Ok(_) => Point::share("top1", setting, at, &network.evaluate(&images()?)?.hits),
+            Err(_) => Point::number("top1", setting, at, None),
         })
     };
     let resized = SIZES.into_iter().map(|size| measure("resized", size, &|| images.resized(size)));

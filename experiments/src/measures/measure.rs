@@ -1,10 +1,10 @@
 use anyhow::Result;
-use datasets::Canvas;
+use datasets::{Canvas, Splits};
 use image::RgbImage;
 use records::Point;
 
 use super::network::TrainedNetwork;
-use crate::{data::Data, misuse::Misuse};
+use crate::misuse::Misuse;
 
 /// A row of images, and the same row with a network's evidence over each image.
 pub struct Maps {
@@ -23,9 +23,9 @@ pub struct Measure {
     /// error says what the measure needs.
     pub check: fn(Option<Canvas>, bool) -> Result<(), &'static str>,
     /// Measures a trained network on the test images.
-    pub run: fn(&TrainedNetwork, &Data) -> Result<Vec<Point>>,
+    pub run: fn(&TrainedNetwork, &Splits) -> Result<Vec<Point>>,
     /// Draws what a network does to the first test images, if the measure has a picture.
-    pub draw: Option<fn(&TrainedNetwork, &Data) -> Result<Maps>>,
+    pub draw: Option<fn(&TrainedNetwork, &Splits) -> Result<Maps>>,
 }
 
 impl Measure {

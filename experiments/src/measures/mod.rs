@@ -1,14 +1,11 @@
 //! What suites measure on a trained network besides its accuracy. A measure is one file and one line in [`MEASURES`].
 
-mod boxes;
 mod class_map;
 mod input_size;
 mod localisation;
 mod measure;
 mod network;
-mod pixels;
 mod shift;
-mod value;
 
 pub use measure::{Maps, Measure};
 pub use network::TrainedNetwork;

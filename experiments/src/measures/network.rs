@@ -1,9 +1,8 @@
 use candle_core::Device;
 use datasets::{Images, Order, Standardization};
 use models::Classifier;
+use timing::INFER_BATCH;
 use training::{Evaluation, Loss, evaluate};
-
-use crate::timing::INFER_BATCH;
 
 /// A trained network and the standardisation of its input.
 #[derive(Clone, Copy)]

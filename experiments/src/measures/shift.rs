@@ -4,7 +4,7 @@ use anyhow::Result;
 use datasets::{Canvas, Images};
 use records::Point;
 
-use super::{measure::Measure, network::TrainedNetwork, value::share};
+use super::{measure::Measure, network::TrainedNetwork};
 
 pub static MEASURE: Measure = Measure {
     name: "shift",
@@ -41,8 +41,8 @@ pub fn shift(network: &TrainedNetwork, images: &Images, canvas: usize) -> Result
         let unmoved = unmoved.get_or_insert_with(|| evaluation.predictions.clone());
         let same: Vec<bool> = evaluation.predictions.iter().zip(unmoved).map(|(now, before)| now == before).collect();
         let at = Some(distance as f64);
-        points.push(share("top1", None, at, &evaluation.hits));
-        points.push(share("consistency", None, at, &same));
+        points.push(Point::share("top1", None, at, &evaluation.hits));
+        points.push(Point::share("consistency", None, at, &same));
     }
     Ok(points)
 }

@@ -1,11 +1,10 @@
-use datasets::{Canvas, DatasetId};
+use datasets::{Canvas, DatasetId, Shape};
 use heads::HeadConfig;
 use models::ModelName;
 use records::distinct;
-use training::Length;
+use training::{DeviceKind, Length};
 
 use super::definition::{Suite, Variant};
-use crate::{device::DeviceKind, shape::Shape};
 
 /// The changes that options of the command line make to a suite. An option that is not given leaves the suite as it is.
 #[derive(Clone, Debug, Default, PartialEq)]

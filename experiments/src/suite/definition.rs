@@ -1,12 +1,11 @@
 use anyhow::Result;
-use datasets::{Canvas, DatasetId};
+use datasets::{Canvas, DatasetId, Shape, SplitOptions};
 use heads::HeadConfig;
 use models::ModelName;
-use records::distinct;
-use training::{Length, OptimizerConfig, Schedule};
+use records::{Rates, distinct};
+use training::{DeviceKind, Length, OptimizerConfig, Schedule};
 
-use super::rates::Rates;
-use crate::{data::DataSpec, device::DeviceKind, measures::Measure, misuse::Misuse, shape::Shape};
+use crate::{data::DataSpec, measures::Measure, misuse::Misuse};
 
 /// A suite: the variants that are compared, their data and how they are trained. A run is one variant on one data set,
 /// canvas and training size with one seed.
@@ -78,9 +77,11 @@ impl Suite {
         Ok(DataSpec {
             datasets: self.datasets.clone(),
             folder_input: self.folder_input()?,
-            canvases: self.canvases.clone(),
-            train_sizes: self.train_sizes.clone(),
-            validation: self.validation,
+            splits: SplitOptions {
+                canvases: self.canvases.clone(),
+                train_sizes: self.train_sizes.clone(),
+                validation: self.validation,
+            },
         })
     }
 

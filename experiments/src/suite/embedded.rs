@@ -66,7 +66,8 @@ fn read(file: &File) -> Result<Suite> {
 }
 
 fn read_text(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).with_context(|| path.display().to_string())
+    std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read {}; `list suites` shows the suites that need no file", path.display()))
 }
 
 #[cfg(test)]

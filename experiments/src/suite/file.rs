@@ -3,26 +3,24 @@
 use std::{path::Path, str::FromStr};
 
 use anyhow::{Context, Result, bail, ensure};
-use datasets::{Canvas, DatasetId};
+use datasets::{Canvas, DatasetId, Shape};
 use heads::HeadConfig;
 use models::ModelName;
+use records::Rates;
 use serde::{
     Deserialize, Deserializer,
     de::{self, IgnoredAny},
 };
-use training::{Length, OptimizerConfig, Schedule};
+use training::{DeviceKind, Length, OptimizerConfig, Schedule};
 
 use super::{
     definition::{Suite, Variant},
     outline::Outline,
-    rates::Rates,
 };
 use crate::{
-    device::DeviceKind,
     limits::{MAX_EPOCHS, MAX_IMAGES, MAX_SEEDS, MAX_SIDE, MAX_UPDATES},
     measures,
     misuse::Misuse,
-    shape::Shape,
 };
 
 /// The keys of a suite's file.

@@ -6,7 +6,6 @@ mod definition;
 mod embedded;
 mod file;
 mod outline;
-mod rates;
 #[cfg(test)]
 mod tests;
 
@@ -14,4 +13,3 @@ pub use changes::Changes;
 pub use definition::{Suite, Variant};
 pub use embedded::{all, find, original};
 pub use outline::Outline;
-pub use rates::Rates;

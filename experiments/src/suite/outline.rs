@@ -1,14 +1,13 @@
 use std::{fmt, str::FromStr};
 
 use anyhow::{Result, anyhow, ensure};
+use datasets::Shape;
 use heads::HeadConfig;
 use models::ModelName;
 use records::distinct;
 use report::PlotSpec;
 use serde::Deserialize;
 use statistics::{Claim, Comparison, Selector};
-
-use crate::shape::Shape;
 
 /// The part of a suite's file that determines what is made of its records.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

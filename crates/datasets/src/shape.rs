@@ -1,10 +1,14 @@
-//! The shape of an image in text.
-
 use std::{fmt, str::FromStr};
 
-use crate::limits::MAX_SIDE;
+use crate::images::MAX_SIDE;
 
 /// Channels, height and width of an image, written `1x28x28`.
+///
+/// ```
+/// # use datasets::Shape;
+/// assert_eq!("3x32x32".parse(), Ok(Shape([3, 32, 32])));
+/// assert_eq!(Shape([1, 28, 28]).to_string(), "1x28x28");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape(pub [usize; 3]);
 
@@ -23,7 +27,8 @@ impl FromStr for Shape {
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(&report::number::shape(&self.0))
+        let [channels, height, width] = self.0;
+        write!(f, "{channels}x{height}x{width}")
     }
 }
 

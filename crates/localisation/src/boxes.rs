@@ -1,5 +1,3 @@
-//! Boxes around the bright parts of a map, and their overlap with other boxes.
-
 /// A box `[y0, x0, y1, x1]`, which excludes row `y1` and column `x1`.
 pub type Box2d = [usize; 4];
 

@@ -1,37 +1,26 @@
-//! Scores of a map's pixels against the object's.
-
-use super::boxes::{Box2d, area};
-
-/// The share of the map's sum that lies in the box: the energy-based pointing game of Wang et al. (2020). For an empty map,
-/// it is the box's share of the image, as by chance.
-pub fn energy_inside(values: &[f32], width: usize, bbox: Box2d) -> f64 {
-    let [y0, x0, y1, x1] = bbox;
-    let sum = |values: &[f32]| values.iter().map(|&value| f64::from(value)).sum::<f64>();
-    let total = sum(values);
-    if total <= 0. {
-        return area(bbox) as f64 / values.len() as f64;
-    }
-    (y0..y1).map(|y| sum(&values[y * width + x0..y * width + x1])).sum::<f64>() / total
-}
+use crate::pixel_map::PixelMap;
 
 /// The number of bins for scores from 0 to 1.
 const BINS: usize = 1000;
 
 /// Counts the pixels of many images by their score, separately for objects and background. It gives the area under the
 /// pixel precision–recall curve (PxAP, Choe et al. 2020).
-pub struct Histogram {
+#[derive(Clone, Debug)]
+pub struct PixelHistogram {
     object: Vec<u64>,
     background: Vec<u64>,
 }
 
-impl Histogram {
+impl PixelHistogram {
+    /// Starts without pixels.
+    #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         Self { object: vec![0; BINS], background: vec![0; BINS] }
     }
 
-    /// Adds an image, whose scores are scaled to 0…1. `object` lists the positions of the object's pixels.
-    pub fn add(&mut self, values: &[f32], object: &[u32]) {
-        let (low, high) = range(values);
+    /// Adds an image, whose evidence is scaled to 0…1. `object` lists the positions of the object's pixels.
+    pub fn add(&mut self, map: &PixelMap, object: &[u32]) {
+        let ((low, high), values) = (map.range(), &map.values);
         let scale = if high > low { BINS as f32 / (high - low) } else { 0. };
         let bin = |value: f32| (((value - low) * scale) as usize).min(BINS - 1);
         values.iter().for_each(|&value| self.background[bin(value)] += 1);
@@ -55,30 +44,21 @@ impl Histogram {
     }
 }
 
-/// The minimum and the maximum.
-pub fn range(values: &[f32]) -> (f32, f32) {
-    values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn energy_is_the_share_of_the_sum_in_the_box() {
-        let values = [1., 0., 2., 3., 4., 0.]; // 2 rows of 3
-        assert_eq!(energy_inside(&values, 3, [0, 1, 2, 3]), 0.6);
-        assert_eq!(energy_inside(&values, 3, [0, 0, 2, 3]), 1.);
-        assert_eq!(energy_inside(&[0.; 6], 3, [0, 1, 2, 3]), 4. / 6.);
+    fn map(values: &[f32]) -> PixelMap {
+        PixelMap { values: values.to_vec(), width: values.len(), peak: None }
     }
 
     #[test]
     fn average_precision_pools_the_pixels_of_all_images() {
-        let mut histogram = Histogram::new();
+        let mut histogram = PixelHistogram::new();
         assert_eq!(histogram.average_precision(), None);
         // Scaled to 0…1: object 1, 0.5; background 0.8, 0. Then twice as bright: object 1; background 0.
-        histogram.add(&[11., 6., 9., 1.], &[0, 1]);
-        histogram.add(&[20., 0.], &[0]);
+        histogram.add(&map(&[11., 6., 9., 1.]), &[0, 1]);
+        histogram.add(&map(&[20., 0.]), &[0]);
         // Found from the top: two of two, then a wrong one, then the third of four.
         assert!((histogram.average_precision().unwrap() - (2. + 3. / 4.) / 3.).abs() < 1e-12);
     }
@@ -88,15 +68,15 @@ mod tests {
         // numpy: scores as i**2 % 97 / 96, object where i % 3 == 0; precision and recall at each distinct score.
         let values: Vec<f32> = (0..200).map(|i| (i * i % 97) as f32 / 96.).collect();
         let object: Vec<u32> = (0..200).filter(|i| i % 3 == 0).collect();
-        let mut histogram = Histogram::new();
-        histogram.add(&values, &object);
+        let mut histogram = PixelHistogram::new();
+        histogram.add(&map(&values), &object);
         assert!((histogram.average_precision().unwrap() - 0.347_220_406_329_823_6).abs() < 1e-9);
     }
 
     #[test]
     fn a_map_without_contrast_tells_as_much_as_chance() {
-        let mut histogram = Histogram::new();
-        histogram.add(&[3.; 8], &[1, 2]);
+        let mut histogram = PixelHistogram::new();
+        histogram.add(&map(&[3.; 8]), &[1, 2]);
         assert_eq!(histogram.average_precision(), Some(0.25));
     }
 }

@@ -1,11 +1,13 @@
+//! A comparison with other programs, as `bench --out` writes it, and its page.
+
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
-use records::{Cpu, create_folder, write_file};
-use report::{Document, Table, bench as page};
+use records::{Cpu, Measured, create_folder, write_file};
+use report::{Document, Table, bench as page, number};
 use serde::{Deserialize, Serialize};
+use timing::{LATENCY_BATCH, Measurement, Request, Task};
 
-use super::measurement::Measurement;
 use crate::files::save_page;
 
 /// The file of a comparison in its folder.
@@ -66,6 +68,32 @@ impl BenchRecord {
     }
 
     fn rows(&self) -> Vec<page::ComparedSpeed> {
-        self.measurements.iter().map(Measurement::compared).collect()
+        self.measurements.iter().map(compared).collect()
     }
+}
+
+/// The row of a measurement.
+fn compared(measurement: &Measurement) -> page::ComparedSpeed {
+    let Request { model, head, input, batch, task, .. } = &measurement.request;
+    page::ComparedSpeed {
+        network: format!("{model} {head} {}", number::extent(input)),
+        task: match task {
+            Task::Train => page::BenchTask::Training(*batch),
+            Task::Infer if *batch == LATENCY_BATCH => page::BenchTask::Latency,
+            Task::Infer => page::BenchTask::Inference(*batch),
+        },
+        samples_per_sec: measurement.samples_per_sec(),
+        gflops: measurement.gflops(),
+        efficiency: measurement.efficiency(),
+        one_thread: ratio(&measurement.here, &measurement.one_thread),
+        peers: measurement.peers.iter().map(|peer| ratio(&measurement.here, peer)).collect(),
+    }
+}
+
+/// The ratios of both speeds in each round; `None` without values.
+fn ratio(here: &[f64], there: &[f64]) -> Option<page::Ratio> {
+    let mut ratios: Vec<f64> = here.iter().zip(there).map(|(here, there)| here / there).collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    let (least, most) = (*ratios.first()?, *ratios.last()?);
+    Some(page::Ratio { median: Measured::of(ratios).median, least, most })
 }

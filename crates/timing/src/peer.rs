@@ -7,7 +7,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::peer::Request;
+use crate::protocol::Request;
 
 /// Another program, which answers requests line by line. `experiments/peers/README.md` describes the protocol.
 pub struct Peer {
@@ -35,6 +35,9 @@ enum Answer {
 
 impl Peer {
     /// Starts a command line in a shell and waits until the program is ready.
+    ///
+    /// # Errors
+    /// A command that does not start or whose first line is not in the protocol.
     pub fn start(command: &str) -> Result<Self> {
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -66,6 +69,9 @@ impl Peer {
     }
 
     /// The images per second that the program reaches; `None` if it does not have the network.
+    ///
+    /// # Errors
+    /// A program that has ended or whose answer is not in the protocol.
     pub fn samples_per_sec(&mut self, request: &Request) -> Result<Option<f64>> {
         let request = serde_json::to_string(request)?;
         if self.refused.contains(&request) {

@@ -1,17 +1,16 @@
-//! The device that a run trains on.
-
 use std::{fmt, str::FromStr};
 
 use candle_core::Device;
 
-use crate::misuse::Misuse;
-
-/// The kind of device that a run trains on.
+/// The kind of device that a network is trained on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceKind {
+    /// The processor.
     #[default]
     Cpu,
+    /// A GPU of NVIDIA.
     Cuda,
+    /// A GPU of Apple.
     Metal,
 }
 
@@ -26,26 +25,19 @@ impl DeviceKind {
         }
     }
 
-    /// Checks that this build supports the device.
-    ///
-    /// # Errors
-    /// [`Misuse`] that names the missing feature.
-    pub fn check_support(self) -> Result<(), Misuse> {
-        let supported = match self {
+    /// Returns whether this build supports the device: all but the CPU need a feature of this crate.
+    pub fn is_supported(self) -> bool {
+        match self {
             Self::Cpu => true,
             Self::Cuda => cfg!(feature = "cuda"),
             Self::Metal => cfg!(feature = "metal"),
-        };
-        if supported {
-            return Ok(());
         }
-        Err(Misuse::new(format!(
-            "--device {self} is not supported by this build; build it with `cargo run -p experiments --features {self} \
-             -- …`"
-        )))
     }
 
     /// Opens the first device of this kind.
+    ///
+    /// # Errors
+    /// A device that this build does not support or this computer does not have.
     pub fn open(self) -> candle_core::Result<Device> {
         match self {
             Self::Cpu => Ok(Device::Cpu),

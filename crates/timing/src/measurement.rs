@@ -7,22 +7,22 @@ use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use records::Measured;
-use report::bench as table;
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::{
     own::OwnNetwork,
-    peer::{Request, Task},
-    process::Peer,
+    peer::Peer,
+    protocol::{Request, Task},
 };
-use crate::timing::LATENCY_BATCH;
 
 /// A request and the images per second that this program and its peers reached, one value per round.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Measurement {
+    /// The network and the task.
     pub request: Request,
     /// Multiply-accumulates for one image.
     pub macs: u64,
+    /// The images per second of this program.
     pub here: Vec<f64>,
     /// The 95th percentile of the time of one batch, in seconds.
     pub p95: Vec<f64>,
@@ -51,28 +51,14 @@ impl Measurement {
         median(&self.p95)
     }
 
-    /// The row of the comparison.
-    pub fn compared(&self) -> table::ComparedSpeed {
-        let Request { model, head, input, batch, .. } = &self.request;
-        let gflops = self.gflops();
-        table::ComparedSpeed {
-            network: format!("{model} {head} {}", report::number::extent(input)),
-            task: match self.request.task {
-                Task::Train => table::BenchTask::Training(*batch),
-                Task::Infer if *batch == LATENCY_BATCH => table::BenchTask::Latency,
-                Task::Infer => table::BenchTask::Inference(*batch),
-            },
-            samples_per_sec: self.samples_per_sec(),
-            gflops,
-            efficiency: gflops / median(&self.matmul_gflops),
-            one_thread: ratio(&self.here, &self.one_thread),
-            peers: self.peers.iter().map(|peer| ratio(&self.here, peer)).collect(),
-        }
+    /// The efficiency: the share of the speed of a product of large matrices that the network reaches.
+    pub fn efficiency(&self) -> f64 {
+        self.gflops() / median(&self.matmul_gflops)
     }
 
     /// The 10⁹ operations per second: two for each multiply-accumulate of a forward pass, and three times as many in a
     /// training step.
-    fn gflops(&self) -> f64 {
+    pub fn gflops(&self) -> f64 {
         let passes = if self.request.task == Task::Train { 3. } else { 1. };
         2. * passes * self.macs as f64 * self.samples_per_sec() / 1e9
     }
@@ -82,15 +68,10 @@ fn median(values: &[f64]) -> f64 {
     Measured::of(values.to_vec()).median
 }
 
-/// The ratios of both speeds in each round; `None` without values.
-fn ratio(here: &[f64], there: &[f64]) -> Option<table::Ratio> {
-    let mut ratios: Vec<f64> = here.iter().zip(there).map(|(here, there)| here / there).collect();
-    ratios.sort_unstable_by(f64::total_cmp);
-    let (least, most) = (*ratios.first()?, *ratios.last()?);
-    Some(table::Ratio { median: median(&ratios), least, most })
-}
-
 /// Executes every request once here and, if there are peers, in each of them and on a single thread.
+///
+/// # Errors
+/// A network that cannot be built, and a peer that fails.
 pub fn run_round(measurements: &mut [Measurement], peers: &mut [Peer]) -> Result<()> {
     for measurement in measurements {
         let request = measurement.request.clone();

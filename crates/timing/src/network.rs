@@ -1,5 +1,3 @@
-//! Timing of networks, shared by sweeps and `bench`.
-
 use std::time::Instant;
 
 use anyhow::Result;
@@ -8,27 +6,23 @@ use layers::{Layer, Mode};
 use models::{Classifier, PreparedClassifier};
 use training::{Optimizer, OptimizerConfig, Parameters};
 
-/// The number of images in a timed training step.
-pub const TRAIN_BATCH: usize = 64;
-/// The number of images in a timed forward pass, and wherever else networks infer.
-pub const INFER_BATCH: usize = 256;
-/// The number of images in a forward pass whose latency is measured.
-pub const LATENCY_BATCH: usize = 1;
-
 /// The learning rate of timed training steps. It is so small that the weights do not change: a network that diverges
 /// would be timed on other numbers.
 const LEARNING_RATE: f64 = 1e-12;
 
 /// A network that is timed in training and in inference.
-pub struct TimedNetwork {
+pub struct Network {
     model: Classifier,
     optimizer: Optimizer,
     device: Device,
     step: u64,
 }
 
-impl TimedNetwork {
+impl Network {
     /// Builds the network on a device.
+    ///
+    /// # Errors
+    /// Those of `build`, and parameters that the optimiser cannot update.
     pub fn new(
         device: &Device,
         optimizer: &OptimizerConfig,
@@ -41,6 +35,9 @@ impl TimedNetwork {
     }
 
     /// Takes one training step and returns its duration in seconds.
+    ///
+    /// # Errors
+    /// Images that the network does not take.
     pub fn train(&mut self, images: &Tensor, labels: &Tensor) -> Result<f64> {
         let start = Instant::now();
         let logits = self.model.forward(images, Mode::Train { seed: 0, step: self.step })?;
@@ -52,22 +49,28 @@ impl TimedNetwork {
     }
 
     /// Prepares the network for inference and warms it up with these images.
-    pub fn inference(&self, images: &Tensor) -> Result<TimedInference<'_>> {
+    ///
+    /// # Errors
+    /// Images that the network does not take.
+    pub fn inference(&self, images: &Tensor) -> Result<Inference<'_>> {
         let prepared = self.device.is_cpu().then(|| self.model.prepare(&images.dims()[1..])).transpose()?;
-        let mut inference = TimedInference { network: self, prepared };
+        let mut inference = Inference { network: self, prepared };
         inference.run(images)?;
         Ok(inference)
     }
 }
 
 /// A network in inference: in its prepared form on the CPU, in the plain form on other devices.
-pub struct TimedInference<'a> {
-    network: &'a TimedNetwork,
+pub struct Inference<'a> {
+    network: &'a Network,
     prepared: Option<PreparedClassifier<'a>>,
 }
 
-impl TimedInference<'_> {
+impl Inference<'_> {
     /// Executes one forward pass and returns its duration in seconds.
+    ///
+    /// # Errors
+    /// Images that the network does not take.
     pub fn run(&mut self, images: &Tensor) -> Result<f64> {
         let start = Instant::now();
         match &mut self.prepared {

@@ -1,13 +1,10 @@
-//! What a program needs to be a peer of `bench`: it answers [`Request`]s on its standard input with [`serve`].
-//! `experiments/peers/README.md` describes the protocol.
+use std::io::Write;
 
 use anyhow::Result;
 use candle_core::{Device, Tensor};
 use models::{ModelConfig, ModelName};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-
-use crate::output::print;
 
 /// How long a task is repeated for one answer, in seconds.
 const SECONDS_PER_ANSWER: f64 = 0.4;
@@ -43,7 +40,8 @@ pub enum Task {
 }
 
 impl Request {
-    pub(crate) fn new(model: &ModelName, config: &ModelConfig, task: Task, batch: usize, threads: usize) -> Self {
+    /// Asks for a task of the network that `model` is with this configuration.
+    pub fn new(model: &ModelName, config: &ModelConfig, task: Task, batch: usize, threads: usize) -> Self {
         let (model, head) = (model.to_string(), config.head.to_string());
         Self { model, head, input: config.input, classes: config.classes, task, batch, threads }
     }
@@ -85,13 +83,14 @@ pub fn serve(
     version: &str,
     mut samples_per_sec: impl FnMut(&Request) -> Result<Option<f64>>,
 ) -> Result<()> {
-    print(&json!({ "name": name, "version": version }).to_string())?;
+    let mut output = std::io::stdout();
+    writeln!(output, "{}", json!({ "name": name, "version": version }))?;
     for line in std::io::stdin().lines() {
         let answer = match samples_per_sec(&serde_json::from_str(&line?)?)? {
             Some(rate) => json!({ "samples_per_sec": rate }),
             None => json!({ "error": "this program does not have the network" }),
         };
-        print(&answer.to_string())?;
+        writeln!(output, "{answer}")?;
     }
     Ok(())
 }

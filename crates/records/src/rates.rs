@@ -1,0 +1,65 @@
+use crate::trial::Trial;
+
+/// The learning rates that were chosen for the variants of a suite.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rates(Vec<Trial>);
+
+/// The reason why a text is not a `tuning.csv`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RatesError {
+    /// A line that does not belong into such a file.
+    #[error("this is not a tuning.csv as `--tune` writes it")]
+    Format(#[from] csv::Error),
+    /// A learning rate that is not a positive number.
+    #[error("lr = {0}, but it must be a number above 0")]
+    Rate(f64),
+}
+
+impl Rates {
+    /// Keeps the chosen ones of some trials.
+    pub fn new(trials: &[Trial]) -> Self {
+        Self(trials.iter().filter(|trial| trial.chosen).cloned().collect())
+    }
+
+    /// Reads a `tuning.csv`.
+    ///
+    /// # Errors
+    /// The first line that does not belong into such a file.
+    pub fn parse(csv: &str) -> Result<Self, RatesError> {
+        let trials = csv::Reader::from_reader(csv.as_bytes()).deserialize().collect::<Result<Vec<Trial>, _>>()?;
+        match trials.iter().find(|trial| !(trial.lr.is_finite() && trial.lr > 0.)) {
+            Some(trial) => Err(RatesError::Rate(trial.lr)),
+            None => Ok(Self::new(&trials)),
+        }
+    }
+
+    /// The learning rate that was chosen for a variant. A line without an input or training size applies to all of them.
+    pub fn find(&self, dataset: &str, model: &str, head: &str, input: &str, train_size: usize) -> Option<f64> {
+        let found = self.0.iter().find(|trial| {
+            (trial.dataset.as_str(), trial.model.as_str(), trial.head.as_str()) == (dataset, model, head)
+                && trial.input.as_deref().is_none_or(|of| of == input)
+                && trial.train_size.is_none_or(|of| of == train_size)
+        });
+        found.map(|trial| trial.lr)
+    }
+
+    /// Returns whether no learning rate was chosen.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_without_a_training_size_is_for_all_sizes_and_other_files_are_refused() {
+        let text = "dataset,model,head,lr,val_top1,chosen\nmnist,nin,gap,0.1,90,\nmnist,nin,gap,0.3,,yes\n";
+        assert_eq!(Rates::parse(text).unwrap().find("mnist", "nin", "gap", "1x28x28", 7), Some(0.3));
+        assert!(Rates::parse("a,b\n1,2\n").unwrap_err().to_string().contains("tuning.csv"));
+        let negative = Rates::parse("dataset,model,head,lr,val_top1,chosen\nmnist,nin,gap,-0.1,90,\n").unwrap_err();
+        assert_eq!(negative.to_string(), "lr = -0.1, but it must be a number above 0");
+    }
+}
