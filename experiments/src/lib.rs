@@ -29,6 +29,7 @@ mod plan;
 mod progress;
 mod render;
 mod results;
+mod shard;
 mod speed;
 mod suite;
 mod sweep;

@@ -23,3 +23,25 @@ pub fn print_document(document: &report::Document) -> Result<()> {
     let (_, columns) = console::Term::stdout().size();
     print(&report::terminal(document, columns.into()))
 }
+
+/// Quotes an argument for a shell where it needs quotes.
+pub fn quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_=./,:@+".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        argument.into()
+    } else {
+        format!("'{}'", argument.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_is_quoted_where_a_shell_would_take_it_apart() {
+        assert_eq!(quoted("fc:120,84"), "fc:120,84");
+        assert_eq!(quoted("my data"), "'my data'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+}

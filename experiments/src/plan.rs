@@ -16,6 +16,7 @@ use training::{DeviceKind, FitConfig, Length, Optimizer, OptimizerConfig, Parame
 use crate::{
     measures::Measure,
     misuse::Misuse,
+    shard::{Shard, balance},
     suite::{Suite, Variant},
 };
 
@@ -43,15 +44,10 @@ pub struct Run {
     pub optimizer: OptimizerConfig,
     pub device: DeviceKind,
     pub measure: Option<&'static Measure>,
+    /// The multiply-accumulates of a forward pass of one image.
+    macs: u64,
     /// The properties of the data that differ within the plan, for messages.
     data_label: String,
-}
-
-/// Part `index` (from 1) of `count` parts of a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shard {
-    pub index: usize,
-    pub count: usize,
 }
 
 /// All runs of a suite.
@@ -126,6 +122,12 @@ impl Run {
         self.data.train.len().div_ceil(self.batch_size) as u64
     }
 
+    /// The work of the run: multiply-accumulates times training images. At least 1, also for networks that are only counted.
+    pub fn cost(&self) -> u64 {
+        let images = self.updates().saturating_mul(self.batch_size.min(self.data.train.len()) as u64);
+        self.macs.saturating_mul(images).max(1)
+    }
+
     /// The name of the variant in messages: everything but the seed.
     pub fn variant_title(&self) -> String {
         let setting = self.setting.as_ref().map_or(String::new(), |setting| format!(", {setting}"));
@@ -138,15 +140,17 @@ impl Run {
         network(self) == network(other)
     }
 
-    /// Builds the network and checks that it gives one logit per class and fits into memory.
-    fn check(&self, trains: bool) -> Result<()> {
+    /// Builds the network, checks that it gives one logit per class and fits into memory, and counts its
+    /// multiply-accumulates.
+    fn check(&self, trains: bool) -> Result<u64> {
         let parameters = Parameters::seeded(self.seed, &Device::Cpu);
         let description = self.build(&parameters)?.describe(&self.input())?;
         if description.output != [self.data.classes] {
             bail!("the network's output has the shape {:?} instead of {} logits", description.output, self.data.classes)
         }
         Optimizer::new(&self.optimizer, &parameters)?;
-        check_memory(&description, if trains { self.batch_size.min(self.data.train.len()) } else { TRAIN_BATCH })
+        check_memory(&description, if trains { self.batch_size.min(self.data.train.len()) } else { TRAIN_BATCH })?;
+        Ok(description.macs)
     }
 }
 
@@ -169,14 +173,14 @@ impl Plan {
                  {device} -- …`"
             )));
         }
-        let with_seeds = runs_of_first_seed(suite, data);
+        let mut with_seeds = runs_of_first_seed(suite, data);
         if with_seeds.is_empty() {
             let names: Vec<String> = suite.datasets.iter().map(ToString::to_string).collect();
             return Err(Misuse::new(format!("the suite has no variants for {}", names.join(", "))));
         }
-        for (run, _) in &with_seeds {
+        for (run, _) in &mut with_seeds {
             let title = || format!("{} {}{}", run.model, run.head, run.data_label);
-            run.check(suite.trains()).map_err(|error| Misuse::from(error.context(title())))?;
+            run.macs = run.check(suite.trains()).map_err(|error| Misuse::from(error.context(title())))?;
         }
         let runs = (0..suite.seeds).flat_map(|index| {
             let of_seed = with_seeds.iter().filter(move |(_, seeds)| index < *seeds);
@@ -192,10 +196,11 @@ impl Plan {
         Ok(hex::encode(Sha256::digest(text))[..16].into())
     }
 
-    /// The runs of a shard, or all runs.
+    /// The runs of a shard in the order of the plan, or all runs. All shards have about the same work.
     pub fn shard(&self, shard: Option<Shard>) -> impl Iterator<Item = &Run> {
-        let shard = shard.unwrap_or(Shard { index: 1, count: 1 });
-        self.runs.iter().skip(shard.index - 1).step_by(shard.count)
+        let Shard { index, count } = shard.unwrap_or(Shard { index: 1, count: 1 });
+        let shards = balance(&self.runs.iter().map(Run::cost).collect::<Vec<_>>(), count);
+        self.runs.iter().zip(shards).filter(move |(_, shard)| *shard == index).map(|(run, _)| run)
     }
 
     /// One run of each variant: that of the first seed, which all variants have.
@@ -228,6 +233,7 @@ fn runs_of_first_seed(suite: &Suite, data: &[Arc<Splits>]) -> Vec<(Run, usize)> 
                 optimizer: suite.optimizer.clone(),
                 device: suite.device,
                 measure: suite.measure,
+                macs: 0,
                 data_label: data_label.clone(),
             };
             runs.push((run, variant.seeds.map_or(suite.seeds, |seeds| seeds.min(suite.seeds))));

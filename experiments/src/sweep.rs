@@ -12,8 +12,9 @@ use training::DeviceKind;
 use crate::{
     files::save_maps,
     machine,
-    plan::{Plan, Run, Shard},
+    plan::{Plan, Run},
     progress::Progress,
+    shard::Shard,
     speed::time_networks,
     train::train,
 };

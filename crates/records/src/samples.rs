@@ -82,3 +82,27 @@ pub fn diverged(head: &str, order: usize, seed: u64) -> Record {
     let status = Status::Diverged(Diverged { epoch: 1, step: 12 });
     Record { status, outcome: None, curve: Vec::new(), ..record(head, order, seed, 0.5) }
 }
+
+/// The comparisons and the claim of a suite's file, of whose three tests one may hold and another not.
+pub const CLAIM_IN_PARTS: &str = r#"
+[[comparisons]]
+name = "gap"
+primary = true
+a = { model = "two-conv", head = "gap" }
+b = { model = "two-conv", head = "fc" }
+[[comparisons]]
+name = "gmp"
+a = { model = "two-conv", head = "gmp" }
+b = { model = "two-conv", head = "fc" }
+[[comparisons]]
+name = "lse"
+a = { model = "two-conv", head = "lse-fc" }
+b = { model = "two-conv", head = "fc" }
+[[claims]]
+claim = "Pooling wins"
+tests = [
+    { comparison = "gap", when = "with gap", expect = "greater" },
+    { comparison = "gmp", when = "with gmp", expect = "greater" },
+    { comparison = "lse", when = "with lse", expect = "greater" },
+]
+"#;

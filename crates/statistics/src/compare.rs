@@ -93,6 +93,11 @@ impl Comparison {
     }
 
     fn timed(&self, timed: fn(&Speed) -> Measured, a: &[&Record], b: &[&Record]) -> Result<Effect, Unmeasured> {
+        let mut timed_on = a.iter().chain(b).filter_map(|run| Some((&run.cpu, run.speed.as_ref()?.threads)));
+        let first = timed_on.next();
+        if timed_on.any(|machine| Some(machine) != first) {
+            return Err(Unmeasured::OtherMachine);
+        }
         let speeds = |runs: &[&Record]| middle(runs.iter().filter_map(|run| run.speed.as_ref()).map(timed).collect());
         let (a, b) = speeds(a).zip(speeds(b)).ok_or(Unmeasured::NoSpeed)?;
         let [(a_low, a_high), (b_low, b_high)] =

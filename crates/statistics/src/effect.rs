@@ -70,6 +70,8 @@ pub enum Unmeasured {
     Zero(String),
     /// The speed of a side was not measured.
     NoSpeed,
+    /// The runs come from machines that differ, so their speeds cannot be compared.
+    OtherMachine,
     /// There is no seed for which both sides finished.
     NoCommonSeed,
     /// A measure was not taken.

@@ -1,6 +1,6 @@
 use records::{
     Point, Record,
-    samples::{diverged, runs},
+    samples::{CLAIM_IN_PARTS, diverged, runs},
 };
 use serde::Deserialize;
 
@@ -123,32 +123,10 @@ fn one_seed_and_other_images_have_no_interval() {
 
 #[test]
 fn a_claim_that_holds_in_part_has_an_outcome_for_each_test() {
-    let text = r#"
-[[comparisons]]
-name = "gap"
-primary = true
-a = { model = "two-conv", head = "gap" }
-b = { model = "two-conv", head = "fc" }
-[[comparisons]]
-name = "gmp"
-a = { model = "two-conv", head = "gmp" }
-b = { model = "two-conv", head = "fc" }
-[[comparisons]]
-name = "lse"
-a = { model = "two-conv", head = "lse-fc" }
-b = { model = "two-conv", head = "fc" }
-[[claims]]
-claim = "Pooling wins"
-tests = [
-    { comparison = "gap", when = "with gap", expect = "greater" },
-    { comparison = "gmp", when = "with gmp", expect = "greater" },
-    { comparison = "lse", when = "with lse", expect = "greater" },
-]
-"#;
     let records = [runs("gap", 10, 390), runs("gmp", 10, 300), runs("fc", 10, 350)].concat();
     let [gap, gmp, lse] =
         [(TestOutcome::Holds, false), (TestOutcome::DoesNotHold, true), (TestOutcome::NotMeasured, false)];
-    assert_eq!(outcomes(text, &records), [gap, gmp, lse]);
+    assert_eq!(outcomes(CLAIM_IN_PARTS, &records), [gap, gmp, lse]);
 }
 
 #[test]
@@ -197,6 +175,11 @@ fn what_is_counted_is_exact_and_what_is_timed_lies_within_its_spread() {
     assert_eq!(outcome(&latency), TestOutcome::Holds);
     let Certainty::Timed { low, high } = effect(&latency, &records).unwrap().certainty else { panic!("not timed") };
     assert!(low > 0.59 && low < 0.61 && high > 0.63 && high < 0.65, "{low} to {high}");
+
+    let mut elsewhere = records.clone();
+    elsewhere[5].cpu.model = "Another CPU".into();
+    assert_eq!(effect(&latency, &elsewhere), Err(Unmeasured::OtherMachine));
+    assert!(effect(&parameters, &elsewhere).is_ok(), "a count is the same everywhere");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The command line. Arguments are parsed here, once, into the options that the commands take; nothing else knows clap.
 
+mod sharded;
 mod typed;
 mod values;
 
@@ -16,10 +17,11 @@ use crate::{
     commands::{BenchOptions, Command, DataOptions, ItemKind, RunOptions, SummaryOptions},
     limits::{MAX_CLASSES, MAX_EPOCHS, MAX_IMAGES, MAX_SEEDS, MAX_THREADS, MAX_UPDATES},
     machine::available_cores,
-    plan::Shard,
+    shard::Shard,
     suite::Changes,
     sweep::{Existing, SweepOptions},
 };
+use sharded::{PlanArguments, SlurmArguments};
 use values::{HeadList, positive_number, shard, up_to};
 
 /// The suite that is run if no other is named.
@@ -32,15 +34,17 @@ const DEFAULT_SUITE: &str = "heads";
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let typed = typed::command_line(&arguments);
-    let cli = Cli::try_parse_from(arguments)?;
+    let cli = Cli::try_parse_from(&arguments)?;
     Ok(match cli.command {
         None => Command::Run(Box::new(RunOptions::new(DEFAULT_SUITE, typed))),
-        Some(Subcommands::Run(arguments)) => Command::Run(Box::new(arguments.options(typed))),
+        Some(Subcommands::Run(run)) => Command::Run(Box::new(run.options(typed))),
+        Some(Subcommands::Plan(plan)) => Command::Plan(plan.options(&arguments)),
+        Some(Subcommands::Slurm(slurm)) => Command::Slurm(slurm.options(&arguments)),
         Some(Subcommands::List { kind, json }) => Command::List { kind, json },
         Some(Subcommands::Summary { model, head, input, classes, json }) => {
             Command::Summary(SummaryOptions { model, head, input, classes, json })
         }
-        Some(Subcommands::Bench(arguments)) => Command::Bench(arguments.options()),
+        Some(Subcommands::Bench(bench)) => Command::Bench(bench.options()),
         Some(Subcommands::Report { dir }) => Command::Report { dir },
         Some(Subcommands::Data { dataset, data_dir, input, grid, json }) => {
             Command::Data(DataOptions { dataset, data_dir, input, grid, json })
@@ -63,6 +67,13 @@ struct Cli {
 enum Subcommands {
     /// Train all runs of a suite and render its tables
     Run(Box<RunArguments>),
+    /// Show how the runs of a suite are divided into shards, or print one command per shard
+    Plan(Box<PlanArguments>),
+    /// Print a script that trains a suite as a Slurm job array
+    ///
+    /// The script submits one task per shard and a job that merges them. All options of `run` are accepted. Start it with
+    /// `experiments slurm SUITE --shards N | sh` on a machine that has `sbatch`.
+    Slurm(Box<SlurmArguments>),
     /// List the models, heads, data sets and suites
     List {
         /// What to list: models, heads, datasets or suites [default: all of them]
@@ -175,7 +186,7 @@ struct RunArguments {
     /// The folder that contains the suites' folders [default: results]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Train only part I of N of the runs
+    /// Train only part I of N of the runs; all parts have about the same work
     #[arg(long, value_name = "I/N", value_parser = shard)]
     shard: Option<Shard>,
     /// Keep finished records of the same configuration and train the missing ones

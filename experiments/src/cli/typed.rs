@@ -2,6 +2,8 @@
 
 use std::{ffi::OsString, path::Path};
 
+use crate::output::quoted;
+
 /// The options that say only where files lie and how the work is done, with a value and without.
 const LEFT_OUT_WITH_VALUE: [&str; 3] = ["--out", "--data-dir", "--threads"];
 const LEFT_OUT: [&str; 3] = ["--quiet", "--fresh", "--extend"];
@@ -15,32 +17,35 @@ pub fn command_line(arguments: &[OsString]) -> String {
         Some(other) => (other.to_string(), ""),
     };
     let arguments = arguments.iter().map(|argument| argument.to_string_lossy().into_owned());
-    for (index, argument) in that_decide(arguments).enumerate() {
+    for (index, argument) in without(arguments, &LEFT_OUT_WITH_VALUE, &LEFT_OUT).enumerate() {
         line += if index == 0 { separator } else { "" };
         line += &format!(" {}", quoted(&argument));
     }
     line
 }
 
-fn that_decide(arguments: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
+/// The arguments of `run` in those of a command that divides it into shards, as a shell reads them. `with_value` and
+/// `flags` are the options of that command alone.
+pub fn run_arguments(arguments: &[OsString], with_value: &[&str], flags: &[&str]) -> String {
+    // The program and the command come first.
+    let arguments = arguments.iter().skip(2).map(|argument| argument.to_string_lossy().into_owned());
+    without(arguments, with_value, flags).map(|argument| quoted(&argument)).collect::<Vec<_>>().join(" ")
+}
+
+/// Leaves out options with a value, in either spelling, and options without.
+fn without<'a>(
+    arguments: impl Iterator<Item = String> + 'a,
+    with_value: &'a [&str],
+    flags: &'a [&str],
+) -> impl Iterator<Item = String> + 'a {
     let mut skip_value = false;
     arguments.filter(move |argument| {
         let (name, value) =
             argument.split_once('=').map_or((argument.as_str(), None), |(name, value)| (name, Some(value)));
-        let with_value = LEFT_OUT_WITH_VALUE.contains(&name);
-        let is_value = std::mem::replace(&mut skip_value, with_value && value.is_none());
-        !is_value && !with_value && !LEFT_OUT.contains(&name)
+        let has_value = with_value.contains(&name);
+        let is_value = std::mem::replace(&mut skip_value, has_value && value.is_none());
+        !is_value && !has_value && !flags.contains(&name)
     })
-}
-
-/// Quotes an argument for a shell where it needs quotes.
-fn quoted(argument: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_=./,:@+".contains(c);
-    if !argument.is_empty() && argument.chars().all(plain) {
-        argument.into()
-    } else {
-        format!("'{}'", argument.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]
@@ -54,12 +59,5 @@ mod tests {
         let line = command_line(&arguments.map(OsString::from));
         assert_eq!(line, "cargo run -p experiments -- run heads --seeds 1");
         assert_eq!(command_line(&["/bin/mine".into(), "run".into(), "my data".into()]), "mine run 'my data'");
-    }
-
-    #[test]
-    fn an_argument_is_quoted_where_a_shell_would_take_it_apart() {
-        assert_eq!(quoted("fc:120,84"), "fc:120,84");
-        assert_eq!(quoted("my data"), "'my data'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
     }
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use heads::HeadConfig;
 
-use crate::plan::Shard;
+use crate::shard::Shard;
 
 /// The value of `--heads`: a comma-separated list of heads, whose own commas are followed by a digit.
 #[derive(Clone, Debug)]

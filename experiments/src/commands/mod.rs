@@ -3,8 +3,11 @@
 mod bench;
 mod data;
 mod list;
+mod plan;
 mod report;
 mod run;
+mod sharded;
+mod slurm;
 mod summary;
 
 use std::path::PathBuf;
@@ -14,7 +17,10 @@ use anyhow::Result;
 pub use bench::BenchOptions;
 pub use data::DataOptions;
 pub use list::ItemKind;
+pub use plan::PlanOptions;
 pub use run::RunOptions;
+pub use sharded::ShardedRun;
+pub use slurm::SlurmOptions;
 pub use summary::SummaryOptions;
 
 use timing::Request;
@@ -25,6 +31,8 @@ use crate::peak_memory::print_peak_memory;
 #[derive(Debug)]
 pub enum Command {
     Run(Box<RunOptions>),
+    Plan(PlanOptions),
+    Slurm(SlurmOptions),
     List { kind: Option<ItemKind>, json: bool },
     Summary(SummaryOptions),
     Bench(BenchOptions),
@@ -38,6 +46,8 @@ impl Command {
     pub fn execute(&self) -> Result<()> {
         match self {
             Command::Run(options) => run::run(options),
+            Command::Plan(options) => plan::plan(options),
+            Command::Slurm(options) => slurm::slurm(options),
             Command::List { kind, json } => list::list(*kind, *json),
             Command::Summary(options) => summary::summary(options),
             Command::Bench(options) => bench::bench(options),

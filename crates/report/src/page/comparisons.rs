@@ -118,6 +118,7 @@ fn unmeasured(why: &Unmeasured) -> String {
         Unmeasured::NoRecords(of) => format!("no records of {of}"),
         Unmeasured::Zero(of) => format!("no ratio, because the count of {of} is 0"),
         Unmeasured::NoSpeed => "speed not measured".into(),
+        Unmeasured::OtherMachine => "no ratio, because the runs come from different machines".into(),
         Unmeasured::NoCommonSeed => "no seed for which both sides finished".into(),
         Unmeasured::NoMeasure { measure, of } => format!("{measure} of {of} was not recorded"),
         Unmeasured::Impossible { of, .. } => format!("{of} cannot be measured"),

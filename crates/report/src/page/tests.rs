@@ -1,6 +1,6 @@
 use records::{
     LeftOut, Record, Row, rows,
-    samples::{diverged, record, runs},
+    samples::{CLAIM_IN_PARTS, diverged, record, runs},
     select,
 };
 use serde::Deserialize;
@@ -156,29 +156,7 @@ fn what_is_descriptive_diverged_or_not_measured_is_called_that() {
 
 #[test]
 fn a_claim_that_holds_in_part_says_where() {
-    let text = r#"
-[[comparisons]]
-name = "gap"
-primary = true
-a = { model = "two-conv", head = "gap" }
-b = { model = "two-conv", head = "fc" }
-[[comparisons]]
-name = "gmp"
-a = { model = "two-conv", head = "gmp" }
-b = { model = "two-conv", head = "fc" }
-[[comparisons]]
-name = "lse"
-a = { model = "two-conv", head = "lse-fc" }
-b = { model = "two-conv", head = "fc" }
-[[claims]]
-claim = "Pooling wins"
-tests = [
-    { comparison = "gap", when = "with gap", expect = "greater" },
-    { comparison = "gmp", when = "with gmp", expect = "greater" },
-    { comparison = "lse", when = "with lse", expect = "greater" },
-]
-"#;
-    let page = section(text, &[runs("gap", 10, 390), runs("gmp", 10, 300), runs("fc", 10, 350)].concat());
+    let page = section(CLAIM_IN_PARTS, &[runs("gap", 10, 390), runs("gmp", 10, 300), runs("fc", 10, 350)].concat());
     assert!(page.contains("**holds with gap; does not hold (descriptive) with gmp; not measured with lse**"), "{page}");
     assert!(page.contains("with gmp: −12.50 points ["), "{page}");
 }
