@@ -7,7 +7,7 @@ pub fn versions() -> Versions {
     Versions {
         experiments: env!("CARGO_PKG_VERSION").into(),
         candle: env!("CANDLE_VERSION").into(),
-        gemm: env!("GEMM_VERSION").into(),
+        gemm: None,
     }
 }
 

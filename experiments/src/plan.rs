@@ -44,7 +44,7 @@ pub struct Run {
     pub device: DeviceKind,
     pub measure: Option<&'static Measure>,
     /// The properties of the data that differ within the plan, for messages.
-    data_label: String,
+    pub data_label: String,
 }
 
 /// Part `index` (from 1) of `count` parts of a plan.

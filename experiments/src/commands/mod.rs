@@ -6,6 +6,7 @@ mod list;
 mod report;
 mod run;
 mod summary;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ pub use data::DataOptions;
 pub use list::ItemKind;
 pub use run::RunOptions;
 pub use summary::SummaryOptions;
+pub use verify::VerifyOptions;
 
 use timing::Request;
 
@@ -30,6 +32,7 @@ pub enum Command {
     Bench(BenchOptions),
     Report { dir: PathBuf },
     Data(DataOptions),
+    Verify(VerifyOptions),
     PeakMemory(Request),
 }
 
@@ -43,6 +46,7 @@ impl Command {
             Command::Bench(options) => bench::bench(options),
             Command::Report { dir } => report::report(dir),
             Command::Data(options) => data::data(options),
+            Command::Verify(options) => verify::verify(options),
             Command::PeakMemory(request) => print_peak_memory(request),
         }
     }
