@@ -59,11 +59,15 @@ impl<'a> Recorded<'a> {
             batch_size: config.batch_size,
             schedule: parse(&config.schedule)?,
             optimizer: parse(&config.optimizer)?,
-            device: config.device.parse().map_err(Misuse::new::<String>)?,
+            device: config.device.parse().map_err(Misuse::new)?,
             measure: None,
         };
         if !run.device.is_supported() {
-            return Err(Misuse::new(format!("the record was made on {}, which this build does not support", run.device)).into());
+            return Err(Misuse::new(format!(
+                "the record was made on {}, which this build does not support",
+                run.device
+            ))
+            .into());
         }
         let differing = RunConfig { measure: config.measure.clone(), ..run.config() }.differing_keys(config);
         if !differing.is_empty() {
@@ -78,7 +82,7 @@ impl<'a> Recorded<'a> {
             return Ok(data.clone());
         }
         let canvas: Option<Canvas> = config.canvas.as_deref().map(parse).transpose()?;
-        let input: Shape = config.input.parse().map_err(Misuse::new::<String>)?;
+        let input: Shape = config.input.parse().map_err(Misuse::new)?;
         let spec = DataSpec {
             datasets: vec![self.dataset(&config.dataset)?],
             folder_input: input.0,

@@ -37,7 +37,7 @@ fn records_are_verified_and_one_that_was_tampered_with_is_found() {
     assert!(table.contains("mnist-mini two-conv gap, 1x28x28, 256 images, seed 0"), "{table}");
     assert_eq!(files(suite).into_values().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>(), before);
 
-    // The weights of one record and a single test image of the other. The digits of an image's neighbours do not count.
+    // The weights of one record, and a single test image of the other.
     tamper(suite, FC, "/weights_sha256", "0123456789abcdef");
     let hits = value(suite, GAP, "/test_hits").as_str().unwrap().to_string();
     let flipped = u32::from_str_radix(&hits[7..8], 16).unwrap() ^ 0b0100;
@@ -54,7 +54,10 @@ fn records_are_verified_and_one_that_was_tampered_with_is_found() {
     assert_eq!((&fc["head"], &fc["equal"]), (&"fc".into(), &false.into()));
     assert_eq!((&fc["recorded_weights_sha256"], &fc["differing_test_images"]), (&"0123456789abcdef".into(), &0.into()));
     assert_eq!((&gap["equal"], &gap["differing_test_images"]), (&false.into(), &1.into()));
-    assert_eq!((&gap["weights_sha256"], verification["environment"].as_array().unwrap().len()), (&gap["recorded_weights_sha256"], 2));
+    assert_eq!(
+        (&gap["weights_sha256"], verification["environment"].as_array().unwrap().len()),
+        (&gap["recorded_weights_sha256"], 2)
+    );
 
     // Of one run, the record of the first variant is chosen.
     tamper(suite, FC, "/weights_sha256", fc["weights_sha256"].clone());

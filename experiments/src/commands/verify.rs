@@ -100,9 +100,9 @@ fn spread(records: &[Record], count: usize) -> Vec<&Record> {
     }
     let mut chosen = Vec::new();
     while chosen.len() < count && !variants.is_empty() {
-        let wanted = (count - chosen.len()).min(variants.len());
+        let (available, wanted) = (variants.len(), (count - chosen.len()).min(variants.len()));
         for i in 0..wanted {
-            let variant = &mut variants[i * variants.len() / wanted];
+            let variant = &mut variants[i * available / wanted];
             // Each variant gives another of its seeds.
             chosen.push(variant.remove(i % variant.len()));
         }

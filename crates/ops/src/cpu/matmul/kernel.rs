@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::{DEPTH, pack::Panels};
+use super::{
+    DEPTH,
+    pack::{PanelRows, Panels},
+};
 use crate::cpu::simd::{BLOCK_WIDTH, CacheAligned, Kernel, Row, add, vectors, vectors_mut};
 
 /// A product of some rows with all panels.
@@ -12,7 +15,7 @@ pub struct Product<'a> {
     /// (rows, depth)
     pub a: &'a [f32],
     /// (depth, columns)
-    pub b: &'a Panels<'a>,
+    pub b: Panels<'a>,
     pub depth: usize,
     pub columns: usize,
     /// (rows, columns)
@@ -21,45 +24,46 @@ pub struct Product<'a> {
 
 impl Kernel for Product<'_> {
     #[inline(always)]
-    fn run<S: Simd, const V: usize>(self, simd: S) {
-        if V == 1 {
-            // 16 sums in as many of the 32 registers of AVX-512.
-            self.in_blocks::<S, V, 8, 4, 2>(simd);
-        } else {
-            // 12 sums in as many of the 16 registers of AVX2.
-            self.in_blocks::<S, V, 6, 3, 1>(simd);
+    fn run<S: Simd, const V: usize>(mut self, simd: S) {
+        let panels = self.columns.div_ceil(BLOCK_WIDTH);
+        for first in (0..self.depth).step_by(DEPTH) {
+            let terms = first..(first + DEPTH).min(self.depth);
+            let mut panel = 0;
+            while panel < panels {
+                // AVX-512 has registers for the sums of four panels.
+                panel += match (V, panels - panel) {
+                    (1, 4..) => self.panels::<S, V, 4>(simd, panel, &terms),
+                    (1, 2..) => self.panels::<S, V, 2>(simd, panel, &terms),
+                    _ => self.panels::<S, V, 1>(simd, panel, &terms),
+                };
+            }
         }
     }
 }
 
 impl Product<'_> {
-    /// Computes the product in register blocks of `R` rows, or `HALF` where fewer are left, and `P` panels.
+    /// Adds some terms of all sums of `P` panels, in register blocks, and returns `P`.
     #[inline(always)]
-    fn in_blocks<S: Simd, const V: usize, const R: usize, const HALF: usize, const P: usize>(mut self, simd: S) {
+    fn panels<S: Simd, const V: usize, const P: usize>(
+        &mut self,
+        simd: S,
+        panel: usize,
+        terms: &Range<usize>,
+    ) -> usize {
         let rows = self.out.len() / self.columns;
-        let panels = self.columns.div_ceil(BLOCK_WIDTH);
-        for first_term in (0..self.depth).step_by(DEPTH) {
-            let terms = first_term..(first_term + DEPTH).min(self.depth);
-            let mut panel = 0;
-            while panel < panels {
-                let several = panel + P <= panels;
-                let mut row = 0;
-                while row < rows {
-                    let whole = rows - row > HALF;
-                    match (whole, several) {
-                        (true, true) => self.block::<S, V, R, P>(simd, row, panel, &terms),
-                        (true, false) => self.block::<S, V, R, 1>(simd, row, panel, &terms),
-                        (false, true) => self.block::<S, V, HALF, P>(simd, row, panel, &terms),
-                        (false, false) => self.block::<S, V, HALF, 1>(simd, row, panel, &terms),
-                    }
-                    row += if whole { R } else { HALF };
-                }
-                panel += if several { P } else { 1 };
-            }
+        let mut row = 0;
+        while row < rows {
+            // Batches are powers of two, of which sixes and a four leave no row over.
+            row += match rows - row {
+                5.. => self.block::<S, V, 6, P>(simd, row, panel, terms),
+                _ => self.block::<S, V, 4, P>(simd, row, panel, terms),
+            };
         }
+        P
     }
 
-    /// Adds some terms of a block's sums. Rows beyond the last are computed from the last and not written.
+    /// Adds some terms of a block's sums and returns its number of rows, `R`. Those beyond the last row of the matrix are
+    /// computed from the last and not written.
     #[inline(always)]
     fn block<S: Simd, const V: usize, const R: usize, const P: usize>(
         &mut self,
@@ -67,20 +71,19 @@ impl Product<'_> {
         row: usize,
         panel: usize,
         terms: &Range<usize>,
-    ) {
+    ) -> usize {
         let Self { a, b, depth, columns, out } = self;
         let last = out.len() / *columns - 1;
         let a: [&[f32]; R] = std::array::from_fn(|r| &a[(row + r).min(last) * *depth..][terms.clone()]);
-        let b: [&[Row<S, V>]; P] =
-            std::array::from_fn(|p| &vectors::<S, V>(b.rows(panel + p, terms.clone()))[..terms.len()]);
-        let sums = block_sums(simd, terms.len(), a, b);
-        for (out, sums) in out.chunks_exact_mut(*columns).skip(row).zip(sums) {
+        let b: [PanelRows; P] = std::array::from_fn(|p| b.rows(panel + p, terms));
+        let sums = block_sums::<S, V, R, P>(simd, terms.len(), a, b);
+        for (r, sums) in (row..=last).zip(sums) {
             for (p, sums) in (panel..).zip(sums) {
-                let out = &mut out[p * BLOCK_WIDTH..];
-                let out = if out.len() < BLOCK_WIDTH { out } else { &mut out[..BLOCK_WIDTH] };
+                let out = &mut out[r * *columns..][p * BLOCK_WIDTH..(*columns).min((p + 1) * BLOCK_WIDTH)];
                 write(simd, sums, out, terms.start > 0);
             }
         }
+        R
     }
 }
 
@@ -90,15 +93,19 @@ fn block_sums<S: Simd, const V: usize, const R: usize, const P: usize>(
     simd: S,
     len: usize,
     a: [&[f32]; R],
-    b: [&[Row<S, V>]; P],
+    b: [PanelRows; P],
 ) -> [[Row<S, V>; P]; R] {
-    assert!(a.iter().all(|a| a.len() == len) && b.iter().all(|b| b.len() == len));
+    assert!(a.iter().all(|a| a.len() == len));
+    assert!(b.iter().all(|b| b.values.len() == (len - 1) * b.stride + BLOCK_WIDTH));
     let mut sums = [[[simd.splat_f32s(0.); V]; P]; R];
     for k in 0..len {
-        // SAFETY: all lengths are `len`.
-        let b: [Row<S, V>; P] = std::array::from_fn(|p| unsafe { *b[p].get_unchecked(k) });
+        let b: [Row<S, V>; P] = std::array::from_fn(|p| {
+            let start = k * b[p].stride;
+            // SAFETY: k < len, so the row ends at the latest at the length that the assertion requires.
+            vectors::<S, V>(unsafe { b[p].values.get_unchecked(start..start + BLOCK_WIDTH) })[0]
+        });
         for (sums, a) in sums.iter_mut().zip(&a) {
-            // SAFETY: as above.
+            // SAFETY: the length of each row of `a` is `len`.
             let a = simd.splat_f32s(unsafe { *a.get_unchecked(k) });
             for (sums, b) in sums.iter_mut().zip(&b) {
                 for (sum, &b) in sums.iter_mut().zip(b) {
@@ -120,7 +127,9 @@ fn write<S: Simd, const V: usize>(simd: S, sums: Row<S, V>, out: &mut [f32], acc
     }
     let mut values = CacheAligned([0.; BLOCK_WIDTH]);
     vectors_mut::<S, V>(&mut values.0)[0] = sums;
-    for (out, value) in out.iter_mut().zip(values.0) {
-        *out = if accumulate { *out + value } else { value };
+    if accumulate {
+        out.iter_mut().zip(values.0).for_each(|(out, value)| *out += value);
+    } else {
+        out.copy_from_slice(&values.0[..out.len()]);
     }
 }

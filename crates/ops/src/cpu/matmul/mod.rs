@@ -15,10 +15,13 @@ use pack::Panels;
 
 /// The number of terms that are added before their sum is added to those before: as many as make the columns and rows
 /// that a register block multiplies fit the first-level cache. It is part of what determines the result.
-const DEPTH: usize = 256;
+const DEPTH: usize = 128;
 
 /// The rows of a parallel task are a multiple of this, so that its register blocks are full.
-const ROW_MULTIPLE: usize = 8;
+const ROW_MULTIPLE: usize = 6;
+
+/// The right matrix is read in place if the left one has at most this number of rows or columns.
+const MAX_IN_PLACE: usize = 16;
 
 /// A matrix in a slice.
 #[derive(Debug, Clone, Copy)]
@@ -57,12 +60,14 @@ pub fn matmul(out: &mut [f32], a: Matrix, b: Matrix, finish: impl Fn(&mut [f32])
     }
     let flops = 2 * rows * columns * depth;
     let rows_per_task = rows.div_ceil(rayon::current_num_threads()).next_multiple_of(ROW_MULTIPLE);
-    scratch::with([pack::len(&b)], |[packed]| {
-        let b = Panels::new(&b, packed);
+    // Copying costs more than it saves where few rows use the copy, or where a panel is small and stays in the cache.
+    let in_place = !b.is_transposed && rows.min(depth) <= MAX_IN_PLACE;
+    scratch::with([pack::len(&b, in_place)], |[packed]| {
+        let b = Panels::new(&b, in_place, packed);
         parallel::chunks(out, rows_per_task * columns, flops, |task, out| {
             let first = task * rows_per_task;
             let count = out.len() / columns;
-            pack::with_rows(&a, first, count, |a| dispatch(Product { a, b: &b, depth, columns, out: &mut *out }));
+            pack::with_rows(&a, first, count, |a| dispatch(Product { a, b, depth, columns, out: &mut *out }));
             finish(out);
         });
     });
