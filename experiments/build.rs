@@ -1,4 +1,4 @@
-//! Passes the versions of dependencies to the program, which writes them into its records.
+//! Passes the version of candle to the program, which writes it into its records.
 
 use std::{env, fs, path::PathBuf};
 
@@ -8,9 +8,7 @@ fn main() {
     let lock = lock_file();
     println!("cargo::rerun-if-changed={}", lock.display());
     let lock = fs::read_to_string(lock).expect("Cargo.lock can be read");
-    for (package, variable) in [("candle-core", "CANDLE_VERSION"), ("gemm", "GEMM_VERSION")] {
-        println!("cargo::rustc-env={variable}={}", version(&lock, package));
-    }
+    println!("cargo::rustc-env=CANDLE_VERSION={}", version(&lock, "candle-core"));
 }
 
 /// The lock file of the workspace that is being built: a dependant's, where this package is used as a library.

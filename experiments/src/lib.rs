@@ -27,6 +27,7 @@ mod output;
 mod peak_memory;
 mod plan;
 mod progress;
+mod recorded;
 mod render;
 mod results;
 mod shard;

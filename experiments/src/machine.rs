@@ -4,11 +4,7 @@ use records::{Cpu, Versions};
 
 /// The versions of this program and of the dependencies that decide its results.
 pub fn versions() -> Versions {
-    Versions {
-        experiments: env!("CARGO_PKG_VERSION").into(),
-        candle: env!("CANDLE_VERSION").into(),
-        gemm: env!("GEMM_VERSION").into(),
-    }
+    Versions { experiments: env!("CARGO_PKG_VERSION").into(), candle: env!("CANDLE_VERSION").into(), gemm: None }
 }
 
 /// The number of cores that this process may use.

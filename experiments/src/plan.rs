@@ -45,9 +45,9 @@ pub struct Run {
     pub device: DeviceKind,
     pub measure: Option<&'static Measure>,
     /// The multiply-accumulates of a forward pass of one image.
-    macs: u64,
+    pub macs: u64,
     /// The properties of the data that differ within the plan, for messages.
-    data_label: String,
+    pub data_label: String,
 }
 
 /// All runs of a suite.

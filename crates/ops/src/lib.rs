@@ -5,7 +5,7 @@
 //! maximum), its ReLU has gradient 1 at zero, and its convolutions on the CPU are slow. This crate replaces them:
 //!
 //! - For f32 on the CPU an operator runs kernels written for it. They are parallel over the batch, and their results
-//!   are equal to the bit on any number of threads.
+//!   are equal to the bit on any number of threads and on every CPU with the same [instruction set](instruction_set).
 //! - For f16 and bf16 on the CPU the same kernels compute in f32, and the result is converted back.
 //! - For any other type or device an operator is composed of candle operators whose gradients are exact (see
 //!   [`composed`]). That is slower, but never wrong.

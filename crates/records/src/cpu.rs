@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-/// The processor. The same seed gives the same weights to the bit only on equal ones, because the sums in matrix products
-/// are blocked by the instruction set and the sizes of the caches.
+/// The processor. Of these fields only the instruction set decides the bits of a result: with the same one, the same build
+/// gives the same weights on every processor. Model and caches tell how fast it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cpu {
     /// The name of the model.

@@ -158,8 +158,16 @@ pub struct Versions {
     pub experiments: String,
     /// The version of candle.
     pub candle: String,
-    /// The version of the crate that multiplies matrices.
-    pub gemm: String,
+    /// The version of the crate `gemm`, in records of the time when it computed fully connected layers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gemm: Option<String>,
+}
+
+impl fmt::Display for Versions {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "experiments {}, candle {}", self.experiments, self.candle)?;
+        self.gemm.iter().try_for_each(|gemm| write!(f, ", gemm {gemm}"))
+    }
 }
 
 /// Returns a value that JSON can represent, and `None` for infinities and NaN.

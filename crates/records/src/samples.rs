@@ -61,7 +61,7 @@ pub fn record(head: &str, order: usize, seed: u64, top1: f64) -> Record {
         receptive_field: Some(vec![10, 10]),
         weights_sha256: "00".into(),
         test_hits: "f0".into(),
-        versions: Versions { experiments: "0.1.0".into(), candle: "0.11.1".into(), gemm: "0.19.0".into() },
+        versions: Versions { experiments: "0.1.0".into(), candle: "0.11.1".into(), gemm: None },
         cpu: Cpu { model: "A CPU".into(), instruction_set: "avx2+fma".into(), cache_kib: vec![32, 1024] },
         threads: 1,
     }

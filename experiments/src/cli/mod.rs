@@ -14,7 +14,7 @@ use timing::{Request, TRAIN_BATCH};
 use training::{DeviceKind, Length};
 
 use crate::{
-    commands::{BenchOptions, Command, DataOptions, ItemKind, RunOptions, SummaryOptions},
+    commands::{BenchOptions, Command, DataOptions, ItemKind, RunOptions, SummaryOptions, VerifyOptions},
     limits::{MAX_CLASSES, MAX_EPOCHS, MAX_IMAGES, MAX_SEEDS, MAX_THREADS, MAX_UPDATES},
     machine::available_cores,
     shard::Shard,
@@ -22,7 +22,7 @@ use crate::{
     sweep::{Existing, SweepOptions},
 };
 use sharded::{PlanArguments, SlurmArguments};
-use values::{HeadList, positive_number, shard, up_to};
+use values::{Count, HeadList, positive_number, shard, up_to};
 
 /// The suite that is run if no other is named.
 const DEFAULT_SUITE: &str = "heads";
@@ -49,6 +49,13 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, c
         Some(Subcommands::Data { dataset, data_dir, input, grid, json }) => {
             Command::Data(DataOptions { dataset, data_dir, input, grid, json })
         }
+        Some(Subcommands::Verify { dir, runs, data_dir, threads, json }) => Command::Verify(VerifyOptions {
+            dir,
+            runs: runs.0,
+            data_dir,
+            threads: threads.unwrap_or_else(available_cores),
+            json,
+        }),
         Some(Subcommands::PeakMemory { request }) => Command::PeakMemory(request),
     })
 }
@@ -113,6 +120,26 @@ enum Subcommands {
     Report {
         /// A suite's folder, or a folder of such folders
         dir: PathBuf,
+    },
+    /// Train recorded runs again and compare weights and test results to the bit
+    ///
+    /// The exit code is 0 if all are equal and 1 if some differ. Equal bits need the instruction set that the records name
+    /// (OPS_ISA=NAME in the environment chooses it) and the same versions.
+    Verify {
+        /// The folder of a suite's results
+        dir: PathBuf,
+        /// The number of runs, spread over the variants, or `all`
+        #[arg(long, value_name = "N", default_value = "3", allow_negative_numbers = true)]
+        runs: Count,
+        /// The folder of the data set's files
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+        /// The number of threads; concurrent runs share them [default: one per core]
+        #[arg(long, value_name = "N", value_parser = up_to::<MAX_THREADS>, allow_negative_numbers = true)]
+        threads: Option<usize>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Show a data set: counts, class balance, checksums
     Data {

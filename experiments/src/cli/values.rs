@@ -18,6 +18,22 @@ impl FromStr for HeadList {
     }
 }
 
+/// A number of things, or all of them if `None`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count(pub Option<usize>);
+
+impl FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            _ if text == "all" => Ok(Self(None)),
+            Ok(count) if count > 0 => Ok(Self(Some(count))),
+            _ => Err("the value must be a whole number above 0, or `all`".into()),
+        }
+    }
+}
+
 /// Parses the value of `--shard`, `I/N`.
 pub fn shard(text: &str) -> Result<Shard, String> {
     let parsed = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
@@ -42,6 +58,15 @@ pub fn positive_number(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_count_is_a_number_or_all() {
+        assert_eq!("all".parse(), Ok(Count(None)));
+        assert_eq!("3".parse(), Ok(Count(Some(3))));
+        for invalid in ["0", "-1", "", "All", "1.5"] {
+            assert!(invalid.parse::<Count>().is_err(), "{invalid}");
+        }
+    }
 
     #[test]
     fn a_shard_is_counted_from_one_and_never_beyond_the_last() {

@@ -9,6 +9,7 @@ mod run;
 mod sharded;
 mod slurm;
 mod summary;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -22,6 +23,7 @@ pub use run::RunOptions;
 pub use sharded::ShardedRun;
 pub use slurm::SlurmOptions;
 pub use summary::SummaryOptions;
+pub use verify::VerifyOptions;
 
 use timing::Request;
 
@@ -38,6 +40,7 @@ pub enum Command {
     Bench(BenchOptions),
     Report { dir: PathBuf },
     Data(DataOptions),
+    Verify(VerifyOptions),
     PeakMemory(Request),
 }
 
@@ -53,6 +56,7 @@ impl Command {
             Command::Bench(options) => bench::bench(options),
             Command::Report { dir } => report::report(dir),
             Command::Data(options) => data::data(options),
+            Command::Verify(options) => verify::verify(options),
             Command::PeakMemory(request) => print_peak_memory(request),
         }
     }

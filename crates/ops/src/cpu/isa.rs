@@ -1,5 +1,5 @@
 //! Which instruction set the kernels use: the best that the CPU supports, or the one that the environment variable
-//! `OPS_ISA` names (`portable`, `avx2` or `avx512`), so that all of them can be tested on one machine.
+//! `OPS_ISA` names, so that all of them can be tested on one machine and results of another machine can be reproduced.
 
 use std::sync::OnceLock;
 
@@ -11,7 +11,7 @@ pub fn arch() -> Arch {
     *ARCH.get_or_init(|| {
         let Some(wanted) = std::env::var_os("OPS_ISA") else { return Arch::new() };
         named(&wanted.to_string_lossy()).unwrap_or_else(|| {
-            let others = ["avx2", "avx512"].into_iter().filter(|name| named(name).is_some());
+            let others = ["avx2", "avx512", "neon"].into_iter().filter(|name| named(name).is_some());
             let available: Vec<&str> = ["portable"].into_iter().chain(others).collect();
             eprintln!(
                 "OPS_ISA: unsupported instruction set `{}`; available on this CPU: {}",
@@ -25,8 +25,18 @@ pub fn arch() -> Arch {
 
 /// Returns the name of the instruction set that the CPU kernels use: `avx512f`, `avx2+fma`, `neon` or `portable`.
 ///
-/// It is the best that the CPU supports, unless the environment variable `OPS_ISA` names another (`portable`, `avx2`
-/// or `avx512`). Results are the same to the bit only on the same instruction set.
+/// It is the best that the CPU supports, unless the environment variable `OPS_ISA` names another: one of these names, or
+/// `avx2` or `avx512`.
+///
+/// The kernels compute the same bits on every CPU with the same instruction set: the order of each sum depends on the
+/// sizes of the tensors alone, not on caches, threads or the model of the CPU. Two things lie outside the kernels:
+///
+/// - Exponentials, logarithms and other transcendental functions are those of the C library. glibc has variants of them
+///   for CPUs with and without FMA, which can differ in the last bit; every CPU with AVX2 and FMA uses the same ones. So
+///   equal bits need the same C library, and on `portable` also CPUs that both have FMA or both lack it.
+/// - Sums that candle computes, as within `softmax`, `lse_pool` and `bce_with_logits`, use AVX2 wherever the CPU has it,
+///   which matters on `portable` only. The compositions for types other than f32 contain candle's
+///   matrix products, whose bits depend on the CPU's instruction sets and caches, whatever `OPS_ISA` says.
 pub fn instruction_set() -> &'static str {
     match arch() {
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -55,9 +65,11 @@ fn named(name: &str) -> Option<Arch> {
     match name {
         "portable" => Some(Arch::Scalar),
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        "avx2" => pulp::x86::V3::try_new().map(Arch::V3),
+        "avx2" | "avx2+fma" => pulp::x86::V3::try_new().map(Arch::V3),
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        "avx512" => pulp::x86::V4::try_new().map(Arch::V4),
+        "avx512" | "avx512f" => pulp::x86::V4::try_new().map(Arch::V4),
+        #[cfg(target_arch = "aarch64")]
+        "neon" => pulp::aarch64::Neon::try_new().map(Arch::Neon),
         _ => None,
     }
 }
@@ -100,6 +112,7 @@ mod tests {
     fn an_instruction_set_is_forced_by_its_name_alone() {
         assert!(matches!(named("portable"), Some(Arch::Scalar)));
         assert!(named("Portable").is_none() && named("").is_none());
+        assert!(named(instruction_set()).is_some(), "the name of the instruction set in use is a possible value");
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         {
             assert_eq!(named("avx2").is_some(), is_x86_feature_detected!("avx2"));

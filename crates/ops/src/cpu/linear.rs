@@ -1,15 +1,23 @@
 //! Fully connected layers: `y = x · Wᵀ + b` with x (N, D), W (K, D) and y (N, K).
 //!
-//! Each product is computed in parallel over blocks of rows of its result. The size of the blocks does not depend on the
-//! number of threads.
+//! All sums have an order that follows from the shapes alone. Rows of a result may be divided into tasks by the number of
+//! threads, because no sum runs over rows.
 
 use super::{
+    dot_products::DotProducts,
     matmul::{Matrix, matmul},
     parallel,
+    simd::dispatch,
 };
 
-/// The number of rows of the result per parallel task.
-const ROWS_PER_TASK: usize = 16;
+/// The largest number of inputs for which dot products are faster than a matrix product.
+const MAX_DOT_PRODUCT_BATCH: usize = 8;
+
+/// The largest number of outputs for which dot products are faster than a matrix product, if they are long enough.
+const MAX_DOT_PRODUCT_OUTPUTS: usize = 16;
+
+/// The least length of dot products that is worth the addition of the lanes at their end.
+const MIN_DOT_PRODUCT_LEN: usize = 256;
 
 /// Computes `x · Wᵀ + b` for `x` (N, D) and `weight` (K, D) as (N, K), then ReLU if `relu`.
 pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [n, d, k]: [usize; 3], relu: bool) -> Vec<f32> {
@@ -20,11 +28,15 @@ pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [n, d, k]: [usiz
 
 /// Computes [`forward`] into a given buffer.
 pub fn forward_into(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [n, d, k]: [usize; 3], relu: bool, y: &mut [f32]) {
-    let transposed = Matrix::new(weight, k, d).transposed();
-    parallel::chunks(y, ROWS_PER_TASK * k, 2 * n * d * k, |i, y| {
-        let rows = y.len() / k;
-        matmul(y, Matrix::new(&x[i * ROWS_PER_TASK * d..][..rows * d], rows, d), transposed);
-        for row in y.chunks_exact_mut(k) {
+    if n <= MAX_DOT_PRODUCT_BATCH || k <= MAX_DOT_PRODUCT_OUTPUTS && d >= MIN_DOT_PRODUCT_LEN {
+        let rows = n.div_ceil(rayon::current_num_threads()).next_multiple_of(MAX_DOT_PRODUCT_BATCH);
+        return parallel::chunks(y, rows * k, 2 * n * d * k, |i, y| {
+            let x = &x[i * rows * d..][..y.len() / k * d];
+            dispatch(DotProducts { x, weight, inputs: d, bias, relu, y });
+        });
+    }
+    matmul(y, Matrix::new(x, n, d), Matrix::new(weight, k, d).transposed(), |rows| {
+        for row in rows.chunks_exact_mut(k) {
             if let Some(bias) = bias {
                 row.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
             }
@@ -38,24 +50,15 @@ pub fn forward_into(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [n, d, k]: 
 
 /// Computes the gradient of the input, `dx = dy · W`.
 pub fn backward_x(weight: &[f32], dy: &[f32], [n, d, k]: [usize; 3]) -> Vec<f32> {
-    let weight = Matrix::new(weight, k, d);
-    parallel::filled(n * d, ROWS_PER_TASK * d, 2 * n * d * k, |i, dx| {
-        let dx = dx.zeroed();
-        let rows = dx.len() / d;
-        matmul(dx, Matrix::new(&dy[i * ROWS_PER_TASK * k..][..rows * k], rows, k), weight);
-    })
+    let mut dx = vec![0f32; n * d];
+    matmul(&mut dx, Matrix::new(dy, n, k), Matrix::new(weight, k, d), |_| ());
+    dx
 }
 
 /// Computes the gradient of the weights, `dW = dyᵀ · x`.
 pub fn backward_weight(x: &[f32], dy: &[f32], [n, d, k]: [usize; 3]) -> Vec<f32> {
     let mut dw = vec![0f32; k * d];
-    let x = Matrix::new(x, n, d);
-    parallel::chunks(&mut dw, ROWS_PER_TASK * d, 2 * n * d * k, |i, dw| {
-        let rows = dw.len() / d;
-        // Rows of dyᵀ are columns of dy: the task's are copied side by side first.
-        let columns: Vec<f32> = dy.chunks_exact(k).flat_map(|row| &row[i * ROWS_PER_TASK..][..rows]).copied().collect();
-        matmul(dw, Matrix::new(&columns, n, rows).transposed(), x);
-    });
+    matmul(&mut dw, Matrix::new(dy, n, k).transposed(), Matrix::new(x, n, d), |_| ());
     dw
 }
 

@@ -3,8 +3,9 @@
 //!
 //! Two rules hold for all of them:
 //!
-//! * Results have the same bits on any number of threads. Work is split into pieces whose sizes do not depend on the
-//!   number of threads ([`parallel`]), and partial sums are added in a fixed order ([`image_groups`]).
+//! * Results have the same bits on any number of threads and on every CPU with the same instruction set. Partial sums
+//!   are of pieces whose sizes follow from the shapes alone ([`parallel`]), and are added in a fixed order
+//!   ([`image_groups`]); no size depends on a cache.
 //! * Hot loops are compiled once for each instruction set, and the one to run is chosen at run time: they are
 //!   functions declared with `vectorised!` ([`isa`]) or implementations of [`simd::Kernel`]. The compiler may not
 //!   reorder floating-point sums, so sums that should be vectorised keep explicit lanes ([`reduce`]).
@@ -16,6 +17,7 @@ pub mod conv_input;
 pub mod conv_norm;
 pub mod cross_entropy;
 pub mod depthwise;
+mod dot_products;
 pub mod elu;
 pub mod epilogue;
 mod gradients;
@@ -23,8 +25,7 @@ mod image_groups;
 pub mod image_sums;
 mod isa;
 pub mod linear;
-pub mod matmul;
-pub mod matvec;
+mod matmul;
 mod micro_kernel;
 pub mod parallel;
 pub mod planes;

@@ -1,10 +1,7 @@
 use candle_core::{Result, Tensor, bail};
 
 use super::{memory::values, operator::Prepared};
-use crate::cpu::{linear, matvec::MatVec, simd::dispatch};
-
-/// The largest batch that is computed by matrix-vector products, one for each input.
-const MAX_MATVEC_BATCH: usize = 8;
+use crate::cpu::linear;
 
 /// [`linear`](crate::linear) or [`linear_relu`](crate::linear_relu) with fixed weights.
 pub struct Linear {
@@ -45,11 +42,7 @@ impl Prepared for Linear {
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         let batch = self.batch(x, y)?;
         let Self { weight, bias, inputs, relu } = self;
-        if batch <= MAX_MATVEC_BATCH {
-            dispatch(MatVec { x, weight, bias, relu: *relu, y });
-        } else {
-            linear::forward_into(x, weight, Some(bias), [batch, *inputs, bias.len()], *relu, y);
-        }
+        linear::forward_into(x, weight, Some(bias), [batch, *inputs, bias.len()], *relu, y);
         Ok(())
     }
 }

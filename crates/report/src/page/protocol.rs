@@ -91,10 +91,7 @@ pub fn made_with(page: &mut Document, records: &[Record]) {
             speed.threads
         )
     };
-    let versions = |record: &Record| {
-        let versions = &record.versions;
-        format!("experiments {}, candle {}, gemm {}", versions.experiments, versions.candle, versions.gemm)
-    };
+    let versions = |record: &Record| record.versions.to_string();
     let texts = |of: &dyn Fn(&Record) -> String| distinct(records.iter().map(of));
     page.heading(1, "Made with");
     page.list([texts(&machine), texts(&speed), texts(&versions)].concat());

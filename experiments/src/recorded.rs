@@ -1,0 +1,168 @@
+//! Rebuilds the runs that records tell of, from their configurations alone.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::{Context, Result, anyhow, bail};
+use datasets::{Canvas, DatasetId, Shape, SplitOptions, Splits};
+use records::RunConfig;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use training::Length;
+
+use crate::{data::DataSpec, misuse::Misuse, plan::Run};
+
+/// Rebuilds runs. Runs on the same images share them.
+pub struct Recorded<'a> {
+    /// The folder of the data sets' files.
+    data_dir: Option<&'a Path>,
+    loaded: Vec<(RunConfig, Arc<Splits>)>,
+}
+
+impl<'a> Recorded<'a> {
+    /// Takes the folder of the data sets' files, for those that need one.
+    pub fn new(data_dir: Option<&'a Path>) -> Self {
+        Self { data_dir, loaded: Vec::new() }
+    }
+
+    /// Rebuilds the run of a configuration, without the measure of its suite, which does not change the weights.
+    ///
+    /// # Errors
+    /// [`Misuse`] for a data set, model, head or device that this program does not have; otherwise, images that cannot be
+    /// loaded or are not those of the record.
+    pub fn run(&mut self, config: &RunConfig) -> Result<Run> {
+        let data = self.splits(config)?;
+        if data.fingerprint != config.data_fingerprint {
+            bail!(
+                "the images of {} are not those that the record was made with: their fingerprint is {} instead of {}; name \
+                 the folder of the right ones with `--data-dir`",
+                config.dataset,
+                data.fingerprint,
+                config.data_fingerprint
+            )
+        }
+        let length = match (config.epochs, config.updates) {
+            (Some(epochs), None) => Length::Epochs(epochs),
+            (None, Some(updates)) => Length::Updates(updates),
+            _ => bail!("the record has to give the length of training by `epochs` or by `updates`, and only by one"),
+        };
+        let run = Run {
+            data_label: format!(", {}, {} images", config.input, config.train_size),
+            data,
+            model: config.model.parse().map_err(Misuse::from)?,
+            head: config.head.parse().map_err(Misuse::from)?,
+            setting: config.setting.clone(),
+            lr: config.lr,
+            lacks_rate: false,
+            order: 0,
+            seed: config.seed,
+            length,
+            batch_size: config.batch_size,
+            schedule: parse(&config.schedule)?,
+            optimizer: parse(&config.optimizer)?,
+            device: config.device.parse().map_err(Misuse::new)?,
+            measure: None,
+            macs: 0,
+        };
+        if !run.device.is_supported() {
+            return Err(Misuse::new(format!(
+                "the record was made on {}, which this build does not support",
+                run.device
+            ))
+            .into());
+        }
+        let differing = RunConfig { measure: config.measure.clone(), ..run.config() }.differing_keys(config);
+        if !differing.is_empty() {
+            bail!("the run cannot be rebuilt from its record: {} would differ", differing.join(", "))
+        }
+        Ok(run)
+    }
+
+    /// The images of a configuration.
+    fn splits(&mut self, config: &RunConfig) -> Result<Arc<Splits>> {
+        if let Some((_, data)) = self.loaded.iter().find(|(other, _)| has_images_of(config, other)) {
+            return Ok(data.clone());
+        }
+        let canvas: Option<Canvas> = config.canvas.as_deref().map(parse).transpose()?;
+        let input: Shape = config.input.parse().map_err(Misuse::new)?;
+        let spec = DataSpec {
+            datasets: vec![self.dataset(&config.dataset)?],
+            folder_input: input.0,
+            splits: SplitOptions {
+                canvases: vec![canvas],
+                train_sizes: vec![Some(config.train_size)],
+                validation: config.validation,
+            },
+        };
+        let data = spec.load(self.data_dir)?.pop().context("no images")?;
+        // A folder of images may have been renamed since.
+        let data = Arc::new(Splits { name: config.dataset.clone(), ..Arc::unwrap_or_clone(data) });
+        self.loaded.push((config.clone(), data.clone()));
+        Ok(data)
+    }
+
+    /// The data set of this name. One that is not part of the program is a folder of images.
+    fn dataset(&self, name: &str) -> Result<DatasetId, Misuse> {
+        if DatasetId::builtin().iter().any(|(builtin, _)| *builtin == name) {
+            return name.parse().map_err(Misuse::from);
+        }
+        let Some(dir) = self.data_dir else {
+            return Err(Misuse::new(format!(
+                "the records are of a folder of images called `{name}`; name that folder with `--data-dir`"
+            )));
+        };
+        let subfolder = dir.join(name);
+        Ok(DatasetId::Folder(if subfolder.is_dir() { subfolder } else { dir.into() }))
+    }
+}
+
+/// Returns whether two runs see the same images.
+fn has_images_of(config: &RunConfig, other: &RunConfig) -> bool {
+    let images = |config: &RunConfig| {
+        let RunConfig { dataset, data_fingerprint, canvas, input, train_size, validation, .. } = config.clone();
+        (dataset, data_fingerprint, canvas, input, train_size, validation)
+    };
+    images(config) == images(other)
+}
+
+/// Reads a value that a configuration spells as `kind(name=value, flag)`, such as `sgd(momentum=0.9, nesterov)`.
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
+    let invalid = || anyhow!("the record's `{text}` is not of the form kind(name=value, flag)");
+    let (kind, settings) = match text.split_once('(') {
+        Some((kind, rest)) => (kind, rest.strip_suffix(')').ok_or_else(invalid)?),
+        None => (text, ""),
+    };
+    let mut entries = Map::from_iter([("kind".to_string(), Value::from(kind))]);
+    for setting in settings.split(", ").filter(|setting| !setting.is_empty()) {
+        let (name, value) = setting.split_once('=').unwrap_or((setting, "true"));
+        entries.insert(name.into(), serde_json::from_str(value).map_err(|_| invalid())?);
+    }
+    serde_json::from_value(entries.into()).with_context(|| format!("the record's `{text}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use training::{OptimizerConfig, Schedule};
+
+    #[test]
+    fn what_a_configuration_spells_is_read_back() {
+        for schedule in [Schedule::constant(), Schedule::one_cycle(), Schedule::cosine()] {
+            assert_eq!(parse::<Schedule>(&schedule.to_string()).unwrap(), schedule);
+        }
+        let sgd = |nesterov| OptimizerConfig::Sgd { momentum: 0.9, nesterov, weight_decay: 5e-4 };
+        for optimizer in [OptimizerConfig::sgd(), sgd(true), sgd(false), OptimizerConfig::adamw()] {
+            assert_eq!(parse::<OptimizerConfig>(&optimizer.to_string()).unwrap(), optimizer);
+        }
+        for canvas in [Canvas::Resized { size: 32 }, Canvas::Scattered { size: 64, clutter: 4 }] {
+            assert_eq!(parse::<Canvas>(&canvas.to_string()).unwrap(), canvas);
+        }
+    }
+
+    #[test]
+    fn what_no_configuration_spells_is_an_error_that_quotes_it() {
+        for text in ["cosine(warmup=0.1", "cosine(warmup=much)", "cosine(warm=0.1)", "cosines", ""] {
+            let error = format!("{:#}", parse::<Schedule>(text).unwrap_err());
+            assert!(error.contains(&format!("`{text}`")), "{error}");
+        }
+    }
+}
