@@ -140,7 +140,7 @@ impl Run {
 
     /// Builds the network and checks that it gives one logit per class and fits into memory.
     fn check(&self, trains: bool) -> Result<()> {
-        let parameters = Parameters::seeded(self.seed, &Device::Cpu);
+        let parameters = Parameters::zeros(&Device::Cpu);
         let description = self.build(&parameters)?.describe(&self.input())?;
         if description.output != [self.data.classes] {
             bail!("the network's output has the shape {:?} instead of {} logits", description.output, self.data.classes)
