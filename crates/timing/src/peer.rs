@@ -12,8 +12,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::protocol::Request;
 
-/// How long a program may take until it is ready, and for an answer. Both contain the time for compilation.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long a program may take until it is ready.
+const READY: Duration = Duration::from_secs(90);
+/// How long a program may take for an answer, which includes the compilation of a network.
+const ANSWER: Duration = Duration::from_secs(600);
 /// The largest size of an answer in bytes.
 const MAX_ANSWER: u64 = 1 << 16;
 
@@ -49,10 +51,12 @@ impl Peer {
     /// # Errors
     /// A command that does not start, whose first line is not in the protocol or does not come within 90 seconds.
     pub fn start(command: &str) -> Result<Self> {
-        Self::start_with_patience(command, PATIENCE)
+        let mut peer = Self::start_within(command, READY)?;
+        peer.patience = ANSWER;
+        Ok(peer)
     }
 
-    fn start_with_patience(command: &str, patience: Duration) -> Result<Self> {
+    fn start_within(command: &str, patience: Duration) -> Result<Self> {
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = shell.spawn().with_context(|| format!("cannot start `{command}`"))?;
@@ -88,7 +92,7 @@ impl Peer {
     /// The images per second that the program reaches; `None` if it does not have the network.
     ///
     /// # Errors
-    /// A program that has ended, or whose answer is not in the protocol or does not come within 90 seconds.
+    /// A program that has ended, or whose answer is not in the protocol or does not come within ten minutes.
     pub fn samples_per_sec(&mut self, request: &Request) -> Result<Option<f64>> {
         let request = serde_json::to_string(request)?;
         if self.refused.contains(&request) {
@@ -152,8 +156,8 @@ mod tests {
             threads: 1,
         };
         let patience = Duration::from_millis(300);
-        let late = Peer::start_with_patience("exec sleep 60", patience).err().unwrap().to_string();
-        let mut peer = Peer::start_with_patience(silent, Duration::from_secs(20)).unwrap();
+        let late = Peer::start_within("exec sleep 60", patience).err().unwrap().to_string();
+        let mut peer = Peer::start_within(silent, Duration::from_secs(20)).unwrap();
         peer.patience = patience;
         let silent = peer.samples_per_sec(&request).unwrap_err().to_string();
         for message in [late, silent] {
