@@ -86,7 +86,7 @@ impl Drop for Cache {
     }
 }
 
-/// A number of bytes that the caches of one data set share.
+/// A number of bytes that several caches share.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<AtomicUsize>);
 
