@@ -1,14 +1,14 @@
 //! A comparison with other programs, as `bench --out` writes it, and its page.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use records::{Cpu, Measured, create_folder, write_file};
+use records::{Cpu, Measured, create_folder, read_input, write_file};
 use report::{Document, Table, bench as page, number};
 use serde::{Deserialize, Serialize};
 use timing::{LATENCY_BATCH, Measurement, Request, Task};
 
-use crate::files::save_page;
+use crate::{files::save_page, limits::MAX_TEXT_BYTES};
 
 /// The file of a comparison in its folder.
 const FILE: &str = "bench.json";
@@ -33,7 +33,7 @@ impl BenchRecord {
     /// Reads the comparison in a folder.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
-        let text = fs::read(&path).with_context(|| path.display().to_string())?;
+        let text = read_input(&path, MAX_TEXT_BYTES)?;
         serde_json::from_slice(&text).with_context(|| path.display().to_string())
     }
 

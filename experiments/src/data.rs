@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use datasets::{Dataset, DatasetError, DatasetId, LoadOptions, Shape, SplitOptions, Splits};
+use datasets::{Dataset, DatasetError, DatasetId, LoadOptions, Shape, SplitOptions, Splits, printable};
 
 use crate::misuse::Misuse;
 
@@ -33,12 +33,36 @@ pub fn load_dataset(id: &DatasetId, options: &LoadOptions) -> Result<Dataset> {
     })
 }
 
-/// Says how many files of an image folder were skipped; `None` if there were none.
-pub fn skipped_files(dataset: &Dataset) -> Option<String> {
+/// Says what is unusual about a data set: skipped files, and classes that lack images in one of the splits.
+pub fn remarks(dataset: &Dataset) -> Vec<String> {
+    let mut remarks = Vec::new();
     match dataset.skipped_files {
-        0 => None,
-        1 => Some("1 file that is not an image was skipped".into()),
-        count => Some(format!("{count} files that are not images were skipped")),
+        0 => {}
+        1 => remarks.push("1 file that is not an image was skipped".into()),
+        count => remarks.push(format!("{count} files that are not images were skipped")),
+    }
+    for (images, kind) in [(&dataset.train, "training"), (&dataset.test, "test")] {
+        let counts = images.class_counts(dataset.classes.len()).into_iter().zip(&dataset.classes);
+        let lacking: Vec<String> = counts.filter(|(count, _)| *count == 0).map(|(_, class)| printable(class)).collect();
+        match lacking.as_slice() {
+            [] => {}
+            [class] => remarks.push(format!("the class {class} has no {kind} images")),
+            classes => remarks.push(format!("the classes {} have no {kind} images", classes.join(", "))),
+        }
+    }
+    remarks
+}
+
+/// Checks that `--data-dir` is given for data sets that are read from it: the embedded one has no files, and a folder of
+/// images is named by its path.
+pub fn check_data_dir(ids: &[DatasetId], data_dir: Option<&Path>) -> Result<(), Misuse> {
+    let uses_it = |id: &DatasetId| !matches!(id, DatasetId::MnistMini | DatasetId::Folder(_));
+    match (ids, data_dir) {
+        ([id, ..], Some(dir)) if !ids.iter().any(uses_it) => Err(Misuse::new(format!(
+            "--data-dir {} is only for data sets that are read from files, such as mnist; {id} needs none",
+            dir.display()
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -54,16 +78,19 @@ pub fn check_input(id: &DatasetId, input: Option<Shape>) -> Result<(), Misuse> {
 
 impl DataSpec {
     /// Loads all data, ordered by data set, canvas and training size. `data_dir` contains the files of a single data set,
-    /// or a subfolder for each of several. Standard error tells how many files of a folder were skipped.
+    /// or a subfolder for each of several. Standard error tells what is unusual about each.
     ///
     /// # Errors
-    /// [`Misuse`] for impossible splits and canvases that do not fit; otherwise, problems with the files.
+    /// [`Misuse`] for impossible splits, canvases that do not fit and data of one class only; otherwise, problems with the files.
     pub fn load(&self, data_dir: Option<&Path>) -> Result<Vec<Arc<Splits>>> {
+        check_data_dir(&self.datasets, data_dir)?;
         let mut all = Vec::new();
         for id in &self.datasets {
             let dataset = self.find(id, data_dir)?;
-            if let Some(text) = skipped_files(&dataset) {
-                eprintln!("{id}: {text}");
+            remarks(&dataset).iter().for_each(|remark| eprintln!("{}: {remark}", printable(&id.to_string())));
+            if let [class] = dataset.classes.as_slice() {
+                let class = printable(class);
+                return Err(Misuse::new(format!("{id} has one class only, {class}; at least two are needed")).into());
             }
             all.extend(
                 dataset.splits(id, &self.splits).map_err(|error| impossible(id, error))?.into_iter().map(Arc::new),

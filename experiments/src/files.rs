@@ -8,10 +8,10 @@ use std::{
 
 use anyhow::{Context, Result};
 use image::{ImageFormat, RgbImage};
-use records::{create_folder, file_name, write_file};
+use records::{create_folder, file_name, read_text, write_file};
 use report::Document;
 
-use crate::{measures::Maps, plan::Run};
+use crate::{limits::MAX_TEXT_BYTES, measures::Maps, plan::Run};
 
 /// The suite's file in the folder of its results.
 const SUITE_FILE: &str = "suite.toml";
@@ -27,10 +27,10 @@ pub fn keep_suite(folder: &Path, text: &str) -> Result<()> {
 /// The text of the suite's file in a folder of results; `None` if it is not there.
 pub fn read_suite(folder: &Path) -> Result<Option<String>> {
     let path = folder.join(SUITE_FILE);
-    match fs::read_to_string(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        text => text.map(Some).with_context(|| path.display().to_string()),
+    if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok(None);
     }
+    Ok(Some(read_text(&path, MAX_TEXT_BYTES)?))
 }
 
 /// Writes the pictures of a run: `maps/DATASET.png` with the images, `maps/DATASET.MODEL.HEAD.png` with the class maps.

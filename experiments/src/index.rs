@@ -6,10 +6,11 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use records::write_file;
+use records::{read_text, write_file};
 use report::SuiteEntry;
+use statistics::Compared;
 
-use crate::{bench_record::BenchRecord, results::SuiteResults};
+use crate::{bench_record::BenchRecord, limits::MAX_TEXT_BYTES, results::SuiteResults};
 
 /// The name of the page.
 const PAGE: &str = "README.md";
@@ -19,19 +20,22 @@ pub fn write_index(folder: &Path) -> Result<()> {
     let Some(suites) = suite_folders(folder)? else { return Ok(()) };
     let mut results = Vec::new();
     for suite in &suites {
-        results.extend(SuiteResults::read(&[suite], &[])?);
+        match SuiteResults::read(&[suite], &[]) {
+            Ok(read) => results.extend(read),
+            // A neighbour that cannot be read is no reason for a finished run to fail.
+            Err(error) => eprintln!("{} is left out of {PAGE}: {error:#}", suite.display()),
+        }
     }
     if results.is_empty() {
         return Ok(());
     }
-    let compared = results
-        .iter()
-        .map(|suite| statistics::compare(&suite.outline.comparisons, &suite.records))
-        .collect::<Result<Vec<_>, _>>()?;
+    let compared: Vec<_> = results.iter().map(compared_or_told).collect();
     let verdicts: Vec<_> = results
         .iter()
         .zip(&compared)
-        .map(|(suite, compared)| statistics::judge(&suite.outline.claims, compared))
+        .map(|(suite, compared)| {
+            compared.as_ref().map_or_else(Vec::new, |compared| statistics::judge(&suite.outline.claims, compared))
+        })
         .collect();
     let entries: Vec<SuiteEntry> = results
         .iter()
@@ -47,6 +51,12 @@ pub fn write_index(folder: &Path) -> Result<()> {
     Ok(write_file(&folder.join(PAGE), format!("{}{page}", report::INDEX_MARKER))?)
 }
 
+/// Compares what a suite asks for; if that fails, standard error tells why.
+fn compared_or_told(suite: &SuiteResults) -> Option<Vec<Compared<'_>>> {
+    let compared = statistics::compare(&suite.outline.comparisons, &suite.records);
+    compared.map_err(|error| eprintln!("the claims of {} are left out of {PAGE}: {error}", suite.info.name)).ok()
+}
+
 /// The suites' folders, except those that options have changed; `None` if the folder contains anything else, or a page of
 /// this name that the program did not write.
 fn suite_folders(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
@@ -59,8 +69,8 @@ fn suite_folders(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
                 suites.push(path);
             }
         } else if name == PAGE {
-            let page = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-            if !report::is_index(&page) {
+            // What is not a readable text is not a page of this program either.
+            if !read_text(&path, MAX_TEXT_BYTES).is_ok_and(|page| report::is_index(&page)) {
                 return Ok(None);
             }
         } else if !name.starts_with('.') && !BenchRecord::is_in(&path) {

@@ -18,6 +18,8 @@ mod cli;
 mod commands;
 mod data;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod limits;
 mod machine;

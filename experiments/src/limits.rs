@@ -12,5 +12,7 @@ pub const MAX_IMAGES: usize = 1 << 31;
 pub const MAX_THREADS: usize = 1024;
 /// Classes of a network.
 pub const MAX_CLASSES: usize = 1 << 20;
+/// Bytes of a text file that is read: a suite, its learning rates, a page.
+pub const MAX_TEXT_BYTES: u64 = 16 << 20;
 /// Pixels along one side of an image.
 pub const MAX_SIDE: usize = datasets::MAX_SIDE;

@@ -143,7 +143,7 @@ impl Run {
     /// Builds the network, checks that it gives one logit per class and fits into memory, and counts its
     /// multiply-accumulates.
     fn check(&self, trains: bool) -> Result<u64> {
-        let parameters = Parameters::seeded(self.seed, &Device::Cpu);
+        let parameters = Parameters::zeros(&Device::Cpu);
         let description = self.build(&parameters)?.describe(&self.input())?;
         if description.output != [self.data.classes] {
             bail!("the network's output has the shape {:?} instead of {} logits", description.output, self.data.classes)

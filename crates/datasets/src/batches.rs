@@ -1,4 +1,4 @@
-use candle_core::{Device, Result, Tensor, bail};
+use candle_core::{Device, Error, Result, Tensor, bail};
 
 use crate::{images::Images, order::Order, standardization::Standardization};
 
@@ -9,7 +9,8 @@ impl Images {
     /// Each item holds the images (N, C, H, W) of f32 and the labels (N) of u32.
     ///
     /// # Errors
-    /// All items are errors if `batch_size` is 0 or the statistics have another number of channels than the images.
+    /// All items are errors if `batch_size` is 0 or the statistics have another number of channels than the images. A batch
+    /// is an error if one of its images is, as in [`image`](Self::image).
     pub fn batches(
         &self,
         batch_size: usize,
@@ -35,8 +36,8 @@ impl Images {
             bail!("statistics of {} channels cannot standardise images of {channels} channels", tables.len())
         }
         let mut values = Vec::with_capacity(indices.len() * self.image_size());
-        for &index in indices {
-            for (plane, table) in self.image(index).chunks_exact(height * width).zip(tables) {
+        for image in self.read(indices).map_err(Error::wrap)? {
+            for (plane, table) in image.chunks_exact(height * width).zip(tables) {
                 values.extend(plane.iter().map(|&value| table[usize::from(value)]));
             }
         }
@@ -61,7 +62,7 @@ mod tests {
     }
 
     fn labels(images: &Images, batch_size: usize, order: Order) -> Vec<Vec<u32>> {
-        let standardization = Standardization::of(images);
+        let standardization = Standardization::of(images).unwrap();
         let batches = images.batches(batch_size, order, &standardization, &Device::Cpu);
         batches.map(|batch| batch.unwrap().1.to_vec1().unwrap()).collect()
     }
@@ -69,7 +70,7 @@ mod tests {
     #[test]
     fn standardised_training_images_have_mean_0_and_variance_1_in_every_channel() {
         let images = numbered([3, 5, 4], 50);
-        let standardization = Standardization::of(&images);
+        let standardization = Standardization::of(&images).unwrap();
         let (batch, _) = images.batches(50, Order::Sequential, &standardization, &Device::Cpu).next().unwrap().unwrap();
         let planes = batch.transpose(0, 1).unwrap().flatten_from(1).unwrap();
         let means: Vec<f32> = planes.mean(1).unwrap().to_vec1().unwrap();
@@ -88,7 +89,9 @@ mod tests {
             assert_eq!(batch.dims()[1..], [3, 2, 2]);
             let images_of_batch: Vec<Vec<f32>> = batch.flatten_from(1).unwrap().to_vec2().unwrap();
             for (values, label) in images_of_batch.iter().zip(labels.to_vec1::<u32>().unwrap()) {
-                for (position, (&value, &byte)) in values.iter().zip(images.image(label as usize)).enumerate() {
+                for (position, (&value, &byte)) in
+                    values.iter().zip(images.image(label as usize).unwrap().iter()).enumerate()
+                {
                     let (mean, std) = [(0., 1.), (0.5, 1.), (0., 0.5)][position / 4];
                     assert_eq!(value, (f32::from(byte) / 255. - mean) / std);
                 }
@@ -103,7 +106,7 @@ mod tests {
         let first = |batch_size, standardization: &Standardization| {
             images.batches(batch_size, Order::Sequential, standardization, &Device::Cpu).next().unwrap().unwrap_err()
         };
-        assert!(first(0, &Standardization::of(&images)).to_string().contains("batch size of 0"));
+        assert!(first(0, &Standardization::of(&images).unwrap()).to_string().contains("batch size of 0"));
         assert!(first(2, &grey).to_string().contains("1 channels"));
     }
 
@@ -135,7 +138,7 @@ mod tests {
         #[test]
         fn the_iterator_knows_how_many_batches_are_left(count in 0usize..100, batch_size in 1usize..40) {
             let images = numbered([1, 1, 1], count);
-            let standardization = Standardization::of(&images);
+            let standardization = Standardization::of(&images).unwrap();
             let mut batches = images.batches(batch_size, Order::Sequential, &standardization, &Device::Cpu);
             for left in (0..count.div_ceil(batch_size)).rev() {
                 prop_assert!(batches.next().is_some());

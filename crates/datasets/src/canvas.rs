@@ -2,7 +2,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{error::DatasetError, images::Images, placed::Placed, scatter::scatter};
+use crate::{
+    error::DatasetError,
+    images::Images,
+    object::Object,
+    placed::Placed,
+    scatter::{corners, scatter},
+};
 
 /// The square canvas that images are placed on before training, to vary the size and the place of what they show.
 ///
@@ -45,7 +51,7 @@ impl Canvas {
     ///
     /// # Errors
     /// [`DatasetError::InvalidCanvas`] for images or clutter that do not fit the canvas, for more than 256 patches, and
-    /// for clutter with images of one class only.
+    /// for clutter with images of one class only; errors of images that cannot be read.
     ///
     /// # Examples
     ///
@@ -59,14 +65,29 @@ impl Canvas {
     /// # Ok::<(), datasets::DatasetError>(())
     /// ```
     pub fn apply(self, images: &Images, seed: u64) -> Result<Placed, DatasetError> {
+        Ok(Placed { images: self.place(images, seed)?, objects: self.objects(images, seed)? })
+    }
+
+    /// Places the images as [`apply`](Self::apply) does, without finding the objects.
+    pub(crate) fn place(self, images: &Images, seed: u64) -> Result<Images, DatasetError> {
         match self {
-            Canvas::Resized { size } => Ok(Placed { images: images.resized(size)?, objects: None }),
-            Canvas::Centred { size } => {
-                let centre = images.free_space(size)?.map(|free| free / 2);
-                Placed::at(images, size, &vec![centre; images.len()])
-            }
+            Canvas::Resized { size } => images.resized(size),
+            Canvas::Centred { size } => images.centred(size, |_| [0, 0]),
             Canvas::Scattered { size, clutter } => scatter(images, size, clutter, seed),
         }
+    }
+
+    /// Finds the objects of [`apply`](Self::apply).
+    pub(crate) fn objects(self, images: &Images, seed: u64) -> Result<Option<Vec<Object>>, DatasetError> {
+        let size = self.size();
+        let corners = match self {
+            Canvas::Resized { .. } => return Ok(None),
+            Canvas::Centred { .. } => vec![images.free_space(size)?.map(|free| free / 2); images.len()],
+            Canvas::Scattered { .. } => corners(images, size, seed)?,
+        };
+        let mut objects = Vec::with_capacity(images.len());
+        images.visit(|image| objects.push(Object::locate(image, images.shape, corners[objects.len()], size)))?;
+        Ok(Some(objects))
     }
 }
 
@@ -84,7 +105,6 @@ impl fmt::Display for Canvas {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::Object;
 
     #[test]
     fn a_canvas_reads_as_a_table_with_its_kind() {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{dataset::DataFiles, error::DatasetError, images::Images, raw_file::RawFile};
 
-const SHAPE: [usize; 3] = [3, 32, 32];
+pub(crate) const SHAPE: [usize; 3] = [3, 32, 32];
 /// The size of a record in bytes.
 const RECORD: usize = 1 + 3 * 32 * 32;
 /// The largest number of records in a file.
@@ -32,7 +32,12 @@ pub fn read_folder(folder: &Path, classes: usize) -> Result<DataFiles, DatasetEr
 }
 
 /// Appends the records of a file.
-fn append(file: &RawFile, classes: usize, pixels: &mut Vec<u8>, labels: &mut Vec<u32>) -> Result<(), DatasetError> {
+pub(crate) fn append(
+    file: &RawFile,
+    classes: usize,
+    pixels: &mut Vec<u8>,
+    labels: &mut Vec<u32>,
+) -> Result<(), DatasetError> {
     let path = || file.path.clone();
     let bytes = file.reader().read_up_to((MAX_RECORDS * RECORD + 1) as u64)?;
     if bytes.is_empty() {

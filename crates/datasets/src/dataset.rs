@@ -1,6 +1,6 @@
 use crate::{checksum::FileChecksum, images::Images};
 
-/// A data set in memory: training and test images with their labels.
+/// A data set: training and test images with their labels.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Dataset {

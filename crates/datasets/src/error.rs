@@ -1,5 +1,7 @@
 use std::{io, path::PathBuf};
 
+use crate::printable::{printable, shown};
+
 /// An error in a data set or in a request to it. Each message names the file, or says what is possible. The words of
 /// the operating system or of a decoder are the [`source`](std::error::Error::source).
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +28,7 @@ pub enum DatasetError {
     },
 
     /// A file or folder that does not exist.
-    #[error("{} is missing ({expected})", path.display())]
+    #[error("{} is missing ({expected})", shown(path))]
     Missing {
         /// The file or folder.
         path: PathBuf,
@@ -35,7 +37,7 @@ pub enum DatasetError {
     },
 
     /// A file or folder that the operating system does not read or write.
-    #[error("{}: can't be read or written", path.display())]
+    #[error("{}: can't be read or written", shown(path))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -44,14 +46,14 @@ pub enum DatasetError {
     },
 
     /// A gzip stream that ends early.
-    #[error("{}: the gzip stream ends early; the file is truncated, fetch it again", path.display())]
+    #[error("{}: the gzip stream ends early; the file is truncated, fetch it again", shown(path))]
     TruncatedGzip {
         /// The file.
         path: PathBuf,
     },
 
     /// A gzip stream that cannot be unpacked.
-    #[error("{}: the gzip stream is damaged; fetch the file again", path.display())]
+    #[error("{}: the gzip stream is damaged; fetch the file again", shown(path))]
     DamagedGzip {
         /// The file.
         path: PathBuf,
@@ -60,7 +62,7 @@ pub enum DatasetError {
     },
 
     /// A file whose first four bytes are not those of the expected kind of IDX file.
-    #[error("{}: magic number {found:#010x}, expected {expected:#010x} ({kind})", path.display())]
+    #[error("{}: magic number {found:#010x}, expected {expected:#010x} ({kind})", shown(path))]
     WrongMagic {
         /// The file.
         path: PathBuf,
@@ -73,7 +75,7 @@ pub enum DatasetError {
     },
 
     /// A file that ends within its header.
-    #[error("{}: ends after {held} bytes (unpacked), within its header of {header}", path.display())]
+    #[error("{}: ends after {held} bytes (unpacked), within its header of {header}", shown(path))]
     TruncatedHeader {
         /// The file.
         path: PathBuf,
@@ -84,7 +86,7 @@ pub enum DatasetError {
     },
 
     /// A file with fewer or more bytes than its header promises.
-    #[error("{}: should be {promised} bytes (unpacked), is {}{held}", path.display(), if held > promised { "at least " } else { "" })]
+    #[error("{}: should be {promised} bytes (unpacked), is {}{held}", shown(path), if held > promised { "at least " } else { "" })]
     WrongSize {
         /// The file.
         path: PathBuf,
@@ -95,7 +97,7 @@ pub enum DatasetError {
     },
 
     /// A file larger than any of a known data set. It is refused before memory is allocated.
-    #[error("{}: {bytes} bytes are more than the {limit} a data file may hold", path.display())]
+    #[error("{}: {bytes} bytes are more than the {limit} a data file may hold", shown(path))]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -106,7 +108,10 @@ pub enum DatasetError {
     },
 
     /// A CIFAR file that does not consist of whole records.
-    #[error("{}: {bytes} bytes are not 1 to 10000 records of {record} bytes (a label and an image); is the file whole, and the binary version?", path.display())]
+    #[error(
+        "{}: {bytes} bytes are not 1 to 10000 records of {record} bytes (a label and an image); is the file whole, and the binary version?",
+        shown(path)
+    )]
     NotWholeRecords {
         /// The file.
         path: PathBuf,
@@ -117,7 +122,7 @@ pub enum DatasetError {
     },
 
     /// A label beyond the classes of the data set.
-    #[error("{}: label {label} of image {index} is out of range, there are {classes} classes (0 to {})", path.display(), classes - 1)]
+    #[error("{}: label {label} of image {index} is out of range, there are {classes} classes (0 to {})", shown(path), classes - 1)]
     LabelOutOfRange {
         /// The file.
         path: PathBuf,
@@ -130,7 +135,7 @@ pub enum DatasetError {
     },
 
     /// A file of images and one of labels whose lengths differ.
-    #[error("{} contains {images} images, but {} contains {labels} labels", images_path.display(), labels_path.display())]
+    #[error("{} contains {images} images, but {} contains {labels} labels", shown(images_path), shown(labels_path))]
     CountMismatch {
         /// The file of images.
         images_path: PathBuf,
@@ -143,7 +148,7 @@ pub enum DatasetError {
     },
 
     /// Images without pixels, or test images of another size than the training images.
-    #[error("{}: images of {height}x{width} pixels, expected {expected}", path.display())]
+    #[error("{}: images of {height}x{width} pixels, expected {expected}", shown(path))]
     WrongImageSize {
         /// The file.
         path: PathBuf,
@@ -156,21 +161,21 @@ pub enum DatasetError {
     },
 
     /// A file or split without images.
-    #[error("{}: no images at all", path.display())]
+    #[error("{}: no images at all", shown(path))]
     NoImages {
         /// The file, or the folder of the split.
         path: PathBuf,
     },
 
     /// A class folder without images.
-    #[error("{}: the class folder holds no images (files whose names end in .png, .jpg or .jpeg)", path.display())]
+    #[error("{}: the class folder holds no images (files whose names end in .png, .jpg or .jpeg)", shown(path))]
     EmptyClass {
         /// The class folder.
         path: PathBuf,
     },
 
     /// A class of `test/` that `train/` lacks, so that no model could learn it.
-    #[error("{}: no such class in train/, which has {known}", path.display())]
+    #[error("{}: no such class in train/, which has {}", shown(path), printable(known))]
     UnknownClass {
         /// The class folder.
         path: PathBuf,
@@ -179,14 +184,14 @@ pub enum DatasetError {
     },
 
     /// A class folder whose name is not UTF-8. Two such names could look the same.
-    #[error("{}: the name of a class folder must be UTF-8", path.display())]
+    #[error("{}: the name of a class folder must be UTF-8", shown(path))]
     NotUtf8 {
         /// The class folder.
         path: PathBuf,
     },
 
     /// An image or special file among the class folders, or a folder or special file among the images.
-    #[error("{}: expected {expected}", path.display())]
+    #[error("{}: expected {expected}", shown(path))]
     Unexpected {
         /// The file or folder.
         path: PathBuf,
@@ -195,12 +200,19 @@ pub enum DatasetError {
     },
 
     /// A file with the extension of an image that is not a readable PNG or JPEG image.
-    #[error("{}: not a readable PNG or JPEG image", path.display())]
+    #[error("{}: not a readable PNG or JPEG image", shown(path))]
     Undecodable {
         /// The file.
         path: PathBuf,
         /// The error of the decoder.
         source: image::ImageError,
+    },
+
+    /// An image file that is not the one that was there when the data set was loaded.
+    #[error("{}: the file has changed since the data set was loaded; start again", shown(path))]
+    Changed {
+        /// The file.
+        path: PathBuf,
     },
 
     /// A shape that the images of a folder cannot be resized to.

@@ -1,27 +1,33 @@
 //! Reads image folders: `train/CLASS/*` and `test/CLASS/*`.
 
 use std::{
+    ffi::OsString,
     fs,
-    io::Cursor,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use image::{
-    DynamicImage, ImageFormat, ImageReader, Limits,
-    imageops::{FilterType, resize},
-};
+use image::ImageFormat;
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::{
     checksum::FileChecksum,
     dataset::Dataset,
     error::DatasetError,
+    image_file::{self, MAX_DECODED, Stamp},
     images::{Images, MAX_SIDE},
-    raw_file::MAX_FILE_BYTES,
+    source::Budget,
 };
 
-/// Reads `root` and resizes every image to `shape` (channels, height, width).
-pub fn read(root: &Path, shape: [usize; 3]) -> Result<Dataset, DatasetError> {
+/// The largest number of files that are held in memory at once while a folder is read.
+const MAX_CHUNK_FILES: usize = 512;
+/// The number of bytes in memory after which no further file is read.
+const MAX_CHUNK_BYTES: usize = 32 << 20;
+
+/// Reads `root` and resizes every image to `shape` (channels, height, width). At most `cache_bytes` of pixels are kept in
+/// memory; further images are decoded again whenever they are needed.
+pub fn read(root: &Path, shape: [usize; 3], cache_bytes: usize) -> Result<Dataset, DatasetError> {
     let [channels, height, width] = shape;
     let sides = 1..=MAX_SIDE;
     if ![1, 3].contains(&channels) || !sides.contains(&height) || !sides.contains(&width) {
@@ -31,8 +37,9 @@ pub fn read(root: &Path, shape: [usize; 3]) -> Result<Dataset, DatasetError> {
     // Both are listed before any image is decoded, which can take long.
     let (train_classes, test_classes) = (class_folders(&train_folder)?, class_folders(&test_folder)?);
     let classes: Vec<String> = train_classes.entries.iter().map(|class| class.name.clone()).collect();
-    let train = read_split(&train_folder, train_classes, &classes, shape)?;
-    let test = read_split(&test_folder, test_classes, &classes, shape)?;
+    let budget = Budget::new(cache_bytes);
+    let train = read_split(&train_folder, train_classes, &classes, shape, &budget)?;
+    let test = read_split(&test_folder, test_classes, &classes, shape, &budget)?;
     Ok(Dataset {
         name: root.display().to_string(),
         classes,
@@ -108,77 +115,89 @@ struct Split {
     skipped_files: usize,
 }
 
-/// Reads the images in the class folders of a split. `classes` are the names of all classes.
-fn read_split(
-    split: &Path,
-    folders: ClassFolders,
-    classes: &[String],
-    shape: [usize; 3],
-) -> Result<Split, DatasetError> {
-    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-    let (mut hash, mut total, mut skipped_files) = (Sha256::new(), 0, folders.skipped_files);
+/// The image files of a split, in the order of the images.
+struct Files {
+    split: PathBuf,
+    classes: Vec<String>,
+    labels: Vec<u32>,
+    names: Vec<OsString>,
+    stamps: Vec<Stamp>,
+}
+
+impl Files {
+    fn path(&self, index: usize) -> PathBuf {
+        self.split.join(&self.classes[self.labels[index] as usize]).join(&self.names[index])
+    }
+
+    fn read(&self, index: usize) -> Result<Vec<u8>, DatasetError> {
+        image_file::read(&self.path(index), self.stamps[index])
+    }
+}
+
+/// Lists the images in the class folders of a split, and counts the files that are skipped. `classes` are the names of all
+/// classes.
+fn list(split: &Path, folders: ClassFolders, classes: &[String]) -> Result<(Files, usize), DatasetError> {
+    let (split, classes, mut skipped_files) = (split.to_path_buf(), classes.to_vec(), folders.skipped_files);
+    let mut files = Files { split, classes, labels: Vec::new(), names: Vec::new(), stamps: Vec::new() };
     for class in folders.entries {
-        let Some(label) = classes.iter().position(|name| *name == class.name) else {
-            return Err(DatasetError::UnknownClass { path: class.path, known: classes.join(", ") });
+        let Some(label) = files.classes.iter().position(|name| *name == class.name) else {
+            return Err(DatasetError::UnknownClass { path: class.path, known: files.classes.join(", ") });
         };
-        let images_before = labels.len();
+        let images_before = files.labels.len();
         for file in entries(&class.path)? {
             if file.is_hidden() || !file.path.is_dir() && !file.is_image() {
                 skipped_files += 1;
                 continue;
             }
-            let bytes = read_file(&file.path)?;
-            hash.update(format!("{}/{}\0", class.name, file.name));
-            hash.update((bytes.len() as u64).to_le_bytes());
-            hash.update(&bytes);
-            total += bytes.len() as u64;
-            let image = decode(bytes).map_err(|source| DatasetError::Undecodable { path: file.path, source })?;
-            append_resized(&image, shape, &mut pixels);
-            labels.push(label as u32);
+            files.stamps.push(image_file::stamp(&file.path)?);
+            files.names.push(file.path.file_name().unwrap_or_default().into());
+            files.labels.push(label as u32);
         }
-        if labels.len() == images_before {
+        if files.labels.len() == images_before {
             return Err(DatasetError::EmptyClass { path: class.path });
         }
     }
-    let checksum = FileChecksum { path: split.into(), sha256: hex::encode(hash.finalize()), bytes: total };
-    Ok(Split { images: Images::new(shape, pixels, labels)?, checksum, skipped_files })
+    Ok((files, skipped_files))
 }
 
-/// Reads a file, unless it is too large for an image.
-fn read_file(path: &Path) -> Result<Vec<u8>, DatasetError> {
-    let failed = |source| DatasetError::Io { path: path.into(), source };
-    let metadata = fs::metadata(path).map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(DatasetError::Unexpected { path: path.into(), expected: "an image here, not a folder or device" });
-    }
-    if metadata.len() > MAX_FILE_BYTES {
-        return Err(DatasetError::TooLarge { path: path.into(), bytes: metadata.len(), limit: MAX_FILE_BYTES });
-    }
-    fs::read(path).map_err(failed)
-}
-
-/// Decodes an image, whose format its first bytes tell.
-fn decode(bytes: Vec<u8>) -> image::ImageResult<DynamicImage> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    // A header that promises more is refused before memory is allocated.
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(1 << 15);
-    limits.max_image_height = Some(1 << 15);
-    limits.max_alloc = Some(256 << 20);
-    reader.limits(limits);
-    reader.decode()
-}
-
-/// Appends the resized image in the order (channel, row, column). The colours are converted first, so that the filter
-/// does not see an alpha channel.
-fn append_resized(image: &DynamicImage, [channels, height, width]: [usize; 3], pixels: &mut Vec<u8>) {
-    let (height, width) = (height as u32, width as u32);
-    if channels == 1 {
-        pixels.extend(resize(&image.to_luma8(), width, height, FilterType::Triangle).into_raw());
-    } else {
-        let resized = resize(&image.to_rgb8(), width, height, FilterType::Triangle);
-        for channel in 0..channels {
-            pixels.extend(resized.pixels().map(|pixel| pixel[channel]));
+/// Reads and decodes all images of a split once, so that a damaged file is found before anything else is done. They are
+/// kept in memory as far as `budget` goes, and decoded again when they are needed beyond it.
+fn read_split(
+    split: &Path,
+    folders: ClassFolders,
+    classes: &[String],
+    shape: [usize; 3],
+    budget: &Budget,
+) -> Result<Split, DatasetError> {
+    let (files, skipped_files) = list(split, folders, classes)?;
+    let files = Arc::new(files);
+    let images = Images::computed(shape, files.labels.clone(), budget.clone(), {
+        let files = files.clone();
+        move |index| image_file::decode_resized(&files.path(index), &files.read(index)?, shape, MAX_DECODED)
+    });
+    let (mut hash, mut next) = (Sha256::new(), 0);
+    while next < images.len() {
+        let mut contents = Vec::new();
+        let mut bytes = 0;
+        while next < images.len() && contents.len() < MAX_CHUNK_FILES && bytes < MAX_CHUNK_BYTES {
+            let content = files.read(next)?;
+            let (class, name) = (&classes[files.labels[next] as usize], files.names[next].to_string_lossy());
+            hash.update(format!("{class}/{name}\0"));
+            hash.update((content.len() as u64).to_le_bytes());
+            hash.update(&content);
+            bytes += content.len();
+            contents.push((next, content));
+            next += 1;
         }
+        let decode = |(index, content): (usize, Vec<u8>)| {
+            image_file::decode_resized(&files.path(index), &content, shape, MAX_DECODED)
+                .map(|pixels| images.keep(index, pixels))
+        };
+        // Collected first, so that it is always the first error that is returned.
+        let decoded: Vec<_> = contents.into_par_iter().map(decode).collect();
+        decoded.into_iter().collect::<Result<(), _>>()?;
     }
+    let bytes = files.stamps.iter().map(|stamp| stamp.bytes).sum();
+    let checksum = FileChecksum { path: split.into(), sha256: hex::encode(hash.finalize()), bytes };
+    Ok(Split { images, checksum, skipped_files })
 }

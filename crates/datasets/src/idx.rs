@@ -59,7 +59,7 @@ fn read_splits(train_files: [RawFile; 2], test_files: [RawFile; 2], classes: usi
     Ok(DataFiles { train, test, files })
 }
 
-fn read_split([images, labels]: &[RawFile; 2], classes: usize) -> Result<Images, DatasetError> {
+pub(crate) fn read_split([images, labels]: &[RawFile; 2], classes: usize) -> Result<Images, DatasetError> {
     let label_bytes = read_labels(labels)?;
     if let Some(index) = label_bytes.iter().position(|&label| usize::from(label) >= classes) {
         let label = label_bytes[index].into();

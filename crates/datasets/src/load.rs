@@ -7,6 +7,7 @@ use crate::{
     folder,
     id::DatasetId,
     idx,
+    images::CACHE_BYTES,
 };
 
 const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
@@ -32,6 +33,9 @@ pub struct LoadOptions {
     /// The number of channels (1 or 3), the height and the width that the images of a folder are converted to; 1×28×28
     /// by default. Data sets with a name have fixed shapes and ignore it.
     pub input: Option<[usize; 3]>,
+    /// The memory in bytes for the decoded images of a folder; 512 MiB by default. Images beyond it are decoded again
+    /// whenever they are needed, which changes no result. Other data sets ignore it.
+    pub cache_bytes: Option<usize>,
 }
 
 impl LoadOptions {
@@ -43,6 +47,11 @@ impl LoadOptions {
     /// Sets the shape that the images of a folder are converted to.
     pub fn input(self, shape: impl Into<Option<[usize; 3]>>) -> Self {
         Self { input: shape.into(), ..self }
+    }
+
+    /// Sets the memory in bytes for the decoded images of a folder.
+    pub fn cache_bytes(self, bytes: impl Into<Option<usize>>) -> Self {
+        Self { cache_bytes: bytes.into(), ..self }
     }
 }
 
@@ -84,7 +93,10 @@ pub fn load(id: &DatasetId, options: &LoadOptions) -> Result<Dataset, DatasetErr
             (FASHION, read_or_download(id, folder, idx::read_folder)?)
         }
         DatasetId::Cifar10 => (CIFAR10, read_or_download(id, options.data_dir.as_deref(), cifar::read_folder)?),
-        DatasetId::Folder(path) => return folder::read(path, options.input.unwrap_or([1, 28, 28])),
+        DatasetId::Folder(path) => {
+            let (shape, cache) = (options.input.unwrap_or([1, 28, 28]), options.cache_bytes.unwrap_or(CACHE_BYTES));
+            return folder::read(path, shape, cache);
+        }
     };
     let DataFiles { train, test, files } = data;
     Ok(Dataset {

@@ -10,25 +10,24 @@ use crate::{
     images::{Images, MAX_SIDE},
 };
 
-/// The largest size of all canvases of a split.
-const MAX_BYTES: usize = 8 << 30;
-
 impl Images {
     /// Resizes every image to `size`×`size` by antialiased bilinear interpolation (a triangle filter that widens with
     /// the scale), like the images of folders.
     ///
     /// # Errors
-    /// [`DatasetError::InvalidCanvas`] for a size of 0 and for one that exhausts the memory.
+    /// [`DatasetError::InvalidCanvas`] for a size of 0 and for one above [`MAX_SIDE`].
     pub fn resized(&self, size: usize) -> Result<Self, DatasetError> {
         self.check_canvas(size)?;
         let [channels, height, width] = self.shape;
-        let mut pixels = Vec::with_capacity(self.len() * channels * size * size);
-        for plane in self.pixels.chunks_exact(height * width) {
-            let plane =
-                GrayImage::from_fn(width as u32, height as u32, |x, y| [plane[y as usize * width + x as usize]].into());
-            pixels.extend(resize(&plane, size as u32, size as u32, FilterType::Triangle).into_raw());
-        }
-        Self::new([channels, size, size], pixels, self.labels.clone())
+        Ok(self.derived([channels, size, size], move |images, index| {
+            let mut pixels = Vec::with_capacity(channels * size * size);
+            for plane in images.image(index)?.chunks_exact(height * width) {
+                let value = |x, y| [plane[y as usize * width + x as usize]].into();
+                let plane = GrayImage::from_fn(width as u32, height as u32, value);
+                pixels.extend(resize(&plane, size as u32, size as u32, FilterType::Triangle).into_raw());
+            }
+            Ok(pixels)
+        }))
     }
 
     /// Places every image on a `size`×`size` canvas of background (0). Image `index` is shifted from the centre by
@@ -41,8 +40,8 @@ impl Images {
     /// ```
     /// # use datasets::Images;
     /// let images = Images::new([1, 1, 1], vec![9], vec![0])?;
-    /// assert_eq!(images.centred(3, |_| [0, 0])?.pixels, [0, 0, 0, 0, 9, 0, 0, 0, 0]);
-    /// assert_eq!(images.centred(3, |_| [1, -1])?.pixels, [0, 0, 0, 0, 0, 0, 9, 0, 0]);
+    /// assert_eq!(images.centred(3, |_| [0, 0])?.pixels()?, [0, 0, 0, 0, 9, 0, 0, 0, 0]);
+    /// assert_eq!(images.centred(3, |_| [1, -1])?.pixels()?, [0, 0, 0, 0, 0, 0, 9, 0, 0]);
     /// assert!(images.centred(3, |_| [0, 2]).is_err());
     /// # Ok::<(), datasets::DatasetError>(())
     /// ```
@@ -57,23 +56,9 @@ impl Images {
             };
             corners.push([y, x]);
         }
-        self.place_at(size, &corners)
-    }
-
-    /// Places every image on a canvas of background, with its first pixel at its corner (y, x), which must lie within
-    /// [`free_space`](Self::free_space).
-    pub(crate) fn place_at(&self, size: usize, corners: &[[usize; 2]]) -> Result<Self, DatasetError> {
-        let [channels, height, width] = self.shape;
-        let mut pixels = vec![0; self.len() * channels * size * size];
-        let canvases = pixels.chunks_exact_mut(channels * size * size);
-        for ((canvas, image), [y, x]) in canvases.zip(self.pixels.chunks_exact(self.image_size())).zip(corners) {
-            for (canvas, plane) in canvas.chunks_exact_mut(size * size).zip(image.chunks_exact(height * width)) {
-                for (row, values) in plane.chunks_exact(width).enumerate() {
-                    canvas[(y + row) * size + x..][..width].copy_from_slice(values);
-                }
-            }
-        }
-        Self::new([channels, size, size], pixels, self.labels.clone())
+        Ok(self.derived([self.shape[0], size, size], move |images, index| {
+            Ok(place(&images.image(index)?, images.shape, corners[index], size))
+        }))
     }
 
     /// Returns the largest y and x of a corner at which an image lies entirely on its canvas.
@@ -90,11 +75,6 @@ impl Images {
         if !(1..=MAX_SIDE).contains(&size) {
             return Err(self.invalid_canvas(size, format!("possible sizes are 1 to {MAX_SIDE}")));
         }
-        let bytes = (self.len() * self.shape[0]).saturating_mul(size * size);
-        if bytes > MAX_BYTES {
-            let reason = format!("{} canvases would take {bytes} bytes, more than {MAX_BYTES}", self.len());
-            return Err(self.invalid_canvas(size, reason));
-        }
         Ok(())
     }
 
@@ -102,6 +82,17 @@ impl Images {
         let [_, height, width] = self.shape;
         DatasetError::InvalidCanvas { canvas, height, width, reason }
     }
+}
+
+/// Returns a canvas of background on which the first pixel of `image` lies at the corner (y, x).
+pub(crate) fn place(image: &[u8], [channels, height, width]: [usize; 3], [y, x]: [usize; 2], size: usize) -> Vec<u8> {
+    let mut pixels = vec![0; channels * size * size];
+    for (canvas, plane) in pixels.chunks_exact_mut(size * size).zip(image.chunks_exact(height * width)) {
+        for (row, values) in plane.chunks_exact(width).enumerate() {
+            canvas[(y + row) * size + x..][..width].copy_from_slice(values);
+        }
+    }
+    pixels
 }
 
 #[cfg(test)]
@@ -126,7 +117,7 @@ mod tests {
         // From four columns to two: the weights are 3, 3 for the columns under a new one and 1 for its neighbour, as in
         // PIL.
         let image = Images::new([1, 4, 4], [0, 0, 80, 160].repeat(4), vec![0]).unwrap();
-        assert_eq!(image.resized(2).unwrap().pixels, [11, 103, 11, 103]);
+        assert_eq!(image.resized(2).unwrap().pixels().unwrap(), [11, 103, 11, 103]);
     }
 
     #[test]
@@ -134,7 +125,7 @@ mod tests {
         let image = Images::new([2, 2, 2], vec![10, 10, 10, 10, 200, 200, 200, 200], vec![7]).unwrap();
         let resized = image.resized(3).unwrap();
         assert_eq!((resized.shape, &resized.labels[..]), ([2, 3, 3], &[7][..]));
-        assert_eq!(resized.pixels, [[10; 9], [200; 9]].concat());
+        assert_eq!(resized.pixels().unwrap(), [[10; 9], [200; 9]].concat());
     }
 
     #[test]
@@ -165,12 +156,12 @@ mod tests {
             let Ok(placed) = placed else { return Ok(()) };
             for index in 0..3 {
                 let (down, right) = if index == 1 { (down, right) } else { (0, 0) };
-                for (position, &value) in placed.image(index).iter().enumerate() {
+                for (position, &value) in placed.image(index).unwrap().iter().enumerate() {
                     let (channel, y, x) = (position / size / size, position / size % size, position % size);
                     let y = y as isize - centre[0] as isize - down;
                     let x = x as isize - centre[1] as isize - right;
                     let inside = (0..height as isize).contains(&y) && (0..width as isize).contains(&x);
-                    let of_image = || images.image(index)[(channel * height + y as usize) * width + x as usize];
+                    let of_image = || images.image(index).unwrap()[(channel * height + y as usize) * width + x as usize];
                     prop_assert_eq!(value, if inside { of_image() } else { 0 });
                 }
             }

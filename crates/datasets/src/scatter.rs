@@ -1,12 +1,14 @@
 //! Places images at random positions of larger canvases, among clutter.
 
+use std::borrow::Cow;
+
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
     error::DatasetError,
     images::Images,
     object::Object,
-    placed::Placed,
+    place::place,
     random::{below, stream},
 };
 
@@ -16,23 +18,36 @@ const PATCH: usize = 8;
 const MAX_PATCHES: usize = 256;
 
 /// Implements [`Canvas::Scattered`](crate::Canvas::Scattered).
-pub(crate) fn scatter(images: &Images, size: usize, clutter: usize, seed: u64) -> Result<Placed, DatasetError> {
+pub(crate) fn scatter(images: &Images, size: usize, clutter: usize, seed: u64) -> Result<Images, DatasetError> {
     let free = images.free_space(size)?;
     check_clutter(images, size, clutter)?;
-    // Each image has its own stream and draws its corner first, so that corners do not depend on the clutter.
-    let mut streams: Vec<ChaCha8Rng> = (0..images.len()).map(|i| stream(b"scattered", seed, i as u64)).collect();
-    let corners: Vec<_> = streams.iter_mut().map(|rng| free.map(|free| below(free + 1, rng))).collect();
-    let mut placed = Placed::at(images, size, &corners)?;
-    let canvas_size = placed.images.image_size();
-    let canvases = placed.images.pixels.chunks_exact_mut(canvas_size).zip(placed.objects.iter().flatten());
-    for ((index, (canvas, object)), rng) in canvases.enumerate().zip(&mut streams) {
-        for _ in 0..clutter {
-            let (image, from) = choose_patch(images, images.labels[index], rng);
-            let to = corner_off_box(object.bbox, size, rng);
-            paste_patch(image, images.shape, from, canvas, size, to);
+    Ok(images.derived([images.shape[0], size, size], move |images, index| {
+        let (corner, mut rng) = draw_corner(free, seed, index);
+        let image = images.image(index)?;
+        let mut canvas = place(&image, images.shape, corner, size);
+        if clutter > 0 {
+            let object = Object::locate(&image, images.shape, corner, size);
+            for _ in 0..clutter {
+                let (image, from) = choose_patch(images, images.labels[index], &mut rng)?;
+                let to = corner_off_box(object.bbox, size, &mut rng);
+                paste_patch(&image, images.shape, from, &mut canvas, size, to);
+            }
         }
-    }
-    Ok(placed)
+        Ok(canvas)
+    }))
+}
+
+/// Draws the corner (y, x) at which each image is placed by [`scatter`].
+pub(crate) fn corners(images: &Images, size: usize, seed: u64) -> Result<Vec<[usize; 2]>, DatasetError> {
+    let free = images.free_space(size)?;
+    Ok((0..images.len()).map(|index| draw_corner(free, seed, index).0).collect())
+}
+
+/// Draws the corner of image `index`, and returns its stream, from which its clutter is drawn. Each image has its own
+/// stream and draws its corner first, so that corners do not depend on the clutter.
+fn draw_corner(free: [usize; 2], seed: u64, index: usize) -> ([usize; 2], ChaCha8Rng) {
+    let mut rng = stream(b"scattered", seed, index as u64);
+    (free.map(|free| below(free + 1, &mut rng)), rng)
 }
 
 /// Checks that there is clutter, and room for it wherever an object may lie.
@@ -62,19 +77,24 @@ fn check_clutter(images: &Images, size: usize, clutter: usize) -> Result<(), Dat
 }
 
 /// Draws an image of another class, and the corner of a patch of it.
-fn choose_patch<'a>(images: &'a Images, label: u32, rng: &mut ChaCha8Rng) -> (&'a [u8], [usize; 2]) {
+fn choose_patch<'a>(
+    images: &'a Images,
+    label: u32,
+    rng: &mut ChaCha8Rng,
+) -> Result<(Cow<'a, [u8]>, [usize; 2]), DatasetError> {
     let image = loop {
         let index = below(images.len(), rng);
         if images.labels[index] != label {
-            break images.image(index);
+            break images.image(index)?;
         }
     };
     let [_, height, width] = images.shape;
     // An image without bright pixels gives a patch around any pixel.
-    let ink = Object::locate(image, images.shape, [0, 0], width).pixels;
+    let ink = Object::locate(&image, images.shape, [0, 0], width).pixels;
     let centre = if ink.is_empty() { below(height * width, rng) } else { ink[below(ink.len(), rng)] as usize };
     let corner = |centre: usize, side: usize| centre.saturating_sub(PATCH / 2).min(side - PATCH);
-    (image, [corner(centre / width, height), corner(centre % width, width)])
+    let corner = [corner(centre / width, height), corner(centre % width, width)];
+    Ok((image, corner))
 }
 
 /// Draws the corner of a patch that does not overlap the bounding box. [`check_clutter`] ensures that there is one.
@@ -102,6 +122,7 @@ fn paste_patch(image: &[u8], shape: [usize; 3], from: [usize; 2], canvas: &mut [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::canvas::Canvas;
     use proptest::prelude::*;
 
     /// Returns images of one filled rectangle each, which differ in place, size, class and brightness.
@@ -117,7 +138,7 @@ mod tests {
     }
 
     fn scattered(images: &Images, size: usize, clutter: usize, seed: u64) -> (Images, Vec<Object>) {
-        let placed = scatter(images, size, clutter, seed).unwrap();
+        let placed = Canvas::Scattered { size, clutter }.apply(images, seed).unwrap();
         (placed.images, placed.objects.unwrap())
     }
 
@@ -128,7 +149,8 @@ mod tests {
         for (index, object) in objects.iter().enumerate() {
             let [y0, x0, y1, x1] = object.bbox;
             let outside = |at: usize| !((y0..y1).contains(&(at / 40)) && (x0..x1).contains(&(at % 40)));
-            let clutter: Vec<u8> = (0..1600).filter(|&at| outside(at)).map(|at| canvases.image(index)[at]).collect();
+            let clutter: Vec<u8> =
+                (0..1600).filter(|&at| outside(at)).map(|at| canvases.image(index).unwrap()[at]).collect();
             assert!(clutter.iter().filter(|&&value| value > 0).count() > 6, "image {index} has no clutter");
             // The brightness is the other image's index, and its class the index modulo 3.
             assert!(clutter.iter().all(|&value| value == 0 || (value as usize - 100) % 3 != index % 3));
@@ -170,10 +192,10 @@ mod tests {
             prop_assert_eq!(&objects, &same_objects);
             for (index, Object { bbox: [y0, x0, y1, x1], pixels }) in objects.into_iter().enumerate() {
                 for at in (y0..y1).flat_map(|y| (x0..x1).map(move |x| y * size + x)) {
-                    prop_assert_eq!(canvases.image(index)[at], without_clutter.image(index)[at]);
-                    prop_assert_eq!(pixels.contains(&(at as u32)), without_clutter.image(index)[at] > 0);
+                    prop_assert_eq!(canvases.image(index).unwrap()[at], without_clutter.image(index).unwrap()[at]);
+                    prop_assert_eq!(pixels.contains(&(at as u32)), without_clutter.image(index).unwrap()[at] > 0);
                 }
-                prop_assert_eq!(pixels.len(), images.image(index).iter().filter(|&&value| value > 0).count());
+                prop_assert_eq!(pixels.len(), images.image(index).unwrap().iter().filter(|&&value| value > 0).count());
             }
         }
 

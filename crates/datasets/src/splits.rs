@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     canvas::Canvas, dataset::Dataset, error::DatasetError, id::DatasetId, images::Images, object::Object,
-    placed::Placed, standardization::Standardization,
+    printable::printable, standardization::Standardization,
 };
 
 /// The seed of the validation split and of the training subsets.
@@ -63,9 +63,9 @@ impl Dataset {
     /// canvas, then by training size. Every call splits alike.
     ///
     /// # Errors
-    /// More images than there are, and canvases that do not fit.
+    /// More images than there are, canvases that do not fit, and images that cannot be read.
     pub fn splits(self, id: &DatasetId, options: &SplitOptions) -> Result<Vec<Splits>, DatasetError> {
-        let (fingerprint, name) = (self.fingerprint(), short_name(id, &self.name));
+        let (fingerprint, name) = (self.fingerprint()?, short_name(id, &self.name));
         let (rest, validation) = match options.validation.min(self.train.len() / 10) {
             0 => (self.train, None),
             held_out => {
@@ -75,25 +75,28 @@ impl Dataset {
         };
         let mut all = Vec::new();
         for &canvas in &options.canvases {
-            let validation = validation.as_ref().map(|images| place(canvas, images, Part::Validation)).transpose()?;
-            let (validation, validation_objects) =
-                validation.map_or((None, None), |placed| (Some(placed.images), placed.objects));
+            let (mut held_out, mut validation_objects) = (None, None);
+            if let Some(images) = &validation {
+                held_out = Some(place(canvas, images, Part::Validation)?);
+                validation_objects = objects(canvas, images, Part::Validation)?;
+            }
             let test = place(canvas, &self.test, Part::Test)?;
+            let test_objects = objects(canvas, &self.test, Part::Test)?;
             for size in &options.train_sizes {
                 let subset = size.map(|size| rest.stratified_subset(size, SPLIT_SEED)).transpose()?;
-                let train = place(canvas, subset.as_ref().unwrap_or(&rest), Part::Train)?.images;
+                let train = place(canvas, subset.as_ref().unwrap_or(&rest), Part::Train)?;
                 all.push(Splits {
                     id: id.clone(),
                     name: name.clone(),
                     classes: self.classes.len(),
                     canvas,
-                    standardization: Standardization::of(&train),
+                    standardization: Standardization::of(&train)?,
                     train,
-                    validation: validation.clone(),
-                    test: test.images.clone(),
+                    validation: held_out.clone(),
+                    test: test.clone(),
                     original_test: self.test.clone(),
                     validation_objects: validation_objects.clone(),
-                    test_objects: test.objects.clone(),
+                    test_objects: test_objects.clone(),
                     fingerprint: fingerprint.clone(),
                 });
             }
@@ -102,14 +105,17 @@ impl Dataset {
     }
 
     /// A hash of all images and labels, 16 hexadecimal digits: equal for equal content, whichever files it was read from.
-    pub fn fingerprint(&self) -> String {
+    ///
+    /// # Errors
+    /// Images that cannot be read; see [`Images::image`].
+    pub fn fingerprint(&self) -> Result<String, DatasetError> {
         let mut hash = Sha256::new();
         for images in [&self.train, &self.test] {
             hash.update(format!("{:?} {} ", images.shape, images.len()));
-            hash.update(&images.pixels);
+            images.visit(|image| hash.update(image))?;
             images.labels.iter().for_each(|label| hash.update(label.to_le_bytes()));
         }
-        hex::encode(hash.finalize())[..16].into()
+        Ok(hex::encode(hash.finalize())[..16].into())
     }
 }
 
@@ -126,17 +132,19 @@ impl Splits {
     }
 }
 
-fn place(canvas: Option<Canvas>, images: &Images, part: Part) -> Result<Placed, DatasetError> {
-    match canvas {
-        Some(canvas) => canvas.apply(images, part as u64),
-        None => Ok(Placed { images: images.clone(), objects: None }),
-    }
+fn place(canvas: Option<Canvas>, images: &Images, part: Part) -> Result<Images, DatasetError> {
+    canvas.map_or_else(|| Ok(images.clone()), |canvas| canvas.place(images, part as u64))
 }
 
-/// The name of a data set in tables and file names. A folder's path is left out, since the fingerprint identifies it.
+fn objects(canvas: Option<Canvas>, images: &Images, part: Part) -> Result<Option<Vec<Object>>, DatasetError> {
+    canvas.map_or(Ok(None), |canvas| canvas.objects(images, part as u64))
+}
+
+/// The name of a data set in tables and file names. A folder's path is left out, since the fingerprint identifies it, and
+/// characters that cannot be printed are escaped.
 fn short_name(id: &DatasetId, name: &str) -> String {
     match (id, Path::new(name).file_name()) {
-        (DatasetId::Folder(_), Some(last)) => last.to_string_lossy().into_owned(),
+        (DatasetId::Folder(_), Some(last)) => printable(&last.to_string_lossy()),
         _ => name.into(),
     }
 }
@@ -160,8 +168,8 @@ mod tests {
         for splits in &all {
             let validation = splits.validation.as_ref().unwrap();
             assert_eq!((validation.len(), validation.shape), (200, splits.test.shape));
-            let held_out: Vec<&[u8]> = (0..200).map(|index| validation.image(index)).collect();
-            assert!((0..splits.train.len()).all(|index| !held_out.contains(&splits.train.image(index))));
+            let held_out: Vec<_> = (0..200).map(|index| validation.image(index).unwrap()).collect();
+            assert!((0..splits.train.len()).all(|index| !held_out.contains(&splits.train.image(index).unwrap())));
         }
         assert_eq!(all[2].validation_objects.as_ref().unwrap().len(), 200);
         let tuning = all[2].without_test().unwrap();

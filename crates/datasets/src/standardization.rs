@@ -1,4 +1,4 @@
-use crate::images::Images;
+use crate::{error::DatasetError, images::Images};
 
 /// The mean and standard deviation of each channel, of pixels scaled to 0 to 1. Compute them from the training images
 /// and use them for all images.
@@ -7,7 +7,7 @@ use crate::images::Images;
 /// use datasets::{Images, Standardization};
 ///
 /// let images = Images::new([1, 1, 2], vec![0, 255], vec![7])?;
-/// assert_eq!(Standardization::of(&images), Standardization { mean: vec![0.5], std: vec![0.5] });
+/// assert_eq!(Standardization::of(&images)?, Standardization { mean: vec![0.5], std: vec![0.5] });
 /// # Ok::<(), datasets::DatasetError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -21,13 +21,17 @@ pub struct Standardization {
 impl Standardization {
     /// Computes the statistics of `images`. They are exact, since the 256 pixel values are counted, and so do not
     /// depend on the order of the images.
-    pub fn of(images: &Images) -> Self {
+    ///
+    /// # Errors
+    /// Images that cannot be read; see [`Images::image`].
+    pub fn of(images: &Images) -> Result<Self, DatasetError> {
         let [channels, height, width] = images.shape;
         let mut counts = vec![[0u64; 256]; channels];
-        for (index, plane) in images.pixels.chunks_exact(height * width).enumerate() {
-            let counts = &mut counts[index % channels];
-            plane.iter().for_each(|&value| counts[usize::from(value)] += 1);
-        }
+        images.visit(|image| {
+            for (counts, plane) in counts.iter_mut().zip(image.chunks_exact(height * width)) {
+                plane.iter().for_each(|&value| counts[usize::from(value)] += 1);
+            }
+        })?;
         let (mean, std) = counts
             .iter()
             .map(|counts| {
@@ -44,7 +48,7 @@ impl Standardization {
                 (mean as f32, if constant { 1. } else { std as f32 })
             })
             .unzip();
-        Self { mean, std }
+        Ok(Self { mean, std })
     }
 
     /// Returns, for each channel, the standardised value of each of the 256 pixel values.
@@ -61,7 +65,7 @@ mod tests {
     #[test]
     fn statistics_are_those_of_the_pixels_of_each_channel() {
         let images = Images::new([2, 1, 2], vec![0, 255, 51, 51, 0, 255, 51, 51], vec![0, 1]).unwrap();
-        let standardization = Standardization::of(&images);
+        let standardization = Standardization::of(&images).unwrap();
         assert_eq!(standardization.mean, [0.5, 0.2]);
         assert_eq!(standardization.std, [0.5, 1.0]); // the second channel is constant
     }
@@ -69,6 +73,6 @@ mod tests {
     #[test]
     fn a_channel_is_constant_also_where_its_mean_is_rounded() {
         let images = Images::new([1, 28, 28], vec![29; 3 * 28 * 28], vec![0; 3]).unwrap();
-        assert_eq!(Standardization::of(&images), Standardization { mean: vec![29. / 255.], std: vec![1.] });
+        assert_eq!(Standardization::of(&images).unwrap(), Standardization { mean: vec![29. / 255.], std: vec![1.] });
     }
 }

@@ -45,9 +45,9 @@ fn check(folder: &Path) {
     assert_eq!((data.train.shape, data.classes.len(), data.files.len()), ([3, 32, 32], 10, 6));
     assert_eq!(data.train.labels, [1, 0, 2, 0, 3, 0, 4, 0, 5, 0]);
     assert_eq!(data.test.labels, [9]);
-    assert_eq!(data.test.pixels, record(9)[1..]);
-    assert_eq!(data.train.image(2)[..3], [254, 255, 12]);
-    assert_eq!(data.train.image(2)[1024], 22);
+    assert_eq!(data.test.pixels().unwrap(), record(9)[1..]);
+    assert_eq!(data.train.image(2).unwrap()[..3], [254, 255, 12]);
+    assert_eq!(data.train.image(2).unwrap()[1024], 22);
 }
 
 #[test]

@@ -4,8 +4,11 @@ mod common;
 
 use std::{fs, path::Path};
 
+use candle_core::Device;
 use common::{message_of, write};
-use datasets::{Dataset, DatasetError, DatasetId, LoadOptions, load};
+use datasets::{
+    Canvas, Dataset, DatasetError, DatasetId, LoadOptions, Order, SplitOptions, Splits, Standardization, load,
+};
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use tempfile::TempDir;
 
@@ -41,7 +44,7 @@ fn read(folder: &Path, input: Option<[usize; 3]>) -> Result<Dataset, DatasetErro
 fn first(image: impl Into<DynamicImage>, input: [usize; 3]) -> Vec<u8> {
     let folder = good();
     png(folder.path(), "train/ant/0.png", image);
-    read(folder.path(), Some(input)).unwrap().train.image(0).to_vec()
+    read(folder.path(), Some(input)).unwrap().train.image(0).unwrap().to_vec()
 }
 
 #[test]
@@ -51,7 +54,7 @@ fn classes_are_the_folders_of_train_sorted_by_name() {
     assert_eq!(data.classes, ["ant", "bee"]);
     assert_eq!(data.train.shape, [1, 28, 28]);
     assert_eq!((&data.train.labels[..], &data.test.labels[..]), (&[0, 1][..], &[0, 1][..]));
-    assert_eq!((data.train.image(1), data.test.image(0)), (&[200; 784][..], &[101; 784][..]));
+    assert_eq!((&*data.train.image(1).unwrap(), &*data.test.image(0).unwrap()), (&[200; 784][..], &[101; 784][..]));
 }
 
 #[test]
@@ -103,7 +106,7 @@ fn jpeg_is_read_and_the_content_counts_not_the_name() {
     save(folder.path(), "train/ant/00.png", grey(60), ImageFormat::Jpeg);
     let train = read(folder.path(), None).unwrap().train;
     assert_eq!(train.labels, [0, 0, 0, 1]);
-    assert!(train.image(0).iter().chain(train.image(1)).all(|value| value.abs_diff(60) <= 1));
+    assert!(train.pixels().unwrap()[..2 * 784].iter().all(|value| value.abs_diff(60) <= 1));
 }
 
 #[test]
@@ -273,4 +276,105 @@ fn an_impossible_input_is_an_error_that_says_what_is_possible() {
         assert!(matches!(error, DatasetError::InvalidInput { .. }));
         assert!(message.contains("channels are 1 or 3"), "{message}");
     }
+}
+
+/// A colourful image, which takes several rows of JPEG blocks.
+fn gradient(side: u32) -> RgbImage {
+    RgbImage::from_fn(side, side, |x, y| Rgb([(x * 5) as u8, (y * 3) as u8, (x * y) as u8]))
+}
+
+#[test]
+fn a_truncated_jpeg_is_an_error_that_names_it_wherever_it_is_cut() {
+    let folder = good();
+    save(folder.path(), "train/ant/2.jpg", gradient(64), ImageFormat::Jpeg);
+    assert_eq!(read(folder.path(), None).unwrap().train.len(), 3);
+    let whole = fs::read(folder.path().join("train/ant/2.jpg")).unwrap();
+    for kept in [whole.len() / 2, whole.len() * 9 / 10, whole.len() - 12, whole.len() - 2] {
+        write(folder.path(), "train/ant/2.jpg", &whole[..kept]);
+        let (error, _) = message_of(read(folder.path(), None), "2.jpg");
+        assert!(matches!(error, DatasetError::Undecodable { .. }), "{kept} of {} bytes: {error:?}", whole.len());
+    }
+    // Bytes behind the end are no part of the image.
+    write(folder.path(), "train/ant/2.jpg", &[&whole[..], &[0; 9]].concat());
+    assert_eq!(read(folder.path(), None).unwrap().train.len(), 3);
+}
+
+#[test]
+fn an_intact_jpeg_has_the_pixels_that_the_decoder_of_image_gives() {
+    let folder = good();
+    for (name, image) in [("0", DynamicImage::from(gradient(41))), ("00", gradient(30).into()), ("000", grey(7).into())]
+    {
+        let path = format!("train/ant/{name}.jpg");
+        save(folder.path(), &path, image, ImageFormat::Jpeg);
+    }
+    let images = read(folder.path(), Some([3, 41, 41])).unwrap().train;
+    let decoded = image::open(folder.path().join("train/ant/0.jpg")).unwrap().to_rgb8();
+    for (x, y, pixel) in decoded.enumerate_pixels() {
+        let position = (41 * y + x) as usize;
+        assert_eq!(pixel.0, [0, 1, 2].map(|channel| images.image(0).unwrap()[41 * 41 * channel + position]));
+    }
+}
+
+#[test]
+fn images_that_do_not_fit_into_the_cache_are_the_same_in_every_batch_split_and_canvas() {
+    let folder = good();
+    for index in 0..30u32 {
+        let class = if index % 3 == 0 { "ant" } else { "bee" };
+        save(folder.path(), &format!("train/{class}/x{index}.png"), gradient(8 + index), ImageFormat::Png);
+        save(folder.path(), &format!("test/{class}/x{index}.jpg"), gradient(20 + index), ImageFormat::Jpeg);
+    }
+    let id = DatasetId::Folder(folder.path().into());
+    let load_with = |bytes: usize| load(&id, &LoadOptions::default().input([3, 16, 16]).cache_bytes(bytes)).unwrap();
+    let splits = |bytes| {
+        let canvases = vec![None, Some(Canvas::Resized { size: 20 }), Some(Canvas::Scattered { size: 40, clutter: 3 })];
+        let options = SplitOptions { canvases, train_sizes: vec![None, Some(11)], validation: 3 };
+        load_with(bytes).splits(&id, &options).unwrap()
+    };
+    let size = 3 * 16 * 16;
+    for (whole, streamed) in splits(1 << 30).into_iter().zip(splits(5 * size)) {
+        assert_eq!(whole.fingerprint, streamed.fingerprint);
+        assert_eq!(whole.standardization, streamed.standardization);
+        assert_eq!(
+            (&whole.train, &whole.validation, &whole.test),
+            (&streamed.train, &streamed.validation, &streamed.test)
+        );
+        assert_eq!(whole.test_objects, streamed.test_objects);
+        for epoch in 0..2 {
+            let order = Order::Shuffled { seed: 1, epoch };
+            let values = |splits: &Splits| -> Vec<Vec<f32>> {
+                let batches = splits.train.batches(7, order, &splits.standardization, &Device::Cpu);
+                batches.map(|batch| batch.unwrap().0.flatten_all().unwrap().to_vec1().unwrap()).collect()
+            };
+            assert_eq!(values(&whole), values(&streamed));
+        }
+    }
+    assert_eq!(load_with(0).train.pixels().unwrap(), load_with(1 << 30).train.pixels().unwrap());
+}
+
+#[test]
+fn a_file_that_changes_or_vanishes_after_loading_is_an_error_that_names_it() {
+    let folder = good();
+    let load = || load(&DatasetId::Folder(folder.path().into()), &LoadOptions::default().cache_bytes(0)).unwrap().train;
+    let images = load();
+    assert_eq!(*images.image(0).unwrap(), [100; 784]);
+    png(folder.path(), "train/ant/1.png", GrayImage::from_pixel(60, 40, Luma([100])));
+    let error = images.image(0).unwrap_err();
+    assert!(matches!(error, DatasetError::Changed { .. }) && error.to_string().contains("ant/1.png"), "{error}");
+    let images = load();
+    fs::remove_file(folder.path().join("train/bee/1.png")).unwrap();
+    assert!(images.pixels().unwrap_err().to_string().contains("bee/1.png"));
+    let standardization = Standardization { mean: vec![0.], std: vec![1.] };
+    let mut batches = images.batches(2, Order::Sequential, &standardization, &Device::Cpu);
+    let error = batches.next().unwrap().unwrap_err().to_string();
+    assert!(error.contains("bee/1.png"), "{error}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_with_line_breaks_and_escapes_are_escaped_in_messages() {
+    let folder = good();
+    let name = "train/c\n\u{1b}[2Jat";
+    fs::create_dir(folder.path().join(name)).unwrap();
+    let (_, message) = message_of(read(folder.path(), None), r"c\n\u{1b}[2Jat");
+    assert!(!message.contains('\u{1b}'), "{message}");
 }

@@ -4,6 +4,7 @@ use std::{
 };
 
 use crate::{
+    check::read_record,
     file::{FileError, RUNS},
     record::Record,
     select::LeftOut,
@@ -13,7 +14,7 @@ use crate::{
 /// what is wrong with them.
 ///
 /// # Errors
-/// A folder or file that cannot be read.
+/// A folder that cannot be read.
 pub fn read_records(folder: &Path) -> Result<(Vec<Record>, Vec<LeftOut>), FileError> {
     let (runs, mut records, mut unreadable) = (folder.join(RUNS), Vec::new(), Vec::new());
     let entries = fs::read_dir(&runs).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
@@ -26,10 +27,9 @@ pub fn read_records(folder: &Path) -> Result<(Vec<Record>, Vec<LeftOut>), FileEr
             unreadable.push(LeftOut::Unreadable { path, reason });
             continue;
         }
-        let text = fs::read(&path).map_err(FileError::at(&path))?;
-        match serde_json::from_slice(&text) {
+        match read_record(&path) {
             Ok(record) => records.push(record),
-            Err(reason) => unreadable.push(LeftOut::Unreadable { path, reason: reason.to_string() }),
+            Err(reason) => unreadable.push(LeftOut::Unreadable { path, reason }),
         }
     }
     Ok((records, unreadable))
@@ -48,12 +48,14 @@ mod tests {
         fs::create_dir(&runs).unwrap();
         let mut written = record("fc", 0, 3, 0.1 + 0.2);
         written.config.lr = 0.1 + 0.7;
+        written.config_hash = written.config.hash();
         fs::write(runs.join("a.json"), serde_json::to_string(&written).unwrap()).unwrap();
         fs::write(runs.join("b.json"), "{}").unwrap();
         fs::write(runs.join("c.txt"), "no record").unwrap();
+        fs::create_dir(runs.join("d.json")).unwrap();
         let (records, unreadable) = read_records(folder.path()).unwrap();
         assert_eq!(records, [written]);
-        let expected = [("b.json", "suite"), ("c.txt", ".json")];
+        let expected = [("b.json", "suite"), ("c.txt", ".json"), ("d.json", "folder")];
         assert_eq!(unreadable.len(), expected.len());
         for (left_out, (name, part)) in unreadable.iter().zip(expected) {
             let LeftOut::Unreadable { path, reason } = left_out else { panic!("{left_out:?}") };

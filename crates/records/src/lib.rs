@@ -3,12 +3,14 @@
 #![warn(missing_docs)]
 
 mod bits;
+mod check;
 mod config;
 mod cpu;
 mod distinct;
 mod estimate;
 mod file;
 mod folder;
+mod input;
 mod metric;
 mod point;
 mod rates;
@@ -22,12 +24,14 @@ mod trial;
 pub mod samples;
 
 pub use bits::{bits, hex_bits};
+pub use check::RecordError;
 pub use config::RunConfig;
 pub use cpu::Cpu;
 pub use distinct::distinct;
 pub use estimate::{Estimate, estimate, middle};
 pub use file::{FileError, create_folder, file_name, write_file};
 pub use folder::read_records;
+pub use input::{read_input, read_text};
 pub use metric::{Better, Getter, Metric, Number, UnknownMetric};
 pub use point::Point;
 pub use rates::{Rates, RatesError};

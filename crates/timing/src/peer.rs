@@ -1,7 +1,10 @@
 use std::{
     collections::HashSet,
-    io::{BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -9,13 +12,22 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::protocol::Request;
 
+/// How long a program may take until it is ready.
+const READY: Duration = Duration::from_secs(90);
+/// How long a program may take for an answer, which includes the compilation of a network.
+const ANSWER: Duration = Duration::from_secs(600);
+/// The largest size of an answer in bytes.
+const MAX_ANSWER: u64 = 1 << 16;
+
 /// Another program, which answers requests line by line. `experiments/peers/README.md` describes the protocol.
 pub struct Peer {
     command: String,
     name: String,
     child: Child,
     requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
+    /// The lines that the program writes. They are read by a thread, as reading cannot be given up after a time.
+    answers: Receiver<io::Result<String>>,
+    patience: Duration,
     /// The requests that the program has declined, as JSON.
     refused: HashSet<String>,
 }
@@ -37,28 +49,37 @@ impl Peer {
     /// Starts a command line in a shell and waits until the program is ready.
     ///
     /// # Errors
-    /// A command that does not start or whose first line is not in the protocol.
+    /// A command that does not start, whose first line is not in the protocol or does not come within 90 seconds.
     pub fn start(command: &str) -> Result<Self> {
+        let mut peer = Self::start_within(command, READY)?;
+        peer.patience = ANSWER;
+        Ok(peer)
+    }
+
+    fn start_within(command: &str, patience: Duration) -> Result<Self> {
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = shell.spawn().with_context(|| format!("cannot start `{command}`"))?;
         let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             bail!("cannot connect to `{command}`")
         };
-        let answers = BufReader::new(answers);
-        let mut peer =
-            Self { command: command.into(), name: String::new(), child, requests, answers, refused: HashSet::new() };
+        let (command, name, answers) = (command.to_string(), String::new(), lines(answers));
+        let mut peer = Self { command, name, child, requests, answers, patience, refused: HashSet::new() };
         let Hello { name, version } = peer.read()?;
         peer.name = format!("{name} {version}");
         Ok(peer)
     }
 
     fn read<T: DeserializeOwned>(&mut self) -> Result<T> {
-        let mut line = String::new();
-        self.answers.read_line(&mut line)?;
-        if line.is_empty() {
-            bail!("`{}` ended without an answer", self.command)
-        }
+        let line = match self.answers.recv_timeout(self.patience) {
+            Ok(line) => line.with_context(|| format!("cannot read the answer of `{}`", self.command))?,
+            Err(RecvTimeoutError::Disconnected) => bail!("`{}` ended without an answer", self.command),
+            Err(RecvTimeoutError::Timeout) => bail!(
+                "`{}` gave no answer within {} seconds; it must write a line when it is ready, and one for each request",
+                self.command,
+                self.patience.as_secs_f32()
+            ),
+        };
         serde_json::from_str(&line)
             .with_context(|| format!("`{}` answered `{}`, which is not in the protocol", self.command, line.trim_end()))
     }
@@ -71,7 +92,7 @@ impl Peer {
     /// The images per second that the program reaches; `None` if it does not have the network.
     ///
     /// # Errors
-    /// A program that has ended or whose answer is not in the protocol.
+    /// A program that has ended, or whose answer is not in the protocol or does not come within ten minutes.
     pub fn samples_per_sec(&mut self, request: &Request) -> Result<Option<f64>> {
         let request = serde_json::to_string(request)?;
         if self.refused.contains(&request) {
@@ -90,10 +111,59 @@ impl Peer {
     }
 }
 
+/// Reads lines in a thread until the output ends.
+fn lines(output: ChildStdout) -> Receiver<io::Result<String>> {
+    let (sender, receiver) = sync_channel(1);
+    thread::spawn(move || {
+        let mut output = BufReader::new(output);
+        loop {
+            let mut line = String::new();
+            let read = output.by_ref().take(MAX_ANSWER).read_line(&mut line);
+            // The receiver is gone once the peer is dropped.
+            if matches!(read, Ok(0)) || sender.send(read.map(|_| line)).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
 impl Drop for Peer {
     fn drop(&mut self) {
         // Both fail only if the shell has already ended. The program that the shell started ends with its standard input.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::protocol::Task;
+    use std::time::Instant;
+
+    #[test]
+    fn a_program_that_does_not_answer_is_given_up() {
+        let start = Instant::now();
+        let silent = r#"echo '{"name": "Snail", "version": "1"}'; exec sleep 60"#;
+        let request = Request {
+            model: "two-conv".into(),
+            head: "fc".into(),
+            input: [1, 28, 28],
+            classes: 10,
+            task: Task::Infer,
+            batch: 1,
+            threads: 1,
+        };
+        let patience = Duration::from_millis(300);
+        let late = Peer::start_within("exec sleep 60", patience).err().unwrap().to_string();
+        let mut peer = Peer::start_within(silent, Duration::from_secs(20)).unwrap();
+        peer.patience = patience;
+        let silent = peer.samples_per_sec(&request).unwrap_err().to_string();
+        for message in [late, silent] {
+            assert!(message.contains("sleep 60") && message.contains("within 0.3 seconds"), "{message}");
+        }
+        drop(peer);
+        assert!(start.elapsed() < Duration::from_secs(30));
     }
 }

@@ -37,7 +37,8 @@ const MAX_VALUES: usize = 1 << 28;
 /// ```
 #[derive(Clone)]
 pub struct Parameters {
-    seed: u64,
+    /// The seed of the initial values; `None` leaves them 0.
+    seed: Option<u64>,
     device: Device,
     variables: Arc<Mutex<BTreeMap<String, Var>>>,
 }
@@ -45,7 +46,13 @@ pub struct Parameters {
 impl Parameters {
     /// Returns an empty store. Building a model with its [`builder`](Self::builder) fills it.
     pub fn seeded(seed: u64, device: &Device) -> Self {
-        Self { seed, device: device.clone(), variables: Arc::default() }
+        Self { seed: Some(seed), device: device.clone(), variables: Arc::default() }
+    }
+
+    /// Returns an empty store whose parameters are 0, to build a model that is not trained. Drawing the initial values of
+    /// a large model takes much longer than building it.
+    pub fn zeros(device: &Device) -> Self {
+        Self { seed: None, device: device.clone(), variables: Arc::default() }
     }
 
     /// Returns the builder that candle's layers, and those of this workspace, are constructed with. All parameters are
@@ -125,8 +132,11 @@ impl SimpleBackend for Parameters {
         if count.and_then(|count| count.checked_add(others)).is_none_or(|all| all > MAX_VALUES) {
             bail!("parameter {name} of {:?} makes the model larger than {MAX_VALUES} values", shape.dims())
         }
-        let values = init::draw(hint, &shape, &mut layers::rng(self.seed, name, 0))
-            .map_err(|error| error.context(format!("parameter {name}")))?;
+        let values = match self.seed {
+            Some(seed) => init::draw(hint, &shape, &mut layers::rng(seed, name, 0))
+                .map_err(|error| error.context(format!("parameter {name}")))?,
+            None => vec![0.; shape.elem_count()],
+        };
         let variable = Var::from_vec(values, shape, &self.device)?;
         let tensor = self.tensor(&variable, name, dtype, device)?;
         variables.insert(name.to_string(), variable);

@@ -41,7 +41,7 @@ fn main() -> Result<()> {
     let device = Device::Cpu;
     let data = datasets::load(&"mnist-mini".parse()?, &LoadOptions::default())?;
     let train = data.train.stratified_subset(4_000, 0)?;
-    let standardization = Standardization::of(&train);
+    let standardization = Standardization::of(&train)?;
 
     let variables = VarMap::new();
     let vb = VarBuilder::from_varmap(&variables, DType::F32, &device);
@@ -90,10 +90,11 @@ fn draw(images: &Images, maps: &Tensor, path: &std::path::Path) -> Result<()> {
     let maps: Vec<Vec<Vec<f32>>> = maps.to_vec3()?;
     let mut picture = GrayImage::new((SIDE * images.len()) as u32, 2 * SIDE as u32);
     for (index, map) in maps.iter().enumerate() {
+        let pixels = images.image(index)?;
         let largest = map.iter().flatten().copied().fold(f32::MIN_POSITIVE, f32::max);
         for (y, x) in (0..SIDE).flat_map(|y| (0..SIDE).map(move |x| (y, x))) {
             let column = (SIDE * index + x) as u32;
-            picture.put_pixel(column, y as u32, Luma([images.image(index)[SIDE * y + x]]));
+            picture.put_pixel(column, y as u32, Luma([pixels[SIDE * y + x]]));
             let value = map[y / 4][x / 4].max(0.) / largest;
             picture.put_pixel(column, (SIDE + y) as u32, Luma([(255. * value) as u8]));
         }

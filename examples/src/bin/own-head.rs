@@ -37,7 +37,7 @@ fn main() -> Result<()> {
     let device = Device::Cpu;
     let data = datasets::load(&"mnist-mini".parse()?, &LoadOptions::default())?;
     let train = data.train.stratified_subset(2_000, 0)?;
-    let standardization = Standardization::of(&train);
+    let standardization = Standardization::of(&train)?;
 
     let parameters = Parameters::seeded(0, &device);
     let model: ModelName = "vgg-small@0.25".parse()?;

@@ -29,7 +29,7 @@ fn main() -> Result<()> {
     let device = Device::Cpu;
     let data = datasets::load(&"mnist-mini".parse()?, &LoadOptions::default())?;
     let train = data.train.stratified_subset(4_000, 0)?;
-    let standardization = Standardization::of(&train);
+    let standardization = Standardization::of(&train)?;
     let config = models::find("strided")?.config()?;
 
     let mut table = Table::new([Column::key("head"), Column::number("parameters"), Column::number("test top-1 (%)")]);

@@ -199,7 +199,7 @@ struct RunArguments {
     #[arg(long, value_name = "N", value_parser = up_to::<MAX_IMAGES>, allow_negative_numbers = true)]
     batch_size: Option<usize>,
     /// The peak learning rate of all variants
-    #[arg(long, value_parser = positive_number, allow_negative_numbers = true)]
+    #[arg(long, value_parser = positive_number, allow_hyphen_values = true)]
     lr: Option<f64>,
     /// First choose each variant's learning rate from the suite's grid, by validation accuracy
     #[arg(long, conflicts_with_all = ["lr", "shard"])]

@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use datasets::{DatasetId, Images, LoadOptions, Shape, Standardization};
+use datasets::{DatasetId, Images, LoadOptions, Shape, Standardization, printable};
 use serde_json::json;
 
 use crate::{
-    data::{check_input, load_dataset, skipped_files},
+    data::{check_data_dir, check_input, load_dataset, remarks},
     output::{print, print_json},
 };
 
@@ -28,13 +28,14 @@ pub struct DataOptions {
 /// Prints the classes, counts and checksums of a data set.
 pub fn data(options: &DataOptions) -> Result<()> {
     check_input(&options.dataset, options.input)?;
+    check_data_dir(std::slice::from_ref(&options.dataset), options.data_dir.as_deref())?;
     let input = options.input.map(|shape| shape.0);
     let data = load_dataset(&options.dataset, &LoadOptions::default().data_dir(options.data_dir.clone()).input(input))?;
     let classes = data.classes.len();
     if let Some(path) = &options.grid {
         datasets::save_grid(&data.train, classes, GRID_COLUMNS, path)?;
     }
-    let Standardization { mean, std } = Standardization::of(&data.train);
+    let Standardization { mean, std } = Standardization::of(&data.train)?;
     let shape = Shape(data.train.shape).to_string();
     let (train, test) = (data.train.class_counts(classes), data.test.class_counts(classes));
     if options.json {
@@ -52,17 +53,20 @@ pub fn data(options: &DataOptions) -> Result<()> {
             "files": data.files.iter().map(file).collect::<Vec<_>>(),
         }));
     }
-    let mut text = format!("{}: {classes} classes, images of {shape}\n\n", data.name);
-    let width = data.classes.iter().map(|class| class.chars().count()).max().unwrap_or_default().max(5);
+    let count = if classes == 1 { "1 class".into() } else { format!("{classes} classes") };
+    let mut text = format!("{}: {count}, images of {shape}\n\n", printable(&data.name));
+    let names: Vec<String> = data.classes.iter().map(|class| printable(class)).collect();
+    let width = names.iter().map(|class| class.chars().count()).max().unwrap_or_default().max(5);
     text += &format!("{:width$}  {:>7}  {:>7}\n", "class", "train", "test");
-    for ((class, train), test) in data.classes.iter().zip(&train).zip(&test) {
+    for ((class, train), test) in names.iter().zip(&train).zip(&test) {
         text += &format!("{class:width$}  {train:>7}  {test:>7}\n");
     }
     text += &format!("{:width$}  {:>7}  {:>7}\n\n", "all", data.train.len(), data.test.len());
     text += &format!("training images, with pixels from 0 to 1: mean {mean:.4?}, standard deviation {std:.4?}\n\n");
     for file in &data.files {
-        text += &format!("sha256 {}  {} bytes  {}\n", file.sha256, file.bytes, file.path.display());
+        text +=
+            &format!("sha256 {}  {} bytes  {}\n", file.sha256, file.bytes, printable(&file.path.display().to_string()));
     }
-    text.extend(skipped_files(&data).map(|text| text + "\n"));
+    text.extend(remarks(&data).into_iter().map(|remark| remark + "\n"));
     print(&text)
 }

@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use records::{create_folder, read_records};
 
 use crate::{bench_record::BenchRecord, index::write_index, output::print, render::render};
@@ -30,21 +30,33 @@ pub fn report(dir: &Path) -> Result<()> {
     } else if suites.is_empty() {
         bail!("{} has no records; they are expected in SUITE/runs/*.json", dir.display())
     }
+    let mut failed = Vec::new();
     for (name, folders) in &suites {
         if suites.len() > 1 {
             print(&format!("\n=== {name} ==="))?;
         }
         let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
-        match folders.as_slice() {
-            [folder] => render(folder, &[folder], &[])?,
-            shards => {
-                let merged = dir.join(name);
-                create_folder(&merged)?;
-                render(&merged, shards, &[])?;
-            }
+        if let Err(error) = report_suite(dir, name, &folders) {
+            // The other suites are rendered nevertheless.
+            eprintln!("error: {name}: {error:#}");
+            failed.push(name.as_str());
         }
     }
-    if is_suite(dir) { Ok(()) } else { write_index(dir) }
+    if !is_suite(dir) {
+        write_index(dir)?;
+    }
+    ensure!(failed.is_empty(), "these suites could not be rendered: {}", failed.join(", "));
+    Ok(())
+}
+
+/// Renders one suite. If it has several folders, they are merged into `dir/SUITE`.
+fn report_suite(dir: &Path, name: &str, folders: &[&Path]) -> Result<()> {
+    if let [folder] = folders {
+        return render(folder, &[folder], &[]);
+    }
+    let merged = dir.join(name);
+    create_folder(&merged)?;
+    render(&merged, folders, &[])
 }
 
 /// Returns whether a folder contains the records of a suite.

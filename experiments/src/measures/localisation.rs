@@ -149,10 +149,10 @@ fn draw(network: &TrainedNetwork, data: &Splits) -> Result<Maps> {
     let count = DRAWN.min(objects.len());
     let images = data.test.subset(&(0..count).collect::<Vec<_>>());
     let maps = class_maps(network, &images)?;
-    let located =
-        |index: usize, evidence| LocatedImage { image: images.rgb(index), bbox: objects[index].bbox, evidence };
-    let without_maps: Vec<_> = (0..count).map(|index| located(index, None)).collect();
-    let with_maps: Vec<_> =
-        maps.iter().enumerate().map(|(index, map)| located(index, Some(&map.map.values[..]))).collect();
-    Ok(Maps { images: strip(&without_maps), maps: strip(&with_maps) })
+    let located = |(index, evidence): (usize, _)| -> Result<LocatedImage> {
+        Ok(LocatedImage { image: images.rgb(index)?, bbox: objects[index].bbox, evidence })
+    };
+    let without_maps = (0..count).map(|index| located((index, None))).collect::<Result<Vec<_>>>()?;
+    let with_maps = maps.iter().map(|map| Some(&map.map.values[..])).enumerate().map(located);
+    Ok(Maps { images: strip(&without_maps), maps: strip(&with_maps.collect::<Result<Vec<_>>>()?) })
 }

@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn a_shift_is_measured_at_each_distance_that_keeps_the_image_whole() {
         let (model, images) = (uniform("fc", 36, 1.), digits(8));
-        let standardization = Standardization::of(&images);
+        let standardization = Standardization::of(&images).unwrap();
         let network = TrainedNetwork { model: &model, standardization: &standardization, device: &Device::Cpu };
         let points = shift::shift(&network, &images, 36).unwrap();
         let at: Vec<_> = points.iter().map(|point| (point.measure.as_str(), point.at.unwrap())).collect();
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn sizes_that_a_network_does_not_take_have_no_value() {
         let images = digits(4);
-        let standardization = Standardization::of(&images);
+        let standardization = Standardization::of(&images).unwrap();
         let possible = |head, setting: &str| -> Vec<f64> {
             let model = uniform(head, 28, 1.);
             let network = TrainedNetwork { model: &model, standardization: &standardization, device: &Device::Cpu };
@@ -99,7 +99,7 @@ mod tests {
     fn ink_as_evidence_is_found_on_the_digit_and_no_evidence_is_a_miss_at_chance() {
         let Placed { images, objects } = Canvas::Scattered { size: 64, clutter: 0 }.apply(&digits(40), 0).unwrap();
         let located = LocatedImages::new(Some(&images), objects.as_deref()).unwrap();
-        let standardization = Standardization::of(&images);
+        let standardization = Standardization::of(&images).unwrap();
         let measured = |head, weight| {
             let model = uniform(head, 64, weight);
             let network = TrainedNetwork { model: &model, standardization: &standardization, device: &Device::Cpu };

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use include_dir::{Dir, File, include_dir};
 
 use super::{definition::Suite, file::parse};
-use crate::misuse::Misuse;
+use crate::{limits::MAX_TEXT_BYTES, misuse::Misuse};
 
 static SUITES: Dir = include_dir!("$CARGO_MANIFEST_DIR/suites");
 
@@ -66,8 +66,9 @@ fn read(file: &File) -> Result<Suite> {
 }
 
 fn read_text(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read {}; `list suites` shows the suites that need no file", path.display()))
+    records::read_text(path, MAX_TEXT_BYTES)
+        .map_err(Misuse::from)
+        .context("cannot read the suite's file; `list suites` shows the suites that need none")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The TOML file of a suite.
 
-use std::{path::Path, str::FromStr};
+use std::{fmt::Display, path::Path, str::FromStr};
 
 use anyhow::{Context, Result, bail, ensure};
 use datasets::{Canvas, DatasetId, Shape};
@@ -98,7 +98,7 @@ struct HeadWithRate {
 /// A value that is written as a string and parsed by its `FromStr`.
 struct Parsed<T>(T);
 
-impl<'de, T: FromStr<Err: std::fmt::Display>> Deserialize<'de> for Parsed<T> {
+impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for Parsed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map(Self).map_err(de::Error::custom)
     }
@@ -108,7 +108,7 @@ impl<'de, T: FromStr<Err: std::fmt::Display>> Deserialize<'de> for Parsed<T> {
 ///
 /// # Errors
 /// [`Misuse`] that names the file and the mistake.
-pub(super) fn parse(path: &Path, text: &str, rates: impl Fn(&str) -> Result<String>) -> Result<Suite> {
+pub fn parse(path: &Path, text: &str, rates: impl Fn(&str) -> Result<String>) -> Result<Suite> {
     parse_file(path, text, rates).map_err(|error| Misuse::from(error.context(path.display().to_string())).into())
 }
 
@@ -117,7 +117,9 @@ fn parse_file(path: &Path, text: &str, read_rates: impl Fn(&str) -> Result<Strin
     let datasets = one_or_more(["dataset", "datasets"], file.dataset, file.datasets)?;
     let datasets: Vec<DatasetId> =
         datasets.context("the suite has no `dataset`")?.into_iter().map(|Parsed(id)| id).collect();
+    each_once("datasets", datasets.iter().map(name_in_tables))?;
     let train_sizes = one_or_more(["train_size", "train_sizes"], file.train_size, file.train_sizes)?;
+    each_once("train_sizes", train_sizes.iter().flatten())?;
     let length = match (file.epochs, file.updates) {
         (Some(epochs), None) => Length::Epochs(epochs),
         (None, Some(updates)) => Length::Updates(updates),
@@ -128,6 +130,7 @@ fn parse_file(path: &Path, text: &str, read_rates: impl Fn(&str) -> Result<Strin
         (canvas, None) => vec![canvas],
         (None, Some(sizes)) => {
             in_range("inputs", sizes.iter().copied(), 1, MAX_SIDE)?;
+            each_once("inputs", &sizes)?;
             sizes.into_iter().map(|size| Some(Canvas::Resized { size })).collect()
         }
     };
@@ -152,6 +155,7 @@ fn parse_file(path: &Path, text: &str, read_rates: impl Fn(&str) -> Result<Strin
     for lr in variants.iter().map(|variant| variant.lr).chain([file.lr]).chain(file.lr_grid.iter().copied()) {
         ensure!(lr.is_finite() && lr > 0., "lr = {lr}, but it must be a number above 0");
     }
+    each_once("lr_grid", &file.lr_grid)?;
     file.schedule.check()?;
     let measure = file.measure.map(|name| measures::find(&name).map_err(anyhow::Error::msg)).transpose()?;
     if let Some(measure) = measure {
@@ -233,6 +237,24 @@ fn one_or_more<T>(keys: [&str; 2], one: Option<T>, more: Option<Vec<T>>) -> Resu
         (Some(_), Some(_)) => bail!("`{}` and `{}` exclude each other", keys[0], keys[1]),
         (_, Some(more)) if more.is_empty() => bail!("`{}` is empty", keys[1]),
         (one, more) => Ok(more.or(one.map(|one| vec![one]))),
+    }
+}
+
+/// Checks that no value occurs twice: the runs of both would overwrite each other.
+fn each_once<T: Display + PartialEq>(key: &str, values: impl IntoIterator<Item = T>) -> Result<()> {
+    let mut seen = Vec::new();
+    for value in values {
+        ensure!(!seen.contains(&value), "{value} occurs twice in `{key}`, but each value must be given once");
+        seen.push(value);
+    }
+    Ok(())
+}
+
+/// The name of a data set in tables, in which a folder stands without the path that leads to it.
+fn name_in_tables(id: &DatasetId) -> String {
+    match id {
+        DatasetId::Folder(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        id => id.to_string(),
     }
 }
 

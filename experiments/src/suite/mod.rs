@@ -12,4 +12,5 @@ mod tests;
 pub use changes::Changes;
 pub use definition::{Suite, Variant};
 pub use embedded::{all, find, original};
+pub use file::parse;
 pub use outline::Outline;
