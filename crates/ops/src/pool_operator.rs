@@ -9,6 +9,7 @@ use crate::{
         pool::{self, Regions},
         read,
     },
+    sizes::{check_memory, product},
 };
 
 /// The way in which a pooling reduces a region to one value.
@@ -25,12 +26,15 @@ pub(crate) enum PoolKind {
 pub(crate) fn local_regions(size: [usize; 2], window: &Window) -> Result<Regions> {
     window.check_pooling()?;
     let output = window.output_size(size)?;
+    product("pooling: a plane", &size)?;
+    check_memory("pooling: a result", &output)?;
     let [rows, columns] = [0, 1].map(|axis| window.ranges(axis, size[axis], output[axis]));
     Ok(Regions { size, rows, columns })
 }
 
 /// Pools an f32 tensor (N, C, H, W) on the CPU over the given regions.
 pub(crate) fn pool(xs: &Tensor, regions: Regions, kind: PoolKind) -> Result<Tensor> {
+    check_memory("pooling: a result", &[xs.dim(0)?, xs.dim(1)?, regions.rows.len(), regions.columns.len()])?;
     xs.contiguous()?.apply_op1(Pool { regions, kind })
 }
 
