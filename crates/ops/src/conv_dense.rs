@@ -14,6 +14,7 @@ use crate::{
         epilogue::SavedEpilogue,
         fast,
         image_sums::ImageSums,
+        simd::BLOCK_WIDTH,
     },
     sizes::check_memory,
     weighted::{BackwardArgs, Weighted, apply},
@@ -63,6 +64,9 @@ pub(crate) fn conv_shape(
     }
     let [padded_height, padded_width] = window.padded_size(input)?;
     check_memory("conv2d: a padded image", &[in_channels, padded_height, padded_width])?;
+    // Kernels hold an image's output in whole blocks, and where each position reads.
+    let channels = out_channels.next_multiple_of(BLOCK_WIDTH);
+    check_memory("conv2d: the output of an image", &[channels, output[0], output[1]])?;
     check_memory("conv2d: a result", &[batch, out_channels, output[0], output[1]])?;
     let window = window.with_bounded_stride();
     Ok(ConvShape { batch, in_channels, out_channels, input, output, window, epilogue })

@@ -5,9 +5,9 @@ use candle_core::{Device, Result, Tensor, bail};
 use crate::{
     Window, composed,
     cpu::{fast, pool::Regions},
-    pool_operator::{PoolKind, local_regions, pool},
+    pool_operator::{PoolKind, check_ranges, local_regions, pool},
     precision,
-    sizes::{check_memory, product},
+    sizes::product,
     window::adaptive_ranges,
 };
 
@@ -131,7 +131,7 @@ fn adaptive_regions(name: &str, xs: &Tensor, output: [usize; 2]) -> Result<Regio
     if size.contains(&0) || output.contains(&0) {
         bail!("{name}: a feature map {:?} cannot be pooled to {output:?}; both must have positions", xs.dims())
     }
-    check_memory(name, &[xs.dim(0)?, xs.dim(1)?, output[0], output[1]])?;
+    check_ranges(name, output)?;
     for axis in 0..2 {
         product(name, &[size[axis], output[axis]])?;
     }

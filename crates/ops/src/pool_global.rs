@@ -104,9 +104,8 @@ fn check_parameter(operator: &str, name: &str, parameter: &Tensor) -> Result<()>
 fn at_least(xs: &Tensor, least: f64) -> Result<Tensor> {
     let values = xs.detach();
     let floor = values.ones_like()?.affine(least, 0.)?;
-    // Exactly 0 where nothing is replaced.
-    let missing = (values.lt(&floor)?.where_cond(&floor, &values)? - &values)?;
-    xs + missing
+    // The difference is 0, but passes the gradient.
+    values.lt(&floor)?.where_cond(&((xs - &values)? + &floor)?, xs)
 }
 
 /// Reshapes (N, C, …) to (N, C, positions).

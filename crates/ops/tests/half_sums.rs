@@ -15,13 +15,15 @@ fn eighths(shape: &[usize], seed: u64, least: f64) -> Result<Tensor> {
     (integers(shape, seed)?.to_dtype(DType::F64)? + 2.)?.affine(0.125, least)
 }
 
-/// Returns the distance of the values, relative to the largest.
+/// Returns the distance of the values, less the rounding of the smallest ones, relative to the largest.
 fn distance(actual: &Tensor, expected: &Tensor) -> Result<f64> {
+    // Values below 2^-14 are multiples of 2^-24 in f16.
+    let rounding = if actual.dtype() == DType::F16 { 2f64.powi(-25) } else { 0. };
     assert_eq!(actual.dims(), expected.dims());
     let (actual, expected) = (values(actual)?, values(expected)?);
     let scale = expected.iter().fold(f64::MIN_POSITIVE, |scale, v| scale.max(v.abs()));
     let distances = actual.iter().zip(&expected).map(|(a, e)| if a.is_nan() { f64::INFINITY } else { (a - e).abs() });
-    Ok(distances.fold(0., f64::max) / scale)
+    Ok((distances.fold(0., f64::max) - rounding).max(0.) / scale)
 }
 
 /// Fails unless `f` and its gradients in both half types are those in f64, up to the rounding of the type.
@@ -32,7 +34,7 @@ fn same(name: &str, inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) 
     };
     let (expected, expected_gradients) = run(DType::F64)?;
     // A rounding of the type, and for composed operators those of f32 in between.
-    for (dtype, tolerance) in [(DType::F16, 1.2e-3), (DType::BF16, 9e-3), (DType::F32, 2e-5)] {
+    for (dtype, tolerance) in [(DType::F16, 1.2e-3), (DType::BF16, 9e-3), (DType::F32, 1e-4)] {
         let (y, gradients) = run(dtype)?;
         let results = std::iter::once((&y, &expected)).chain(gradients.iter().zip(&expected_gradients));
         for (i, (actual, expected)) in results.enumerate() {
@@ -85,7 +87,8 @@ fn batch_normalisation_sums_in_f32() -> Result<()> {
         move |t: &[Tensor]| -> Result<Tensor> {
             let (ys, statistics) = ops::batch_norm_train(&t[0], &t[1], &t[2], 1e-5, false)?;
             // The statistics have no gradient; the sum connects the inputs.
-            which(statistics) + (ys.sum(0)?.sum(1)?.sum(1)? * 0.)?
+            let sums = ys.to_dtype(DType::F64)?.sum(0)?.sum(1)?.sum(1)?.to_dtype(ys.dtype())?;
+            which(statistics) + (&sums * sums.zeros_like()?)?
         }
     };
     same("the mean", &x, statistics(|statistics| statistics.mean))?;

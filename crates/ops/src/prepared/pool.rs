@@ -21,10 +21,10 @@ impl Pool {
     /// # Errors
     /// Fails if the input is smaller than the kernel, or if the padding is more than half the kernel.
     pub fn max(window: &Window, [channels, height, width]: [usize; 3]) -> Result<Self> {
-        let regions = local_regions([height, width], window)?;
         product("pooling: an input", &[channels, height, width])?;
-        check_memory("pooling: a result", &[channels, regions.rows.len(), regions.columns.len()])?;
-        Ok(Self { channels, regions, kind: PoolKind::Max })
+        let output = window.output_size([height, width])?;
+        check_memory("pooling: a result", &[channels, output[0], output[1]])?;
+        Ok(Self { channels, regions: local_regions([height, width], window)?, kind: PoolKind::Max })
     }
 
     /// Prepares [`avg_pool2d`](crate::avg_pool2d).
