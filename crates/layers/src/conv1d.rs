@@ -58,6 +58,15 @@ impl Conv1dOptions {
         Self { bias: false, ..self }
     }
 
+    /// Returns the length of a sequence of `length` with its padding, or an error if it is too large.
+    fn padded_length(&self, length: usize) -> Result<usize> {
+        let [left, right] = self.padding;
+        match left.checked_add(length).and_then(|length| length.checked_add(right)) {
+            Some(length) => Ok(length),
+            None => bail!("Conv1d: a length of {length} with a padding of {:?} is too large", self.padding),
+        }
+    }
+
     /// Returns the padding that both ends have, and what each end has in addition: the operator pads both ends alike.
     fn common_and_extra_padding(&self) -> (usize, [usize; 2]) {
         let common = self.padding[0].min(self.padding[1]);
@@ -120,6 +129,8 @@ impl Layer for Conv1d {
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
         let (weight, bias) = (mode.parameter(&self.weight), self.bias.as_ref().map(|bias| mode.parameter(bias)));
         let (padding, [left, right]) = self.options.common_and_extra_padding();
+        let (n, channels, length) = xs.dims3()?;
+        ops::check_memory("the padded input of Conv1d", &[n, channels, self.options.padded_length(length)?])?;
         let xs = xs.pad_with_zeros(2, left, right)?;
         ops::conv1d(&xs, &weight, bias.as_ref(), &Conv1dConfig::default().stride(self.options.stride).padding(padding))
     }
@@ -130,11 +141,11 @@ impl Layer for Conv1d {
         if channels != inputs || length == 0 {
             bail!("{kind} does not take an input of {input:?}; it needs {inputs} channels and a length")
         }
-        let (stride, (padding, [left, right])) = (self.options.stride, self.options.common_and_extra_padding());
-        let [_, length] = Window::row(kernel, stride, padding).output_size([1, left + length + right])?;
+        let (stride, length) = (self.options.stride, self.options.padded_length(length)?);
+        let [_, length] = Window::row(kernel, stride, 0).output_size([1, length])?;
         Ok(Description::pointwise(kind, vec![outputs, length])
             .with_params(self.weight.elem_count() + self.bias.as_ref().map_or(0, Tensor::elem_count))
-            .with_macs((self.weight.elem_count() * length) as u64)
+            .with_macs(self.weight.elem_count().saturating_mul(length) as u64)
             .with_receptive_field(Some(vec![ReceptiveField::new(kernel, stride, self.options.padding[0])])))
     }
 

@@ -140,6 +140,6 @@ pub(crate) fn describe_convolution(
     let [oh, ow] = window.output_size([height, width])?;
     Ok(Description::pointwise(kind, vec![weight.dim(0)?, oh, ow])
         .with_params(weight.elem_count() + bias.map_or(0, Tensor::elem_count))
-        .with_macs((weight.elem_count() * oh * ow) as u64)
+        .with_macs(weight.elem_count().saturating_mul(oh).saturating_mul(ow) as u64)
         .with_receptive_field(Some(ReceptiveField::of_window(window))))
 }

@@ -42,7 +42,10 @@ impl PaddedIdentity {
 impl Layer for PaddedIdentity {
     fn forward(&self, xs: &Tensor, _mode: Mode) -> Result<Tensor> {
         let missing = self.missing_channels(xs.dim(1)?)?;
-        ops::max_pool2d(xs, &self.window())?.pad_with_zeros(1, missing / 2, missing - missing / 2)
+        let selected = ops::max_pool2d(xs, &self.window())?;
+        let (n, _, height, width) = selected.dims4()?;
+        ops::check_memory("the output of PaddedIdentity", &[n, self.channels, height, width])?;
+        selected.pad_with_zeros(1, missing / 2, missing - missing / 2)
     }
 
     fn describe(&self, input: &[usize]) -> Result<Description> {
@@ -51,7 +54,12 @@ impl Layer for PaddedIdentity {
             bail!("{kind} does not take an input of {input:?}; it needs (C, H, W)")
         };
         self.missing_channels(channels)?;
+        if channels == 0 {
+            bail!("{kind} does not take an input of {input:?}; it needs at least one channel")
+        }
         let [oh, ow] = self.window().output_size([height, width])?;
+        ops::check_memory("the input of PaddedIdentity", input)?;
+        ops::check_memory("the output of PaddedIdentity", &[self.channels, oh, ow])?;
         Ok(Description::pointwise(kind, vec![self.channels, oh, ow]))
     }
 

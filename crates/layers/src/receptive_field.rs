@@ -27,14 +27,14 @@ impl ReceptiveField {
 
     /// Returns the input pixel that output position `i` is centred on.
     pub fn centre(&self, i: usize) -> f64 {
-        self.start + (self.jump * i) as f64
+        self.start + self.jump as f64 * i as f64
     }
 
     /// Returns the receptive field of `next` after a layer with this one.
     pub(crate) fn then(&self, next: &Self) -> Self {
         Self {
-            size: self.size + next.size.saturating_sub(1) * self.jump,
-            jump: self.jump * next.jump,
+            size: self.size.saturating_add(next.size.saturating_sub(1).saturating_mul(self.jump)),
+            jump: self.jump.saturating_mul(next.jump),
             start: self.start + next.start * self.jump as f64,
         }
     }

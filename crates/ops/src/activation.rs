@@ -7,6 +7,7 @@ use crate::{
 };
 
 /// Computes `max(x, 0)` with gradient 0 at 0, like `torch.nn.functional.relu` (candle's has gradient 1 there).
+/// NaN stays NaN and lets the gradient pass, as in PyTorch.
 ///
 /// # Shapes
 /// Any → the same.

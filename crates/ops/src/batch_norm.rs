@@ -4,6 +4,7 @@ use crate::{
     composed,
     cpu::{self, batch_norm as kernel, fast, read},
     precision,
+    sizes::product,
 };
 
 /// The mean and variance of each channel, given to a batch normalisation or computed by one.
@@ -53,7 +54,8 @@ pub fn batch_norm_train(
         let var = flat.broadcast_sub(&mean)?.sqr()?.mean_keepdim((0, 2))?;
         let ys = normalise(&flat, gamma, beta, &mean, &var, eps, relu)?.reshape(xs.shape())?;
         let var = var.detach().affine(kernel::unbiasing_factor(n * l), 0.)?.reshape(c)?;
-        return Ok((ys, BatchStatistics { mean: mean.detach().reshape(c)?, var }));
+        // A copy, because the backward pass reads the mean itself.
+        return Ok((ys, BatchStatistics { mean: mean.detach().copy()?.reshape(c)?, var }));
     }
     let xs = xs.contiguous()?;
     let (mean, var) = {
@@ -91,12 +93,13 @@ pub fn batch_norm(
         });
     }
     let dims = dims_of(xs, gamma, beta)?;
-    let (mean, var) = (statistics.mean.detach(), statistics.var.detach());
+    let (mean, var) = (&statistics.mean, &statistics.var);
     if mean.dims() != gamma.dims() || var.dims() != gamma.dims() {
         bail!("batch_norm: statistics {:?} and {:?} do not fit an input {:?}", mean.dims(), var.dims(), xs.dims())
     }
     if !fast(&[xs, gamma, beta]) {
-        let [mean, var] = [mean, var].map(|t| t.reshape((1, dims[1], 1)));
+        // Copies, because the backward pass reads them, and running statistics are updated in place until then.
+        let [mean, var] = [mean, var].map(|t| t.detach().copy()?.reshape((1, dims[1], 1)));
         return normalise(&xs.reshape(dims.to_vec())?, gamma, beta, &mean?, &var?, eps, relu)?.reshape(xs.shape());
     }
     let op = BatchNorm::new(dims, mean.to_vec1()?, &var.to_vec1::<f32>()?, eps, false, relu);
@@ -109,7 +112,7 @@ fn dims_of(xs: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<[usize; 3]> {
         let (gamma, beta, xs) = (gamma.dims(), beta.dims(), xs.dims());
         bail!("batch_norm: gamma {gamma:?} and beta {beta:?} do not fit an input {xs:?}; possible: (C) for (N, C, …)")
     }
-    let positions = xs.dims()[2..].iter().product();
+    let positions = product("batch_norm: a plane", &xs.dims()[2..])?;
     if positions == 0 {
         bail!("batch_norm: an input {:?} has no positions", xs.dims())
     }
@@ -175,13 +178,13 @@ impl CustomOp3 for BatchNorm {
     fn bwd(
         &self,
         xs: &Tensor,
-        gamma: &Tensor,
-        _beta: &Tensor,
+        gamma_tensor: &Tensor,
+        beta: &Tensor,
         ys: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (grad, device, [n, c, l]) = (grad.contiguous()?, xs.device(), self.dims);
-        let (x, gamma, dy) = (read(xs)?, read(gamma)?, read(&grad)?);
+        let (x, gamma, dy) = (read(xs)?, read(gamma_tensor)?, read(&grad)?);
         let masked: Vec<f32>;
         let dy = if self.relu {
             masked = cpu::relu::backward(&read(ys)?, &dy);
@@ -201,6 +204,8 @@ impl CustomOp3 for BatchNorm {
             None
         };
         let dgamma: Vec<f32> = centred.iter().zip(&self.inverse_std).map(|(s, i)| s * i).collect();
-        Ok((dx, Some(Tensor::from_vec(dgamma, c, device)?), Some(Tensor::from_vec(sum, c, device)?)))
+        let dgamma = gamma_tensor.track_op().then(|| Tensor::from_vec(dgamma, c, device)).transpose()?;
+        let dbeta = beta.track_op().then(|| Tensor::from_vec(sum, c, device)).transpose()?;
+        Ok((dx, dgamma, dbeta))
     }
 }

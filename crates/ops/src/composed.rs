@@ -1,13 +1,14 @@
 //! The operators as compositions of candle operators whose gradients are exact, for devices and types without a kernel.
 //!
 //! The functions of the crate's root choose between these and the kernels; tests compare the two. Everything here is
-//! computed in the type of the arguments, half types included.
+//! computed in the type of the arguments, except that operators which sum, forward or backward, compute half types in
+//! f32. Only the products of convolutions and linear layers on a GPU are left to its library.
 
 use std::ops::Range;
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{D, Error, Result, Tensor};
 
-use crate::Window;
+use crate::{Window, precision, sizes::check_memory};
 
 /// Computes [`crate::relu`].
 pub fn relu(xs: &Tensor) -> Result<Tensor> {
@@ -18,26 +19,30 @@ pub fn relu(xs: &Tensor) -> Result<Tensor> {
 
 /// Computes [`crate::elu`].
 pub fn elu(xs: &Tensor, alpha: f64) -> Result<Tensor> {
-    // The branch that is not taken sees 0, so it cannot overflow. NaN is not positive and stays NaN.
-    let (zeros, positive) = (xs.zeros_like()?, xs.gt(0.)?);
-    let negative = positive.where_cond(&zeros, xs)?;
-    positive.where_cond(xs, &((negative.exp()? - 1.)? * alpha)?)
+    // The branch that is not taken sees 0, so it cannot overflow. NaN takes the branch of the identity, as in PyTorch.
+    let (zeros, exponential) = (xs.zeros_like()?, xs.le(0.)?);
+    let negative = exponential.where_cond(xs, &zeros)?;
+    exponential.where_cond(&((negative.exp()? - 1.)? * alpha)?, xs)
 }
 
 /// Computes [`crate::linear`] for an input (N, D).
 pub fn linear(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let ys = xs.matmul(&weight.t()?)?;
-    match bias {
-        Some(bias) => ys.broadcast_add(bias),
-        None => Ok(ys),
+    if precision::is_half_on_cpu(&[xs, weight, bias.unwrap_or(weight)]) {
+        return precision::weighted_in_f32(xs, weight, bias, linear);
     }
+    add_bias(xs.matmul(&weight.t()?)?, bias)
 }
 
 /// Computes [`crate::conv2d`] without dilation and groups.
 pub fn conv2d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<Tensor> {
-    let Window { kernel, stride, padding } = *window;
-    let (_, _, height, width) = xs.dims4()?;
+    if precision::is_half_on_cpu(&[xs, weight, bias.unwrap_or(weight)]) {
+        return precision::weighted_in_f32(xs, weight, bias, |xs, weight, bias| conv2d(xs, weight, bias, window));
+    }
+    let (n, c, height, width) = xs.dims4()?;
     let output = window.output_size([height, width])?;
+    let padded = window.padded_size([height, width])?;
+    check_memory("conv2d: a padded batch", &[n, c, padded[0], padded[1]])?;
+    let Window { kernel, stride, padding } = window.with_bounded_stride();
     // Candle's convolution has one padding for both axes, so the input is padded here. Candle's gradient assumes that
     // the kernel reaches the last row and column, so those that no kernel reaches are cut off.
     let [rows, columns] = [0, 1].map(|axis| (output[axis] - 1) * stride[axis] + kernel[axis]);
@@ -50,41 +55,40 @@ pub fn conv2d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Wind
         let ys = xs.conv2d(weight, 0, 1, 1, 1)?;
         strided(&strided(&ys, 2, 0, stride[0], output[0])?, 3, 0, stride[1], output[1])?
     };
-    match bias {
-        Some(bias) => ys.broadcast_add(&bias.reshape((1, (), 1, 1))?),
-        None => Ok(ys),
-    }
+    add_bias(ys, bias.map(|bias| bias.reshape((1, (), 1, 1))).transpose()?.as_ref())
 }
 
 /// Computes [`crate::depthwise_conv2d`].
 pub fn depthwise_conv2d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: &Window) -> Result<Tensor> {
+    if precision::is_half(&[xs, weight, bias.unwrap_or(weight)]) {
+        return precision::weighted_in_f32(xs, weight, bias, |xs, weight, bias| {
+            depthwise_conv2d(xs, weight, bias, window)
+        });
+    }
     let channels = xs.dim(1)?;
     let kernels = weight.reshape((1, channels, 1, 1, ()))?;
     let ys = unfold(xs, window, 0.)?.broadcast_mul(&kernels)?.sum(D::Minus1)?;
-    match bias {
-        Some(bias) => ys.broadcast_add(&bias.reshape((1, (), 1, 1))?),
-        None => Ok(ys),
-    }
+    add_bias(ys, bias.map(|bias| bias.reshape((1, (), 1, 1))).transpose()?.as_ref())
 }
 
 /// Computes [`crate::max_pool2d`].
 pub fn max_pool2d(xs: &Tensor, window: &Window) -> Result<Tensor> {
-    max_last(&unfold(xs, window, f64::NEG_INFINITY)?)
+    summed_in_f32(xs, |xs| max_last(&unfold(xs, window, f64::NEG_INFINITY)?))
 }
 
 /// Computes [`crate::avg_pool2d`].
 pub fn avg_pool2d(xs: &Tensor, window: &Window) -> Result<Tensor> {
-    unfold(xs, window, 0.)?.mean(D::Minus1)
+    summed_in_f32(xs, |xs| unfold(xs, window, 0.)?.mean(D::Minus1))
 }
 
 /// Computes [`crate::adaptive_max_pool2d`] over the given ranges of rows and columns.
 pub fn adaptive_max_pool2d(xs: &Tensor, rows: &[Range<usize>], columns: &[Range<usize>]) -> Result<Tensor> {
-    pool_grid(xs, rows, columns, max_last)
+    summed_in_f32(xs, |xs| pool_grid(xs, rows, columns, max_last))
 }
 
 /// Computes [`crate::adaptive_avg_pool2d`] over the given ranges of rows and columns.
 pub fn adaptive_avg_pool2d(xs: &Tensor, rows: &[Range<usize>], columns: &[Range<usize>]) -> Result<Tensor> {
-    pool_grid(xs, rows, columns, |cell| cell.mean(D::Minus1))
+    summed_in_f32(xs, |xs| pool_grid(xs, rows, columns, |cell| cell.mean(D::Minus1)))
 }
 
 /// Takes the maximum over the last axis; its gradient goes to the first maximum. NaN counts as the maximum, as in
@@ -100,11 +104,30 @@ pub fn max_last(xs: &Tensor) -> Result<Tensor> {
 
 /// Computes [`crate::cross_entropy`] for u32 targets below the number of classes.
 pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    if precision::is_half(&[logits]) {
+        return precision::in_f32([logits], |[logits]| cross_entropy(&logits, targets));
+    }
     // Subtracting the maximum prevents an overflow. As a constant it changes neither the result nor the gradient.
     let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(D::Minus1)?)?;
     let log_sum = shifted.exp()?.sum(D::Minus1)?.log()?;
     let picked = shifted.gather(&targets.contiguous()?.unsqueeze(1)?, 1)?.squeeze(1)?;
     (log_sum - picked)?.mean_all()
+}
+
+/// Computes an operator that sums, forward or backward: half types in f32, others in their own type.
+fn summed_in_f32(xs: &Tensor, f: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    if precision::is_half(&[xs]) { precision::in_f32([xs], |[xs]| f(&xs)) } else { f(xs) }
+}
+
+/// Adds a bias whose gradient is a sum over all positions.
+fn add_bias(ys: Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    match bias {
+        Some(bias) if precision::is_half(&[&ys, bias]) => {
+            precision::in_f32([&ys, bias], |[ys, bias]| ys.broadcast_add(&bias))
+        }
+        Some(bias) => ys.broadcast_add(bias),
+        None => Ok(ys),
+    }
 }
 
 /// Pools each rectangle of rows and columns with `pool`, which reduces the last axis of (N, C, positions).
@@ -127,8 +150,11 @@ fn pool_grid(
 
 /// Lists what each window covers, (N, C, H, W) → (N, C, oh, ow, kh·kw), with `border` as the value of the padding.
 fn unfold(xs: &Tensor, window: &Window, border: f64) -> Result<Tensor> {
-    let (_, _, height, width) = xs.dims4()?;
+    let (n, c, height, width) = xs.dims4()?;
     let output = window.output_size([height, width])?;
+    let padded = window.padded_size([height, width])?;
+    check_memory("a padded batch", &[n, c, padded[0], padded[1]])?;
+    check_memory("the windows of a batch", &[n, c, output[0], output[1], window.kernel[0], window.kernel[1]])?;
     let xs = pad(&pad(xs, 2, window.padding[0], border)?, 3, window.padding[1], border)?;
     let mut shifted = Vec::with_capacity(window.kernel[0] * window.kernel[1]);
     for ky in 0..window.kernel[0] {
@@ -153,6 +179,7 @@ fn pad(xs: &Tensor, axis: usize, padding: usize, value: f64) -> Result<Tensor> {
 
 /// Selects the positions `start, start + step, …` of an axis, `count` of them.
 fn strided(xs: &Tensor, axis: usize, start: usize, step: usize, count: usize) -> Result<Tensor> {
-    let indices: Vec<u32> = (0..count).map(|i| (start + i * step) as u32).collect();
+    let index = |i| u32::try_from(start + i * step).map_err(|_| Error::msg("an axis of more than 2^32 is unsupported"));
+    let indices = (0..count).map(index).collect::<Result<Vec<u32>>>()?;
     xs.contiguous()?.index_select(&Tensor::from_vec(indices, count, xs.device())?, axis)
 }

@@ -60,12 +60,19 @@ impl Conv2dConfig {
     ///
     /// # Errors
     /// Fails if a kernel, stride or dilation is zero, or if the input is empty or, padding included, smaller than the
-    /// dilated kernel.
+    /// dilated kernel or too large for an address space.
     pub fn output_size(&self, kernel: [usize; 2], input: [usize; 2]) -> Result<[usize; 2]> {
         if self.dilation.contains(&0) || kernel.contains(&0) {
             bail!("kernel and dilation must be at least 1, not {kernel:?} and {:?}", self.dilation)
         }
-        let dilated = [0, 1].map(|axis| (kernel[axis] - 1) * self.dilation[axis] + 1);
+        let mut dilated = [0; 2];
+        for axis in 0..2 {
+            let reach = (kernel[axis] - 1).checked_mul(self.dilation[axis]);
+            match reach.and_then(|reach| reach.checked_add(1)) {
+                Some(size) => dilated[axis] = size,
+                None => bail!("a kernel of {kernel:?} with a dilation of {:?} is too large", self.dilation),
+            }
+        }
         Window::new(dilated, self.stride, self.padding).output_size(input)
     }
 
@@ -79,7 +86,7 @@ impl Conv2dConfig {
     pub(crate) fn check_channels(&self, xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<()> {
         let (in_channels, out_channels) = (xs.dim(1)?, weight.dim(0)?);
         let divides = self.groups > 0 && out_channels.is_multiple_of(self.groups);
-        if !divides || weight.elem_count() == 0 || weight.dim(1)? * self.groups != in_channels {
+        if !divides || weight.elem_count() == 0 || weight.dim(1)?.checked_mul(self.groups) != Some(in_channels) {
             let (xs, weight, groups) = (xs.dims(), weight.dims(), self.groups);
             bail!(
                 "conv2d: weights {weight:?} do not fit an input {xs:?} in {groups} groups; possible: \

@@ -14,7 +14,9 @@ use crate::{
         epilogue::SavedEpilogue,
         fast,
         image_sums::ImageSums,
+        simd::BLOCK_WIDTH,
     },
+    sizes::check_memory,
     weighted::{BackwardArgs, Weighted, apply},
 };
 
@@ -60,7 +62,14 @@ pub(crate) fn conv_shape(
     if epilogue == Epilogue::ReluMaxPool {
         Window::pool(2).output_size(output)?;
     }
-    Ok(ConvShape { batch, in_channels, out_channels, input, output, window: *window, epilogue })
+    let [padded_height, padded_width] = window.padded_size(input)?;
+    check_memory("conv2d: a padded image", &[in_channels, padded_height, padded_width])?;
+    // Kernels hold an image's output in whole blocks, and where each position reads.
+    let channels = out_channels.next_multiple_of(BLOCK_WIDTH);
+    check_memory("conv2d: the output of an image", &[channels, output[0], output[1]])?;
+    check_memory("conv2d: a result", &[batch, out_channels, output[0], output[1]])?;
+    let window = window.with_bounded_stride();
+    Ok(ConvShape { batch, in_channels, out_channels, input, output, window, epilogue })
 }
 
 struct Conv2d {
@@ -89,9 +98,9 @@ impl Weighted for Conv2d {
             (Epilogue::ReluMaxPool, Some(winners)) => SavedEpilogue::Winners(winners),
             (Epilogue::ReluMaxPool, None) => bail!("internal: conv2d saved no maxima for its backward pass"),
         };
-        let BackwardArgs { x, weight, dy, want_dx, .. } = args;
+        let BackwardArgs { x, weight, dy, want_dx, want_dw, .. } = args;
         let x = ConvInput::Stored(x);
-        let pass = BackwardPass { x, weight, dy, saved, norm: None, want_dx, dx_sums: ImageSums::NONE };
+        let pass = BackwardPass { x, weight, dy, saved, norm: None, want_dx, want_dw, dx_sums: ImageSums::NONE };
         let (gradients, _) = conv::backward(&self.shape, &pass);
         Ok(gradients)
     }

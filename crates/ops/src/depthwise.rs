@@ -10,8 +10,10 @@ use crate::{
         epilogue::SavedEpilogue,
         fast,
         image_sums::ImageSums,
+        planes::Grid,
     },
     precision,
+    sizes::check_memory,
     weighted::{BackwardArgs, Weighted, apply},
 };
 
@@ -77,7 +79,13 @@ pub(crate) fn depthwise_shape(
     if let Some(bias) = bias.filter(|bias| bias.dims() != [channels]) {
         bail!("depthwise_conv2d: a bias {:?} does not fit {channels} channels; possible: (C)", bias.dims())
     }
-    Ok(DepthwiseShape { batch, channels, input, output: window.output_size(input)?, window: *window })
+    let output = window.output_size(input)?;
+    let [padded_height, padded_width] = window.padded_size(input)?;
+    check_memory("depthwise_conv2d: a padded plane", &[padded_height, padded_width])?;
+    check_memory("depthwise_conv2d: a result", &[batch, channels, output[0], output[1]])?;
+    let window = window.with_bounded_stride();
+    check_memory("depthwise_conv2d: the masks of the taps", &[Grid::most_masks(&window, input, output)])?;
+    Ok(DepthwiseShape { batch, channels, input, output, window })
 }
 
 struct Depthwise {
@@ -97,8 +105,9 @@ impl Weighted for Depthwise {
     fn backward(&self, args: BackwardArgs) -> Result<Gradients> {
         let masked = self.relu.then(|| cpu::relu::backward(args.y, args.dy));
         let (x, dy) = (ConvInput::Stored(args.x), masked.as_deref().unwrap_or(args.dy));
-        let (weight, saved, want_dx) = (args.weight, SavedEpilogue::Nothing, args.want_dx);
-        let pass = BackwardPass { x, weight, dy, saved, norm: None, want_dx, dx_sums: ImageSums::NONE };
+        let BackwardArgs { weight, want_dx, want_dw, .. } = args;
+        let saved = SavedEpilogue::Nothing;
+        let pass = BackwardPass { x, weight, dy, saved, norm: None, want_dx, want_dw, dx_sums: ImageSums::NONE };
         let (gradients, _) = depthwise::backward(&self.shape, &pass);
         Ok(gradients)
     }

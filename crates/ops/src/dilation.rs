@@ -5,9 +5,9 @@
 //! d-th position from `r·s` on, convolved without dilation and with stride s/g. The `d/g` remainders are called phases
 //! here; all of them are convolved together as a larger batch.
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{Error, Result, Tensor, bail};
 
-use crate::Conv2dConfig;
+use crate::{Conv2dConfig, sizes::check_memory};
 
 /// Computes a dilated convolution from the undilated one that `convolve` computes with the given configuration.
 pub(crate) fn by_phases(
@@ -18,7 +18,11 @@ pub(crate) fn by_phases(
 ) -> Result<Tensor> {
     let (n, c, height, width) = xs.dims4()?;
     let output = config.output_size(kernel, [height, width])?;
-    let [rows, columns] = [0, 1].map(|axis| Phases::new(kernel[axis], output[axis], config, axis));
+    let rows = Phases::new(kernel[0], output[0], config, 0, height)?;
+    let columns = Phases::new(kernel[1], output[1], config, 1, width)?;
+    check_memory("conv2d: a padded batch", &[n, c, rows.padded, columns.padded])?;
+    let positions = [rows.positions.len(), columns.positions.len()];
+    check_memory("conv2d: a dilated batch", &[n, c, positions[0], positions[1]])?;
 
     let xs = columns.select(&rows.select(xs, 2)?, 3)?;
     let xs = xs.reshape(vec![n, c, rows.count, rows.len, columns.count, columns.len])?;
@@ -48,12 +52,16 @@ struct Phases {
     /// The stride inside a phase.
     stride: usize,
     padding: usize,
+    /// The length of the axis with the zeros before and after it that the phases read.
+    padded: usize,
     /// The positions of all phases in the padded input, one phase after the other.
     positions: Vec<u32>,
 }
 
 impl Phases {
-    fn new(kernel: usize, output: usize, config: &Conv2dConfig, axis: usize) -> Self {
+    /// Takes the sizes of the kernel, the output and the input along an axis, of which the output's is
+    /// [`Conv2dConfig::output_size`].
+    fn new(kernel: usize, output: usize, config: &Conv2dConfig, axis: usize, input: usize) -> Result<Self> {
         let [stride, padding, dilation] = [config.stride, config.padding, config.dilation].map(|values| values[axis]);
         // Without neighbours there is nothing to dilate.
         let dilation = if kernel == 1 { 1 } else { dilation };
@@ -61,15 +69,22 @@ impl Phases {
         let count = (dilation / common).min(output);
         let outputs = output.div_ceil(count);
         let len = (outputs - 1) * (stride / common) + kernel;
-        let phase = |r: usize| (0..len).map(move |i| (r * stride + i * dilation) as u32);
-        let positions = (0..count).flat_map(phase).collect();
-        Self { count, len, outputs, stride: stride / common, padding, positions }
+        let too_long = "conv2d: a dilated axis of more than 2^32 positions is not supported";
+        let position = |r: usize, i: usize| {
+            let position = r.checked_mul(stride)?.checked_add(i.checked_mul(dilation)?)?;
+            u32::try_from(position).ok()
+        };
+        let phase = |r: usize| (0..len).map(move |i| position(r, i).ok_or_else(|| Error::msg(too_long)));
+        check_memory("conv2d: the positions of a dilated kernel", &[count, len])?;
+        let positions = (0..count).flat_map(phase).collect::<Result<Vec<_>>>()?;
+        let last = positions.iter().max().map_or(0, |&last| last as usize);
+        let padded = (padding + input).max(last + 1);
+        Ok(Self { count, len, outputs, stride: stride / common, padding, padded, positions })
     }
 
     /// Pads an axis with zeros and selects the positions of all phases.
     fn select(&self, xs: &Tensor, axis: usize) -> Result<Tensor> {
-        let needed = self.positions.iter().max().map_or(0, |&last| last as usize + 1);
-        let right = needed.saturating_sub(self.padding + xs.dim(axis)?);
+        let right = self.padded - self.padding - xs.dim(axis)?;
         let padded = xs.pad_with_zeros(axis, self.padding, right)?;
         padded.contiguous()?.index_select(&Tensor::new(&self.positions[..], xs.device())?, axis)
     }

@@ -46,6 +46,7 @@ mod pool_global;
 mod pool_operator;
 mod precision;
 pub mod prepared;
+mod sizes;
 mod weighted;
 mod window;
 
@@ -60,6 +61,7 @@ pub use linear::{linear, linear_relu};
 pub use loss::{bce_with_logits, cross_entropy, cross_entropy_smoothed};
 pub use pool::{adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d};
 pub use pool_global::{gem_pool, global_avg_pool, global_max_pool, lse_pool};
+pub use sizes::check_memory;
 pub use window::Window;
 
 /// Runs the example of the README as a test.

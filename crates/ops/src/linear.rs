@@ -71,7 +71,7 @@ impl Weighted for Linear {
         let dy = masked.as_deref().unwrap_or(args.dy);
         Ok(Gradients {
             x: args.want_dx.then(|| kernel::backward_x(args.weight, dy, self.sizes)),
-            weight: kernel::backward_weight(args.x, dy, self.sizes),
+            weight: args.want_dw.then(|| kernel::backward_weight(args.x, dy, self.sizes)),
             bias: kernel::backward_bias(dy, self.sizes[2]),
         })
     }

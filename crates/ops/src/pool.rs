@@ -5,8 +5,9 @@ use candle_core::{Device, Result, Tensor, bail};
 use crate::{
     Window, composed,
     cpu::{fast, pool::Regions},
-    pool_operator::{PoolKind, local_regions, pool},
+    pool_operator::{PoolKind, check_ranges, local_regions, pool},
     precision,
+    sizes::product,
     window::adaptive_ranges,
 };
 
@@ -19,7 +20,7 @@ use crate::{
 /// # Errors
 /// Fails if the input is smaller than the kernel, or if the padding is more than half the kernel.
 pub fn max_pool2d(xs: &Tensor, window: &Window) -> Result<Tensor> {
-    if precision::is_half_on_cpu(&[xs]) {
+    if precision::is_half(&[xs]) {
         return precision::in_f32([xs], |[xs]| max_pool2d(&xs, window));
     }
     let regions = local_regions(plane(xs)?, window)?;
@@ -39,7 +40,7 @@ pub fn avg_pool2d(xs: &Tensor, window: &Window) -> Result<Tensor> {
         return precision::in_f32([xs], |[xs]| avg_pool2d(&xs, window));
     }
     let regions = local_regions(plane(xs)?, window)?;
-    let divisor = window.kernel[0] * window.kernel[1];
+    let divisor = product("avg_pool2d: a window", &window.kernel)?;
     if fast(&[xs]) { pool(xs, regions, PoolKind::Average { divisor }) } else { composed::avg_pool2d(xs, window) }
 }
 
@@ -74,7 +75,7 @@ pub fn avg_pool1d(xs: &Tensor, kernel: usize, stride: usize, padding: usize) -> 
 /// # Errors
 /// Fails if the input or the output is empty.
 pub fn adaptive_max_pool2d(xs: &Tensor, output: [usize; 2]) -> Result<Tensor> {
-    if precision::is_half_on_cpu(&[xs]) {
+    if precision::is_half(&[xs]) {
         return precision::in_f32([xs], |[xs]| adaptive_max_pool2d(&xs, output));
     }
     let regions = adaptive_regions("adaptive_max_pool2d", xs, output)?;
@@ -129,6 +130,10 @@ fn adaptive_regions(name: &str, xs: &Tensor, output: [usize; 2]) -> Result<Regio
     let size = plane(xs)?;
     if size.contains(&0) || output.contains(&0) {
         bail!("{name}: a feature map {:?} cannot be pooled to {output:?}; both must have positions", xs.dims())
+    }
+    check_ranges(name, output)?;
+    for axis in 0..2 {
+        product(name, &[size[axis], output[axis]])?;
     }
     let [rows, columns] = [0, 1].map(|axis| adaptive_ranges(size[axis], output[axis]));
     Ok(Regions { size, rows, columns })

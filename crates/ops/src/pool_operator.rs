@@ -1,5 +1,7 @@
 //! The pooling operator of the CPU kernels, which local, adaptive and global pooling share.
 
+use std::ops::Range;
+
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use crate::{
@@ -9,6 +11,7 @@ use crate::{
         pool::{self, Regions},
         read,
     },
+    sizes::{check_memory, product},
 };
 
 /// The way in which a pooling reduces a region to one value.
@@ -25,12 +28,22 @@ pub(crate) enum PoolKind {
 pub(crate) fn local_regions(size: [usize; 2], window: &Window) -> Result<Regions> {
     window.check_pooling()?;
     let output = window.output_size(size)?;
+    product("pooling: a plane", &size)?;
+    check_ranges("pooling", output)?;
     let [rows, columns] = [0, 1].map(|axis| window.ranges(axis, size[axis], output[axis]));
     Ok(Regions { size, rows, columns })
 }
 
+/// Fails unless there is memory for a plane of results, and for the range of rows or columns of each output position.
+pub(crate) fn check_ranges(operator: &str, output: [usize; 2]) -> Result<()> {
+    check_memory(operator, &output)?;
+    let values_per_range = size_of::<Range<usize>>() / size_of::<f32>();
+    output.iter().try_for_each(|&count| check_memory(operator, &[count, values_per_range]))
+}
+
 /// Pools an f32 tensor (N, C, H, W) on the CPU over the given regions.
 pub(crate) fn pool(xs: &Tensor, regions: Regions, kind: PoolKind) -> Result<Tensor> {
+    check_memory("pooling: a result", &[xs.dim(0)?, xs.dim(1)?, regions.rows.len(), regions.columns.len()])?;
     xs.contiguous()?.apply_op1(Pool { regions, kind })
 }
 

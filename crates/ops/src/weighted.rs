@@ -23,6 +23,8 @@ pub(crate) struct BackwardArgs<'a> {
     pub dy: &'a [f32],
     /// True if the input needs a gradient.
     pub want_dx: bool,
+    /// True if the weights need a gradient.
+    pub want_dw: bool,
 }
 
 /// Applies an operator to f32 tensors on the CPU.
@@ -42,7 +44,7 @@ pub(crate) fn apply(
 struct Operator<T>(T);
 
 impl<T: Weighted> Operator<T> {
-    /// Returns the gradients of the input (if it takes part in a graph), the weights and the bias.
+    /// Returns the gradients of the input, the weights and the bias, each if it takes part in a graph.
     fn gradients(
         &self,
         xs: &Tensor,
@@ -60,11 +62,13 @@ impl<T: Weighted> Operator<T> {
             y: &read(ys)?,
             dy: &read(&grad)?,
             want_dx: xs.track_op(),
+            want_dw: weight.track_op(),
         })?;
         let dx = gradients.x.map(|dx| Tensor::from_vec(dx, xs.shape(), device)).transpose()?;
-        let dw = Tensor::from_vec(gradients.weight, weight.shape(), device)?;
+        let dw = gradients.weight.map(|dw| Tensor::from_vec(dw, weight.shape(), device)).transpose()?;
+        let bias = bias.filter(|bias| bias.track_op());
         let db = bias.map(|bias| Tensor::from_vec(gradients.bias, bias.shape(), device)).transpose()?;
-        Ok((dx, Some(dw), db))
+        Ok((dx, dw, db))
     }
 }
 

@@ -65,15 +65,16 @@ impl Window {
     /// Returns the height and width of the output for an input of `size` (height, width), rounded down as in PyTorch.
     ///
     /// # Errors
-    /// Fails if a kernel or stride is zero, or if the input is empty or, padding included, smaller than the kernel.
+    /// Fails if a kernel or stride is zero, or if the input is empty or, padding included, smaller than the kernel or
+    /// too large for an address space.
     pub fn output_size(&self, size: [usize; 2]) -> Result<[usize; 2]> {
         let mut output = [0; 2];
         for axis in 0..2 {
-            let (kernel, stride, padding) = (self.kernel[axis], self.stride[axis], self.padding[axis]);
+            let (kernel, stride) = (self.kernel[axis], self.stride[axis]);
             if kernel == 0 || stride == 0 {
                 bail!("kernel and stride must be at least 1, not {self:?}")
             }
-            let padded = size[axis] + 2 * padding;
+            let padded = self.padded_size(size)?[axis];
             if padded < kernel || size[axis] == 0 {
                 let ([height, width], [kh, kw]) = (size, self.kernel);
                 bail!(
@@ -86,8 +87,28 @@ impl Window {
         Ok(output)
     }
 
+    /// Returns the height and width of an input of `size` with its padding, or fails if they are too large for an address
+    /// space.
+    pub(crate) fn padded_size(&self, size: [usize; 2]) -> Result<[usize; 2]> {
+        let mut padded = [0; 2];
+        for axis in 0..2 {
+            let zeros = self.padding[axis].checked_mul(2);
+            match zeros.and_then(|zeros| zeros.checked_add(size[axis])).filter(|&sum| sum <= isize::MAX as usize) {
+                Some(sum) => padded[axis] = sum,
+                None => bail!("an input of {size:?} with a padding of {:?} is too large to be addressed", self.padding),
+            }
+        }
+        Ok(padded)
+    }
+
+    /// Returns the window with strides that are also numbers with a sign. A longer stride means the same, a single
+    /// position, but distances computed from it would wrap.
+    pub(crate) fn with_bounded_stride(self) -> Self {
+        Self { stride: self.stride.map(|stride| stride.min(isize::MAX as usize)), ..self }
+    }
+
     /// Returns the rows (axis 0) or columns (axis 1) that each output position of a pooling covers, without the
-    /// padding.
+    /// padding. `output` is what [`Window::output_size`] returns for the axis.
     pub(crate) fn ranges(&self, axis: usize, size: usize, output: usize) -> Vec<Range<usize>> {
         let (kernel, stride, padding) = (self.kernel[axis], self.stride[axis], self.padding[axis]);
         (0..output).map(|o| (o * stride).saturating_sub(padding)..(o * stride + kernel - padding).min(size)).collect()
@@ -95,7 +116,7 @@ impl Window {
 
     /// Refuses a pooling with more padding than half the kernel, as PyTorch does: a window could cover padding only.
     pub(crate) fn check_pooling(&self) -> Result<()> {
-        if self.padding.iter().zip(self.kernel).any(|(p, k)| p * 2 > k) {
+        if self.padding.iter().zip(self.kernel).any(|(p, k)| *p > k / 2) {
             bail!("the padding of a pooling can be at most half the kernel, not {self:?}")
         }
         Ok(())
@@ -103,6 +124,7 @@ impl Window {
 }
 
 /// Returns PyTorch's adaptive windows: output position `o` covers `floor(o·size/output) .. ceil((o+1)·size/output)`.
+/// `size · output` must not overflow.
 pub(crate) fn adaptive_ranges(size: usize, output: usize) -> Vec<Range<usize>> {
     (0..output).map(|o| o * size / output..((o + 1) * size).div_ceil(output)).collect()
 }

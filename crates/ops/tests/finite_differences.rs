@@ -4,7 +4,7 @@
 mod common;
 
 use candle_core::{DType, Result, Tensor, bail};
-use common::{distinct, evaluate, integers};
+use common::{distinct, evaluate, integers, slopes};
 use ops::{BatchStatistics, Conv2dConfig, Window};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -12,22 +12,9 @@ use proptest::test_runner::TestCaseError;
 /// Fails unless the slope of `Σ f · dy` along a random direction of all inputs is the one that follows from the
 /// gradients.
 fn slope_is_exact(inputs: &[Tensor], seed: u64, f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<()> {
-    const STEP: f64 = 1e-5;
     let upstream = |y: &Tensor| integers(y.dims(), seed)?.to_dtype(DType::F64);
     let (_, gradients) = evaluate(inputs, upstream, &f)?;
-    let mut moved = [Vec::new(), Vec::new()];
-    let mut expected = 0.;
-    for (i, (input, gradient)) in inputs.iter().zip(&gradients).enumerate() {
-        let direction = integers(input.dims(), seed + 10 + i as u64)?.to_dtype(DType::F64)?;
-        expected += (gradient * &direction)?.sum_all()?.to_scalar::<f64>()?;
-        moved[0].push((input - (&direction * STEP)?)?);
-        moved[1].push((input + (&direction * STEP)?)?);
-    }
-    let value = |inputs: &[Tensor]| {
-        let y = f(inputs)?;
-        (&y * upstream(&y)?)?.sum_all()?.to_scalar::<f64>()
-    };
-    let slope = (value(&moved[1])? - value(&moved[0])?) / (2. * STEP);
+    let [slope, expected] = slopes(inputs, &gradients, seed, upstream, f)?;
     if (slope - expected).abs() > 1e-5 * (1. + slope.abs()) {
         bail!("the slope is {slope}, but {expected} follows from the gradients")
     }

@@ -17,6 +17,8 @@ pub struct ConvBackwardArgs<'a> {
     pub dy: &'a [f32],
     /// True if the input needs a gradient.
     pub want_dx: bool,
+    /// True if the weights need a gradient.
+    pub want_dw: bool,
     /// Sums to compute over each image of dx.
     pub dx_sums: ImageSums<'a>,
 }
@@ -43,8 +45,9 @@ impl Convolution for ConvShape {
     }
 
     fn backward(&self, args: &ConvBackwardArgs, norm: &SavedNorm, epilogue: SavedEpilogue) -> (Gradients, Vec<f32>) {
-        let &ConvBackwardArgs { x, weight, dy, want_dx, dx_sums } = args;
-        conv::backward(self, &BackwardPass { x, weight, dy, saved: epilogue, norm: Some(norm), want_dx, dx_sums })
+        let &ConvBackwardArgs { x, weight, dy, want_dx, want_dw, dx_sums } = args;
+        let norm = Some(norm);
+        conv::backward(self, &BackwardPass { x, weight, dy, saved: epilogue, norm, want_dx, want_dw, dx_sums })
     }
 }
 
@@ -58,7 +61,8 @@ impl Convolution for DepthwiseShape {
     }
 
     fn backward(&self, args: &ConvBackwardArgs, norm: &SavedNorm, epilogue: SavedEpilogue) -> (Gradients, Vec<f32>) {
-        let &ConvBackwardArgs { x, weight, dy, want_dx, dx_sums } = args;
-        depthwise::backward(self, &BackwardPass { x, weight, dy, saved: epilogue, norm: Some(norm), want_dx, dx_sums })
+        let &ConvBackwardArgs { x, weight, dy, want_dx, want_dw, dx_sums } = args;
+        let norm = Some(norm);
+        depthwise::backward(self, &BackwardPass { x, weight, dy, saved: epilogue, norm, want_dx, want_dw, dx_sums })
     }
 }

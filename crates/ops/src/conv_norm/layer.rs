@@ -89,7 +89,8 @@ impl<'a> ConvBatchNorm<'a> {
             bail!("batch_norm: a feature map {dims:?} has no variance; it needs more than one value per channel")
         }
         let [oh, ow] = epilogue.result([height, width]);
-        Ok((Step { convolution, eps, epilogue, state: OnceLock::new() }, (batch, channels, oh, ow)))
+        let step = Step { convolution, eps, epilogue, trains_weight: weight.track_op(), state: OnceLock::new() };
+        Ok((step, (batch, channels, oh, ow)))
     }
 
     /// Returns gamma, beta and the bias, if there is one.

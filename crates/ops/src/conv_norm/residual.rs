@@ -98,13 +98,16 @@ pub fn residual_conv_batch_norm_train(
         parameters.extend(projection.bias.cloned());
     }
     let [weights, parameters] = [sequence::concatenated(&weights)?, sequence::concatenated(&parameters)?];
-    let ys = apply(xs, &weights, Some(&parameters), Residual { body, projection: shape })?;
+    let trains_projection = projection.is_some_and(|projection| projection.weight.track_op());
+    let ys = apply(xs, &weights, Some(&parameters), Residual { body, projection: shape, trains_projection })?;
     Ok((ys, sequence::statistics(layers, &steps)?))
 }
 
 struct Residual {
     body: Sequence,
     projection: Option<ConvShape>,
+    /// True if the weights of the projection need a gradient.
+    trains_projection: bool,
 }
 
 impl Residual {
@@ -147,12 +150,15 @@ impl Weighted for Residual {
         };
         let (x, saved, want_dx) = (ConvInput::Stored(args.x), SavedEpilogue::Nothing, args.want_dx);
         let dx_sums = ImageSums::NONE;
-        let pass = BackwardPass { x, weight: projection, dy: &dy, saved, norm: None, want_dx, dx_sums };
+        let (norm, want_dw) = (None, self.trains_projection);
+        let pass = BackwardPass { x, weight: projection, dy: &dy, saved, norm, want_dx, want_dw, dx_sums };
         let (shortcut, _) = conv::backward(s, &pass);
         if let Some(dx) = &mut gradients.x {
             relu::add_into(dx, &shortcut.x.context("internal: the projection returned no gradient of its input")?);
         }
-        gradients.weight.extend(shortcut.weight);
+        if let Some(weight) = &mut gradients.weight {
+            weight.extend(shortcut.weight.unwrap_or_else(|| vec![0.; projection.len()]));
+        }
         gradients.bias.extend(shortcut.bias.into_iter().take(bias.len()));
         Ok(gradients)
     }

@@ -92,7 +92,8 @@ impl Weighted for Sequence {
         for (i, (step, [weight, parameters])) in self.steps.iter().zip(parts).enumerate().rev() {
             let dy = dx.as_deref().unwrap_or(args.dy);
             let (x, want_dx) = (ConvInput::Stored(args.x), args.want_dx);
-            let first = ConvBackwardArgs { x, weight, dy, want_dx, dx_sums: ImageSums::NONE };
+            let (want_dw, dx_sums) = (step.trains_weight, ImageSums::NONE);
+            let first = ConvBackwardArgs { x, weight, dy, want_dx, want_dw, dx_sums };
             let (gradients, dx_sums) = match i.checked_sub(1).map(|i| &self.steps[i]) {
                 Some(previous) => {
                     let x = previous.output()?;
@@ -103,10 +104,13 @@ impl Weighted for Sequence {
                 None => step.backward(&first, parameters, sums),
             }?;
             (dx, sums) = (gradients.x, Some(dx_sums));
-            weights.push(gradients.weight);
+            // The weights of all steps are one tensor for candle, so frozen ones have a gradient of zeros there.
+            if args.want_dw {
+                weights.push(gradients.weight.unwrap_or_else(|| vec![0.; weight.len()]));
+            }
             biases.push(gradients.bias);
         }
         let [weight, bias] = [weights, biases].map(|parts| parts.into_iter().rev().flatten().collect());
-        Ok(Gradients { x: dx, weight, bias })
+        Ok(Gradients { x: dx, weight: args.want_dw.then_some(weight), bias })
     }
 }

@@ -19,6 +19,8 @@ pub struct Step {
     pub convolution: Box<dyn Convolution>,
     pub eps: f64,
     pub epilogue: Epilogue,
+    /// True if the weights need a gradient.
+    pub trains_weight: bool,
     /// Set by the forward pass.
     pub state: OnceLock<ForwardState>,
 }

@@ -16,6 +16,8 @@ pub struct BackwardPass<'a> {
     pub norm: Option<&'a SavedNorm<'a>>,
     /// True if the input needs a gradient.
     pub want_dx: bool,
+    /// True if the weights need a gradient.
+    pub want_dw: bool,
     /// Sums to compute over each image of dx.
     pub dx_sums: ImageSums<'a>,
 }

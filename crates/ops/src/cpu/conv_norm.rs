@@ -52,7 +52,7 @@ fn scale_relu_max_pool<'a>(
                 position = if wins { i as u8 } else { position };
             }
             *y = if best < 0. { 0. } else { best };
-            *winner = if best > 0. { position } else { NO_WINNER };
+            *winner = if best <= 0. { NO_WINNER } else { position };
         }
     }
 }
@@ -105,7 +105,7 @@ fn gradient_before_epilogue(
         SavedEpilogue::Nothing => return out.copy_from_slice(dy),
         SavedEpilogue::Result(_) => {
             let values = out.iter_mut().zip(x).zip(dy);
-            return values.for_each(|((out, x), dy)| *out = if x * scale + shift > 0. { *dy } else { 0. });
+            return values.for_each(|((out, x), dy)| *out = if x * scale + shift <= 0. { 0. } else { *dy });
         }
         SavedEpilogue::Winners(winners) => winners,
     };

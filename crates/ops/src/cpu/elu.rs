@@ -23,10 +23,11 @@ pub fn forward_into(x: &[f32], alpha: f32, y: &mut [f32], chunk: usize) {
     });
 }
 
-/// Computes the gradient of the input from the result `y` and its gradient: for x ≤ 0, the derivative α·eˣ is y + α.
+/// Computes the gradient of the input from the result `y` and its gradient: for x ≤ 0, the derivative α·eˣ is y + α. At NaN
+/// it is that of the identity, as in PyTorch.
 pub fn backward(y: &[f32], dy: &[f32], alpha: f32) -> Vec<f32> {
     parallel::filled(y.len(), CHUNK, y.len(), |i, dx| {
         let values = dx.zeroed().iter_mut().zip(&y[i * CHUNK..]).zip(&dy[i * CHUNK..]);
-        values.for_each(|((dx, &y), &dy)| *dx = if y > 0. { dy } else { dy * (y + alpha) });
+        values.for_each(|((dx, &y), &dy)| *dx = if y <= 0. { dy * (y + alpha) } else { dy });
     })
 }

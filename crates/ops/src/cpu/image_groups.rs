@@ -28,14 +28,16 @@ pub struct GradientSizes {
     pub image_sums: usize,
     /// True if the input needs a gradient.
     pub want_dx: bool,
+    /// True if the weights need a gradient.
+    pub want_dw: bool,
     /// An estimate of all floating-point operations.
     pub flops: usize,
 }
 
 /// Where a kernel accumulates the gradients of one group of images.
 pub struct GroupGradients<'a, 'b> {
-    /// The weight gradient, in the kernel's own layout; starts at 0.
-    pub weight: &'a mut [f32],
+    /// The weight gradient, in the kernel's own layout; starts at 0. `None` if it is not wanted.
+    pub weight: Option<&'a mut [f32]>,
     /// The bias gradient; starts at 0.
     pub bias: &'a mut [f32],
     /// The input gradient of the group's images, to be written in order; `None` if it is not wanted.
@@ -50,7 +52,8 @@ pub fn accumulate(
     sizes: &GradientSizes,
     f: impl Fn(Range<usize>, GroupGradients) + Sync + Send,
 ) -> (Gradients, Vec<f32>) {
-    let &GradientSizes { batch, image, weight, bias, image_sums, want_dx, flops } = sizes;
+    let &GradientSizes { batch, image, weight, bias, image_sums, want_dx, want_dw, flops } = sizes;
+    let weight = if want_dw { weight } else { 0 };
     let images_per_group = batch.div_ceil(GROUPS).max(1);
     let groups = batch.div_ceil(images_per_group);
 
@@ -64,12 +67,12 @@ pub fn accumulate(
         let (weight, sums) = sums.split_at_mut(weight);
         let (bias, image_sums) = sums.split_at_mut(bias);
         let images = group * images_per_group..((group + 1) * images_per_group).min(batch);
-        f(images, GroupGradients { weight, bias, x: want_dx.then_some(dx), image_sums });
+        f(images, GroupGradients { weight: want_dw.then_some(weight), bias, x: want_dx.then_some(dx), image_sums });
     });
 
     let (mut sums, image_sums) = add_groups(&partial, group_len, sums_len);
     let bias = sums.split_off(weight);
-    (Gradients { x: want_dx.then_some(dx), weight: sums, bias }, image_sums)
+    (Gradients { x: want_dx.then_some(dx), weight: want_dw.then_some(sums), bias }, image_sums)
 }
 
 /// Adds the first `len` values of all groups of `group_len` values, and concatenates the rest of each.

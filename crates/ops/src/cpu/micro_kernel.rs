@@ -61,7 +61,7 @@ pub fn block_product<S: Simd, const V: usize>(
     offsets: OffsetRange,
     b: &[f32],
 ) -> [Row<S, V>; BLOCK_ROWS] {
-    let furthest = rows.iter().fold(0, |max, &row| max.max(row)) + offsets.largest;
+    let furthest = rows.iter().fold(0, |max, &row| max.max(row)).saturating_add(offsets.largest);
     assert!(furthest < a.len());
     let rows = rows.map(|start| &a[start..]);
     let mut block = [[simd.splat_f32s(0.); V]; BLOCK_ROWS];

@@ -1,4 +1,4 @@
-//! ReLU with PyTorch's gradient (0 at 0), and sums followed by ReLU.
+//! ReLU with PyTorch's gradient (0 at 0, and the gradient of the result at NaN), and sums followed by ReLU.
 
 use super::{isa::vectorised, parallel};
 
@@ -43,7 +43,7 @@ pub fn add_into(a: &mut [f32], b: &[f32]) {
     parallel::chunks(a, CHUNK, flops, |i, a| a.iter_mut().zip(&b[i * CHUNK..]).for_each(|(a, b)| *a += b));
 }
 
-/// Returns the gradient of ReLU's input, given its result `y`: `dy` where y > 0, and 0 elsewhere.
+/// Returns the gradient of ReLU's input, given its result `y`: 0 where y ≤ 0, and `dy` elsewhere, NaN included.
 pub fn backward(y: &[f32], dy: &[f32]) -> Vec<f32> {
     parallel::filled(y.len(), CHUNK, y.len(), |i, dx| mask(&y[i * CHUNK..], &dy[i * CHUNK..], dx.zeroed()))
 }
@@ -52,7 +52,7 @@ vectorised! {
 /// Computes [`backward`] on one thread.
 pub fn mask<'a>(y: &'a [f32], dy: &'a [f32], dx: &'a mut [f32]) {
     for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
-        *dx = if y > 0. { dy } else { 0. };
+        *dx = if y <= 0. { 0. } else { dy };
     }
 }
 }

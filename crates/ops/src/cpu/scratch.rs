@@ -5,6 +5,10 @@ use std::cell::RefCell;
 /// The number of bytes of a cache line. Vectors that straddle two cache lines take twice as long to load.
 const CACHE_LINE: usize = 64;
 
+/// The largest number of values that a thread keeps in free buffers, 128 MiB. What is more is returned to the system after
+/// use, so that a single large input does not occupy memory for good.
+pub const MOST_KEPT: usize = 1 << 25;
+
 thread_local! {
     static BUFFERS: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
@@ -15,8 +19,19 @@ pub fn with<const N: usize, R>(lens: [usize; N], f: impl FnOnce([&mut [f32]; N])
     let mut taken = BUFFERS.with_borrow_mut(|free| [(); N].map(|()| free.pop().unwrap_or_default()));
     let mut buffers = taken.iter_mut();
     let result = f(lens.map(|len| aligned(buffers.next().expect("N buffers"), len)));
-    BUFFERS.with_borrow_mut(|free| free.extend(taken.into_iter().rev()));
+    BUFFERS.with_borrow_mut(|free| keep(free, taken));
     result
+}
+
+/// Puts buffers back to the free ones, except those that do not fit the bound.
+fn keep<const N: usize>(free: &mut Vec<Vec<f32>>, taken: [Vec<f32>; N]) {
+    let mut kept: usize = free.iter().map(Vec::capacity).sum();
+    for buffer in taken.into_iter().rev() {
+        let fits = kept + buffer.capacity() <= MOST_KEPT;
+        kept += if fits { buffer.capacity() } else { 0 };
+        // An empty one in its place keeps the order, so that the next call finds each buffer where it was.
+        free.push(if fits { buffer } else { Vec::new() });
+    }
 }
 
 /// Returns the first `len` values of the buffer that start at a cache line; the buffer grows if need be.
@@ -27,4 +42,21 @@ fn aligned(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
     }
     let skip = buffer.as_ptr().align_offset(CACHE_LINE);
     &mut buffer[skip..][..len]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_keeps_small_buffers_and_no_more_than_the_bound() {
+        let kept = || BUFFERS.with_borrow(|free| free.iter().map(Vec::capacity).sum::<usize>());
+        with([1000, 2000], |[a, b]| assert_eq!([a.len(), b.len()], [1000, 2000]));
+        let small = kept();
+        assert!(small >= 3000);
+        for _ in 0..3 {
+            with([MOST_KEPT + 1, 100], |_| with([MOST_KEPT / 2; 3], |_| ()));
+            assert!(kept() <= MOST_KEPT, "{} values are kept", kept());
+        }
+    }
 }

@@ -3,7 +3,10 @@ use std::sync::OnceLock;
 use candle_core::{Result, bail};
 
 use super::operator::Prepared;
-use crate::cpu::{parallel, scratch};
+use crate::{
+    cpu::{parallel, scratch},
+    sizes::check_memory,
+};
 
 /// The number of bytes that an operator may read and write for one piece of the batch: half to three quarters of a
 /// core's second-level cache.
@@ -122,7 +125,9 @@ fn sizes(parts: &[impl Prepared]) -> [usize; 2] {
 /// Runs operators one after the other on `count` inputs.
 fn run_in_order(parts: &[impl Prepared], count: usize, x: &[f32], y: &mut [f32]) -> Result<()> {
     let [first, middle @ .., last] = parts else { return parts[0].run(x, y) };
-    let most = parts.iter().map(|part| count * part.sizes()[0]).max().unwrap_or(0);
+    let largest = parts.iter().map(|part| part.sizes()[0]).max().unwrap_or(0);
+    check_memory("chain: an intermediate result", &[count, largest])?;
+    let most = count * largest;
     scratch::with([most; 2], |[mut from, mut to]| {
         first.run(x, &mut from[..count * first.sizes()[1]])?;
         for part in middle {

@@ -83,7 +83,7 @@ impl Prepared for DepthwiseConv2d {
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
-        let work = self.batch(x, y)? * self.shape.flops();
+        let work = self.batch(x, y)?.saturating_mul(self.shape.flops());
         let [image, results] = self.sizes();
         parallel::chunks(y, results, work, |n, y| {
             self.conv.forward_image(&x[n * image..][..image], self.bias.as_deref(), y);

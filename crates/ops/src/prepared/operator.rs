@@ -51,7 +51,7 @@ pub trait Prepared: Send + Sync {
     fn batch(&self, x: &[f32], y: &[f32]) -> Result<usize> {
         let [inputs, outputs] = self.sizes();
         let batch = x.len() / inputs.max(1);
-        if x.len() != batch * inputs || y.len() != batch * outputs {
+        if x.len() != batch * inputs || Some(y.len()) != batch.checked_mul(outputs) {
             let (x, y) = (x.len(), y.len());
             bail!(
                 "{x} values in and {y} out are not possible; each input has {inputs} values and each result {outputs}"

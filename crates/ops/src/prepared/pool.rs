@@ -5,6 +5,7 @@ use crate::{
     Window,
     cpu::pool::{self, Regions},
     pool_operator::{PoolKind, local_regions},
+    sizes::{check_memory, product},
 };
 
 /// A local or global pooling of inputs (C, H, W). A sequence (C, L) is an image (C, 1, L).
@@ -20,6 +21,9 @@ impl Pool {
     /// # Errors
     /// Fails if the input is smaller than the kernel, or if the padding is more than half the kernel.
     pub fn max(window: &Window, [channels, height, width]: [usize; 3]) -> Result<Self> {
+        product("pooling: an input", &[channels, height, width])?;
+        let output = window.output_size([height, width])?;
+        check_memory("pooling: a result", &[channels, output[0], output[1]])?;
         Ok(Self { channels, regions: local_regions([height, width], window)?, kind: PoolKind::Max })
     }
 
@@ -28,7 +32,7 @@ impl Pool {
     /// # Errors
     /// The same as for [`Pool::max`].
     pub fn avg(window: &Window, input: [usize; 3]) -> Result<Self> {
-        let kind = PoolKind::Average { divisor: window.kernel[0] * window.kernel[1] };
+        let kind = PoolKind::Average { divisor: product("pooling: a window", &window.kernel)? };
         Ok(Self { kind, ..Self::max(window, input)? })
     }
 
@@ -37,7 +41,7 @@ impl Pool {
     /// # Errors
     /// Fails if the feature map is empty.
     pub fn global_max([channels, height, width]: [usize; 3]) -> Result<Self> {
-        if channels * height * width == 0 {
+        if product("global pooling: an input", &[channels, height, width])? == 0 {
             let input = [channels, height, width];
             bail!("global pooling of {input:?}: a feature map must be (C, H, W) and not empty")
         }
@@ -49,8 +53,8 @@ impl Pool {
     /// # Errors
     /// The same as for [`Pool::global_max`].
     pub fn global_avg(input: [usize; 3]) -> Result<Self> {
-        let kind = PoolKind::Average { divisor: input[1] * input[2] };
-        Ok(Self { kind, ..Self::global_max(input)? })
+        let pool = Self::global_max(input)?;
+        Ok(Self { kind: PoolKind::Average { divisor: pool.regions.plane() }, ..pool })
     }
 }
 

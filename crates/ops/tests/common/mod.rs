@@ -49,6 +49,31 @@ pub fn gradient(x: &Tensor, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Ten
     Ok(gradients.remove(0))
 }
 
+/// Returns the slope of `Σ f · dy` in f64 along a random direction of all inputs, by central differences, and the slope
+/// that follows from the gradients.
+pub fn slopes(
+    inputs: &[Tensor],
+    gradients: &[Tensor],
+    seed: u64,
+    upstream: impl Fn(&Tensor) -> Result<Tensor>,
+    f: impl Fn(&[Tensor]) -> Result<Tensor>,
+) -> Result<[f64; 2]> {
+    const STEP: f64 = 1e-5;
+    let mut moved = [Vec::new(), Vec::new()];
+    let mut expected = 0.;
+    for (i, (input, gradient)) in inputs.iter().zip(gradients).enumerate() {
+        let direction = integers(input.dims(), seed + 10 + i as u64)?.to_dtype(DType::F64)?;
+        expected += (gradient * &direction)?.sum_all()?.to_scalar::<f64>()?;
+        moved[0].push((input - (&direction * STEP)?)?);
+        moved[1].push((input + (&direction * STEP)?)?);
+    }
+    let value = |inputs: &[Tensor]| {
+        let y = f(inputs)?;
+        (&y * upstream(&y)?)?.sum_all()?.to_scalar::<f64>()
+    };
+    Ok([(value(&moved[1])? - value(&moved[0])?) / (2. * STEP), expected])
+}
+
 /// Returns all values in row-major order.
 pub fn values(tensor: &Tensor) -> Result<Vec<f64>> {
     tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1()
@@ -72,10 +97,16 @@ pub fn close(what: &str, actual: &Tensor, expected: &Tensor, tolerance: f64) -> 
 }
 
 /// Random numbers from a seed (SplitMix64).
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    /// Returns a number from a range.
+    pub fn from(&mut self, range: std::ops::RangeInclusive<usize>) -> usize {
+        range.start() + (self.next() % (range.end() - range.start() + 1) as u64) as usize
+    }
+
+    /// Returns any number.
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

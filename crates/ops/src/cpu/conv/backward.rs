@@ -17,9 +17,10 @@ pub fn backward(s: &ConvShape, pass: &BackwardPass) -> (Gradients, Vec<f32>) {
         bias: s.out_channels,
         image_sums: pass.dx_sums.len,
         want_dx: pass.want_dx,
-        flops: 2 * s.batch * s.flops(),
+        want_dw: pass.want_dw,
+        flops: s.batch.saturating_mul(2).saturating_mul(s.flops()),
     };
     let (gradients, dx_sums) = accumulate(&sizes, |images, gradients| algorithm.add_gradients(pass, images, gradients));
-    let weight = algorithm.weight_gradient(&gradients.weight);
+    let weight = gradients.weight.map(|accumulated| algorithm.weight_gradient(&accumulated));
     (Gradients { weight, ..gradients }, dx_sums)
 }

@@ -10,7 +10,10 @@ use super::{
     sparse::SparseBackward,
     winograd::{self, F2, F4, WinogradBackward, WinogradForward},
 };
-use crate::cpu::simd::BLOCK_WIDTH;
+use crate::cpu::{planes::Grid, simd::BLOCK_WIDTH};
+
+/// The largest number of values of the masks of a plane-wise convolution, 1 GiB. Only enormous kernels have more.
+const MOST_MASKS: usize = 1 << 28;
 
 /// The computation that an algorithm is chosen for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +49,8 @@ fn choose(s: &ConvShape, pass: Pass) -> Algorithm {
     // Here channels last would leave half a block of output channels empty, and the change of layout would take as long
     // as the products.
     let few_channels = s.in_channels <= 4 && s.out_channels <= BLOCK_WIDTH / 2;
-    if pass != Pass::Backward && few_channels && !s.is_pooled() {
+    let small_masks = || Grid::most_masks(&s.window, s.input, s.output) <= MOST_MASKS;
+    if pass != Pass::Backward && few_channels && !s.is_pooled() && small_masks() {
         return Algorithm::PlaneWise;
     }
     if !winograd::supports(s) {

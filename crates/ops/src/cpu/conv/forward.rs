@@ -27,7 +27,7 @@ impl PreparedConv {
     /// Computes `y` (N, C_out, h, w) from `x` (N, C_in, H, W), for any N.
     pub fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
         let (s, images) = (&self.s, self.algorithm.images_per_call());
-        let flops = y.len() / s.result_len() * s.flops();
+        let flops = (y.len() / s.result_len()).saturating_mul(s.flops());
         parallel::chunks(y, images * s.result_len(), flops, |i, y| {
             self.algorithm.forward(self.images_of(x, i * images, y), bias, y, None);
         });
@@ -42,7 +42,7 @@ impl PreparedConv {
     ) -> Vec<f32> {
         let (s, images) = (&self.s, self.algorithm.images_per_call());
         let (y_lens, extra) = ((s.batch * s.result_len(), images * s.result_len()), (extra, images * len));
-        parallel::filled_zip(y_lens, extra, s.batch * s.flops(), |i, y, extra| f(i * images, y.zeroed(), extra))
+        parallel::filled_zip(y_lens, extra, s.batch.saturating_mul(s.flops()), |i, y, extra| f(i * images, y.zeroed(), extra))
     }
 
     /// Returns the images of `x`, from number `first` on, whose results `y` holds.

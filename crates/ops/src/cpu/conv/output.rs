@@ -82,9 +82,9 @@ fn relu_max_of_four<S: Simd, const V: usize>(simd: S, rows: &mut [Row<S, V>], sh
                 winner = simd.select_f32s(wins, simd.splat_f32s(i as f32), winner);
             }
             let zero = simd.splat_f32s(0.);
-            let positive = simd.greater_than_f32s(best, zero);
+            let blocked = simd.less_than_or_equal_f32s(best, zero);
             four[0][v] = simd.select_f32s(simd.less_than_f32s(best, zero), zero, best);
-            four[1][v] = simd.select_f32s(positive, winner, simd.splat_f32s(NO_WINNER as f32));
+            four[1][v] = simd.select_f32s(blocked, simd.splat_f32s(NO_WINNER as f32), winner);
         }
     }
 }

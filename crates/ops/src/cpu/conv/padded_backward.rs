@@ -21,16 +21,14 @@ pub struct PaddedBackward<'a> {
 pub struct PaddedImages<'a> {
     /// The numbers of the images in the batch.
     pub numbers: Range<usize>,
-    /// The images, padded and channels last.
-    pub images: &'a [f32],
     /// The gradient of the convolution's output, for each image (block of channels, position, [`BLOCK_WIDTH`]), with
     /// zeros where there is no channel; empty if it is not wanted.
     pub dy: &'a [f32],
-    /// The weight gradient, to be added to.
-    pub dw: &'a mut [f32],
+    /// The images, padded and channels last, and the weight gradient, to be added to; `None` if it is not wanted.
+    pub dw: Option<(&'a [f32], &'a mut [f32])>,
     /// The bias gradient, to be added to.
     pub db: &'a mut [f32],
-    /// The gradient of `images`, to be added to; starts at 0.
+    /// The gradient of the padded images, to be added to; starts at 0.
     pub dx: Option<&'a mut [f32]>,
 }
 
@@ -44,27 +42,29 @@ impl PaddedBackward<'_> {
         mut kernel: impl FnMut(PaddedImages),
     ) {
         let Self { s, layout, image_len, images_per_call, want_dy } = *self;
-        let GroupGradients { weight: dw, bias: db, x: mut dx, image_sums } = gradients;
+        let GroupGradients { weight: mut dw, bias: db, x: mut dx, image_sums } = gradients;
         let dy_len = if want_dy { layout.blocked_len() } else { 0 };
         for first in numbers.clone().step_by(images_per_call) {
             let call = first..(first + images_per_call).min(numbers.end);
             let dx_len = if dx.is_some() { call.len() * image_len } else { 0 };
             let planes_len = BLOCK_WIDTH * layout.positions.len();
-            let lens = [call.len() * image_len, dx_len, call.len() * dy_len, planes_len];
+            let images_len = if dw.is_some() { call.len() * image_len } else { 0 };
+            let lens = [images_len, dx_len, call.len() * dy_len, planes_len];
             scratch::with(lens, |[images, padded_dx, dy, planes]| {
-                pass.x.with(first, call.len(), s.input_len(), |x| {
-                    let images = x.chunks_exact(s.input_len()).zip(images.chunks_exact_mut(image_len));
-                    images.for_each(|(x, image)| channels_last::pad(s, layout, x, image));
-                });
+                if dw.is_some() {
+                    pass.x.with(first, call.len(), s.input_len(), |x| {
+                        let images = x.chunks_exact(s.input_len()).zip(images.chunks_exact_mut(image_len));
+                        images.for_each(|(x, image)| channels_last::pad(s, layout, x, image));
+                    });
+                }
                 for (n, dy) in call.clone().zip(dy.chunks_exact_mut(dy_len.max(1))) {
                     output_gradient::blocked(s, layout, pass, n, planes, dy);
                 }
                 padded_dx.fill(0.);
                 kernel(PaddedImages {
                     numbers: call.clone(),
-                    images,
                     dy,
-                    dw,
+                    dw: dw.as_deref_mut().map(|dw| (&*images, dw)),
                     db,
                     dx: dx.is_some().then_some(&mut *padded_dx),
                 });

@@ -42,7 +42,9 @@ impl ConvShape {
 
     /// Returns the number of floating-point operations of the forward pass of one image.
     pub fn flops(&self) -> usize {
-        2 * self.out_channels * self.patch_len() * self.output[0] * self.output[1]
+        let factors = [self.out_channels, self.patch_len(), self.output[0], self.output[1]];
+        // An estimate, so it may saturate.
+        factors.iter().fold(2, |product, &factor| product.saturating_mul(factor))
     }
 
     /// Returns whether 2×2 max pooling follows.

@@ -19,6 +19,7 @@ use crate::cpu::{
     epilogue::{NO_WINNER, SavedEpilogue},
     image_groups::GroupGradients,
     micro_kernel::{NonZero, add_sparse_product},
+    scratch,
     simd::{Kernel, dispatch},
 };
 
@@ -39,6 +40,9 @@ impl SparseBackward {
     }
 }
 
+/// The largest number of elements that a thread keeps room for, as many bytes as in [`scratch`].
+const MOST_KEPT_ELEMENTS: usize = scratch::MOST_KEPT * size_of::<f32>() / size_of::<NonZero>();
+
 thread_local! {
     static NON_ZEROS: RefCell<NonZeros> = RefCell::default();
 }
@@ -55,12 +59,15 @@ impl BackwardAlgorithm for SparseBackward {
         };
         let frame = PaddedBackward { s, layout, image_len: layout.image_len, images_per_call: 1, want_dy: false };
         let len = s.result_len();
-        frame.run(pass, images, gradients, |PaddedImages { numbers, images: image, dw, db, dx, .. }| {
+        frame.run(pass, images, gradients, |PaddedImages { numbers, dw, db, dx, .. }| {
             NON_ZEROS.with_borrow_mut(|dy| {
                 let n = numbers.start;
                 dy.collect(s, layout, &winners[n * len..][..len], &pass.dy[n * len..][..len]);
                 let dx = weight.as_deref().zip(dx);
-                dispatch(SparseBackwardKernel { s, layout, image, dy, dw, db, dx });
+                dispatch(SparseBackwardKernel { s, layout, dy, dw, db, dx });
+                if dy.by_position.capacity() > MOST_KEPT_ELEMENTS {
+                    *dy = NonZeros::default();
+                }
             });
         });
     }
@@ -115,9 +122,10 @@ impl NonZeros {
 struct SparseBackwardKernel<'a> {
     s: &'a ConvShape,
     layout: &'a PatchLayout,
-    image: &'a [f32],
     dy: &'a NonZeros,
-    dw: &'a mut [f32],
+    /// The image, and the weight gradient in [`WeightOrder::PatchRows`], which is added to.
+    dw: Option<(&'a [f32], &'a mut [f32])>,
+    /// Added to.
     db: &'a mut [f32],
     /// The weights, in [`WeightOrder::PatchRows`], and the padded gradient of the image.
     dx: Option<(&'a [f32], &'a mut [f32])>,
@@ -126,12 +134,14 @@ struct SparseBackwardKernel<'a> {
 impl Kernel for SparseBackwardKernel<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, layout, image, dy, dw, db, dx } = self;
+        let Self { s, layout, dy, mut dw, db, dx } = self;
         let (kernel_rows, row_len) = (s.window.kernel[0], layout.kernel_row_len);
         let windows = layout.positions.len() / 4;
-        for (channel, (dw, db)) in dw.chunks_exact_mut(kernel_rows * row_len).zip(db).enumerate() {
+        for (channel, db) in db.iter_mut().enumerate() {
             let elements = &dy.by_channel[channel * windows..][..dy.channel_counts[channel]];
             *db += elements.iter().map(|element| element.value).sum::<f32>();
+            let Some((image, dw)) = &mut dw else { continue };
+            let dw = &mut dw[channel * kernel_rows * row_len..][..kernel_rows * row_len];
             for (ky, dw) in dw.chunks_exact_mut(row_len).enumerate() {
                 add_sparse_product::<S, V>(simd, dw, elements, &image[ky * layout.row_len..]);
             }

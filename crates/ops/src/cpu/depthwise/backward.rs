@@ -26,10 +26,11 @@ pub fn backward(s: &DepthwiseShape, pass: &BackwardPass) -> (Gradients, Vec<f32>
         bias: s.channels,
         image_sums: pass.dx_sums.len,
         want_dx: pass.want_dx,
-        flops: 2 * s.batch * s.flops(),
+        want_dw: pass.want_dw,
+        flops: s.batch.saturating_mul(2).saturating_mul(s.flops()),
     };
     let (gradients, dx_sums) = accumulate(&sizes, |images, gradients| {
-        let GroupGradients { weight: dw, bias: db, x: mut dx, image_sums } = gradients;
+        let GroupGradients { weight: mut dw, bias: db, x: mut dx, image_sums } = gradients;
         for (i, n) in images.enumerate() {
             let mut dx = dx.as_mut().map(|dx| dx.take_zeroed(s.input_len()));
             let dy = &pass.dy[n * dy_len..][..dy_len];
@@ -38,17 +39,23 @@ pub fn backward(s: &DepthwiseShape, pass: &BackwardPass) -> (Gradients, Vec<f32>
             scratch::with(lens, |[pixels, pixel_gradients, outputs, plane]| {
                 let (grid, norm) = (&grid, pass.norm.map(|norm| (norm, pass.saved, n)));
                 let (weight, dx) = (pass.weight, dx.as_deref_mut());
-                pass.x.with(n, 1, s.input_len(), |x| {
-                    let scratch = DepthwiseScratch { pixels, pixel_gradients, outputs, plane };
-                    dispatch(DepthwiseBackwardKernel { s, grid, x, weight, norm, dy, scratch, dw, db, dx });
-                });
+                let scratch = DepthwiseScratch { pixels, pixel_gradients, outputs, plane };
+                match dw.as_deref_mut() {
+                    Some(dw) => pass.x.with(n, 1, s.input_len(), |x| {
+                        let dw = Some((x, dw));
+                        dispatch(DepthwiseBackwardKernel { s, grid, weight, norm, dy, scratch, dw, db, dx });
+                    }),
+                    None => dispatch(DepthwiseBackwardKernel { s, grid, weight, norm, dy, scratch, dw: None, db, dx }),
+                }
             });
             if let Some(dx) = dx {
                 pass.dx_sums.compute(n, 1, dx, &mut image_sums[i * pass.dx_sums.len..]);
             }
         }
     });
-    let weight = gradients.weight.as_chunks::<BLOCK_WIDTH>().0.iter().map(|lanes| reduce::sum(lanes, |v| v)).collect();
+    let sum_lanes =
+        |dw: Vec<f32>| dw.as_chunks::<BLOCK_WIDTH>().0.iter().map(|lanes| reduce::sum(lanes, |v| v)).collect();
+    let weight = gradients.weight.map(sum_lanes);
     (Gradients { weight, ..gradients }, dx_sums)
 }
 
@@ -56,14 +63,13 @@ pub fn backward(s: &DepthwiseShape, pass: &BackwardPass) -> (Gradients, Vec<f32>
 struct DepthwiseBackwardKernel<'a> {
     s: &'a DepthwiseShape,
     grid: &'a Grid,
-    x: &'a [f32],
     weight: &'a [f32],
     /// The values that the forward pass of batch normalisation saved, and the number of the image; `None` without it.
     norm: Option<(&'a SavedNorm<'a>, SavedEpilogue<'a>, usize)>,
     dy: &'a [f32],
     scratch: DepthwiseScratch<'a>,
-    /// The weight gradient, [`BLOCK_WIDTH`] lanes for each weight; added to.
-    dw: &'a mut [f32],
+    /// The image and the weight gradient, [`BLOCK_WIDTH`] lanes for each weight, which is added to.
+    dw: Option<(&'a [f32], &'a mut [f32])>,
     /// The bias gradient; added to.
     db: &'a mut [f32],
     dx: Option<&'a mut [f32]>,
@@ -83,7 +89,7 @@ struct DepthwiseScratch<'a> {
 impl Kernel for DepthwiseBackwardKernel<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, grid, x, weight, norm, dy, scratch, dw, db, mut dx } = self;
+        let Self { s, grid, weight, norm, dy, scratch, mut dw, db, mut dx } = self;
         let DepthwiseScratch { pixels, pixel_gradients, outputs, plane } = scratch;
         let (input, results, taps) = (s.input_plane(), dy.len() / s.channels, s.taps());
         for channel in 0..s.channels {
@@ -103,12 +109,14 @@ impl Kernel for DepthwiseBackwardKernel<'_> {
                 with_margins(dy, channel * results, results, grid.margin, outputs)
             };
 
-            let values = grid.lay_input(x, channel..channel + 1, pixels);
-            let planes = MaskedPlanes { values, masks: &grid.masks };
             let outputs = MaskedPlanes { values: outputs, masks: &grid.masks };
-            let dw = vectors_mut::<S, V>(&mut dw[channel * taps * BLOCK_WIDTH..][..taps * BLOCK_WIDTH]);
-            let (pixels, gradient) = ((&grid.input_taps, planes), (&grid.output_tap, outputs));
-            add_dot_products::<S, V>(simd, dw, pixels, gradient, grid.positions());
+            if let Some((x, dw)) = &mut dw {
+                let values = grid.lay_input(x, channel..channel + 1, pixels);
+                let planes = MaskedPlanes { values, masks: &grid.masks };
+                let dw = vectors_mut::<S, V>(&mut dw[channel * taps * BLOCK_WIDTH..][..taps * BLOCK_WIDTH]);
+                let (pixels, gradient) = ((&grid.input_taps, planes), (&grid.output_tap, outputs));
+                add_dot_products::<S, V>(simd, dw, pixels, gradient, grid.positions());
+            }
 
             let Some(dx) = dx.as_deref_mut() else { continue };
             let dx = &mut dx[channel * input..][..input];

@@ -6,7 +6,7 @@ use crate::cpu::{conv_input::ConvInput, image_sums::ImageSums, parallel};
 /// Convolves `x` (N, C, H, W) with `weight` (C, 1, kh, kw) to (N, C, oh, ow), then applies ReLU if `relu`.
 pub fn forward(s: &DepthwiseShape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, relu: bool) -> Vec<f32> {
     let conv = s.plane_conv(weight, relu);
-    parallel::filled(s.batch * s.output_len(), s.output_len(), s.batch * s.flops(), |n, y| {
+    parallel::filled(s.batch * s.output_len(), s.output_len(), s.batch.saturating_mul(s.flops()), |n, y| {
         conv.forward_image(&x[n * s.input_len()..][..s.input_len()], bias, y.zeroed());
     })
 }
@@ -15,7 +15,7 @@ pub fn forward(s: &DepthwiseShape, x: &[f32], weight: &[f32], bias: Option<&[f32
 pub fn forward_with_sums(s: &DepthwiseShape, x: ConvInput, weight: &[f32], sums: ImageSums) -> (Vec<f32>, Vec<f32>) {
     let (conv, mut image_sums) = (s.plane_conv(weight, false), vec![0f32; s.batch * sums.len]);
     let (y_lens, sums_lens) = ((s.batch * s.output_len(), s.output_len()), (&mut image_sums[..], sums.len));
-    let y = parallel::filled_zip(y_lens, sums_lens, s.batch * s.flops(), |n, y, image_sums| {
+    let y = parallel::filled_zip(y_lens, sums_lens, s.batch.saturating_mul(s.flops()), |n, y, image_sums| {
         let y = y.zeroed();
         x.with(n, 1, s.input_len(), |x| conv.forward_image(x, None, y));
         sums.compute(n, 1, y, image_sums);

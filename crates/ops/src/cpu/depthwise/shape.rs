@@ -15,7 +15,8 @@ pub struct DepthwiseShape {
 impl DepthwiseShape {
     /// Returns the number of floating-point operations of the forward pass of one image.
     pub fn flops(&self) -> usize {
-        2 * self.taps() * self.output_len()
+        // An estimate, so it may saturate.
+        self.taps().saturating_mul(2).saturating_mul(self.output_len())
     }
 
     /// Returns the number of values of one input image.

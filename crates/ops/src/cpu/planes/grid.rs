@@ -91,6 +91,14 @@ impl Grid {
         grid
     }
 
+    /// Returns the largest number of values that the masks of a grid for these sizes can have.
+    pub fn most_masks(window: &Window, input: [usize; 2], output: [usize; 2]) -> usize {
+        let counts = [0, 1].map(|axis| output[axis].max(input[axis].div_ceil(window.stride[axis])) + BLOCK_WIDTH);
+        // Each tap has a mask for the input and one for the output, and all outputs share another.
+        let taps = window.kernel[0].saturating_mul(window.kernel[1]).saturating_mul(2).saturating_add(1);
+        counts.iter().fold(taps, |product, &count| product.saturating_mul(count))
+    }
+
     /// Returns the number of positions of the grid.
     pub fn positions(&self) -> usize {
         self.size[0] * self.size[1]

@@ -51,7 +51,8 @@ impl Taps {
 
     /// Returns whether all taps read within the planes for this number of positions.
     pub fn fit(&self, planes: MaskedPlanes, positions: usize) -> bool {
-        self.largest[0] + positions <= planes.values.len() && self.largest[1] + positions <= planes.masks.len()
+        let ends = self.largest.map(|start| start.saturating_add(positions));
+        ends[0] <= planes.values.len() && ends[1] <= planes.masks.len()
     }
 }
 

@@ -43,7 +43,7 @@ impl BackwardAlgorithm for Conv1x1Backward {
 
     fn add_gradients(&self, pass: &BackwardPass, images: Range<usize>, gradients: GroupGradients) {
         let Self { s, layout, input } = self;
-        let GroupGradients { weight: dw, bias: db, x: mut dx, image_sums } = gradients;
+        let GroupGradients { weight: mut dw, bias: db, x: mut dx, image_sums } = gradients;
         let (positions, dy_len, per_call) = (s.output_plane(), pass.dy.len() / s.batch, images_per_call(s));
         let output_len = s.out_channels * positions;
         for first in images.clone().step_by(per_call) {
@@ -55,14 +55,20 @@ impl BackwardAlgorithm for Conv1x1Backward {
                 if !s.out_channels.is_multiple_of(BLOCK_WIDTH) {
                     rows.fill(0.);
                 }
-                pass.x.with(first, call.len(), s.input_len(), |x| {
-                    for (image, planes) in x.chunks_exact(s.input_len()).zip(planes.chunks_exact(output_len)) {
-                        let blocks = rows.chunks_exact_mut(layout.patch_starts.len() * BLOCK_WIDTH);
-                        let planes = planes.chunks(BLOCK_WIDTH * positions);
-                        blocks.zip(planes).for_each(|(rows, planes)| planes_to_rows(planes, positions, rows));
-                        dispatch(DirectBackwardKernel { s, layout, image, dy: rows, dw, db, dx: None });
-                    }
-                });
+                let mut add = |planes: &[f32], dw: Option<(&[f32], &mut [f32])>| {
+                    let blocks = rows.chunks_exact_mut(layout.patch_starts.len() * BLOCK_WIDTH);
+                    let planes = planes.chunks(BLOCK_WIDTH * positions);
+                    blocks.zip(planes).for_each(|(rows, planes)| planes_to_rows(planes, positions, rows));
+                    dispatch(DirectBackwardKernel { s, layout, dy: rows, dw, db, dx: None });
+                };
+                let planes_of_images = planes.chunks_exact(output_len);
+                match dw.as_deref_mut() {
+                    Some(dw) => pass.x.with(first, call.len(), s.input_len(), |x| {
+                        let images = x.chunks_exact(s.input_len()).zip(planes_of_images);
+                        images.for_each(|(image, planes)| add(planes, Some((image, &mut *dw))));
+                    }),
+                    None => planes_of_images.for_each(|planes| add(planes, None)),
+                }
                 if let (Some(dx), Some(InputWeights { weight, channels })) = (&mut dx, input) {
                     let dx = dx.take_zeroed(call.len() * s.input_len());
                     let (x, bias, relu, y) = (planes, None, false, &mut *dx);

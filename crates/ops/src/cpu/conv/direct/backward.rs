@@ -52,9 +52,9 @@ impl BackwardAlgorithm for DirectBackward {
     fn add_gradients(&self, pass: &BackwardPass, images: Range<usize>, gradients: GroupGradients) {
         let Self { s, layout, input } = self;
         let frame = PaddedBackward { s, layout, image_len: layout.image_len, images_per_call: 1, want_dy: true };
-        frame.run(pass, images, gradients, |PaddedImages { images: image, dy, dw, db, dx, .. }| {
+        frame.run(pass, images, gradients, |PaddedImages { dy, dw, db, dx, .. }| {
             let dx = input.as_ref().zip(dx);
-            dispatch(DirectBackwardKernel { s, layout, image, dy, dw, db, dx });
+            dispatch(DirectBackwardKernel { s, layout, dy, dw, db, dx });
         });
     }
 
@@ -67,11 +67,10 @@ impl BackwardAlgorithm for DirectBackward {
 pub struct DirectBackwardKernel<'a> {
     pub s: &'a ConvShape,
     pub layout: &'a PatchLayout,
-    pub image: &'a [f32],
     /// The gradient of the output: (block of channels, position, [`BLOCK_WIDTH`]), zero where there is no channel.
     pub dy: &'a [f32],
-    /// In [`WeightOrder::OutputBlocks`]; added to.
-    pub dw: &'a mut [f32],
+    /// The image, and the weight gradient in [`WeightOrder::OutputBlocks`], which is added to.
+    pub dw: Option<(&'a [f32], &'a mut [f32])>,
     /// Added to.
     pub db: &'a mut [f32],
     /// The weights, in [`WeightOrder::PatchBlocks`], and the padded gradient of the image, which is added to.
@@ -81,19 +80,22 @@ pub struct DirectBackwardKernel<'a> {
 impl Kernel for DirectBackwardKernel<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, layout, image, dy, dw, db, mut dx } = self;
+        let Self { s, layout, dy, mut dw, db, mut dx } = self;
         let (padded_positions, positions) = (layout.patch_starts.len(), layout.positions.len());
         for start in (0..positions).step_by(POSITIONS_PER_CHUNK) {
             let chunk = start..(start + POSITIONS_PER_CHUNK).min(positions);
-            let dw_block = dw.len() / layout.channel_blocks;
-            let blocks = dy.chunks_exact(padded_positions * BLOCK_WIDTH).zip(dw.chunks_exact_mut(dw_block));
-            for ((dy, dw), db) in blocks.zip(db.chunks_mut(BLOCK_WIDTH)) {
+            let blocks = dy.chunks_exact(padded_positions * BLOCK_WIDTH).zip(db.chunks_mut(BLOCK_WIDTH));
+            for (block, (dy, db)) in blocks.enumerate() {
                 let dy = &dy[start * BLOCK_WIDTH..chunk.end * BLOCK_WIDTH];
-                let dw = vectors_mut::<S, V>(dw).as_chunks_mut::<BLOCK_ROWS>().0;
-                for (dw, taps) in dw.iter_mut().zip(layout.tap_rows.as_chunks().0) {
-                    let block = block_product::<S, V>(simd, image, taps, layout.positions.range(chunk.clone()), dy);
-                    for (dw, row) in dw.iter_mut().zip(block) {
-                        *dw = add::<S, V>(simd, *dw, row);
+                if let Some((image, dw)) = &mut dw {
+                    let dw_block = dw.len() / layout.channel_blocks;
+                    let dw = &mut dw[block * dw_block..][..dw_block];
+                    let dw = vectors_mut::<S, V>(dw).as_chunks_mut::<BLOCK_ROWS>().0;
+                    for (dw, taps) in dw.iter_mut().zip(layout.tap_rows.as_chunks().0) {
+                        let block = block_product::<S, V>(simd, image, taps, layout.positions.range(chunk.clone()), dy);
+                        for (dw, row) in dw.iter_mut().zip(block) {
+                            *dw = add::<S, V>(simd, *dw, row);
+                        }
                     }
                 }
                 let mut sums = [0f32; BLOCK_WIDTH];

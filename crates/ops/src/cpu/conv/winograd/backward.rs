@@ -63,10 +63,11 @@ impl BackwardAlgorithm for WinogradBackward {
         let Self { s, layout, tiling: t, input } = self;
         let (image_len, images_per_call) = (t.image_len, t.images_per_call);
         let frame = PaddedBackward { s, layout, image_len, images_per_call, want_dy: true };
-        frame.run(pass, images, gradients, |PaddedImages { images, dy, dw, db, dx, .. }| {
+        frame.run(pass, images, gradients, |PaddedImages { numbers, dy, dw, db, dx }| {
             scratch::with([t.pixels_len(), layout.channel_blocks * BLOCK_LEN, BLOCK_LEN], |[pixels, dm, dv]| {
                 let (scratch, dx) = (BackwardScratch { pixels, dm, dv }, input.as_ref().zip(dx));
-                dispatch(WinogradBackwardKernel { s, layout, t, images, dy, scratch, dw, db, dx });
+                let count = numbers.len();
+                dispatch(WinogradBackwardKernel { s, layout, t, count, dy, scratch, dw, db, dx });
             });
         });
     }
@@ -81,12 +82,13 @@ struct WinogradBackwardKernel<'a> {
     s: &'a ConvShape,
     layout: &'a PatchLayout,
     t: &'a Tiling<2>,
-    images: &'a [f32],
+    /// The number of images.
+    count: usize,
     /// The gradient of the output, for each image (block of channels, position, [`BLOCK_WIDTH`]).
     dy: &'a [f32],
     scratch: BackwardScratch<'a>,
-    /// The gradient of the transformed weights, in the order of [`weights::pack`]; added to.
-    dw: &'a mut [f32],
+    /// The images, and the gradient of the transformed weights in the order of [`weights::pack`], which is added to.
+    dw: Option<(&'a [f32], &'a mut [f32])>,
     /// Added to.
     db: &'a mut [f32],
     /// The transformed weights, and the padded gradient of the images, which is added to.
@@ -106,16 +108,20 @@ impl Kernel for WinogradBackwardKernel<'_> {
     #[inline(always)]
     #[allow(clippy::needless_range_loop)] // `v` indexes the rows of several slices.
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, layout, t, images, dy, scratch, dw, db, mut dx } = self;
+        let Self { s, layout, t, count, dy, scratch, mut dw, db, mut dx } = self;
         let BackwardScratch { pixels, dm, dv } = scratch;
         let pixel = s.in_channels;
-        for tiles in t.chunks(images.len() / t.image_len) {
-            transform_pixels::<S, F2, V, 2, 4>(simd, t, s, layout.row_len, tiles, images, pixels);
+        for tiles in t.chunks(count) {
+            if let Some((images, _)) = dw {
+                transform_pixels::<S, F2, V, 2, 4>(simd, t, s, layout.row_len, tiles, images, pixels);
+            }
             let offsets = t.tile_offsets.range(0..tiles.len());
-            let blocks = dm.chunks_exact_mut(BLOCK_LEN).zip(dw.chunks_exact_mut(dw.len() / layout.channel_blocks));
-            for (block, (dm, dw)) in blocks.enumerate() {
+            for (block, dm) in dm.chunks_exact_mut(BLOCK_LEN).enumerate() {
                 let db = &mut db[block * BLOCK_WIDTH..];
                 transform_gradient::<S, V>(simd, layout, tiles, block, dy, dm, db);
+                let Some((_, dw)) = &mut dw else { continue };
+                let dw_block = dw.len() / layout.channel_blocks;
+                let dw = &mut dw[block * dw_block..][..dw_block];
                 let elements = dw.chunks_exact_mut(dw.len() / TILE_LEN).zip(dm.chunks_exact(CHUNK * BLOCK_WIDTH));
                 for (element, (dw, dm)) in elements.enumerate() {
                     let dm = &dm[..tiles.len() * BLOCK_WIDTH];
