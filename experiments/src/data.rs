@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use datasets::{Dataset, DatasetError, DatasetId, LoadOptions, Shape, SplitOptions, Splits};
 
-use crate::misuse::Misuse;
+use crate::{misuse::Misuse, output::note};
 
 /// The data that a suite's runs need. There is one [`Splits`] for every combination of data set, canvas and training size.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ impl DataSpec {
         for id in &self.datasets {
             let dataset = self.find(id, data_dir)?;
             if let Some(text) = skipped_files(&dataset) {
-                eprintln!("{id}: {text}");
+                note(&format!("{id}: {text}"));
             }
             all.extend(
                 dataset.splits(id, &self.splits).map_err(|error| impossible(id, error))?.into_iter().map(Arc::new),

@@ -19,7 +19,7 @@ pub fn write_index(folder: &Path) -> Result<()> {
     let Some(suites) = suite_folders(folder)? else { return Ok(()) };
     let mut results = Vec::new();
     for suite in &suites {
-        results.extend(SuiteResults::read(&[suite], &[])?);
+        results.extend(SuiteResults::read(&[suite])?.filter(|results| !results.records.is_empty()));
     }
     if results.is_empty() {
         return Ok(());
@@ -40,6 +40,7 @@ pub fn write_index(folder: &Path) -> Result<()> {
             name: &suite.info.name,
             question: suite.outline.question.as_deref().unwrap_or(&suite.info.question),
             runs: suite.records.len(),
+            missing: suite.missing,
             verdicts,
         })
         .collect();

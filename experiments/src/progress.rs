@@ -1,7 +1,11 @@
 //! Progress bars on standard error: one per run with its loss, and one for the whole sweep with the time left. Nothing
 //! is drawn where standard error is not a terminal.
 
+use std::fmt::Display;
+
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::output::note;
 
 /// The progress of a sweep.
 pub struct Progress {
@@ -34,20 +38,25 @@ impl Progress {
     }
 
     /// Prints a remark, unless quiet.
-    pub fn note(&self, message: &str) {
+    pub fn note(&self, message: impl Display) {
         if !self.quiet {
             self.warn(message);
         }
     }
 
     /// Prints a problem, even if quiet.
-    pub fn warn(&self, message: &str) {
-        self.bars.suspend(|| eprintln!("{message}"));
+    pub fn warn(&self, message: impl Display) {
+        self.bars.suspend(|| note(&message.to_string()));
     }
 
+}
+
+impl Drop for Progress {
     /// Removes the bars.
-    pub fn finish(&self) {
+    fn drop(&mut self) {
         self.sweep.finish_and_clear();
+        // Fails only if standard error is closed.
+        let _ = self.bars.clear();
     }
 }
 
@@ -58,6 +67,12 @@ pub struct RunProgress<'a> {
 }
 
 impl RunProgress<'_> {
+    /// Counts the steps that an earlier process has taken.
+    pub fn resume(&self, steps: u64) {
+        self.bar.inc(steps);
+        self.sweep.inc(steps);
+    }
+
     /// Counts a training step and shows its loss.
     pub fn step(&self, loss: f32) {
         self.bar.inc(1);
@@ -67,7 +82,7 @@ impl RunProgress<'_> {
 }
 
 impl Drop for RunProgress<'_> {
-    /// Counts the steps that a failed or diverged run did not take, so that the sweep's bar reaches its end.
+    /// Counts the steps that a failed, stopped or diverged run did not take, so that the sweep's bar reaches its end.
     fn drop(&mut self) {
         let left = self.bar.length().unwrap_or_default().saturating_sub(self.bar.position());
         self.sweep.inc(left);

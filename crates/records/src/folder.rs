@@ -3,36 +3,61 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::Deserialize;
+
 use crate::{
     file::{FileError, RUNS},
     record::Record,
     select::LeftOut,
 };
 
+/// The format of records. Those of this format have no key `format`; a later version that changes the meaning of a key
+/// writes one.
+const FORMAT: u64 = 1;
+
+#[derive(Deserialize)]
+struct Format {
+    #[serde(default)]
+    format: Option<u64>,
+}
+
 /// Reads the records in `folder/runs/*.json`, sorted by file name. The second list names all other entries of `runs`, with
-/// what is wrong with them.
+/// what is wrong with them; they are left as they are. Hidden files, whose names begin with a dot, are ignored.
 ///
 /// # Errors
-/// A folder or file that cannot be read.
+/// A folder that cannot be read.
 pub fn read_records(folder: &Path) -> Result<(Vec<Record>, Vec<LeftOut>), FileError> {
     let (runs, mut records, mut unreadable) = (folder.join(RUNS), Vec::new(), Vec::new());
     let entries = fs::read_dir(&runs).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
     let mut paths: Vec<PathBuf> =
         entries.map_err(FileError::at(&runs))?.into_iter().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b".")));
     paths.sort();
     for path in paths {
-        if path.extension().is_none_or(|extension| extension != "json") {
-            let reason = "its name does not end in .json".into();
-            unreadable.push(LeftOut::Unreadable { path, reason });
-            continue;
-        }
-        let text = fs::read(&path).map_err(FileError::at(&path))?;
-        match serde_json::from_slice(&text) {
+        let is_json = path.extension().is_some_and(|extension| extension == "json");
+        let record = if is_json { read_record(&path) } else { Err("its name does not end in .json".into()) };
+        match record {
             Ok(record) => records.push(record),
-            Err(reason) => unreadable.push(LeftOut::Unreadable { path, reason: reason.to_string() }),
+            Err(reason) => unreadable.push(LeftOut::Unreadable { path, reason }),
         }
     }
     Ok((records, unreadable))
+}
+
+/// Reads the record in a file, or says why it is none.
+pub(crate) fn read_record(path: &Path) -> Result<Record, String> {
+    // Reading a pipe might never end.
+    let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is not a regular file".into());
+    }
+    let text = fs::read(path).map_err(|error| error.to_string())?;
+    if let Ok(Format { format: Some(format) }) = serde_json::from_slice(&text)
+        && format > FORMAT
+    {
+        return Err(format!("a later version wrote it, in format {format}; this version reads format {FORMAT}"));
+    }
+    serde_json::from_slice(&text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -48,12 +73,23 @@ mod tests {
         fs::create_dir(&runs).unwrap();
         let mut written = record("fc", 0, 3, 0.1 + 0.2);
         written.config.lr = 0.1 + 0.7;
-        fs::write(runs.join("a.json"), serde_json::to_string(&written).unwrap()).unwrap();
+        let text = serde_json::to_string(&written).unwrap();
+        fs::write(runs.join("a.json"), &text).unwrap();
         fs::write(runs.join("b.json"), "{}").unwrap();
         fs::write(runs.join("c.txt"), "no record").unwrap();
+        fs::create_dir(runs.join("d.json")).unwrap();
+        fs::write(runs.join("e.json"), &text[..text.len() / 2]).unwrap();
+        fs::write(runs.join("f.json"), text.replacen('{', "{\"format\":2,", 1)).unwrap();
+        fs::write(runs.join(".hidden"), "").unwrap();
         let (records, unreadable) = read_records(folder.path()).unwrap();
         assert_eq!(records, [written]);
-        let expected = [("b.json", "suite"), ("c.txt", ".json")];
+        let expected = [
+            ("b.json", "suite"),
+            ("c.txt", ".json"),
+            ("d.json", "regular file"),
+            ("e.json", "EOF"),
+            ("f.json", "later version wrote it, in format 2"),
+        ];
         assert_eq!(unreadable.len(), expected.len());
         for (left_out, (name, part)) in unreadable.iter().zip(expected) {
             let LeftOut::Unreadable { path, reason } = left_out else { panic!("{left_out:?}") };

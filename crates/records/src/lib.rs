@@ -10,6 +10,8 @@ mod estimate;
 mod file;
 mod folder;
 mod metric;
+mod plan_info;
+mod plan_state;
 mod point;
 mod rates;
 mod record;
@@ -29,6 +31,8 @@ pub use estimate::{Estimate, estimate, middle};
 pub use file::{FileError, create_folder, file_name, write_file};
 pub use folder::read_records;
 pub use metric::{Better, Getter, Metric, Number, UnknownMetric};
+pub use plan_info::PlanInfo;
+pub use plan_state::{BeginError, Claim, PlanState};
 pub use point::Point;
 pub use rates::{Rates, RatesError};
 pub use record::{
@@ -36,5 +40,5 @@ pub use record::{
 };
 pub use row::{MeasuredPoint, Row, rows};
 pub use select::{LeftOut, select};
-pub use store::Store;
+pub use store::{SetAside, Store, set_aside};
 pub use trial::Trial;

@@ -31,11 +31,11 @@ const DEFAULT_SUITE: &str = "heads";
 /// A mistake in the command line, or the text of `--help` or `--version`.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let typed = typed::command_line(&arguments);
+    let (typed, resuming) = (typed::command_line(&arguments), typed::resuming_command(&arguments));
     let cli = Cli::try_parse_from(arguments)?;
     Ok(match cli.command {
-        None => Command::Run(Box::new(RunOptions::new(DEFAULT_SUITE, typed))),
-        Some(Subcommands::Run(arguments)) => Command::Run(Box::new(arguments.options(typed))),
+        None => Command::Run(Box::new(RunOptions::new(DEFAULT_SUITE, typed, resuming))),
+        Some(Subcommands::Run(arguments)) => Command::Run(Box::new(arguments.options(typed, resuming))),
         Some(Subcommands::List { kind, json }) => Command::List { kind, json },
         Some(Subcommands::Summary { model, head, input, classes, json }) => {
             Command::Summary(SummaryOptions { model, head, input, classes, json })
@@ -181,7 +181,7 @@ struct RunArguments {
     /// Keep finished records of the same configuration and train the missing ones
     #[arg(long, conflicts_with = "fresh")]
     extend: bool,
-    /// Start over instead of resuming an interrupted sweep
+    /// Start over instead of resuming an interrupted sweep of the same plan
     #[arg(long)]
     fresh: bool,
     /// Show the plan and train nothing
@@ -221,7 +221,7 @@ struct BenchArguments {
 }
 
 impl RunArguments {
-    fn options(self, typed: String) -> RunOptions {
+    fn options(self, typed: String, resuming: String) -> RunOptions {
         let epochs = self.epochs.map(Length::Epochs);
         RunOptions {
             changes: Changes {
@@ -253,6 +253,7 @@ impl RunArguments {
             },
             suite: self.suite,
             typed,
+            resuming,
         }
     }
 }
@@ -293,6 +294,7 @@ mod tests {
             panic!("not run")
         };
         assert_eq!(implied.typed, "cargo run -p experiments");
-        assert_eq!(RunOptions { typed: named.typed.clone(), ..*implied }, *named);
+        let (typed, resuming) = (named.typed.clone(), named.resuming.clone());
+        assert_eq!(RunOptions { typed, resuming, ..*implied }, *named);
     }
 }

@@ -36,11 +36,11 @@ pub fn report(dir: &Path) -> Result<()> {
         }
         let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
         match folders.as_slice() {
-            [folder] => render(folder, &[folder], &[])?,
+            [folder] => render(folder, &[folder])?,
             shards => {
                 let merged = dir.join(name);
                 create_folder(&merged)?;
-                render(&merged, shards, &[])?;
+                render(&merged, shards)?;
             }
         }
     }

@@ -37,11 +37,13 @@ pub struct RunOptions {
     pub sweep: SweepOptions,
     /// The command line, for the page.
     pub typed: String,
+    /// The command line that goes on after an interruption.
+    pub resuming: String,
 }
 
 impl RunOptions {
     /// Runs a suite as it is.
-    pub fn new(suite: &str, typed: String) -> Self {
+    pub fn new(suite: &str, typed: String, resuming: String) -> Self {
         Self {
             suite: suite.into(),
             changes: Changes::default(),
@@ -51,6 +53,7 @@ impl RunOptions {
             dry_run: false,
             sweep: SweepOptions::default(),
             typed,
+            resuming,
         }
     }
 }
