@@ -24,7 +24,20 @@ struct Flags {
     ends: Arc<AtomicBool>,
 }
 
-static FLAGS: OnceLock<Flags> = OnceLock::new();
+impl Flags {
+    fn register() -> io::Result<Self> {
+        let flags = Self { asked: Arc::default(), ends: Arc::new(AtomicBool::new(true)) };
+        // The handlers of a signal are called in this order: the first signal only sets the flags.
+        for signal in [SIGINT, SIGTERM] {
+            flag::register_conditional_shutdown(signal, EXIT_CODE.into(), flags.ends.clone())?;
+            flag::register(signal, flags.asked.clone())?;
+            flag::register(signal, flags.ends.clone())?;
+        }
+        Ok(flags)
+    }
+}
+
+static FLAGS: OnceLock<io::Result<Flags>> = OnceLock::new();
 
 /// The work was interrupted. The program exits with code 130; the message says what is kept and how to go on.
 #[derive(Debug)]
@@ -44,18 +57,13 @@ pub struct Graceful(&'static Flags);
 impl Graceful {
     /// Begins to handle signals.
     pub fn begin() -> io::Result<Self> {
-        let flags = FLAGS.get_or_init(|| Flags { asked: Arc::default(), ends: Arc::new(AtomicBool::new(true)) });
-        // The handlers of a signal are called in this order: the first signal only sets the flags.
-        for signal in [SIGINT, SIGTERM] {
-            flag::register_conditional_shutdown(signal, EXIT_CODE.into(), flags.ends.clone())?;
-            flag::register(signal, flags.asked.clone())?;
-            flag::register(signal, flags.ends.clone())?;
-        }
+        let flags = FLAGS.get_or_init(Flags::register).as_ref().map_err(|error| io::Error::other(error.to_string()))?;
+        flags.asked.store(false, Ordering::SeqCst);
         flags.ends.store(false, Ordering::SeqCst);
         Ok(Self(flags))
     }
 
-    /// The flag that is true once the work is to end.
+    /// The flag that is true once the work is to end. It may be set to end the work for another reason.
     pub fn asked(&self) -> &'static AtomicBool {
         &self.0.asked
     }

@@ -34,7 +34,12 @@ impl Progress {
         let bar = self.bars.insert_before(&self.sweep, ProgressBar::new(steps));
         bar.set_style(style("{prefix:<40} {wide_bar} {percent:>3} %  loss {msg}"));
         bar.set_prefix(title);
-        RunProgress { bar, sweep: &self.sweep }
+        RunProgress { bar, progress: self }
+    }
+
+    /// Counts steps that this process need not take.
+    pub fn skip(&self, steps: u64) {
+        self.sweep.inc(steps);
     }
 
     /// Prints a remark, unless quiet.
@@ -63,21 +68,26 @@ impl Drop for Progress {
 /// The bar of one run.
 pub struct RunProgress<'a> {
     bar: ProgressBar,
-    sweep: &'a ProgressBar,
+    progress: &'a Progress,
 }
 
 impl RunProgress<'_> {
     /// Counts the steps that an earlier process has taken.
     pub fn resume(&self, steps: u64) {
         self.bar.inc(steps);
-        self.sweep.inc(steps);
+        self.progress.skip(steps);
+    }
+
+    /// Prints a problem, even if quiet.
+    pub fn warn(&self, message: impl Display) {
+        self.progress.warn(message);
     }
 
     /// Counts a training step and shows its loss.
     pub fn step(&self, loss: f32) {
         self.bar.inc(1);
         self.bar.set_message(format!("{loss:.3}"));
-        self.sweep.inc(1);
+        self.progress.skip(1);
     }
 }
 
@@ -85,7 +95,7 @@ impl Drop for RunProgress<'_> {
     /// Counts the steps that a failed, stopped or diverged run did not take, so that the sweep's bar reaches its end.
     fn drop(&mut self) {
         let left = self.bar.length().unwrap_or_default().saturating_sub(self.bar.position());
-        self.sweep.inc(left);
+        self.progress.skip(left);
         self.bar.finish_and_clear();
     }
 }

@@ -250,10 +250,10 @@ impl RunArguments {
                     _ => Existing::Resume,
                 },
                 quiet: self.quiet,
+                resuming,
             },
             suite: self.suite,
             typed,
-            resuming,
         }
     }
 }
@@ -294,7 +294,7 @@ mod tests {
             panic!("not run")
         };
         assert_eq!(implied.typed, "cargo run -p experiments");
-        let (typed, resuming) = (named.typed.clone(), named.resuming.clone());
-        assert_eq!(RunOptions { typed, resuming, ..*implied }, *named);
+        let (typed, sweep) = (named.typed.clone(), named.sweep.clone());
+        assert_eq!(RunOptions { typed, sweep, ..*implied }, *named);
     }
 }

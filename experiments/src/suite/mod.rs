@@ -11,5 +11,5 @@ mod tests;
 
 pub use changes::Changes;
 pub use definition::{Suite, Variant};
-pub use embedded::{all, find, original};
+pub use embedded::{all, find, is_shipped, original};
 pub use outline::Outline;
