@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use records::write_file;
 use report::SuiteEntry;
 
-use crate::{bench_record::BenchRecord, results::SuiteResults};
+use crate::{bench_record::BenchRecord, output::note, results::SuiteResults};
 
 /// The name of the page.
 const PAGE: &str = "README.md";
@@ -19,7 +19,11 @@ pub fn write_index(folder: &Path) -> Result<()> {
     let Some(suites) = suite_folders(folder)? else { return Ok(()) };
     let mut results = Vec::new();
     for suite in &suites {
-        results.extend(SuiteResults::read(&[suite])?.filter(|results| !results.records.is_empty()));
+        match SuiteResults::read(&[suite]) {
+            Ok(read) => results.extend(read.filter(|results| !results.records.is_empty())),
+            // A suite that cannot be read is no reason to fail for the others.
+            Err(error) => note(&format!("left out of {}: {error:#}", folder.join(PAGE).display())),
+        }
     }
     if results.is_empty() {
         return Ok(());

@@ -289,7 +289,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Returns whether a file could not be read or written, which other runs would meet too.
-fn is_about_files(error: &anyhow::Error) -> bool {
+pub fn is_about_files(error: &anyhow::Error) -> bool {
     fn is_io(error: &candle_core::Error) -> bool {
         match error {
             candle_core::Error::Io(_) => true,

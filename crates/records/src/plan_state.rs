@@ -184,7 +184,8 @@ impl Drop for PlanState {
 }
 
 fn open_lock(path: &Path) -> Result<File, FileError> {
-    File::options().create(true).truncate(false).write(true).open(path).map_err(FileError::at(path))
+    // Some network file systems need both rights for locks.
+    File::options().create(true).truncate(false).read(true).write(true).open(path).map_err(FileError::at(path))
 }
 
 fn remove_if_there(path: &Path) -> Result<(), FileError> {

@@ -7,6 +7,7 @@ mod checkpoint;
 mod config;
 mod device;
 mod evaluate;
+mod file;
 mod fit;
 mod init;
 mod loss;

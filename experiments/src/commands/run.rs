@@ -16,7 +16,7 @@ use crate::{
     plan::{Plan, Run},
     render::render,
     suite::{self, Changes, Suite},
-    sweep::{Sweep, SweepOptions},
+    sweep::{Sweep, SweepOptions, is_about_files},
     tune::tune,
 };
 
@@ -96,7 +96,7 @@ pub fn run(options: &RunOptions) -> Result<()> {
     };
     keep()?;
     let swept = sweep.train_and_measure();
-    if swept.as_ref().is_err_and(|error| error.is::<Interrupted>()) {
+    if swept.as_ref().is_err_and(|error| error.is::<Interrupted>() || is_about_files(error)) {
         return swept;
     }
     // What has been trained is shown even if something failed, and even if another plan was begun here in the meantime.

@@ -1,14 +1,12 @@
 use std::{
-    io::Write,
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
-use atomic_write_file::AtomicWriteFile;
-use candle_core::{Error, Result};
+use candle_core::Result;
 
 use super::{Checkpoints, contents::encode};
-use crate::{config::FitConfig, optimizer::Optimizer, parameters::Parameters, position::Position};
+use crate::{config::FitConfig, file, optimizer::Optimizer, parameters::Parameters, position::Position};
 
 /// The time between two checkpoints is at least this multiple of the time that saving one takes.
 const TIMES_THE_COST: u32 = 100;
@@ -44,17 +42,11 @@ impl<'a> Saver<'a> {
     /// Replaces the file by the present state.
     ///
     /// # Errors
-    /// [`Error::Io`], with the path, for a file that cannot be written. The earlier checkpoint is kept then.
+    /// [`candle_core::Error::Io`], with the path, for a file that cannot be written. The earlier checkpoint is kept then.
     pub fn save(&mut self, position: &Position, parameters: &Parameters, optimizer: &Optimizer) -> Result<()> {
         let start = Instant::now();
         let bytes = encode(position, &self.checkpoints.run, self.config, parameters, optimizer)?;
-        let path = &self.checkpoints.path;
-        let write = || {
-            let mut file = AtomicWriteFile::open(path)?;
-            file.write_all(&bytes)?;
-            file.commit()
-        };
-        write().map_err(|error| Error::Io(error).with_path(path))?;
+        file::replace(&self.checkpoints.path, &bytes)?;
         (self.last, self.cost) = (Instant::now(), start.elapsed());
         Ok(())
     }
