@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use datasets::{Dataset, DatasetError, DatasetId, LoadOptions, Shape, SplitOptions, Splits, printable};
 
-use crate::misuse::Misuse;
+use crate::{misuse::Misuse, output::note};
 
 /// The data that a suite's runs need. There is one [`Splits`] for every combination of data set, canvas and training size.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ impl DataSpec {
         let mut all = Vec::new();
         for id in &self.datasets {
             let dataset = self.find(id, data_dir)?;
-            remarks(&dataset).iter().for_each(|remark| eprintln!("{}: {remark}", printable(&id.to_string())));
+            remarks(&dataset).iter().for_each(|remark| note(&format!("{}: {remark}", printable(&id.to_string()))));
             if let [class] = dataset.classes.as_slice() {
                 let class = printable(class);
                 return Err(Misuse::new(format!("{id} has one class only, {class}; at least two are needed")).into());

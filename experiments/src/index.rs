@@ -10,7 +10,7 @@ use records::{read_text, write_file};
 use report::SuiteEntry;
 use statistics::Compared;
 
-use crate::{bench_record::BenchRecord, limits::MAX_TEXT_BYTES, results::SuiteResults};
+use crate::{bench_record::BenchRecord, limits::MAX_TEXT_BYTES, output::note, results::SuiteResults};
 
 /// The name of the page.
 const PAGE: &str = "README.md";
@@ -20,10 +20,10 @@ pub fn write_index(folder: &Path) -> Result<()> {
     let Some(suites) = suite_folders(folder)? else { return Ok(()) };
     let mut results = Vec::new();
     for suite in &suites {
-        match SuiteResults::read(&[suite], &[]) {
-            Ok(read) => results.extend(read),
+        match SuiteResults::read(&[suite]) {
+            Ok(read) => results.extend(read.filter(|results| !results.records.is_empty())),
             // A neighbour that cannot be read is no reason for a finished run to fail.
-            Err(error) => eprintln!("{} is left out of {PAGE}: {error:#}", suite.display()),
+            Err(error) => note(&format!("{} is left out of {PAGE}: {error:#}", suite.display())),
         }
     }
     if results.is_empty() {
@@ -44,6 +44,7 @@ pub fn write_index(folder: &Path) -> Result<()> {
             name: &suite.info.name,
             question: suite.outline.question.as_deref().unwrap_or(&suite.info.question),
             runs: suite.records.len(),
+            missing: suite.missing,
             verdicts,
         })
         .collect();
@@ -54,7 +55,7 @@ pub fn write_index(folder: &Path) -> Result<()> {
 /// Compares what a suite asks for; if that fails, standard error tells why.
 fn compared_or_told(suite: &SuiteResults) -> Option<Vec<Compared<'_>>> {
     let compared = statistics::compare(&suite.outline.comparisons, &suite.records);
-    compared.map_err(|error| eprintln!("the claims of {} are left out of {PAGE}: {error}", suite.info.name)).ok()
+    compared.map_err(|error| note(&format!("the claims of {} are left out of {PAGE}: {error}", suite.info.name))).ok()
 }
 
 /// The suites' folders, except those that options have changed; `None` if the folder contains anything else, or a page of

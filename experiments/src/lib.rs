@@ -21,6 +21,7 @@ mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 mod index;
+mod interrupt;
 mod limits;
 mod machine;
 mod measures;
@@ -41,10 +42,12 @@ mod tune;
 
 use std::{ffi::OsString, process::ExitCode};
 
+use interrupt::Interrupted;
 use misuse::Misuse;
+use output::note;
 
 /// Executes the command line of this process and returns its exit code: 0 if done, 1 if something failed, 2 for a mistake
-/// in the command line.
+/// in the command line, 130 if it was interrupted.
 ///
 /// Set `CANDLE_NUM_THREADS=1` in the environment before any thread starts: candle's own thread pool waits by spinning and
 /// slows down the pools that the runs use.
@@ -64,10 +67,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(error.exit_code() as u8);
         }
     };
+    interrupt::survive_file_size_limit();
     match command.execute() {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Interrupted>() => {
+            note(&error.to_string());
+            ExitCode::from(interrupt::EXIT_CODE)
+        }
         Err(error) => {
-            eprintln!("error: {error:#}");
+            note(&format!("error: {error:#}"));
             ExitCode::from(if error.is::<Misuse>() { 2 } else { 1 })
         }
     }

@@ -1,5 +1,6 @@
 //! The computer and the program that a record is made with.
 
+use anyhow::{Context, Result};
 use records::{Cpu, Versions};
 
 /// The versions of this program and of the dependencies that decide its results.
@@ -15,4 +16,9 @@ pub fn available_cores() -> usize {
 /// The processor and the instruction set that the kernels use.
 pub fn cpu() -> Cpu {
     Cpu::detect(ops::instruction_set())
+}
+
+/// Starts a pool of threads that the kernels use.
+pub fn thread_pool(threads: usize) -> Result<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().context("cannot start threads")
 }

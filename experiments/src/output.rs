@@ -1,4 +1,4 @@
-//! Results on standard output.
+//! Results on standard output, remarks on standard error.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -11,6 +11,12 @@ pub fn print(text: &str) -> Result<()> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write to standard output"),
         _ => Ok(()),
     }
+}
+
+/// Prints a remark, a problem or an error on standard error. Where that is closed or full there is nobody to tell, and the
+/// work goes on.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Prints a value as indented JSON.

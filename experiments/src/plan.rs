@@ -8,7 +8,7 @@ use datasets::{Shape, Splits};
 use heads::HeadConfig;
 use layers::{Description, Layer};
 use models::{Classifier, ModelConfig, ModelName};
-use records::RunConfig;
+use records::{PlanInfo, RunConfig};
 use sha2::{Digest, Sha256};
 use timing::{INFER_BATCH, TRAIN_BATCH};
 use training::{DeviceKind, FitConfig, Length, Optimizer, OptimizerConfig, Parameters, Schedule};
@@ -194,6 +194,15 @@ impl Plan {
         let configs: Vec<RunConfig> = self.runs.iter().map(Run::config).collect();
         let text = serde_json::to_string(&(env!("CARGO_PKG_VERSION"), configs))?;
         Ok(hex::encode(Sha256::digest(text))[..16].into())
+    }
+
+    /// The runs as a page needs to know them.
+    pub fn info(&self) -> Result<PlanInfo> {
+        let mut info = PlanInfo { hash: self.hash()?, ..PlanInfo::default() };
+        for run in &self.runs {
+            info.seeds.entry(run.config().hash()).or_default().insert(run.seed);
+        }
+        Ok(info)
     }
 
     /// The runs of a shard in the order of the plan, or all runs. All shards have about the same work.

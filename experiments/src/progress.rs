@@ -1,7 +1,11 @@
 //! Progress bars on standard error: one per run with its loss, and one for the whole sweep with the time left. Nothing
 //! is drawn where standard error is not a terminal.
 
+use std::fmt::Display;
+
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::output::note;
 
 /// The progress of a sweep.
 pub struct Progress {
@@ -30,47 +34,67 @@ impl Progress {
         let bar = self.bars.insert_before(&self.sweep, ProgressBar::new(steps));
         bar.set_style(style("{prefix:<40} {wide_bar} {percent:>3} %  loss {msg}"));
         bar.set_prefix(title);
-        RunProgress { bar, sweep: &self.sweep }
+        RunProgress { bar, progress: self }
+    }
+
+    /// Counts steps that this process need not take.
+    pub fn skip(&self, steps: u64) {
+        self.sweep.inc(steps);
     }
 
     /// Prints a remark, unless quiet.
-    pub fn note(&self, message: &str) {
+    pub fn note(&self, message: impl Display) {
         if !self.quiet {
             self.warn(message);
         }
     }
 
     /// Prints a problem, even if quiet.
-    pub fn warn(&self, message: &str) {
-        self.bars.suspend(|| eprintln!("{message}"));
+    pub fn warn(&self, message: impl Display) {
+        self.bars.suspend(|| note(&message.to_string()));
     }
+}
 
+impl Drop for Progress {
     /// Removes the bars.
-    pub fn finish(&self) {
+    fn drop(&mut self) {
         self.sweep.finish_and_clear();
+        // Fails only if standard error is closed.
+        let _ = self.bars.clear();
     }
 }
 
 /// The bar of one run.
 pub struct RunProgress<'a> {
     bar: ProgressBar,
-    sweep: &'a ProgressBar,
+    progress: &'a Progress,
 }
 
 impl RunProgress<'_> {
+    /// Counts the steps that an earlier process has taken.
+    pub fn resume(&self, steps: u64) {
+        self.bar.inc(steps);
+        self.progress.skip(steps);
+    }
+
+    /// Prints a problem, even if quiet.
+    pub fn warn(&self, message: impl Display) {
+        self.progress.warn(message);
+    }
+
     /// Counts a training step and shows its loss.
     pub fn step(&self, loss: f32) {
         self.bar.inc(1);
         self.bar.set_message(format!("{loss:.3}"));
-        self.sweep.inc(1);
+        self.progress.skip(1);
     }
 }
 
 impl Drop for RunProgress<'_> {
-    /// Counts the steps that a failed or diverged run did not take, so that the sweep's bar reaches its end.
+    /// Counts the steps that a failed, stopped or diverged run did not take, so that the sweep's bar reaches its end.
     fn drop(&mut self) {
         let left = self.bar.length().unwrap_or_default().saturating_sub(self.bar.position());
-        self.sweep.inc(left);
+        self.progress.skip(left);
         self.bar.finish_and_clear();
     }
 }

@@ -9,20 +9,23 @@ use report::{Figure, Image, PlotSpec};
 use crate::{
     files::{read_maps, save_page, save_png},
     measures,
-    output::print_document,
+    output::{note, print_document},
     results::SuiteResults,
 };
 
-/// Writes the tables, figures and page into `folder` and prints the table. The records are those in all of `sources`; if a
-/// variant has several configurations, one whose hash is `wanted` counts.
+/// Writes the tables, figures and page into `folder` and prints the table. The records are those in all of `sources`.
 ///
 /// # Errors
 /// Missing records and unwritable files. The table is written and printed even if a figure, a picture or a comparison
 /// fails.
-pub fn render(folder: &Path, sources: &[&Path], wanted: &[String]) -> Result<()> {
-    let Some(SuiteResults { outline, records, left_out, .. }) = SuiteResults::read(sources, wanted)? else {
+pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
+    let Some(SuiteResults { outline, records, left_out, missing, .. }) = SuiteResults::read(sources)? else {
         bail!("{} has no records to render", folder.display())
     };
+    left_out.iter().for_each(|what| note(&report::left_out(what)));
+    if records.is_empty() {
+        bail!("{} has no records of the runs in its plan.json to render", folder.display())
+    }
     let rows = rows(&records);
     write_file(&folder.join("summary.csv"), report::summary_csv(&rows)?)?;
     if let Some(measures) = report::measures_csv(&rows)? {
@@ -42,6 +45,7 @@ pub fn render(folder: &Path, sources: &[&Path], wanted: &[String]) -> Result<()>
         records: &records,
         rows: &rows,
         left_out: &left_out,
+        missing,
         compared: compared_or_none,
         verdicts: &statistics::judge(&outline.claims, compared_or_none),
         explanations: &explanations,
@@ -49,7 +53,6 @@ pub fn render(folder: &Path, sources: &[&Path], wanted: &[String]) -> Result<()>
         images: images.as_deref().unwrap_or_default(),
     };
     save_page(folder, &report::suite_page(&suite))?;
-    left_out.iter().for_each(|what| eprintln!("{}", report::left_out(what)));
     print_document(&report::suite_overview(&suite))?;
     figures?;
     images?;
@@ -63,7 +66,7 @@ fn write_figures(folder: &Path, plots: &[PlotSpec], rows: &[Row]) -> Result<Vec<
     for figure in &figures {
         write_file(&folder.join(&figure.file), &figure.svg)?;
     }
-    without_data.iter().for_each(|file| eprintln!("plot `{file}` is left out because there are no data for it"));
+    without_data.iter().for_each(|file| note(&format!("plot `{file}` is left out because there are no data for it")));
     Ok(figures)
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use records::{LeftOut, Record, SuiteInfo, read_records, select};
+use records::{FileError, LeftOut, PlanInfo, Record, SuiteInfo, read_records, select};
 
 use crate::{
     files::read_suite,
@@ -18,23 +18,35 @@ pub struct SuiteResults {
     pub records: Vec<Record>,
     /// The records and files that do not count.
     pub left_out: Vec<LeftOut>,
+    /// The number of runs in the plan that have no record yet.
+    pub missing: usize,
 }
 
 impl SuiteResults {
-    /// Reads the records in all `folders`, which are the shards of one suite; `None` if there are none. If a variant has
-    /// several configurations, one whose hash is `wanted` counts.
-    pub fn read(folders: &[&Path], wanted: &[String]) -> Result<Option<Self>> {
-        let (mut records, mut unreadable) = (Vec::new(), Vec::new());
+    /// Reads the records in all `folders`, which are the shards of one suite; `None` if there are none. Where the folders
+    /// tell their plan, only the records of its runs count.
+    pub fn read(folders: &[&Path]) -> Result<Option<Self>> {
+        let (mut records, mut unreadable, mut plan) = (Vec::new(), Vec::new(), None::<PlanInfo>);
         for folder in folders {
             let (more, bad) = read_records(folder)?;
             records.extend(more);
             unreadable.extend(bad);
+            match (PlanInfo::read(folder), &mut plan) {
+                (Ok(None), _) => {}
+                (Ok(Some(of_folder)), Some(plan)) => plan.add(of_folder),
+                (Ok(of_folder), None) => plan = of_folder,
+                (Err(FileError { path, reason }), _) => {
+                    unreadable.push(LeftOut::Unreadable { path, reason: reason.to_string() });
+                }
+            }
         }
         let Some(first) = records.first() else { return Ok(None) };
         let (info, outline) = (first.suite.clone(), outline(folders, &first.suite.name)?);
-        let (records, mut left_out) = select(&records, wanted);
+        let (records, mut left_out) = select(&records, plan.as_ref());
+        let info = records.first().map_or(info, |record| record.suite.clone());
         left_out.extend(unreadable);
-        Ok(Some(Self { info, outline, records, left_out }))
+        let missing = plan.map_or(0, |plan| plan.runs().saturating_sub(records.len()));
+        Ok(Some(Self { info, outline, records, left_out, missing }))
     }
 }
 

@@ -1,23 +1,33 @@
-//! Sweeps. Runs are trained concurrently, each on its own threads, so that every run gives what it would give alone.
+//! Sweeps. Runs are trained concurrently, each on its own threads, so that every run gives what it would give alone. Several
+//! processes may work on one plan in one folder: each run is trained by one of them.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow};
-use records::{Store, SuiteInfo};
-use training::DeviceKind;
+use records::{FileError, PlanState, RunConfig, Store, SuiteInfo};
+use training::{Checkpoints, DeviceKind};
 
 use crate::{
     files::save_maps,
+    interrupt::{Graceful, Interrupted},
     machine,
     plan::{Plan, Run},
     progress::Progress,
     shard::Shard,
-    speed::time_networks,
-    train::train,
+    speed::measure_speed,
+    train::{conditions, train},
 };
+
+/// The time between two looks at what another process is doing.
+const WAIT: Duration = Duration::from_millis(100);
 
 /// How a plan's runs are executed. None of it changes their results.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,14 +39,16 @@ pub struct SweepOptions {
     pub existing: Existing,
     /// True if only results are printed.
     pub quiet: bool,
+    /// The command line that goes on after an interruption.
+    pub resuming: String,
 }
 
-/// The treatment of records that exist before the sweep.
+/// The treatment of records of the plan that exist before the sweep. Records of other plans are never touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// An interrupted sweep of the same plan is resumed; other records are replaced.
+    /// An interrupted sweep is resumed. Records of a completed one are replaced, each when its run is finished.
     Resume,
-    /// Records of the same configuration are kept.
+    /// Records are kept.
     Extend,
     /// All records are replaced, also those of an interrupted sweep.
     Discard,
@@ -44,131 +56,248 @@ pub enum Existing {
 
 impl Default for SweepOptions {
     fn default() -> Self {
-        Self { threads: machine::available_cores(), shard: None, existing: Existing::Resume, quiet: false }
+        Self {
+            threads: machine::available_cores(),
+            shard: None,
+            existing: Existing::Resume,
+            quiet: false,
+            resuming: String::new(),
+        }
     }
 }
 
-/// Trains the runs of the plan, or of a shard, that are missing in `store`, then measures speed.
-///
-/// # Errors
-/// Those of [`train_missing`], after everything else is done.
-pub fn sweep(plan: &Plan, store: &Store, info: &SuiteInfo, options: &SweepOptions) -> Result<()> {
-    let trained = train_missing(plan, store, info, options);
-    let present: Vec<&Run> = plan.runs.iter().filter(|run| store.find(&run.config()).is_some()).collect();
-    let complete = present.len() == plan.runs.len();
-    // Speeds can be compared only if all variants took turns, so an incomplete shard measures none.
-    let mut measured = Ok(());
-    if complete || options.shard.is_none() {
-        measured = measure_speed(plan, &present, store, options.threads);
-    }
-    if complete && measured.is_ok() {
-        store.complete()?;
-    }
-    trained.and(measured)
+/// The work on a plan in a folder of results.
+pub struct Sweep<'a> {
+    plan: &'a Plan,
+    store: &'a Store,
+    info: &'a SuiteInfo,
+    options: &'a SweepOptions,
+    state: PlanState,
 }
 
-/// Trains the runs of the plan, or of a shard, that are missing in `store`.
-///
-/// # Errors
-/// After all other runs are done, the number of those that failed. Each has been reported by then.
-pub fn train_missing(plan: &Plan, store: &Store, info: &SuiteInfo, options: &SweepOptions) -> Result<()> {
-    prepare_store(plan, store, options.existing)?;
-    let kept = plan.runs.iter().filter(|run| store.find(&run.config()).is_some()).count();
-    let missing: Vec<&Run> = plan.shard(options.shard).filter(|run| store.find(&run.config()).is_none()).collect();
-
-    let progress = Progress::new(missing.iter().map(|run| run.updates()).sum(), options.quiet);
-    if kept > 0 {
-        let action = if options.existing == Existing::Extend { "extending" } else { "resuming an interrupted sweep" };
-        progress.note(&format!(
-            "{action}: {kept} of {} runs are finished, {} to train",
-            plan.runs.len(),
-            missing.len()
-        ));
-    }
-    let first_seed = plan.runs.first().map(|run| run.seed);
-    let failed = train_all(&missing, first_seed, store, info, options.threads, &progress)?;
-    progress.finish();
-    if failed > 0 { Err(anyhow!("{failed} of {} runs failed", missing.len())) } else { Ok(()) }
-}
-
-/// Prepares the folder and moves away the records that are to be replaced.
-fn prepare_store(plan: &Plan, store: &Store, existing: Existing) -> Result<()> {
-    let hash = plan.hash()?;
-    let keep = match existing {
-        Existing::Resume => store.is_unfinished(&hash),
-        Existing::Extend => true,
-        Existing::Discard => false,
-    };
-    if !keep {
-        store.set_aside()?;
-    }
-    Ok(store.begin(&hash)?)
-}
-
-/// Trains the runs and returns how many of them failed.
-fn train_all(
-    runs: &[&Run],
-    first_seed: Option<u64>,
-    store: &Store,
-    info: &SuiteInfo,
-    threads: usize,
-    progress: &Progress,
-) -> Result<usize> {
-    // Concurrent runs on an accelerator would only wait for each other.
-    let on_cpu = runs.iter().all(|run| run.device == DeviceKind::Cpu);
-    let concurrent = if on_cpu { threads.min(runs.len()) } else { 1 }.max(1);
-    let (next, done, failed) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
-    progress.set_runs_left(runs.len());
-    let work = || -> Result<()> {
-        let pool = thread_pool(threads / concurrent)?;
-        while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let bar = Mutex::new(progress.start_run(run.to_string(), run.updates()));
-            let step = |loss| bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).step(loss);
-            let trained = pool.install(|| train(run, info.clone(), step));
-            let saved = trained.and_then(|(record, maps)| {
-                // Only one network of each variant is drawn.
-                if let Some(maps) = maps.filter(|_| Some(run.seed) == first_seed) {
-                    save_maps(store.folder(), run, &maps)?;
-                }
-                Ok(store.save(&record)?)
-            });
-            if let Err(error) = saved {
-                progress.warn(&format!("error: {run}: {error:#}"));
-                failed.fetch_add(1, Ordering::Relaxed);
+impl<'a> Sweep<'a> {
+    /// Begins or resumes the work.
+    ///
+    /// # Errors
+    /// A folder that cannot be written, and a plan that is to be started over while another process is at work.
+    pub fn begin(plan: &'a Plan, store: &'a Store, info: &'a SuiteInfo, options: &'a SweepOptions) -> Result<Self> {
+        let fresh = options.existing == Existing::Discard;
+        let configs: Vec<RunConfig> = plan.runs.iter().map(Run::config).collect();
+        let state = PlanState::begin(store, &plan.hash()?, fresh, &configs)?;
+        if options.existing == Existing::Extend {
+            for config in configs.iter().filter(|config| store.find(config).is_some()) {
+                state.finish(config)?;
             }
-            progress.set_runs_left(runs.len() - done.fetch_add(1, Ordering::Relaxed) - 1);
         }
-        Ok(())
-    };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..concurrent).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| anyhow!("a run panicked"))?)
-    })?;
-    Ok(failed.into_inner())
+        Ok(Self { plan, store, info, options, state })
+    }
+
+    /// Trains the runs of the plan, or of a shard, that are not finished, then measures speed.
+    ///
+    /// # Errors
+    /// Those of [`train`](Self::train), after everything else is done that still can be.
+    pub fn train_and_measure(&self) -> Result<()> {
+        let trained = self.train();
+        if trained.as_ref().is_err_and(|error| error.is::<Interrupted>() || is_about_files(error)) {
+            return trained;
+        }
+        // Speeds can be compared only if all variants took turns, so an incomplete shard measures none.
+        let complete = self.is_complete();
+        let measured =
+            if complete || self.options.shard.is_none() { self.measure_and_complete(complete) } else { Ok(()) };
+        trained.and(measured)
+    }
+
+    /// Trains the runs of the plan, or of a shard, that are not finished.
+    ///
+    /// # Errors
+    /// [`Interrupted`]; at once, a file that cannot be written; and after all other runs are done, the number of those that
+    /// failed. Each has been reported by then.
+    pub fn train(&self) -> Result<()> {
+        let missing: VecDeque<&Run> =
+            self.plan.shard(self.options.shard).filter(|run| !self.state.is_finished(&run.config())).collect();
+        let (to_train, steps) = (missing.len(), missing.iter().map(|run| run.updates()).sum());
+        let progress = Progress::new(steps, self.options.quiet);
+        self.announce(&progress, to_train);
+        let graceful = Graceful::begin().context("cannot handle signals")?;
+        let failed = self.train_all(missing, &graceful, &progress);
+        drop(progress);
+        let failed = failed.map_err(|error| match is_about_files(&error) {
+            true => error.context(format!("the sweep had to stop ({})", self.kept())),
+            false => error,
+        })?;
+        if graceful.is_asked() {
+            return Err(Interrupted(format!("interrupted: {}", self.kept())).into());
+        }
+        if failed > 0 { Err(anyhow!("{failed} of {to_train} runs failed")) } else { Ok(()) }
+    }
+
+    /// Completes the plan: the next sweep of it trains all its runs again.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn complete(&self) -> Result<()> {
+        Ok(self.state.complete()?)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.plan.runs.iter().all(|run| self.state.is_finished(&run.config()))
+    }
+
+    /// Says what is there already.
+    fn announce(&self, progress: &Progress, to_train: usize) {
+        let (runs, folder) = (&self.plan.runs, self.store.folder().display());
+        if self.state.is_shared {
+            progress.note(format_args!("another process is at work in {folder}; runs that both need are trained once"));
+        }
+        let finished = runs.iter().filter(|run| self.state.is_finished(&run.config())).count();
+        let recorded = runs.iter().filter(|run| self.store.find(&run.config()).is_some()).count();
+        let replaced = recorded.saturating_sub(finished);
+        let (all, extends) = (runs.len(), self.options.existing == Existing::Extend);
+        if extends && finished > 0 {
+            progress.note(format_args!("extending: {finished} of {all} runs are finished, {to_train} to train"));
+        } else if self.state.is_resumed && !extends {
+            progress.note(format_args!(
+                "resuming an interrupted sweep: {finished} of {all} runs are finished, {to_train} to train"
+            ));
+        }
+        if replaced > 0 && to_train > 0 {
+            progress.note(format_args!(
+                "{replaced} of the {all} runs have a record of an earlier sweep, which is replaced when the run is finished"
+            ));
+        }
+    }
+
+    /// Says what an interruption leaves, and how to go on.
+    fn kept(&self) -> String {
+        let configs: Vec<RunConfig> = self.plan.runs.iter().map(Run::config).collect();
+        let finished = configs.iter().filter(|config| self.state.is_finished(config)).count();
+        let begun = configs.iter().filter(|config| self.state.checkpoint(config).exists()).count();
+        let checkpoints = match begun {
+            0 => String::new(),
+            1 => " and 1 checkpoint within a run".into(),
+            begun => format!(" and {begun} checkpoints within runs"),
+        };
+        let (all, folder, command) = (configs.len(), self.store.folder().display(), &self.options.resuming);
+        format!("{finished} of {all} finished runs{checkpoints} are kept in {folder}, and `{command}` goes on")
+    }
+
+    /// Trains the runs and returns how many of them failed.
+    fn train_all(&self, runs: VecDeque<&Run>, graceful: &Graceful, progress: &Progress) -> Result<usize> {
+        // Concurrent runs on an accelerator would only wait for each other.
+        let on_cpu = runs.iter().all(|run| run.device == DeviceKind::Cpu);
+        let concurrent = if on_cpu { self.options.threads.min(runs.len()) } else { 1 }.max(1);
+        let (left, failed) = (AtomicUsize::new(runs.len()), AtomicUsize::new(0));
+        let (queue, fatal) = (Mutex::new(runs), Mutex::new(None));
+        progress.set_runs_left(left.load(Ordering::Relaxed));
+        let work = || -> Result<()> {
+            let pool = machine::thread_pool(self.options.threads / concurrent)?;
+            while let Some(run) = next(&queue).filter(|_| !graceful.is_asked()) {
+                match self.train_claimed(run, &pool, graceful, progress) {
+                    Ok(Step::Busy) => {
+                        lock(&queue).push_back(run);
+                        thread::sleep(WAIT);
+                        continue;
+                    }
+                    Ok(Step::Done) => {}
+                    // Every other run would fail for the same reason.
+                    Err(error) if is_about_files(&error) => {
+                        lock(&fatal).get_or_insert(error.context(run.to_string()));
+                        graceful.asked().store(true, Ordering::SeqCst);
+                    }
+                    Err(error) => {
+                        progress.warn(format_args!("error: {run}: {error:#}"));
+                        failed.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                progress.set_runs_left(left.fetch_sub(1, Ordering::Relaxed) - 1);
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..concurrent).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| anyhow!("a run panicked"))?)
+        })?;
+        match fatal.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(failed.into_inner()),
+        }
+    }
+
+    /// Trains a run and saves its record, unless another process does or has done so.
+    fn train_claimed(
+        &self,
+        run: &Run,
+        pool: &rayon::ThreadPool,
+        graceful: &Graceful,
+        progress: &Progress,
+    ) -> Result<Step> {
+        let config = run.config();
+        let Some(_claim) = self.state.claim(&config)? else { return Ok(Step::Busy) };
+        if self.state.is_finished(&config) {
+            progress.skip(run.updates());
+            return Ok(Step::Done);
+        }
+        if let Some(aside) = self.store.set_aside_foreign(&config)? {
+            let (path, now, reason) = (aside.path.display(), aside.now.display(), aside.reason);
+            progress.warn(format_args!("{path} is not the record of {run}: {reason}; it is now {now}"));
+        }
+        let checkpoints = Checkpoints::new(self.state.checkpoint(&config), conditions(run)?).stop_on(graceful.asked());
+        let bar = progress.start_run(run.to_string(), run.updates());
+        let Some((record, maps)) = pool.install(|| train(run, self.info.clone(), &checkpoints, &bar))? else {
+            return Ok(Step::Done);
+        };
+        // Only one network of each variant is drawn.
+        if let Some(maps) = maps.filter(|_| Some(run.seed) == self.plan.runs.first().map(|run| run.seed)) {
+            save_maps(self.store.folder(), run, &maps)?;
+        }
+        self.store.save(&record)?;
+        self.state.finish(&config)?;
+        Ok(Step::Done)
+    }
+
+    /// Measures speed and completes the plan, unless another process does or has done so.
+    fn measure_and_complete(&self, complete: bool) -> Result<()> {
+        let _claim = loop {
+            if complete && self.state.is_completed() {
+                return Ok(());
+            }
+            match self.state.claim_completion()? {
+                Some(claim) => break claim,
+                None => thread::sleep(WAIT),
+            }
+        };
+        measure_speed(self.plan, self.store, self.options.threads, || self.kept())?;
+        if complete { self.complete() } else { Ok(()) }
+    }
 }
 
-fn thread_pool(threads: usize) -> Result<rayon::ThreadPool> {
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build().context("cannot start threads")
+/// What became of a run in this process.
+enum Step {
+    /// It is finished, or stopped.
+    Done,
+    /// Another process is training it.
+    Busy,
 }
 
-/// Times each network that has a record and writes its speed into all of its records, unless all records have a speed.
-/// The data set and the number of training images have no influence on a network's speed.
-fn measure_speed(plan: &Plan, present: &[&Run], store: &Store, threads: usize) -> Result<()> {
-    let mut records: Vec<_> = present.iter().filter_map(|run| Some((*run, store.find(&run.config())?))).collect();
-    if records.iter().all(|(_, record)| record.speed.is_some()) {
-        return Ok(());
-    }
-    let mut networks: Vec<&Run> = Vec::new();
-    for run in plan.variants().filter(|variant| present.iter().any(|run| run.order == variant.order)) {
-        if !networks.iter().any(|network| network.has_network_of(run)) {
-            networks.push(run);
+fn next<'a>(queue: &Mutex<VecDeque<&'a Run>>) -> Option<&'a Run> {
+    lock(queue).pop_front()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns whether a file could not be read or written, which other runs would meet too.
+pub fn is_about_files(error: &anyhow::Error) -> bool {
+    fn is_io(error: &candle_core::Error) -> bool {
+        match error {
+            candle_core::Error::Io(_) => true,
+            candle_core::Error::WithPath { inner, .. }
+            | candle_core::Error::WithBacktrace { inner, .. }
+            | candle_core::Error::Context { inner, .. } => is_io(inner),
+            _ => false,
         }
     }
-    let speeds = thread_pool(threads)?.install(|| time_networks(&networks))?;
-    for (run, record) in &mut records {
-        let index = networks.iter().position(|network| network.has_network_of(run));
-        record.speed = index.map(|index| speeds[index].clone());
-        store.save(record)?;
-    }
-    Ok(())
+    error.is::<FileError>() || error.downcast_ref().is_some_and(is_io)
 }

@@ -1,28 +1,38 @@
 //! The training of one run.
 
-use std::time::{Duration, Instant};
-
 use anyhow::Result;
 use candle_core::Device;
 use datasets::Order;
 use layers::Layer;
 use models::Classifier;
-use records::{EpochPoint, Outcome, Record, Status, SuiteInfo, Timings, finite, hex_bits};
-use training::{Diverged, Event, Loss, Parameters, fit};
+use records::{EpochPoint, Outcome, Record, Status, SuiteInfo, Timings, finite, hex_bits, set_aside};
+use training::{Checkpoints, EpochReport, Event, FitOutcome, Loss, Parameters, Validation, fit_resumable};
 
 use crate::{
     machine,
     measures::{Maps, TrainedNetwork},
     plan::Run,
+    progress::RunProgress,
 };
 
 /// The largest number of points on a curve. A small training set has hundreds of epochs, and evaluating the validation
 /// images after each would cost more than the training.
 const MAX_POINTS: usize = 10;
 
-/// Trains on the current rayon pool and returns the record, and a picture if the suite's measure draws one. A run of 0
-/// epochs is only described. `on_step` is called with the loss of each step.
-pub fn train(run: &Run, suite: SuiteInfo, on_step: impl Fn(f32)) -> Result<(Record, Option<Maps>)> {
+/// Everything besides the options of training that decides the bits of a run's weights. A checkpoint that was saved under
+/// other conditions is not used.
+pub fn conditions(run: &Run) -> Result<String> {
+    Ok(serde_json::to_string(&(run.config(), machine::versions(), machine::cpu()))?)
+}
+
+/// Trains on the current rayon pool and returns the record, and a picture if the suite's measure draws one; `None` if the
+/// run was stopped. A run of 0 epochs is only described.
+pub fn train(
+    run: &Run,
+    suite: SuiteInfo,
+    checkpoints: &Checkpoints,
+    progress: &RunProgress,
+) -> Result<Option<(Record, Option<Maps>)>> {
     let device = run.device.open()?;
     let parameters = Parameters::seeded(run.seed, &device);
     let model = run.build(&parameters)?;
@@ -30,12 +40,18 @@ pub fn train(run: &Run, suite: SuiteInfo, on_step: impl Fn(f32)) -> Result<(Reco
     let head = model.head.describe(&features.output)?;
     let description = model.describe(&run.input())?;
 
-    let mut trained = Trained::default();
+    let mut fitted = None;
     if run.epochs() > 0 {
-        trained = fit_network(run, &model, &parameters, &device, on_step)?;
+        let outcome = fit_network(run, &model, &parameters, &device, checkpoints, progress)?;
+        if outcome.stopped.is_some() {
+            return Ok(None);
+        }
+        fitted = Some(outcome);
     }
+    let curve: Vec<EpochPoint> = fitted.iter().flat_map(|fitted| curve(&fitted.epochs, run.epochs())).collect();
+    let diverged = fitted.as_ref().and_then(|fitted| fitted.diverged);
     let (mut outcome, mut hits, mut measures, mut maps) = (None, Vec::new(), Vec::new(), None);
-    if run.epochs() > 0 && trained.diverged.is_none() {
+    if fitted.is_some() && diverged.is_none() {
         let network = TrainedNetwork { model: &model, standardization: &run.data.standardization, device: &device };
         let train = network.evaluate(&run.data.train)?;
         let test = network.evaluate(&run.data.test)?;
@@ -44,7 +60,7 @@ pub fn train(run: &Run, suite: SuiteInfo, on_step: impl Fn(f32)) -> Result<(Reco
             top1: test.top1,
             test_loss: finite(test.loss),
             train_top1: train.top1,
-            val_top1: trained.curve.last().and_then(|point| point.val_top1),
+            val_top1: curve.last().and_then(|point| point.val_top1),
         });
         if let Some(measure) = run.measure {
             measures = (measure.run)(&network, &run.data)?;
@@ -56,12 +72,11 @@ pub fn train(run: &Run, suite: SuiteInfo, on_step: impl Fn(f32)) -> Result<(Reco
         suite: SuiteInfo { order: run.order, ..suite },
         config_hash: config.hash(),
         config,
-        status: trained
-            .diverged
+        status: diverged
             .map_or(Status::Ok, |at| Status::Diverged(records::Diverged { epoch: at.epoch, step: at.step })),
-        curve: trained.curve,
+        curve,
         outcome,
-        timings: Timings { train_seconds: trained.seconds },
+        timings: Timings { train_seconds: fitted.map_or(0., |fitted| fitted.seconds) },
         speed: None,
         param_count: description.params,
         head_param_count: head.params,
@@ -76,16 +91,7 @@ pub fn train(run: &Run, suite: SuiteInfo, on_step: impl Fn(f32)) -> Result<(Reco
         cpu: machine::cpu(),
         threads: rayon::current_num_threads(),
     };
-    Ok((record, maps))
-}
-
-/// The outcome of training, apart from the weights.
-#[derive(Default)]
-struct Trained {
-    curve: Vec<EpochPoint>,
-    diverged: Option<Diverged>,
-    /// The duration without validation.
-    seconds: f64,
+    Ok(Some((record, maps)))
 }
 
 fn fit_network(
@@ -93,35 +99,42 @@ fn fit_network(
     model: &Classifier,
     parameters: &Parameters,
     device: &Device,
-    on_step: impl Fn(f32),
-) -> Result<Trained> {
-    let data = &*run.data;
+    checkpoints: &Checkpoints,
+    progress: &RunProgress,
+) -> Result<FitOutcome> {
+    let (data, config) = (&*run.data, run.fit_config());
+    if let Err(error) = checkpoints.check(parameters, &config) {
+        let aside = set_aside(checkpoints.path(), error.reason.to_string())?;
+        progress.warn(format_args!("{run}: {error}; it is now {}, and the run starts over", aside.now.display()));
+    }
     let network = TrainedNetwork { model, standardization: &data.standardization, device };
     let batches = |epoch| {
         let order = Order::Shuffled { seed: run.seed, epoch };
         data.train.batches(run.batch_size, order, &data.standardization, device)
     };
-    let (start, mut validating) = (Instant::now(), Duration::ZERO);
-    let mut curve = Vec::new();
-    let fitted = fit(model, parameters, batches, &Loss::default(), &run.fit_config(), |event| {
+    let fitted = fit_resumable(model, parameters, batches, &Loss::default(), &config, checkpoints, |event| {
         match event {
-            Event::Step { loss, .. } => on_step(loss),
+            Event::Resumed { step, .. } => progress.resume(step),
+            Event::Step { loss, .. } => progress.step(loss),
             Event::Epoch(report) if is_point(report.epoch, run.epochs()) => {
-                let start = Instant::now();
                 let validation = data.validation.as_ref().map(|images| network.evaluate(images)).transpose()?;
-                validating += start.elapsed();
-                curve.push(EpochPoint {
-                    epoch: report.epoch,
-                    train_loss: finite(report.train_loss),
-                    val_top1: validation.as_ref().map(|validation| validation.top1),
-                    val_loss: validation.and_then(|validation| finite(validation.loss)),
-                });
+                report.validation = validation.as_ref().map(Validation::from);
             }
             _ => {}
         }
         Ok(())
     })?;
-    Ok(Trained { curve, diverged: fitted.diverged, seconds: (start.elapsed() - validating).as_secs_f64() })
+    Ok(fitted)
+}
+
+/// The points of the curve, of the epochs of a run that has `epochs`.
+fn curve(reports: &[EpochReport], epochs: usize) -> impl Iterator<Item = EpochPoint> {
+    reports.iter().filter(move |report| is_point(report.epoch, epochs)).map(|report| EpochPoint {
+        epoch: report.epoch,
+        train_loss: finite(report.train_loss),
+        val_top1: report.validation.map(|validation| validation.top1),
+        val_loss: report.validation.and_then(|validation| finite(validation.loss)),
+    })
 }
 
 /// Returns whether the curve has a point after this epoch. Points are evenly spaced and include the last epoch.

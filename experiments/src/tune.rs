@@ -3,24 +3,30 @@
 //! Every variant on all its data is trained at every rate of the suite's grid, for as long as the suite trains, with seeds
 //! that the suite does not use. The rate with the best mean validation accuracy is chosen. The test images are not read.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use datasets::{Shape, Splits};
-use records::{Rates, Store, SuiteInfo, Trial, write_file};
+use records::{Rates, Store, SuiteInfo, Trial, create_folder, file_name, write_file};
 
 use crate::{
     misuse::Misuse,
+    output::note,
     plan::{Plan, Run},
     suite::Suite,
-    sweep::{Existing, SweepOptions, train_missing},
+    sweep::{Existing, Sweep, SweepOptions},
 };
 
 /// The first seed of the trials, beyond those of any suite.
 const FIRST_SEED: u64 = 1_000_000;
 
-/// Chooses the learning rates of the suite's variants and writes all trials into `folder/tuning.csv`. Finished trials of an
-/// earlier call are not trained again.
+/// Chooses the learning rates of the suite's variants and writes all trials into `folder/tuning.csv`, before those of earlier
+/// calls. Finished trials of an earlier call are not trained again.
 ///
 /// # Errors
 /// [`Misuse`] for a suite without validation images, without a grid, or without learning rates to choose.
@@ -37,17 +43,20 @@ pub fn tune(
             Misuse::new("--tune needs validation images, but the suite holds none out; set `validation`").into()
         );
     };
+    let path = folder.join("tuning.csv");
+    let earlier = earlier_trials(&path)?;
+    create_folder(folder)?;
     let trials_folder = folder.join("tuning");
-    if options.existing == Existing::Discard {
-        Store::new(trials_folder.clone()).clear()?;
-    }
-    let options = SweepOptions { existing: Existing::Extend, ..options.clone() };
+    let existing = if options.existing == Existing::Discard { Existing::Discard } else { Existing::Extend };
+    let options = SweepOptions { existing, ..options.clone() };
     let mut plans = Vec::new();
     for &lr in &suite.lr_grid {
         let plan = Plan::new(&at_rate(suite, lr), &data)?;
-        let store = Store::new(trials_folder.join(format!("lr-{lr}")));
-        train_missing(&plan, &store, info, &options)?;
-        store.complete()?;
+        let store = Store::new(trials_folder.join(file_name(&format!("lr-{lr}"))));
+        let sweep = Sweep::begin(&plan, &store, info, &options)?;
+        sweep.train()?;
+        sweep.complete()?;
+        drop(sweep);
         plans.push((lr, plan, store));
     }
     let mut trials = Vec::new();
@@ -60,12 +69,37 @@ pub fn tune(
         }
         Trial::choose(&mut of_variant);
         if !options.quiet {
-            eprintln!("{}", line(&of_variant));
+            note(&line(&of_variant));
         }
         trials.extend(of_variant);
     }
-    write_file(&folder.join("tuning.csv"), report::tuning_csv(&trials)?)?;
-    Ok(Rates::new(&trials))
+    let rates = Rates::new(&trials);
+    trials.extend(not_repeated(earlier, &trials));
+    write_file(&path, report::tuning_csv(&trials)?)?;
+    Ok(rates)
+}
+
+/// The trials of earlier calls.
+fn earlier_trials(path: &PathBuf) -> Result<Vec<Trial>> {
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        text => text.with_context(|| path.display().to_string())?,
+    };
+    match Trial::read_all(&text) {
+        Ok(trials) => Ok(trials),
+        Err(_) => bail!("{} is not a table of trials; move it away, as `--tune` would replace it", path.display()),
+    }
+}
+
+/// The earlier trials of other variants, and those of the same variants at other rates, which then are not chosen.
+fn not_repeated(earlier: Vec<Trial>, trials: &[Trial]) -> Vec<Trial> {
+    let variant = |trial: &Trial| {
+        (trial.dataset.clone(), trial.model.clone(), trial.head.clone(), trial.input.clone(), trial.train_size)
+    };
+    let is_repeated = |trial: &Trial| trials.iter().any(|new| variant(new) == variant(trial) && new.lr == trial.lr);
+    let others = earlier.into_iter().filter(|trial| !is_repeated(trial));
+    let is_retried = |trial: &Trial| trials.iter().any(|new| variant(new) == variant(trial));
+    others.map(|trial| Trial { chosen: trial.chosen && !is_retried(&trial), ..trial }).collect()
 }
 
 fn check(suite: &Suite) -> Result<(), Misuse> {

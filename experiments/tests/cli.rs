@@ -82,7 +82,7 @@ fn a_suite_file_with_a_mistake_exits_with_2_and_names_it() {
     let message = stderr(experiments(&["run", "--dry-run"]).arg(&path), 2);
     assert!(message.contains("mine.toml") && message.contains("gapp"), "{message}");
     fs::write(&path, suite).unwrap();
-    assert!(stdout(experiments(&["run", "--dry-run"]).arg(&path)).contains("results/mine\n"));
+    assert!(stdout(experiments(&["run", "--dry-run"]).arg(&path)).contains("results/mine-custom\n"));
 }
 
 /// Writes a folder of two classes, with an image of each for training and for testing.

@@ -177,7 +177,7 @@ fn several_data_sets_are_trained_in_parts_and_added_to() {
         stdout(&mut run(&path, &results, &["--data-dir", data_dir, "--shard", shard]));
     }
     let folder = results.join("both");
-    assert!(!folder.join(".unfinished.json").exists());
+    assert!(!folder.join("checkpoints").exists());
     let before = read(&folder, "summary.csv");
     let factors = |csv: &str| {
         csv.lines().skip(1).map(|line| line.splitn(4, ',').take(3).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()

@@ -100,8 +100,13 @@ fn conv1d(r: &mut Random) -> Result<Case> {
 fn normalised(r: &mut Random, residual: bool) -> Result<Case> {
     let ((window, [h, w]), c, outputs) = (windowed(r), channels(r), channels(r));
     let kernel = window.kernel;
-    let shapes: [&[usize]; 5] =
-        [&[r.from(4..=6), c, h, w], &[outputs, c, kernel[0], kernel[1]], &[outputs], &[outputs], &[outputs, c, kernel[0], kernel[1]]];
+    let shapes: [&[usize]; 5] = [
+        &[r.from(4..=6), c, h, w],
+        &[outputs, c, kernel[0], kernel[1]],
+        &[outputs],
+        &[outputs],
+        &[outputs, c, kernel[0], kernel[1]],
+    ];
     let shapes = &shapes[..4 + usize::from(residual)];
     smooth(shapes, move |t| {
         let Some(weight) = t.get(4) else {
@@ -196,7 +201,9 @@ const OPERATORS: [(&str, Draw); 28] = [
     ("softmax", |r| rows(r, ops::softmax)),
     ("cross_entropy", |r| loss(r, ops::cross_entropy)),
     ("cross_entropy_smoothed", |r| loss(r, |x, t| ops::cross_entropy_smoothed(x, t, 0.1))),
-    ("bce_with_logits", |r| rows(r, |x| ops::bce_with_logits(x, &x.detach().gt(0.)?.to_dtype(x.dtype())?)?.unsqueeze(0))),
+    ("bce_with_logits", |r| {
+        rows(r, |x| ops::bce_with_logits(x, &x.detach().gt(0.)?.to_dtype(x.dtype())?)?.unsqueeze(0))
+    }),
 ];
 
 /// The worst errors of an operator, relative to the largest value of a tensor.
@@ -254,7 +261,10 @@ fn try_shapes(count: usize) -> Result<[Worst; OPERATORS.len()]> {
         let worst = &mut all[i % OPERATORS.len()];
         worst.update(name, &draw(&mut Random(seed))?, seed)?;
         let Worst { result, gradient, slope, .. } = *worst;
-        assert!(result < 1e-4 && gradient < 1e-4 && slope < 1e-4, "{name}, case {i}: {result:e} {gradient:e} {slope:e}");
+        assert!(
+            result < 1e-4 && gradient < 1e-4 && slope < 1e-4,
+            "{name}, case {i}: {result:e} {gradient:e} {slope:e}"
+        );
     }
     Ok(all)
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Component, Path};
 
+use serde::Deserialize;
+
 use crate::{
     bits::bits,
     input::read_input,
@@ -16,6 +18,16 @@ const MAX_COUNT: f64 = (1u64 << 53) as f64;
 /// How far a share may lie from the one that is counted, because of rounding.
 const TOLERANCE: f64 = 1e-9;
 
+/// The format of records. Those of this format have no key `format`; a later version that changes the meaning of a key
+/// writes one.
+const FORMAT: u64 = 1;
+
+#[derive(Deserialize)]
+struct Format {
+    #[serde(default)]
+    format: Option<u64>,
+}
+
 /// The reason why a text is not a record.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -23,6 +35,9 @@ pub enum RecordError {
     /// A text that is not the JSON of a record.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+    /// A record of a later version of this crate.
+    #[error("a later version wrote it, in format {0}; this version reads format {FORMAT}")]
+    Format(u64),
     /// A value that no run can have.
     #[error("{field} is {value}, but {possible}")]
     Impossible {
@@ -42,6 +57,11 @@ impl Record {
     /// # Errors
     /// A text that is not a record, and the first impossible value.
     pub fn parse(json: &[u8]) -> Result<Self, RecordError> {
+        if let Ok(Format { format: Some(format) }) = serde_json::from_slice(json)
+            && format > FORMAT
+        {
+            return Err(RecordError::Format(format));
+        }
         let record: Self = serde_json::from_slice(json)?;
         check(&record)?;
         Ok(record)

@@ -1,12 +1,20 @@
 //! Files and folders, with errors that name them.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
+use atomic_write_file::AtomicWriteFile;
+use sha2::{Digest, Sha256};
+
 /// The subfolder of a suite's results that contains the records.
 pub(crate) const RUNS: &str = "runs";
+/// The largest number of bytes in a name that [`file_name`] returns. File systems allow 255, extensions included.
+const MAX_NAME: usize = 200;
+/// The longest ending of a name that is kept when the name is shortened.
+const MAX_ENDING: usize = 12;
 
 /// A folder or file that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -26,30 +34,77 @@ impl FileError {
     }
 }
 
-/// Writes a file completely or not at all: an interrupted program leaves the old file.
+/// Writes a file completely or not at all: an interrupted program, a full disk and a crash of the computer leave the old
+/// file.
 ///
 /// # Errors
 /// A folder or file that cannot be written.
 pub fn write_file(path: &Path, content: impl AsRef<[u8]>) -> Result<(), FileError> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(format!(".{}.partial", std::process::id()));
-    fs::write(&partial, content).and_then(|()| fs::rename(&partial, path)).map_err(FileError::at(path))
+    let write = || {
+        let mut file = AtomicWriteFile::open(path)?;
+        file.write_all(content.as_ref())?;
+        file.commit()
+    };
+    write().map_err(FileError::at(path))
 }
 
 /// Creates a folder and those that contain it.
 ///
 /// # Errors
-/// A folder that cannot be created.
+/// A folder that cannot be created, and a file in its place.
 pub fn create_folder(folder: &Path) -> Result<(), FileError> {
+    let in_the_way = folder.ancestors().find(|path| path.exists()).filter(|path| !path.is_dir());
+    if let Some(path) = in_the_way {
+        return Err(FileError::at(path)(io::Error::new(ErrorKind::NotADirectory, "this is a file, not a folder")));
+    }
     fs::create_dir_all(folder).map_err(FileError::at(folder))
 }
 
-/// Replaces all characters of a file name that some file system does not accept.
+/// Replaces all characters of a file name that some file system does not accept. The middle of a name that is too long for
+/// a file system is replaced by a hash of the name.
 ///
 /// ```
 /// assert_eq!(records::file_name("mnist.two-conv.fc:120,84"), "mnist.two-conv.fc_120_84");
+/// assert_eq!(records::file_name(&"very ".repeat(100)).len(), 200);
 /// ```
 pub fn file_name(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-._@+".contains(c);
-    name.trim_start_matches(['.', '/']).chars().map(|c| if allowed(c) { c } else { '_' }).collect()
+    let safe: String = name.trim_start_matches(['.', '/']).chars().map(|c| if allowed(c) { c } else { '_' }).collect();
+    if safe.len() <= MAX_NAME {
+        return safe;
+    }
+    let hash = &hex::encode(Sha256::digest(name))[..16];
+    let ending = safe.rfind('.').map_or("", |dot| &safe[dot..]);
+    let ending = if ending.len() <= MAX_ENDING { ending } else { "" };
+    let kept = MAX_NAME - hash.len() - 1 - ending.len();
+    format!("{}+{hash}{ending}", &safe[..kept])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_stay_distinct_keep_their_ending_and_short_ones_are_not_changed() {
+        let long = |last: &str| file_name(&format!("{}{last}.png", "fc:8,".repeat(100)));
+        assert_eq!((long("a").len(), long("a").ends_with(".png")), (MAX_NAME, true));
+        assert_ne!(long("a"), long("b"));
+        let longest = "x".repeat(MAX_NAME);
+        assert_eq!(file_name(&longest), longest);
+        assert_ne!(file_name(&"fc:".repeat(100)), file_name(&"fc_".repeat(100)));
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole_and_a_failure_leaves_no_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        write_file(&path, "old").unwrap();
+        write_file(&path, "new").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        fs::create_dir(folder.path().join("b.json")).unwrap();
+        assert!(write_file(&folder.path().join("b.json"), "c").is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        let error = create_folder(&path.join("runs")).unwrap_err().to_string();
+        assert!(error.contains("a.json: this is a file, not a folder"), "{error}");
+    }
 }

@@ -12,6 +12,8 @@ mod file;
 mod folder;
 mod input;
 mod metric;
+mod plan_info;
+mod plan_state;
 mod point;
 mod rates;
 mod record;
@@ -33,6 +35,8 @@ pub use file::{FileError, create_folder, file_name, write_file};
 pub use folder::read_records;
 pub use input::{read_input, read_text};
 pub use metric::{Better, Getter, Metric, Number, UnknownMetric};
+pub use plan_info::PlanInfo;
+pub use plan_state::{BeginError, Claim, PlanState};
 pub use point::Point;
 pub use rates::{Rates, RatesError};
 pub use record::{
@@ -40,5 +44,5 @@ pub use record::{
 };
 pub use row::{MeasuredPoint, Row, rows};
 pub use select::{LeftOut, select};
-pub use store::Store;
+pub use store::{SetAside, Store, set_aside};
 pub use trial::Trial;

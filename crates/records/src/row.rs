@@ -125,7 +125,7 @@ mod tests {
     };
 
     fn aggregate(records: &[Record]) -> (Vec<Row>, Vec<LeftOut>) {
-        let (kept, left_out) = select(records, &[]);
+        let (kept, left_out) = select(records, None);
         (rows(&kept), left_out)
     }
 

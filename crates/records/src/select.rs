@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     config::RunConfig,
+    plan_info::PlanInfo,
     record::{Diverged, Record, Status},
 };
 
@@ -27,6 +28,15 @@ pub enum LeftOut {
         variant: String,
         /// The number of records.
         records: usize,
+        /// The hash of their configuration.
+        hash: String,
+    },
+    /// Records whose runs are not part of the plan that the table shows.
+    OtherPlan {
+        /// The variant.
+        variant: String,
+        /// The seeds of the runs.
+        seeds: Vec<u64>,
         /// The hash of their configuration.
         hash: String,
     },
@@ -62,10 +72,10 @@ fn factors(record: &Record) -> [String; 6] {
     FACTORS.map(|factor| factor(&record.config))
 }
 
-/// Chooses the records of a table, sorted by variant in the suite's order, and names the others. If a variant has several
-/// configurations, one whose hash is `wanted` is chosen, or else the one with the most seeds. Diverged runs are both
-/// chosen and named: they count as runs, but not in means.
-pub fn select(records: &[Record], wanted: &[String]) -> (Vec<Record>, Vec<LeftOut>) {
+/// Chooses the records of a table, sorted by variant in the suite's order, and names the others. With a `plan`, only the
+/// records of its runs are chosen. If a variant has several configurations, the one with the most seeds is chosen. Diverged
+/// runs are both chosen and named: they count as runs, but not in means.
+pub fn select(records: &[Record], plan: Option<&PlanInfo>) -> (Vec<Record>, Vec<LeftOut>) {
     let mut left_out = Vec::new();
     let differs = differing_factors(records);
     let variant = |record: &Record| {
@@ -73,8 +83,19 @@ pub fn select(records: &[Record], wanted: &[String]) -> (Vec<Record>, Vec<LeftOu
         named.map(|(value, _)| value).collect::<Vec<_>>().join(" ")
     };
 
+    let (planned, others): (Vec<&Record>, Vec<&Record>) =
+        records.iter().partition(|record| plan.is_none_or(|plan| plan.contains(record)));
+    let mut of_other_plans = BTreeMap::<(String, &str), Vec<u64>>::new();
+    for record in others {
+        of_other_plans.entry((variant(record), &record.config_hash)).or_default().push(record.config.seed);
+    }
+    for ((variant, hash), mut seeds) in of_other_plans {
+        seeds.sort_unstable();
+        left_out.push(LeftOut::OtherPlan { variant, seeds, hash: hash.into() });
+    }
+
     let mut groups = BTreeMap::<&str, Vec<&Record>>::new();
-    for record in records {
+    for record in planned {
         let group = groups.entry(&record.config_hash).or_default();
         if group.iter().any(|other| other.config.seed == record.config.seed) {
             left_out.push(LeftOut::Duplicate { variant: variant(record), seed: record.config.seed });
@@ -84,7 +105,7 @@ pub fn select(records: &[Record], wanted: &[String]) -> (Vec<Record>, Vec<LeftOu
     }
     let mut groups: Vec<Vec<&Record>> = groups.into_values().collect();
     // The sort is stable: of groups of equal size, the one with the lower hash comes first.
-    groups.sort_by_key(|group| std::cmp::Reverse((wanted.contains(&group[0].config_hash), group.len())));
+    groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
     let mut taken = HashSet::new();
     groups.retain(|group| {
         let is_first = taken.insert(factors(group[0]));

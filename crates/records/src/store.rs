@@ -3,28 +3,29 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
+    check::read_record,
     config::RunConfig,
-    file::{FileError, RUNS, create_folder, write_file},
+    file::{FileError, RUNS, write_file},
     record::Record,
 };
 
-/// The records in a suite's folder, and whether the sweep that writes them is finished.
-///
-/// A sweep is announced by [`begin`](Self::begin) and ended by [`complete`](Self::complete). In between, a marker in the
-/// folder names its plan, so that the sweep can be resumed after an interruption.
-///
-/// All methods that change something return [`FileError`] for a folder or file that cannot be written.
+/// The records in a suite's folder, one file each. Those of several plans lie side by side, since their names contain the
+/// hash of the configuration.
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Marker {
-    plan_hash: String,
+/// A file that was renamed, because it is not the record that its name promises.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    /// The earlier name.
+    pub path: PathBuf,
+    /// The new name.
+    pub now: PathBuf,
+    /// What is wrong with the file.
+    pub reason: String,
 }
 
 impl Store {
@@ -38,72 +39,92 @@ impl Store {
         &self.folder
     }
 
-    /// Returns whether a sweep of this plan was interrupted.
-    pub fn is_unfinished(&self, plan_hash: &str) -> bool {
-        let marker = fs::read(self.marker()).ok().and_then(|text| serde_json::from_slice::<Marker>(&text).ok());
-        marker.is_some_and(|marker| marker.plan_hash == plan_hash)
+    /// The record of this configuration, if there is a readable one.
+    pub fn find(&self, config: &RunConfig) -> Option<Record> {
+        self.read(config).ok()
     }
 
-    /// Moves the records of an earlier sweep out of the way until this one is complete. Records of an interrupted sweep
-    /// are deleted instead if those of a complete one have been moved away.
-    pub fn set_aside(&self) -> Result<(), FileError> {
-        if !self.runs().exists() {
-            Ok(())
-        } else if self.previous().exists() {
-            remove_folder(&self.runs())
-        } else {
-            fs::rename(self.runs(), self.previous()).map_err(FileError::at(&self.runs()))
+    /// Renames a file that lies in the place of this configuration's record, but is not this record: half of one, a record
+    /// of another configuration, or something else. It is never deleted.
+    ///
+    /// # Errors
+    /// A file that cannot be renamed.
+    pub fn set_aside_foreign(&self, config: &RunConfig) -> Result<Option<SetAside>, FileError> {
+        let path = self.path(config);
+        if fs::symlink_metadata(&path).is_err() {
+            return Ok(None);
+        }
+        match self.read(config) {
+            Ok(_) => Ok(None),
+            Err(reason) => set_aside(&path, reason).map(Some),
         }
     }
 
-    /// Marks a sweep of this plan as begun.
-    pub fn begin(&self, plan_hash: &str) -> Result<(), FileError> {
-        create_folder(&self.runs())?;
-        let marker = serde_json::to_string(&Marker { plan_hash: plan_hash.into() });
-        write_file(&self.marker(), marker.map_err(|error| FileError::at(&self.marker())(error.into()))?)
-    }
-
-    /// Marks the sweep as complete and deletes the records that were set aside.
-    pub fn complete(&self) -> Result<(), FileError> {
-        fs::remove_file(self.marker()).map_err(FileError::at(&self.marker()))?;
-        if self.previous().exists() { remove_folder(&self.previous()) } else { Ok(()) }
-    }
-
-    /// Deletes the folder.
-    pub fn clear(&self) -> Result<(), FileError> {
-        if self.folder.exists() { remove_folder(&self.folder) } else { Ok(()) }
-    }
-
-    /// The record of this configuration, if there is a readable one.
-    pub fn find(&self, config: &RunConfig) -> Option<Record> {
-        let record = serde_json::from_slice::<Record>(&fs::read(self.path(config)).ok()?).ok()?;
-        (record.config == *config).then_some(record)
-    }
-
-    /// Writes a record as one line of JSON.
+    /// Writes a record as one line of JSON, in the place of an earlier one of the same configuration. What else lies there is
+    /// renamed; see [`set_aside_foreign`](Self::set_aside_foreign).
+    ///
+    /// # Errors
+    /// A file that cannot be written.
     pub fn save(&self, record: &Record) -> Result<(), FileError> {
+        self.set_aside_foreign(&record.config)?;
         let path = self.path(&record.config);
         let text = serde_json::to_string(record).map_err(|error| FileError::at(&path)(error.into()))?;
         write_file(&path, text + "\n")
     }
 
+    fn read(&self, config: &RunConfig) -> Result<Record, String> {
+        let record = read_record(&self.path(config))?;
+        if record.config == *config { Ok(record) } else { Err("it is the record of another configuration".into()) }
+    }
+
     fn path(&self, config: &RunConfig) -> PathBuf {
-        self.runs().join(config.file_stem() + ".json")
-    }
-
-    fn runs(&self) -> PathBuf {
-        self.folder.join(RUNS)
-    }
-
-    fn previous(&self) -> PathBuf {
-        self.folder.join("runs.previous")
-    }
-
-    fn marker(&self) -> PathBuf {
-        self.folder.join(".unfinished.json")
+        self.folder.join(RUNS).join(config.file_stem() + ".json")
     }
 }
 
-fn remove_folder(folder: &Path) -> Result<(), FileError> {
-    fs::remove_dir_all(folder).map_err(FileError::at(folder))
+/// Renames a file that cannot be used to the first of `NAME.1.set-aside`, `NAME.2.set-aside`, … that is free.
+///
+/// # Errors
+/// A file that cannot be renamed.
+pub fn set_aside(path: &Path, reason: String) -> Result<SetAside, FileError> {
+    let name = |number: u64| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{number}.set-aside"));
+        PathBuf::from(name)
+    };
+    let free = (1..).map(name).find(|path| fs::symlink_metadata(path).is_err());
+    let now = free.unwrap_or_else(|| name(0));
+    fs::rename(path, &now).map_err(FileError::at(path))?;
+    Ok(SetAside { path: path.into(), now, reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{file::create_folder, samples::record};
+
+    #[test]
+    fn what_lies_in_a_records_place_is_renamed_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().into());
+        create_folder(&folder.path().join(RUNS)).unwrap();
+        let mine = record("fc", 0, 0, 0.9);
+        let path = store.path(&mine.config);
+        let other = serde_json::to_string(&record("gap", 0, 0, 0.9)).unwrap();
+        for (number, text) in [other.as_str(), "{", "not mine"].into_iter().enumerate() {
+            fs::write(&path, text).unwrap();
+            assert_eq!(store.find(&mine.config), None);
+            store.save(&mine).unwrap();
+            assert_eq!(store.find(&mine.config), Some(mine.clone()));
+            let kept = format!("{}.{}.set-aside", path.display(), number + 1);
+            assert_eq!(fs::read_to_string(kept).unwrap(), text);
+        }
+        // A record of the same configuration is replaced.
+        store.save(&mine).unwrap();
+        assert_eq!(fs::read_dir(folder.path().join(RUNS)).unwrap().count(), 4);
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        let aside = store.set_aside_foreign(&mine.config).unwrap().unwrap();
+        assert!(aside.reason.contains("regular file") && aside.now.is_dir() && !path.exists(), "{aside:?}");
+    }
 }

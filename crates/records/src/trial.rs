@@ -25,6 +25,14 @@ pub struct Trial {
 }
 
 impl Trial {
+    /// Reads all lines of a `tuning.csv`.
+    ///
+    /// # Errors
+    /// The first line that does not belong into such a file.
+    pub fn read_all(csv: &str) -> Result<Vec<Self>, csv::Error> {
+        csv::Reader::from_reader(csv.as_bytes()).deserialize().collect()
+    }
+
     /// Marks the rate with the highest accuracy as chosen, and of several such rates the lowest; none if all diverged. The
     /// trials are those of one variant.
     pub fn choose(trials: &mut [Self]) {

@@ -18,7 +18,7 @@ fn suites() -> Vec<(PathBuf, Vec<Row>)> {
     let folders = fs::read_dir(results).unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<PathBuf> = folders.filter(|folder| folder.join("runs").is_dir()).collect();
     folders.sort();
-    let rows = |folder: &PathBuf| rows(&select(&read_records(folder).unwrap().0, &[]).0);
+    let rows = |folder: &PathBuf| rows(&select(&read_records(folder).unwrap().0, None).0);
     folders.into_iter().map(|folder| (folder.clone(), rows(&folder))).collect()
 }
 
@@ -65,7 +65,7 @@ fn every_committed_suite_has_a_page_that_fits_a_terminal_and_all_its_figures() {
     let preview = std::env::var_os("REPORT_PREVIEW").map(PathBuf::from);
     for (folder, rows) in suites() {
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-        let (records, left_out) = select(&read_records(&folder).unwrap().0, &[]);
+        let (records, left_out) = select(&read_records(&folder).unwrap().0, None);
         let file = fs::read_to_string(folder.join("suite.toml")).unwrap();
         let SuiteFile { plots, comparisons, claims } = toml::from_str(&file).unwrap();
         let (figures, without_data) = figures(&plots, &rows).unwrap();

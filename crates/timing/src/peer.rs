@@ -103,7 +103,8 @@ impl Peer {
             Answer::SamplesPerSec(rate) if rate > 0. => Ok(Some(rate)),
             Answer::SamplesPerSec(rate) => bail!("`{}` answered a rate of {rate}", self.command),
             Answer::Error(error) => {
-                eprintln!("{}: {error}: {request}", self.name);
+                // Nobody may be listening.
+                let _ = writeln!(io::stderr(), "{}: {error}: {request}", self.name);
                 self.refused.insert(request);
                 Ok(None)
             }

@@ -3,29 +3,33 @@
 #![warn(missing_docs)]
 
 mod batch;
+mod checkpoint;
 mod config;
 mod device;
 mod evaluate;
+mod file;
 mod fit;
 mod init;
 mod loss;
 mod model;
 mod optimizer;
 mod parameters;
+mod position;
 mod progress;
 mod schedule;
 mod weights;
 
 pub use batch::Batch;
+pub use checkpoint::{CheckpointError, Checkpoints, Unusable};
 pub use config::{FitConfig, Length};
 pub use device::DeviceKind;
 pub use evaluate::{Evaluation, evaluate, predictions};
-pub use fit::fit;
+pub use fit::{fit, fit_resumable};
 /// The purpose of a forward pass, for implementations of [`Model`].
 pub use layers::Mode;
 pub use loss::Loss;
 pub use model::Model;
 pub use optimizer::{Optimizer, OptimizerConfig};
 pub use parameters::Parameters;
-pub use progress::{Diverged, EpochReport, Event, FitOutcome};
+pub use progress::{Diverged, EpochReport, Event, FitOutcome, Validation};
 pub use schedule::Schedule;

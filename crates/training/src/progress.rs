@@ -1,12 +1,23 @@
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::evaluate::Evaluation;
 
 /// The progress that [`fit`](crate::fit) reports to its caller. Epochs and steps are counted from 0, steps over the
 /// whole run.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// The run goes on from a checkpoint. The next step is `step`.
+    Resumed {
+        /// The current epoch.
+        epoch: usize,
+        /// The number of steps that have been taken.
+        step: u64,
+        /// The number of steps in the run.
+        total_steps: u64,
+    },
     /// The optimiser has taken a step.
     Step {
         /// The current epoch.
@@ -20,8 +31,9 @@ pub enum Event<'a> {
         /// The learning rate of the step.
         lr: f64,
     },
-    /// An epoch has ended. This is the moment to validate.
-    Epoch(&'a EpochReport),
+    /// An epoch has ended. This is the moment to validate, and to note the result in the report, which the outcome and
+    /// checkpoints keep.
+    Epoch(&'a mut EpochReport),
 }
 
 /// The summary of one epoch of training.
@@ -34,6 +46,29 @@ pub struct EpochReport {
     pub train_loss: f64,
     /// The learning rate of the last step.
     pub lr: f64,
+    /// The performance on validation data, if the caller of [`fit`](crate::fit) has noted it.
+    #[serde(default)]
+    pub validation: Option<Validation>,
+}
+
+/// The performance on validation data after an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Validation {
+    /// The share of samples that are classified correctly, from 0 to 1.
+    pub top1: f64,
+    /// The mean loss per sample. JSON has no infinities; such a loss is read back as NaN.
+    #[serde(deserialize_with = "or_nan")]
+    pub loss: f64,
+}
+
+impl From<&Evaluation> for Validation {
+    fn from(evaluation: &Evaluation) -> Self {
+        Self { top1: evaluation.top1, loss: evaluation.loss }
+    }
+}
+
+fn or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// The moment at which a run diverged. Epoch and step are counted from 0, steps over the whole run.
@@ -60,4 +95,9 @@ pub struct FitOutcome {
     pub epochs: Vec<EpochReport>,
     /// When the run diverged; `None` if it ended regularly. The weights of a diverged run are useless.
     pub diverged: Option<Diverged>,
+    /// The number of steps that had been taken when the run was stopped; see
+    /// [`Checkpoints::stop_on`](crate::Checkpoints::stop_on). `None` if it was not.
+    pub stopped: Option<u64>,
+    /// The time spent on batches and steps, in seconds, without that of the caller and of checkpoints.
+    pub seconds: f64,
 }

@@ -1,25 +1,20 @@
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
 
 use candle_core::{DType, Result, Tensor, bail, safetensors};
 use sha2::{Digest, Sha256};
 
-use crate::parameters::Parameters;
+use crate::{file, parameters::Parameters};
 
 impl Parameters {
     /// Writes all parameters and running statistics to a safetensors file (f32), under the names of PyTorch's
     /// `state_dict`. PyTorch reads it with `load_state_dict(safetensors.torch.load_file(path))`. Equal weights give
-    /// equal files.
+    /// equal files. An earlier file is replaced as a whole, also if the program is killed.
     ///
     /// # Errors
     /// A file that cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let tensors: HashMap<_, _> =
-            self.all().into_iter().map(|(name, variable)| (name, variable.as_detached_tensor())).collect();
-        // The writer sorts the tensors, so their order in the map does not matter.
-        safetensors::save(&tensors, path).map_err(|error| error.with_path(path))
+        let tensors = self.all().into_iter().map(|(name, variable)| (name, variable.as_detached_tensor()));
+        file::replace(path, &::safetensors::serialize(tensors, None)?)
     }
 
     /// Reads the weights of a model that has been built, from a safetensors file that [`save`](Self::save) or PyTorch

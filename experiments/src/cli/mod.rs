@@ -33,11 +33,11 @@ const DEFAULT_SUITE: &str = "heads";
 /// A mistake in the command line, or the text of `--help` or `--version`.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let typed = typed::command_line(&arguments);
+    let (typed, resuming) = (typed::command_line(&arguments), typed::resuming_command(&arguments));
     let cli = Cli::try_parse_from(&arguments)?;
     Ok(match cli.command {
-        None => Command::Run(Box::new(RunOptions::new(DEFAULT_SUITE, typed))),
-        Some(Subcommands::Run(run)) => Command::Run(Box::new(run.options(typed))),
+        None => Command::Run(Box::new(RunOptions::new(DEFAULT_SUITE, typed, resuming))),
+        Some(Subcommands::Run(run)) => Command::Run(Box::new(run.options(typed, resuming))),
         Some(Subcommands::Plan(plan)) => Command::Plan(plan.options(&arguments)),
         Some(Subcommands::Slurm(slurm)) => Command::Slurm(slurm.options(&arguments)),
         Some(Subcommands::List { kind, json }) => Command::List { kind, json },
@@ -219,7 +219,7 @@ struct RunArguments {
     /// Keep finished records of the same configuration and train the missing ones
     #[arg(long, conflicts_with = "fresh")]
     extend: bool,
-    /// Start over instead of resuming an interrupted sweep
+    /// Start over instead of resuming an interrupted sweep of the same plan
     #[arg(long)]
     fresh: bool,
     /// Show the plan and train nothing
@@ -259,7 +259,7 @@ struct BenchArguments {
 }
 
 impl RunArguments {
-    fn options(self, typed: String) -> RunOptions {
+    fn options(self, typed: String, resuming: String) -> RunOptions {
         let epochs = self.epochs.map(Length::Epochs);
         RunOptions {
             changes: Changes {
@@ -288,6 +288,7 @@ impl RunArguments {
                     _ => Existing::Resume,
                 },
                 quiet: self.quiet,
+                resuming,
             },
             suite: self.suite,
             typed,
@@ -331,6 +332,7 @@ mod tests {
             panic!("not run")
         };
         assert_eq!(implied.typed, "cargo run -p experiments");
-        assert_eq!(RunOptions { typed: named.typed.clone(), ..*implied }, *named);
+        let (typed, sweep) = (named.typed.clone(), named.sweep.clone());
+        assert_eq!(RunOptions { typed, sweep, ..*implied }, *named);
     }
 }

@@ -74,7 +74,7 @@ impl ShardedArguments {
         ShardedRun {
             shards: self.shards,
             arguments: typed::run_arguments(arguments, &OWN_WITH_VALUE, &OWN),
-            run: Box::new(self.run.options(String::new())),
+            run: Box::new(self.run.options(String::new(), String::new())),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     bench_record::BenchRecord,
     machine,
     misuse::Misuse,
-    output::{print_document, print_json},
+    output::{note, print_document, print_json},
     peak_memory::peak_memory,
     plan::check_memory,
 };
@@ -54,7 +54,7 @@ pub fn bench(options: &BenchOptions) -> Result<()> {
     for round in 1..=options.rounds {
         run_round(&mut measurements, &mut peers)?;
         if !options.json {
-            eprintln!("round {round} of {}", options.rounds);
+            note(&format!("round {round} of {}", options.rounds));
         }
     }
     if peers.is_empty() {

@@ -7,7 +7,12 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use records::{create_folder, read_records};
 
-use crate::{bench_record::BenchRecord, index::write_index, output::print, render::render};
+use crate::{
+    bench_record::BenchRecord,
+    index::write_index,
+    output::{note, print},
+    render::render,
+};
 
 /// How deep below the given folder suites' folders are searched: `SHARD/SUITE`.
 const MAX_DEPTH: usize = 2;
@@ -38,7 +43,7 @@ pub fn report(dir: &Path) -> Result<()> {
         let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
         if let Err(error) = report_suite(dir, name, &folders) {
             // The other suites are rendered nevertheless.
-            eprintln!("error: {name}: {error:#}");
+            note(&format!("error: {name}: {error:#}"));
             failed.push(name.as_str());
         }
     }
@@ -52,11 +57,11 @@ pub fn report(dir: &Path) -> Result<()> {
 /// Renders one suite. If it has several folders, they are merged into `dir/SUITE`.
 fn report_suite(dir: &Path, name: &str, folders: &[&Path]) -> Result<()> {
     if let [folder] = folders {
-        return render(folder, &[folder], &[]);
+        return render(folder, &[folder]);
     }
     let merged = dir.join(name);
     create_folder(&merged)?;
-    render(&merged, folders, &[])
+    render(&merged, folders)
 }
 
 /// Returns whether a folder contains the records of a suite.

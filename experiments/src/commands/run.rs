@@ -3,19 +3,20 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use datasets::{Shape, Splits};
-use records::{Store, SuiteInfo, file_name};
+use records::{Record, Status, Store, SuiteInfo, file_name};
 
 use crate::{
     data::check_input,
     files::keep_suite,
     index::write_index,
-    output::print,
+    interrupt::Interrupted,
+    output::{note, print},
     plan::{Plan, Run},
     render::render,
     suite::{self, Changes, Suite},
-    sweep::{SweepOptions, sweep},
+    sweep::{Sweep, SweepOptions, is_about_files},
     tune::tune,
 };
 
@@ -41,7 +42,7 @@ pub struct RunOptions {
 
 impl RunOptions {
     /// Runs a suite as it is.
-    pub fn new(suite: &str, typed: String) -> Self {
+    pub fn new(suite: &str, typed: String, resuming: String) -> Self {
         Self {
             suite: suite.into(),
             changes: Changes::default(),
@@ -49,7 +50,7 @@ impl RunOptions {
             data_dir: None,
             out: None,
             dry_run: false,
-            sweep: SweepOptions::default(),
+            sweep: SweepOptions { resuming, ..SweepOptions::default() },
             typed,
         }
     }
@@ -61,7 +62,8 @@ pub fn run(options: &RunOptions) -> Result<()> {
     let mut suite = original.with(&options.changes);
     suite.datasets.iter().try_for_each(|id| check_input(id, options.changes.input))?;
     let data = suite.data_spec()?.load(options.data_dir.as_deref())?;
-    if (suite != original || options.tune) && options.out.is_none() {
+    let is_original = suite == original && !options.tune && suite::is_shipped(&original);
+    if !is_original && options.out.is_none() {
         suite.name = changed_name(&original, &data);
     }
     let mut plan = Plan::new(&suite, &data)?;
@@ -69,6 +71,11 @@ pub fn run(options: &RunOptions) -> Result<()> {
     let store = Store::new(results.join(&suite.name));
     if options.dry_run {
         return print(&describe(&plan, store.folder(), &options.sweep));
+    }
+    if let Some(shard) = options.sweep.shard.filter(|_| plan.shard(options.sweep.shard).next().is_none()) {
+        let (index, count, runs) = (shard.index, shard.count, plan.runs.len());
+        note(&format!("nothing to do: the plan has {runs} runs, and none of them belongs to shard {index}/{count}"));
+        return Ok(());
     }
     let info = SuiteInfo {
         name: suite.name.clone(),
@@ -82,15 +89,37 @@ pub fn run(options: &RunOptions) -> Result<()> {
     if !options.sweep.quiet {
         announce(&plan, &store, &options.sweep);
     }
-    keep_suite(store.folder(), &suite.text)?;
-    let swept = sweep(&plan, &store, &info, &options.sweep);
-    // What has been trained is shown even if something failed.
-    let hashes: Vec<String> = plan.variants().map(|run| run.config().hash()).collect();
-    let rendered = render(store.folder(), &[store.folder()], &hashes);
-    swept.and(rendered).and_then(|()| write_index(&results))
+    let sweep = Sweep::begin(&plan, &store, &info, &options.sweep)?;
+    let keep = || {
+        keep_suite(store.folder(), &suite.text)?;
+        plan.info()?.write(store.folder()).map_err(anyhow::Error::from)
+    };
+    keep()?;
+    let swept = sweep.train_and_measure();
+    if swept.as_ref().is_err_and(|error| error.is::<Interrupted>() || is_about_files(error)) {
+        return swept;
+    }
+    // What has been trained is shown even if something failed, and even if another plan was begun here in the meantime.
+    let rendered = keep().and_then(|()| render(store.folder(), &[store.folder()]));
+    swept.and(rendered).and_then(|()| write_index(&results))?;
+    check_any_learned(&plan, &store, &options.sweep)
 }
 
-/// The name of a suite that options have changed. It contains the data set's name if the suite's file has another one. Git
+/// Fails if all runs diverged, since their tables say nothing.
+fn check_any_learned(plan: &Plan, store: &Store, options: &SweepOptions) -> Result<()> {
+    let records: Vec<Record> = plan.shard(options.shard).filter_map(|run| store.find(&run.config())).collect();
+    if let (Some(Record { status: Status::Diverged(at), .. }), true) =
+        (records.first(), records.iter().all(|record| record.status != Status::Ok))
+    {
+        bail!(
+            "all {} runs diverged, the first one like this: {at}; try a lower learning rate, or --tune",
+            records.len()
+        )
+    }
+    Ok(())
+}
+
+/// The name of a suite that options have changed, or that is not part of the program. It contains the data set's name if the suite's file has another one. Git
 /// ignores folders of results whose names end in `-custom`.
 fn changed_name(original: &Suite, data: &[Arc<Splits>]) -> String {
     let other = data.iter().find(|data| !original.datasets.contains(&data.id)).map(|data| file_name(&data.name));
@@ -115,9 +144,9 @@ fn tuned(
 fn announce(plan: &Plan, store: &Store, options: &SweepOptions) {
     let lacking: Vec<String> = plan.variants().filter(|run| run.lacks_rate).map(Run::variant_title).collect();
     if !lacking.is_empty() {
-        eprintln!("no learning rate was tuned for these variants, `--tune` does it: {}", lacking.join("; "));
+        note(&format!("no learning rate was tuned for these variants, `--tune` does it: {}", lacking.join("; ")));
     }
-    eprintln!("{} runs, into {}", plan.shard(options.shard).count(), store.folder().display());
+    note(&format!("{} runs, into {}", plan.shard(options.shard).count(), store.folder().display()));
 }
 
 /// The plan in text, one line per run.

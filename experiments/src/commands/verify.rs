@@ -6,13 +6,14 @@ use report::{Column, Document, Table};
 use serde::Serialize;
 
 use crate::{
+    interrupt::Interrupted,
     machine,
     misuse::Misuse,
-    output::{print_document, print_json},
+    output::{note, print_document, print_json},
     plan::{Plan, Run},
     recorded::Recorded,
     results::SuiteResults,
-    sweep::{Existing, SweepOptions, train_missing},
+    sweep::{Sweep, SweepOptions},
 };
 
 /// The number of digits of a hash that the table shows.
@@ -70,11 +71,11 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
     if !dir.join("runs").is_dir() {
         return Err(none().into());
     }
-    let records = SuiteResults::read(&[dir], &[])?.ok_or_else(none)?.records;
+    let records = SuiteResults::read(&[dir])?.ok_or_else(none)?.records;
     let chosen = spread(&records, options.runs.unwrap_or(records.len()));
     let environment = distinct(chosen.iter().flat_map(|record| differences(record)));
     if !options.json {
-        environment.iter().for_each(|difference| eprintln!("{difference}"));
+        environment.iter().for_each(|difference| note(difference));
     }
     let mut recorded = Recorded::new(options.data_dir.as_deref());
     let runs = chosen.iter().map(|record| recorded.run(&record.config)).collect::<Result<Vec<Run>>>()?;
@@ -133,9 +134,12 @@ fn train(runs: Vec<Run>, recorded: &[&Record], options: &VerifyOptions) -> Resul
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     let store = Store::new(folder.path().into());
     let plan = Plan { runs };
-    let sweep = SweepOptions { threads: options.threads, shard: None, existing: Existing::Extend, quiet: options.json };
+    let sweep = SweepOptions { threads: options.threads, quiet: options.json, ..SweepOptions::default() };
     let info = recorded.first().context("no runs to verify")?.suite.clone();
-    train_missing(&plan, &store, &info, &sweep)?;
+    Sweep::begin(&plan, &store, &info, &sweep)?.train().map_err(|error| match error.is::<Interrupted>() {
+        true => Interrupted("interrupted before the runs were compared".into()).into(),
+        false => error,
+    })?;
     let found = plan.runs.iter().map(|run| store.find(&run.config()).with_context(|| format!("{run}: no record")));
     found.collect()
 }

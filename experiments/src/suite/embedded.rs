@@ -43,6 +43,12 @@ pub fn original(name: &str) -> Option<&'static str> {
     names().into_iter().filter(is_original).max_by_key(String::len).and_then(|suite| text(&suite))
 }
 
+/// Returns whether a suite is part of the program, also if it was read from another file.
+pub fn is_shipped(suite: &Suite) -> bool {
+    let shipped = SUITES.get_file(format!("{}.toml", suite.name)).map(read);
+    shipped.is_some_and(|shipped| shipped.is_ok_and(|shipped| shipped == *suite))
+}
+
 /// The text of the embedded suite of this name.
 fn text(name: &str) -> Option<&'static str> {
     SUITES.get_file(format!("{name}.toml"))?.contents_utf8()

@@ -11,6 +11,6 @@ mod tests;
 
 pub use changes::Changes;
 pub use definition::{Suite, Variant};
-pub use embedded::{all, find, original};
+pub use embedded::{all, find, is_shipped, original};
 pub use file::parse;
 pub use outline::Outline;

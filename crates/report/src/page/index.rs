@@ -18,8 +18,10 @@ pub struct SuiteEntry<'a> {
     pub name: &'a str,
     /// The question that it answers.
     pub question: &'a str,
-    /// The number of its runs.
+    /// The number of its finished runs.
     pub runs: usize,
+    /// The number of runs in its plan that have no record yet.
+    pub missing: usize,
     /// Its claims, judged.
     pub verdicts: &'a [Verdict<'a>],
 }
@@ -35,7 +37,11 @@ pub fn index_page(suites: &[SuiteEntry], has_bench: bool) -> Document {
     );
     let mut table = Table::new([Column::key("suite"), Column::text("question"), Column::number("runs")]);
     for suite in suites {
-        let runs = Cell::number(suite.runs.to_string(), suite.runs as f64);
+        let text = match suite.missing {
+            0 => suite.runs.to_string(),
+            missing => format!("{} of {}", suite.runs, suite.runs + missing),
+        };
+        let runs = Cell::number(text, suite.runs as f64);
         table.push([link(suite).into(), suite.question.into(), runs]);
     }
     page.table(table);

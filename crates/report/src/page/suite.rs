@@ -25,6 +25,8 @@ pub struct SuiteReport<'a> {
     pub rows: &'a [Row],
     /// The records and files that do not count.
     pub left_out: &'a [LeftOut],
+    /// The number of runs in the plan that have no record yet.
+    pub missing: usize,
     /// The comparisons of the suite.
     pub compared: &'a [Compared<'a>],
     /// Its claims, judged.
@@ -43,6 +45,9 @@ pub fn suite_page(suite: &SuiteReport) -> Document {
     let Some(first) = suite.records.first() else { return Document::default() };
     let mut page = Document::new(&first.suite.name);
     page.paragraph(Text::from(suite.question.unwrap_or(&first.suite.question)));
+    if let Some(text) = incomplete(suite) {
+        page.paragraph(Text::strong(text));
+    }
     for rows in by_model(suite.rows) {
         page.heading(1, title(rows));
         page.table(table(rows, suite.rows));
@@ -75,6 +80,9 @@ pub fn suite_page(suite: &SuiteReport) -> Document {
 /// Builds what a terminal shows of a suite: its tables, and the verdicts of its claims in one line each.
 pub fn suite_overview(suite: &SuiteReport) -> Document {
     let mut overview = Document::default();
+    if let Some(text) = incomplete(suite) {
+        overview.paragraph(text);
+    }
     for rows in by_model(suite.rows) {
         let mut table = table(rows, suite.rows);
         table.caption = title(rows);
@@ -85,6 +93,17 @@ pub fn suite_overview(suite: &SuiteReport) -> Document {
     }
     overview.list(suite.verdicts.iter().map(|verdict| format!("{}: {}", verdict.claim.claim, words(verdict))));
     overview
+}
+
+/// Says how many runs are missing.
+fn incomplete(suite: &SuiteReport) -> Option<String> {
+    let finished = suite.records.len();
+    let planned = finished + suite.missing;
+    (suite.missing > 0).then(|| {
+        format!(
+            "Incomplete: {finished} of {planned} runs are finished. Tables and verdicts count only these, and may change."
+        )
+    })
 }
 
 /// The title of a model's table, which says what its rows have in common.
@@ -160,6 +179,11 @@ pub fn left_out(what: &LeftOut) -> String {
         LeftOut::OtherConfiguration { variant, records, hash } => {
             let records = if *records == 1 { "1 record".into() } else { format!("{records} records") };
             format!("{variant}: {records} of another configuration ({hash})")
+        }
+        LeftOut::OtherPlan { variant, seeds, hash } => {
+            let records = if seeds.len() == 1 { "1 record".into() } else { format!("{} records", seeds.len()) };
+            let seeds = seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+            format!("{variant}: {records} of another plan (configuration {hash}, seeds {seeds})")
         }
         LeftOut::Diverged { variant, seed, at } => format!("{variant} seed {seed}: {at}"),
         LeftOut::Unreadable { path, reason } => format!("{}: {reason}", path.display()),

@@ -25,7 +25,7 @@ fn records() -> Vec<Record> {
 }
 
 fn selected() -> (Vec<Record>, Vec<Row>, Vec<LeftOut>) {
-    let (records, left_out) = select(&records(), &[]);
+    let (records, left_out) = select(&records(), None);
     let rows = rows(&records);
     (records, rows, left_out)
 }
@@ -60,7 +60,7 @@ fn what_is_left_out_is_named_with_the_reason() {
     let twice = [record("fc", 0, 0, 0.98), record("fc", 0, 0, 0.98)];
     let other = Record { config_hash: "another".into(), ..record("gap", 1, 0, 0.5) };
     let gap = [other, record("gap", 1, 0, 0.98), record("gap", 1, 1, 0.98), diverged("gap", 1, 2)];
-    let (_, named) = select(&[&twice[..], &gap].concat(), &[]);
+    let (_, named) = select(&[&twice[..], &gap].concat(), None);
     let reasons: Vec<String> = named.iter().map(left_out).collect();
     assert_eq!(
         reasons,
@@ -189,7 +189,8 @@ fn the_index_lists_suites_and_claims() {
     let records = [runs("gap", 10, 390), runs("fc", 10, 350)].concat();
     let compared = compare(&comparisons, &records).unwrap();
     let verdicts = judge(&claims, &compared);
-    let entry = SuiteEntry { name: "heads", question: "What does the head cost?", runs: 20, verdicts: &verdicts };
+    let entry =
+        SuiteEntry { name: "heads", question: "What does the head cost?", runs: 20, missing: 0, verdicts: &verdicts };
     let page = markdown(&index_page(&[entry], true));
     assert!(page.contains("| [heads](heads/README.md) | What does the head cost? | 20 |"), "{page}");
     assert!(page.contains("\n[bench](bench/README.md) compares the speed with other programs.\n"), "{page}");

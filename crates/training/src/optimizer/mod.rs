@@ -7,6 +7,8 @@ mod update;
 
 pub use config::OptimizerConfig;
 
+use std::collections::BTreeMap;
+
 use candle_core::{DType, Result, Tensor, Var, backprop::GradStore, bail};
 
 use crate::{optimizer::update::Update, parameters::Parameters};
@@ -43,6 +45,7 @@ pub struct Optimizer {
 /// A parameter and its state. As in PyTorch each parameter counts its own steps, as one without a gradient takes none.
 #[derive(Debug)]
 struct Slot {
+    name: String,
     variable: Var,
     steps: i32,
     moments: Moments,
@@ -56,6 +59,14 @@ enum Moments {
     Composed([Tensor; 2]),
 }
 
+/// The state of one parameter, as it is saved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SlotState {
+    pub steps: i32,
+    /// The running means; those that the optimiser does not use may be empty.
+    pub moments: [Vec<f32>; 2],
+}
+
 impl Optimizer {
     /// Returns an optimiser of all trainable `parameters` that exist. Call it after the model has been built.
     ///
@@ -67,7 +78,7 @@ impl Optimizer {
         if trainable.is_empty() {
             bail!("the optimiser has no parameters: build the model first")
         }
-        let slots = trainable.into_iter().map(|(_, variable)| Slot::new(variable, config.moments()));
+        let slots = trainable.into_iter().map(|(name, variable)| Slot::new(name, variable, config.moments()));
         Ok(Self { config: config.clone(), slots: slots.collect::<Result<_>>()? })
     }
 
@@ -89,17 +100,65 @@ impl Optimizer {
         }
         Ok(())
     }
+
+    /// Returns the state by the parameter's name.
+    pub(crate) fn state(&self) -> Result<BTreeMap<String, SlotState>> {
+        self.slots.iter().map(|slot| Ok((slot.name.clone(), slot.state()?))).collect()
+    }
+
+    /// Sets the state that [`state`](Self::state) returned.
+    pub(crate) fn restore(&mut self, mut states: BTreeMap<String, SlotState>) -> Result<()> {
+        for slot in &mut self.slots {
+            let Some(state) = states.remove(&slot.name) else {
+                bail!("the saved state of the optimiser lacks the parameter {}", slot.name)
+            };
+            slot.restore(state)?;
+        }
+        match states.keys().next() {
+            Some(name) => bail!("the optimiser has no parameter {name}, but a saved state for it"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Slot {
-    fn new(variable: Var, moments: usize) -> Result<Self> {
+    fn new(name: String, variable: Var, moments: usize) -> Result<Self> {
         let moments = if variable.device().is_cpu() && variable.dtype() == DType::F32 {
             let len = |moment| if moment < moments { variable.elem_count() } else { 0 };
             Moments::Fused([0, 1].map(|moment| vec![0.; len(moment)]))
         } else {
             Moments::Composed([variable.zeros_like()?, variable.zeros_like()?])
         };
-        Ok(Self { variable, steps: 0, moments })
+        Ok(Self { name, variable, steps: 0, moments })
+    }
+
+    fn state(&self) -> Result<SlotState> {
+        let moments = match &self.moments {
+            Moments::Fused(moments) => moments.clone(),
+            Moments::Composed([first, second]) => [first.flatten_all()?.to_vec1()?, second.flatten_all()?.to_vec1()?],
+        };
+        Ok(SlotState { steps: self.steps, moments })
+    }
+
+    fn restore(&mut self, state: SlotState) -> Result<()> {
+        let has = state.moments.each_ref().map(Vec::len);
+        let needs = match &self.moments {
+            Moments::Fused(moments) => moments.each_ref().map(Vec::len),
+            Moments::Composed(moments) => moments.each_ref().map(Tensor::elem_count),
+        };
+        if has != needs {
+            bail!("the saved state of {} has {has:?} running means, but {needs:?} are needed", self.name)
+        }
+        self.steps = state.steps;
+        match &mut self.moments {
+            Moments::Fused(moments) => *moments = state.moments,
+            Moments::Composed(moments) => {
+                for (moment, values) in moments.iter_mut().zip(state.moments) {
+                    *moment = Tensor::from_vec(values, moment.shape(), moment.device())?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn apply(&mut self, update: Update, gradient: &Tensor) -> Result<()> {
@@ -128,7 +187,7 @@ mod tests {
             // An f64 parameter is updated by candle's operators.
             let mut slots = [DType::F32, DType::F64].map(|dtype| {
                 let variable = Var::from_tensor(&start.to_dtype(dtype).unwrap()).unwrap();
-                Slot::new(variable, config.moments()).unwrap()
+                Slot::new("x".into(), variable, config.moments()).unwrap()
             });
             assert!(matches!(slots[1].moments, Moments::Composed(_)));
             for step in 1..=5 {
