@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::{RunArguments, typed, values::up_to};
+use super::{run::RunArguments, typed, values::up_to};
 use crate::{
     commands::{PlanOptions, ShardedRun, SlurmOptions},
     limits::MAX_THREADS,

@@ -1,0 +1,58 @@
+//! The options of `bench`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use models::ModelName;
+use timing::TRAIN_BATCH;
+
+use super::values::{HeadList, up_to};
+use crate::{
+    commands::BenchOptions,
+    limits::{MAX_EPOCHS, MAX_IMAGES, MAX_THREADS},
+    machine::available_cores,
+};
+
+#[derive(Args)]
+pub struct BenchArguments {
+    /// The models, as in `two-conv,nin@0.25` [default: the networks of results/bench, or with --heads, two-conv]
+    #[arg(long, value_delimiter = ',')]
+    models: Option<Vec<ModelName>>,
+    /// The heads, as in `fc:120,84,gap` [default: each model's own]
+    #[arg(long)]
+    heads: Option<HeadList>,
+    /// The number of images per training step
+    #[arg(long, value_name = "N", default_value_t = TRAIN_BATCH, value_parser = up_to::<MAX_IMAGES>, allow_negative_numbers = true)]
+    batch_size: usize,
+    /// The number of threads [default: one per core]
+    #[arg(long, value_name = "N", value_parser = up_to::<MAX_THREADS>, allow_negative_numbers = true)]
+    threads: Option<usize>,
+    /// The command line of a program to compare with (see experiments/peers/README.md); may be given several times
+    #[arg(long = "peer", value_name = "COMMAND")]
+    peers: Vec<String>,
+    /// The number of rounds, in each of which every program is timed once
+    #[arg(long, alias = "pairs", value_name = "N", default_value_t = 7, value_parser = up_to::<MAX_EPOCHS>, allow_negative_numbers = true)]
+    rounds: usize,
+    /// Write the comparison into DIR/bench
+    #[arg(long, value_name = "DIR", requires = "peers")]
+    out: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl BenchArguments {
+    /// The options.
+    pub fn options(self) -> BenchOptions {
+        BenchOptions {
+            models: self.models,
+            heads: self.heads.map(|list| list.0),
+            batch_size: self.batch_size,
+            threads: self.threads.unwrap_or_else(available_cores),
+            peers: self.peers,
+            rounds: self.rounds,
+            out: self.out,
+            json: self.json,
+        }
+    }
+}
