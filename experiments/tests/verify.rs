@@ -34,7 +34,7 @@ fn records_are_verified_and_one_that_was_tampered_with_is_found() {
     let before: Vec<_> = files(suite).into_values().map(|path| fs::read(path).unwrap()).collect();
     let table = stdout(&mut verify(&["--threads", "1"]));
     assert_eq!(table.matches("equal").count(), 2, "{table}");
-    assert!(table.contains("mnist-mini two-conv gap, 1x28x28, 256 images, seed 0"), "{table}");
+    assert!(table.contains("two-conv gap, seed 0"), "{table}");
     assert_eq!(files(suite).into_values().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>(), before);
 
     // The weights of one record, and a single test image of the other.

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The number of digits of a hash that the table shows.
-const SHOWN_DIGITS: usize = 12;
+const SHOWN_DIGITS: usize = 8;
 
 /// The options of `verify`.
 #[derive(Debug)]
@@ -172,23 +172,33 @@ fn compare(recorded: &Record, again: &Record) -> Verified {
 fn page(runs: &[Verified]) -> Document {
     let mut table = Table::new([
         Column::key("run"),
-        Column::text("recorded weights"),
-        Column::text("trained again"),
+        Column::text("weights: recorded → here"),
         Column::number("test images that differ"),
         Column::verdict("result"),
     ]);
+    let differing = factors(runs);
     for run in runs {
-        let Verified { dataset, model, head, input, train_size, seed, .. } = run;
-        let setting = run.setting.as_ref().map_or(String::new(), |setting| format!(", {setting}"));
+        let mut title = format!("{} {}", run.model, run.head);
+        differing.iter().map(|factor| factor(run)).for_each(|factor| title += &format!(", {factor}"));
         table.push([
-            format!("{dataset} {model} {head}, {input}, {train_size} images{setting}, seed {seed}"),
-            shortened(&run.recorded_weights_sha256),
-            shortened(&run.weights_sha256),
+            format!("{title}, seed {}", run.seed),
+            format!("{} → {}", shortened(&run.recorded_weights_sha256), shortened(&run.weights_sha256)),
             run.differing_test_images.map_or("all".into(), |count| count.to_string()),
             if run.equal { "equal" } else { "differs" }.into(),
         ]);
     }
     table.into()
+}
+
+/// The properties besides model, head and seed in which the runs differ.
+fn factors(runs: &[Verified]) -> Vec<fn(&Verified) -> String> {
+    let properties: [fn(&Verified) -> String; 4] = [
+        |run| run.dataset.clone(),
+        |run| run.input.clone(),
+        |run| format!("{} images", run.train_size),
+        |run| run.setting.clone().unwrap_or_default(),
+    ];
+    properties.into_iter().filter(|of| runs.iter().any(|run| of(run) != of(&runs[0]))).collect()
 }
 
 fn shortened(hash: &str) -> String {

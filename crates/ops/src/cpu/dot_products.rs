@@ -99,8 +99,8 @@ fn dot_products<S: Simd, const V: usize, const B: usize>(
     for b in 0..B {
         for r in 0..ROWS_PER_PASS {
             let mut sum = simd.splat_f32s(0.);
-            for v in 0..V {
-                sum = simd.add_f32s(sum, sums[b][r][v]);
+            for &part in &sums[b][r] {
+                sum = simd.add_f32s(sum, part);
             }
             let mut tail = 0.;
             for (x, w) in x[b][first..].iter().zip(&rows[r][first..]) {
