@@ -53,7 +53,6 @@ impl Progress {
     pub fn warn(&self, message: impl Display) {
         self.bars.suspend(|| note(&message.to_string()));
     }
-
 }
 
 impl Drop for Progress {

@@ -69,8 +69,7 @@ pub fn create_folder(folder: &Path) -> Result<(), FileError> {
 /// ```
 pub fn file_name(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-._@+".contains(c);
-    let safe: String =
-        name.trim_start_matches(['.', '/']).chars().map(|c| if allowed(c) { c } else { '_' }).collect();
+    let safe: String = name.trim_start_matches(['.', '/']).chars().map(|c| if allowed(c) { c } else { '_' }).collect();
     if safe.len() <= MAX_NAME {
         return safe;
     }

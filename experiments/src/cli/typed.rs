@@ -63,7 +63,8 @@ mod tests {
             ["target/experiments", "run", "heads", "--out", "/home/me", "--data-dir=/data", "--seeds", "1", "--quiet"];
         let line = command_line(&arguments.map(OsString::from));
         assert_eq!(line, "cargo run -p experiments -- run heads --seeds 1");
-        let line = resuming_command(&["experiments", "run", "heads", "--fresh", "--out", "my results"].map(OsString::from));
+        let line =
+            resuming_command(&["experiments", "run", "heads", "--fresh", "--out", "my results"].map(OsString::from));
         assert_eq!(line, "cargo run -p experiments -- run heads --out 'my results'");
         assert_eq!(command_line(&["/bin/mine".into(), "run".into(), "my data".into()]), "mine run 'my data'");
     }

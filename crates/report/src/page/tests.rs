@@ -211,7 +211,8 @@ fn the_index_lists_suites_and_claims() {
     let records = [runs("gap", 10, 390), runs("fc", 10, 350)].concat();
     let compared = compare(&comparisons, &records).unwrap();
     let verdicts = judge(&claims, &compared);
-    let entry = SuiteEntry { name: "heads", question: "What does the head cost?", runs: 20, missing: 0, verdicts: &verdicts };
+    let entry =
+        SuiteEntry { name: "heads", question: "What does the head cost?", runs: 20, missing: 0, verdicts: &verdicts };
     let page = markdown(&index_page(&[entry], true));
     assert!(page.contains("| [heads](heads/README.md) | What does the head cost? | 20 |"), "{page}");
     assert!(page.contains("\n[bench](bench/README.md) compares the speed with other programs.\n"), "{page}");

@@ -83,12 +83,7 @@ pub fn encode(
 
 impl Checkpoint {
     /// Reads a file; `None` if there is none.
-    pub fn read(
-        path: &Path,
-        run: &str,
-        parameters: &Parameters,
-        config: &FitConfig,
-    ) -> Result<Option<Self>, Unusable> {
+    pub fn read(path: &Path, run: &str, parameters: &Parameters, config: &FitConfig) -> Result<Option<Self>, Unusable> {
         // Anything but a regular file, such as a pipe, might never end.
         match fs::metadata(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -134,8 +129,11 @@ impl Checkpoint {
 
     /// Checks that there are values for exactly the parameters of the model.
     fn check_model(&self, parameters: &Parameters) -> Result<(), String> {
-        let expected: BTreeMap<String, usize> =
-            parameters.all().into_iter().map(|(name, variable)| (parameter_key(&name), variable.elem_count())).collect();
+        let expected: BTreeMap<String, usize> = parameters
+            .all()
+            .into_iter()
+            .map(|(name, variable)| (parameter_key(&name), variable.elem_count()))
+            .collect();
         for (key, len) in &expected {
             match self.tensors.get(key) {
                 Some(values) if values.len() == *len => {}

@@ -135,9 +135,7 @@ impl Slot {
     fn state(&self) -> Result<SlotState> {
         let moments = match &self.moments {
             Moments::Fused(moments) => moments.clone(),
-            Moments::Composed([first, second]) => {
-                [first.flatten_all()?.to_vec1()?, second.flatten_all()?.to_vec1()?]
-            }
+            Moments::Composed([first, second]) => [first.flatten_all()?.to_vec1()?, second.flatten_all()?.to_vec1()?],
         };
         Ok(SlotState { steps: self.steps, moments })
     }
