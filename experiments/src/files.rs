@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use image::{ImageFormat, RgbImage};
-use records::{create_folder, file_name, read_text, write_file};
+use records::{FileError, create_folder, file_name, read_text, write_file};
 use report::Document;
 
 use crate::{limits::MAX_TEXT_BYTES, measures::Maps, plan::Run};
@@ -62,4 +62,18 @@ pub fn save_png(path: &Path, picture: &RgbImage) -> Result<()> {
     let mut png = Cursor::new(Vec::new());
     picture.write_to(&mut png, ImageFormat::Png)?;
     Ok(write_file(path, png.into_inner())?)
+}
+
+/// Returns whether a file could not be read or written, which other runs would meet too.
+pub fn is_about_files(error: &anyhow::Error) -> bool {
+    fn is_io(error: &candle_core::Error) -> bool {
+        match error {
+            candle_core::Error::Io(_) => true,
+            candle_core::Error::WithPath { inner, .. }
+            | candle_core::Error::WithBacktrace { inner, .. }
+            | candle_core::Error::Context { inner, .. } => is_io(inner),
+            _ => false,
+        }
+    }
+    error.is::<FileError>() || error.downcast_ref().is_some_and(is_io)
 }

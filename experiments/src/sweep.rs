@@ -12,11 +12,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
-use records::{FileError, PlanState, RunConfig, Store, SuiteInfo};
+use records::{PlanState, RunConfig, Store, SuiteInfo};
 use training::{Checkpoints, DeviceKind};
 
 use crate::{
-    files::save_maps,
+    files::{is_about_files, save_maps},
     interrupt::{Graceful, Interrupted},
     machine,
     plan::{Plan, Run},
@@ -173,13 +173,13 @@ impl<'a> Sweep<'a> {
         let configs: Vec<RunConfig> = self.plan.runs.iter().map(Run::config).collect();
         let finished = configs.iter().filter(|config| self.state.is_finished(config)).count();
         let begun = configs.iter().filter(|config| self.state.checkpoint(config).exists()).count();
-        let checkpoints = match begun {
+        let begun = match begun {
             0 => String::new(),
-            1 => " and 1 checkpoint within a run".into(),
-            begun => format!(" and {begun} checkpoints within runs"),
+            1 => ", 1 more has a checkpoint".into(),
+            begun => format!(", {begun} more have a checkpoint"),
         };
         let (all, folder, command) = (configs.len(), self.store.folder().display(), &self.options.resuming);
-        format!("{finished} of {all} finished runs{checkpoints} are kept in {folder}, and `{command}` goes on")
+        format!("{finished} of {all} runs are finished{begun}; they are kept in {folder}, and `{command}` goes on")
     }
 
     /// Trains the runs and returns how many of them failed.
@@ -194,12 +194,12 @@ impl<'a> Sweep<'a> {
             let pool = machine::thread_pool(self.options.threads / concurrent)?;
             while let Some(run) = next(&queue).filter(|_| !graceful.is_asked()) {
                 match self.train_claimed(run, &pool, graceful, progress) {
-                    Ok(Step::Busy) => {
+                    Ok(Attempt::Elsewhere) => {
                         lock(&queue).push_back(run);
                         thread::sleep(WAIT);
                         continue;
                     }
-                    Ok(Step::Done) => {}
+                    Ok(Attempt::Over) => {}
                     // Every other run would fail for the same reason.
                     Err(error) if is_about_files(&error) => {
                         lock(&fatal).get_or_insert(error.context(run.to_string()));
@@ -231,12 +231,12 @@ impl<'a> Sweep<'a> {
         pool: &rayon::ThreadPool,
         graceful: &Graceful,
         progress: &Progress,
-    ) -> Result<Step> {
+    ) -> Result<Attempt> {
         let config = run.config();
-        let Some(_claim) = self.state.claim(&config)? else { return Ok(Step::Busy) };
+        let Some(_claim) = self.state.claim(&config)? else { return Ok(Attempt::Elsewhere) };
         if self.state.is_finished(&config) {
             progress.skip(run.updates());
-            return Ok(Step::Done);
+            return Ok(Attempt::Over);
         }
         if let Some(aside) = self.store.set_aside_foreign(&config)? {
             let (path, now, reason) = (aside.path.display(), aside.now.display(), aside.reason);
@@ -245,7 +245,7 @@ impl<'a> Sweep<'a> {
         let checkpoints = Checkpoints::new(self.state.checkpoint(&config), conditions(run)?).stop_on(graceful.asked());
         let bar = progress.start_run(run.to_string(), run.updates());
         let Some((record, maps)) = pool.install(|| train(run, self.info.clone(), &checkpoints, &bar))? else {
-            return Ok(Step::Done);
+            return Ok(Attempt::Over);
         };
         // Only one network of each variant is drawn.
         if let Some(maps) = maps.filter(|_| Some(run.seed) == self.plan.runs.first().map(|run| run.seed)) {
@@ -253,7 +253,7 @@ impl<'a> Sweep<'a> {
         }
         self.store.save(&record)?;
         self.state.finish(&config)?;
-        Ok(Step::Done)
+        Ok(Attempt::Over)
     }
 
     /// Measures speed and completes the plan, unless another process does or has done so.
@@ -273,11 +273,11 @@ impl<'a> Sweep<'a> {
 }
 
 /// What became of a run in this process.
-enum Step {
+enum Attempt {
     /// It is finished, or stopped.
-    Done,
+    Over,
     /// Another process is training it.
-    Busy,
+    Elsewhere,
 }
 
 fn next<'a>(queue: &Mutex<VecDeque<&'a Run>>) -> Option<&'a Run> {
@@ -286,18 +286,4 @@ fn next<'a>(queue: &Mutex<VecDeque<&'a Run>>) -> Option<&'a Run> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Returns whether a file could not be read or written, which other runs would meet too.
-pub fn is_about_files(error: &anyhow::Error) -> bool {
-    fn is_io(error: &candle_core::Error) -> bool {
-        match error {
-            candle_core::Error::Io(_) => true,
-            candle_core::Error::WithPath { inner, .. }
-            | candle_core::Error::WithBacktrace { inner, .. }
-            | candle_core::Error::Context { inner, .. } => is_io(inner),
-            _ => false,
-        }
-    }
-    error.is::<FileError>() || error.downcast_ref().is_some_and(is_io)
 }

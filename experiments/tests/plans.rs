@@ -103,7 +103,7 @@ fn tuning_another_head_keeps_the_lines_of_the_first() {
     let lines = read(&out.path().join("mine"), "tuning.csv");
     assert!(lines.contains("two-conv,gap,0.01") && lines.contains("two-conv,fc,0.01"), "{lines}");
     fs::write(out.path().join("mine/tuning.csv"), "my notes").unwrap();
-    let mut run = experiments(&["run", "--tune", "--heads", "fc", "--models", "two-conv"]);
+    let mut run = experiments(&["run", "--tune", "--heads", "fc", "--models", "two-conv", "--train-size", "64"]);
     let message = stderr(run.arg(&path).arg("--out").arg(out.path()), 1);
     assert!(message.contains("tuning.csv is not a table of trials"), "{message}");
     assert_eq!(read(&out.path().join("mine"), "tuning.csv"), "my notes");
@@ -118,6 +118,7 @@ fn names_too_long_for_a_file_are_shortened_and_a_sweep_that_only_diverges_fails(
     stdout(experiments(&tiny).args(["--seeds", "1", "--out"]).arg(out.path()));
     assert_eq!(files(&out.path().join("heads")).len(), 2);
 
-    let message = stderr(&mut small(out.path(), &[&FC[..], &["--lr", "1e30"]].concat()), 1);
+    let diverging = ["run", "heads", "--models", "two-conv", "--train-size", "256", "--epochs", "2", "--lr", "1e30"];
+    let message = stderr(experiments(&diverging).args(FC).arg("--out").arg(out.path()), 1);
     assert!(message.contains("all 1 runs diverged") && message.contains("--lr"), "{message}");
 }

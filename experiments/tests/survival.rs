@@ -141,7 +141,10 @@ fn ctrl_c_saves_a_checkpoint_says_how_to_go_on_and_the_same_command_does() {
     let output = child.wait_with_output().unwrap();
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(130), "{text}");
-    assert!(text.contains("interrupted: 0 of 2 finished runs and 2 checkpoints within runs are kept in"), "{text}");
+    assert!(
+        text.contains("interrupted: 0 of 2 runs are finished, 2 more have a checkpoint; they are kept in"),
+        "{text}"
+    );
     let goes_on = format!("--epochs 5 --out {}` goes on", out.path().display());
     assert!(text.contains(&goes_on) && !text.contains("--fresh"), "{text}");
     let text = finish(&mut command(out.path(), &[]));
@@ -208,8 +211,10 @@ fn starting_over_is_refused_while_another_process_is_at_work() {
     // A dead process holds no lock.
     let mut child = command(out.path(), &["--fresh"]).spawn().unwrap();
     wait_for_training(&mut child, out.path());
-    child.kill().unwrap();
-    child.wait().unwrap();
+    // Whether the first signal or the second ends the program, the exit code says that it was interrupted.
+    signal(&child, "-INT");
+    let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).stderr(Stdio::null()).status();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
 /// Starts the program with a limit of the file size, in blocks of 512 or 1024 bytes.

@@ -1,4 +1,9 @@
+use std::io::{self, ErrorKind};
+
 use serde::{Deserialize, Deserializer};
+
+/// The columns that every `tuning.csv` has.
+const REQUIRED: [&str; 6] = ["dataset", "model", "head", "lr", "val_top1", "chosen"];
 
 /// A variant that was trained with one learning rate to choose from several: a line of `tuning.csv`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -30,7 +35,13 @@ impl Trial {
     /// # Errors
     /// The first line that does not belong into such a file.
     pub fn read_all(csv: &str) -> Result<Vec<Self>, csv::Error> {
-        csv::Reader::from_reader(csv.as_bytes()).deserialize().collect()
+        let mut reader = csv::Reader::from_reader(csv.as_bytes());
+        // Without lines, nothing else tells such a file from another one.
+        let headers = reader.headers()?;
+        if let Some(missing) = REQUIRED.iter().find(|name| !headers.iter().any(|header| header == **name)) {
+            return Err(io::Error::new(ErrorKind::InvalidData, format!("there is no column `{missing}`")).into());
+        }
+        reader.deserialize().collect()
     }
 
     /// Marks the rate with the highest accuracy as chosen, and of several such rates the lowest; none if all diverged. The

@@ -9,14 +9,14 @@ use records::{Record, Status, Store, SuiteInfo, file_name};
 
 use crate::{
     data::check_input,
-    files::keep_suite,
+    files::{is_about_files, keep_suite},
     index::write_index,
     interrupt::Interrupted,
     output::{note, print},
     plan::{Plan, Run},
     render::render,
     suite::{self, Changes, Suite},
-    sweep::{Sweep, SweepOptions, is_about_files},
+    sweep::{Sweep, SweepOptions},
     tune::tune,
 };
 
@@ -111,10 +111,7 @@ fn check_any_learned(plan: &Plan, store: &Store, options: &SweepOptions) -> Resu
     if let (Some(Record { status: Status::Diverged(at), .. }), true) =
         (records.first(), records.iter().all(|record| record.status != Status::Ok))
     {
-        bail!(
-            "all {} runs diverged, the first one like this: {at}; try a lower learning rate, or --tune",
-            records.len()
-        )
+        bail!("all {} runs diverged, the first one like this: {at}; try a lower --lr, or --tune", records.len())
     }
     Ok(())
 }
