@@ -12,6 +12,8 @@
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+// `eprintln!` panics where standard error is closed; `output::note` does not.
+#![warn(clippy::print_stderr)]
 
 mod bench_record;
 mod cli;

@@ -122,9 +122,9 @@ fn a_sweep_that_is_killed_at_any_moment_goes_on_and_ends_with_the_same_weights()
         ended += u32::from(output.status.success());
         assert_eq!(stderr(&output), "");
         check_folder(out.path());
-        println!("kill {kill} after {delay:?}, with {begun} checkpoints at the start");
+        eprintln!("kill {kill} after {delay:?}, with {begun} checkpoints at the start");
     }
-    println!("{kills} kills; {ended} came too late; {resumed_within} runs went on from a checkpoint");
+    eprintln!("{kills} kills; {ended} came too late; {resumed_within} runs went on from a checkpoint");
     finish(&mut command(out.path(), &[]));
     assert_eq!(weights(out.path()), *expected);
     assert!(!suite(out.path()).join("checkpoints").exists());
