@@ -209,7 +209,13 @@ fn starting_over_is_refused_while_another_process_is_at_work() {
     child.kill().unwrap();
     child.wait().unwrap();
     // A dead process holds no lock.
-    let mut child = command(out.path(), &["--fresh"]).spawn().unwrap();
+    finish(&mut sweep(out.path(), SHORT, &["--fresh"]));
+}
+
+#[test]
+fn a_second_ctrl_c_ends_the_program_too() {
+    let out = TempDir::new().unwrap();
+    let mut child = command(out.path(), &[]).spawn().unwrap();
     wait_for_training(&mut child, out.path());
     // Whether the first signal or the second ends the program, the exit code says that it was interrupted.
     signal(&child, "-INT");
