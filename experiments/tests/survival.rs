@@ -24,7 +24,7 @@ use tempfile::TempDir;
 const RUNS: [&str; 10] =
     ["run", "heads", "--models", "two-conv", "--heads", "fc,gap", "--seeds", "1", "--threads", "2"];
 /// Makes the two runs take a second or more.
-const LONG: [&str; 4] = ["--train-size", "2000", "--epochs", "5"];
+const LONG: [&str; 4] = ["--train-size", "1500", "--epochs", "4"];
 /// Makes them take a moment.
 const SHORT: [&str; 4] = ["--train-size", "64", "--epochs", "1"];
 
@@ -145,7 +145,7 @@ fn ctrl_c_saves_a_checkpoint_says_how_to_go_on_and_the_same_command_does() {
         text.contains("interrupted: 0 of 2 runs are finished, 2 more have a checkpoint; they are kept in"),
         "{text}"
     );
-    let goes_on = format!("--epochs 5 --out {}` goes on", out.path().display());
+    let goes_on = format!("--epochs 4 --out {}` goes on", out.path().display());
     assert!(text.contains(&goes_on) && !text.contains("--fresh"), "{text}");
     let text = finish(&mut command(out.path(), &[]));
     assert!(text.contains("resuming an interrupted sweep: 0 of 2 runs are finished, 2 to train"), "{text}");
