@@ -81,9 +81,11 @@ impl Drop for Graceful {
     }
 }
 
-/// Makes writing beyond a limit of the file size an error, as on a full disk, where it would kill the program.
-pub fn survive_file_size_limit() {
+/// From now on, a signal ends the program with [`EXIT_CODE`]. Writing beyond a limit of the file size is an error, as on a
+/// full disk, where it would kill the program otherwise.
+pub fn handle_signals() {
+    // If this fails, signals act as if there were no handlers.
+    FLAGS.get_or_init(Flags::register).as_ref().ok();
     #[cfg(unix)]
-    // Without the handler, the program is killed as before.
     let _ = flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
 }

@@ -12,6 +12,8 @@
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+// `eprintln!` panics where standard error is closed; `output::note` does not.
+#![warn(clippy::print_stderr)]
 
 mod bench_record;
 mod cli;
@@ -67,7 +69,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(error.exit_code() as u8);
         }
     };
-    interrupt::survive_file_size_limit();
+    interrupt::handle_signals();
     match command.execute() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<Interrupted>() => {

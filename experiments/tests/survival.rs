@@ -24,7 +24,7 @@ use tempfile::TempDir;
 const RUNS: [&str; 10] =
     ["run", "heads", "--models", "two-conv", "--heads", "fc,gap", "--seeds", "1", "--threads", "2"];
 /// Makes the two runs take a second or more.
-const LONG: [&str; 4] = ["--train-size", "2000", "--epochs", "5"];
+const LONG: [&str; 4] = ["--train-size", "1500", "--epochs", "4"];
 /// Makes them take a moment.
 const SHORT: [&str; 4] = ["--train-size", "64", "--epochs", "1"];
 
@@ -122,9 +122,9 @@ fn a_sweep_that_is_killed_at_any_moment_goes_on_and_ends_with_the_same_weights()
         ended += u32::from(output.status.success());
         assert_eq!(stderr(&output), "");
         check_folder(out.path());
-        println!("kill {kill} after {delay:?}, with {begun} checkpoints at the start");
+        eprintln!("kill {kill} after {delay:?}, with {begun} checkpoints at the start");
     }
-    println!("{kills} kills; {ended} came too late; {resumed_within} runs went on from a checkpoint");
+    eprintln!("{kills} kills; {ended} came too late; {resumed_within} runs went on from a checkpoint");
     finish(&mut command(out.path(), &[]));
     assert_eq!(weights(out.path()), *expected);
     assert!(!suite(out.path()).join("checkpoints").exists());
@@ -145,7 +145,7 @@ fn ctrl_c_saves_a_checkpoint_says_how_to_go_on_and_the_same_command_does() {
         text.contains("interrupted: 0 of 2 runs are finished, 2 more have a checkpoint; they are kept in"),
         "{text}"
     );
-    let goes_on = format!("--epochs 5 --out {}` goes on", out.path().display());
+    let goes_on = format!("--epochs 4 --out {}` goes on", out.path().display());
     assert!(text.contains(&goes_on) && !text.contains("--fresh"), "{text}");
     let text = finish(&mut command(out.path(), &[]));
     assert!(text.contains("resuming an interrupted sweep: 0 of 2 runs are finished, 2 to train"), "{text}");
@@ -209,7 +209,13 @@ fn starting_over_is_refused_while_another_process_is_at_work() {
     child.kill().unwrap();
     child.wait().unwrap();
     // A dead process holds no lock.
-    let mut child = command(out.path(), &["--fresh"]).spawn().unwrap();
+    finish(&mut sweep(out.path(), SHORT, &["--fresh"]));
+}
+
+#[test]
+fn a_second_ctrl_c_ends_the_program_too() {
+    let out = TempDir::new().unwrap();
+    let mut child = command(out.path(), &[]).spawn().unwrap();
     wait_for_training(&mut child, out.path());
     // Whether the first signal or the second ends the program, the exit code says that it was interrupted.
     signal(&child, "-INT");

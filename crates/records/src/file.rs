@@ -41,6 +41,10 @@ impl FileError {
 /// A folder or file that cannot be written.
 pub fn write_file(path: &Path, content: impl AsRef<[u8]>) -> Result<(), FileError> {
     let write = || {
+        // The renaming would fail, and leave the new file under another name.
+        if path.is_dir() {
+            return Err(io::Error::from(ErrorKind::IsADirectory));
+        }
         let mut file = AtomicWriteFile::open(path)?;
         file.write_all(content.as_ref())?;
         file.commit()

@@ -1,6 +1,9 @@
 //! Files that are replaced as a whole.
 
-use std::{io::Write, path::Path};
+use std::{
+    io::{self, ErrorKind, Write},
+    path::Path,
+};
 
 use atomic_write_file::AtomicWriteFile;
 use candle_core::{Error, Result};
@@ -11,6 +14,10 @@ use candle_core::{Error, Result};
 /// [`Error::Io`], with the path. The earlier file is kept then.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || {
+        // The renaming would fail, and leave the new file under another name.
+        if path.is_dir() {
+            return Err(io::Error::from(ErrorKind::IsADirectory));
+        }
         let mut file = AtomicWriteFile::open(path)?;
         file.write_all(bytes)?;
         file.commit()
