@@ -115,7 +115,11 @@ impl Description {
         if !self.children.is_empty() {
             return self.children.iter().flat_map(Self::activations).collect();
         }
-        if self.in_place { Vec::new() } else { vec![self.output.iter().fold(1, |count, &size| count.saturating_mul(size))] }
+        if self.in_place {
+            Vec::new()
+        } else {
+            vec![self.output.iter().fold(1, |count, &size| count.saturating_mul(size))]
+        }
     }
 }
 

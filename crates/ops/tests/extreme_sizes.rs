@@ -101,8 +101,10 @@ fn check_convolutions(case: &Case, channels: usize) -> Result<()> {
     if case.values() > MOST_VALUES && case.values() < TOO_MANY_VALUES {
         return Ok(());
     }
-    let (x, weight) =
-        (integers(&[1, 1, case.input[0], case.input[1]], 1)?, integers(&[channels, 1, case.kernel[0], case.kernel[1]], 2)?);
+    let (x, weight) = (
+        integers(&[1, 1, case.input[0], case.input[1]], 1)?,
+        integers(&[channels, 1, case.kernel[0], case.kernel[1]], 2)?,
+    );
     let expected = output.filter(|_| case.values() <= MOST_VALUES).map(|output| {
         let (x, weight) = (values(&x)?, values(&weight)?);
         let (positions, taps) = ((output[0] * output[1]) as usize, case.kernel[0] * case.kernel[1]);

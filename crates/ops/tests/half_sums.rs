@@ -123,9 +123,7 @@ fn gradients_of_weights_and_biases_are_summed_in_f32() -> Result<()> {
     same("conv2d", &t, |t| ops::conv2d(&t[0], &t[1], Some(&t[2]), &config))?;
     same("the composed conv2d", &t, |t| ops::composed::conv2d(&t[0], &t[1], Some(&t[2]), &window))?;
     same("depthwise_conv2d", &t, |t| ops::depthwise_conv2d(&t[0], &t[1], Some(&t[2]), &window))?;
-    same("the composed depthwise_conv2d", &t, |t| {
-        ops::composed::depthwise_conv2d(&t[0], &t[1], Some(&t[2]), &window)
-    })?;
+    same("the composed depthwise_conv2d", &t, |t| ops::composed::depthwise_conv2d(&t[0], &t[1], Some(&t[2]), &window))?;
     let t = [eighths(&[SUMMED, 2], 1, 0.25)?, eighths(&[3, 2], 2, 0.5)?, eighths(&[3], 3, 0.5)?];
     same("linear", &t, |t| ops::linear(&t[0], &t[1], Some(&t[2])))?;
     same("the composed linear", &t, |t| ops::composed::linear(&t[0], &t[1], Some(&t[2])))

@@ -32,8 +32,7 @@ fn the_gradient_of_relu_passes_at_nan_as_in_pytorch() -> Result<()> {
         let elu = values(&gradient(&x, |x| ops::elu(x, 1.))?)?;
         assert_eq!(elu[1..], [1., 1., 1.], "elu in {dtype:?}");
         let square = x.reshape((1, 1, 2, 2))?;
-        let pooled =
-            gradient(&square, |x| ops::conv2d_relu_max_pool(x, &identity, None, &Conv2dConfig::default()))?;
+        let pooled = gradient(&square, |x| ops::conv2d_relu_max_pool(x, &identity, None, &Conv2dConfig::default()))?;
         assert_eq!(values(&pooled)?, [0., 0., 0., 1.], "conv2d_relu_max_pool in {dtype:?}");
     }
     Ok(())
@@ -46,10 +45,14 @@ fn the_gradient_of_a_normalised_relu_passes_at_nan() -> Result<()> {
         let x = distinct(&[1, 1, 2, 2], 1)?.to_dtype(DType::F32)?;
         let (weight, gamma) = (vector(&[1.])?.reshape((1, 1, 1, 1))?, vector(&[f32::NAN])?);
         let inputs = [x, weight, gamma, vector(&[0.])?];
-        let (_, gradients) = evaluate(&inputs, |y| y.ones_like(), |t| {
-            let layer = ConvBatchNorm::new(&t[1], Window::conv(1), &t[2], &t[3]).epilogue(epilogue);
-            Ok(ops::conv_batch_norm_train(&t[0], &[layer])?.0)
-        })?;
+        let (_, gradients) = evaluate(
+            &inputs,
+            |y| y.ones_like(),
+            |t| {
+                let layer = ConvBatchNorm::new(&t[1], Window::conv(1), &t[2], &t[3]).epilogue(epilogue);
+                Ok(ops::conv_batch_norm_train(&t[0], &[layer])?.0)
+            },
+        )?;
         assert_eq!(values(&gradients[3])?, [if epilogue == Epilogue::Relu { 4. } else { 1. }], "{epilogue:?}");
     }
     Ok(())
@@ -142,8 +145,7 @@ fn frozen_weights_have_no_gradient_and_change_no_other() -> Result<()> {
 
 #[test]
 fn frozen_weights_of_a_block_have_no_gradient() -> Result<()> {
-    let shapes: [&[usize]; 8] =
-        [&[9, 8, 7, 8], &[8, 8, 3, 3], &[8], &[8], &[8, 1, 3, 3], &[8], &[8], &[8, 8, 1, 1]];
+    let shapes: [&[usize]; 8] = [&[9, 8, 7, 8], &[8, 8, 3, 3], &[8], &[8], &[8, 1, 3, 3], &[8], &[8], &[8, 8, 1, 1]];
     for frozen in [&[1][..], &[4], &[7], &[1, 4], &[1, 4, 7], &[0, 1, 4, 7]] {
         frozen_has_no_gradient("a residual block", &shapes, frozen, |t| {
             let window = Window::conv(3).padding(1);
@@ -164,8 +166,7 @@ fn statistics_that_change_before_the_backward_pass_do_not_change_its_gradients()
         let run = |updated: bool| {
             let (x, mean) = (Var::from_tensor(&x)?, Var::from_tensor(&tensor(&[2], 4)?)?);
             let var = Var::from_tensor(&tensor(&[2], 5)?.sqr()?)?;
-            let statistics =
-                BatchStatistics { mean: mean.as_detached_tensor(), var: var.as_detached_tensor() };
+            let statistics = BatchStatistics { mean: mean.as_detached_tensor(), var: var.as_detached_tensor() };
             let y = ops::batch_norm(&x, &gamma, &beta, &statistics, 1e-3, false)?;
             let (trained, batch) = ops::batch_norm_train(&x, &gamma, &beta, 1e-3, false)?;
             if updated {

@@ -42,7 +42,9 @@ impl PreparedConv {
     ) -> Vec<f32> {
         let (s, images) = (&self.s, self.algorithm.images_per_call());
         let (y_lens, extra) = ((s.batch * s.result_len(), images * s.result_len()), (extra, images * len));
-        parallel::filled_zip(y_lens, extra, s.batch.saturating_mul(s.flops()), |i, y, extra| f(i * images, y.zeroed(), extra))
+        parallel::filled_zip(y_lens, extra, s.batch.saturating_mul(s.flops()), |i, y, extra| {
+            f(i * images, y.zeroed(), extra)
+        })
     }
 
     /// Returns the images of `x`, from number `first` on, whose results `y` holds.
