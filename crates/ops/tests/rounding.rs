@@ -66,7 +66,7 @@ fn winograds_algorithm_rounds_within_its_bound_at_128_to_512_channels() -> Resul
 
         let plain = errors(&plain_sums(&x, &flat, channels), &expected);
         let [of_training, of_inference] = [&training, &inference].map(|y| errors(y, &expected));
-        println!("{channels} channels: plain {plain:.1?}, F(2x2) {of_training:.1?}, F(4x4) {of_inference:.1?}");
+        eprintln!("{channels} channels: plain {plain:.1?}, F(2x2) {of_training:.1?}, F(4x4) {of_inference:.1?}");
         for i in 0..2 {
             assert!(of_training[i] < 1.2 * plain[i], "F(2x2) is off by {of_training:?} at {channels} channels");
             assert!(of_inference[i] < 2. * plain[i], "F(4x4) is off by {of_inference:?} at {channels} channels");
