@@ -84,11 +84,16 @@ fn dot_products<S: Simd, const V: usize, const B: usize>(
     let vectors_of_x = x.map(|x| &vectors::<S, V>(x)[..whole]);
     let vectors_of_rows = rows.map(|row| &vectors::<S, V>(row)[..whole]);
     let mut sums: [[Row<S, V>; ROWS_PER_PASS]; B] = [[[simd.splat_f32s(0.); V]; ROWS_PER_PASS]; B];
+    assert!(vectors_of_x.iter().chain(&vectors_of_rows).all(|vectors| vectors.len() == whole));
     for i in 0..whole {
-        for (sums, x) in sums.iter_mut().zip(vectors_of_x) {
-            for (sums, row) in sums.iter_mut().zip(vectors_of_rows) {
-                for v in 0..V {
-                    sums[v] = simd.mul_add_e_f32s(row[i][v], x[i][v], sums[v]);
+        // SAFETY: all lengths are `whole`.
+        let rows: [Row<S, V>; ROWS_PER_PASS] = std::array::from_fn(|r| unsafe { *vectors_of_rows[r].get_unchecked(i) });
+        for (sums, x) in sums.iter_mut().zip(&vectors_of_x) {
+            // SAFETY: as above.
+            let x = unsafe { x.get_unchecked(i) };
+            for (sums, row) in sums.iter_mut().zip(&rows) {
+                for ((sum, &row), &x) in sums.iter_mut().zip(row).zip(x) {
+                    *sum = simd.mul_add_e_f32s(row, x, *sum);
                 }
             }
         }

@@ -17,7 +17,7 @@ const MAX_DOT_PRODUCT_BATCH: usize = 8;
 const MAX_DOT_PRODUCT_OUTPUTS: usize = 16;
 
 /// The least length of dot products that is worth the addition of the lanes at their end.
-const MIN_DOT_PRODUCT_LEN: usize = 256;
+const MIN_DOT_PRODUCT_LEN: usize = 128;
 
 /// Computes `x · Wᵀ + b` for `x` (N, D) and `weight` (K, D) as (N, K), then ReLU if `relu`.
 pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [n, d, k]: [usize; 3], relu: bool) -> Vec<f32> {

@@ -5,8 +5,7 @@
 //!   have no effect.
 //! - Operators work on plain f32 slices on the CPU. A batch lies in them one input after the other.
 //! - Intermediate results lie in buffers that are reused. A batch of one is never handed to another thread and
-//!   allocates nothing after the first call. (The matrix product of a linear layer over many inputs has buffers of its
-//!   own.)
+//!   allocates nothing after the first call.
 //! - A [`Chain`] takes a large batch through its operators a few inputs at a time, so that intermediate results stay in
 //!   the cache.
 //!
