@@ -2,6 +2,7 @@ use std::path::Path;
 
 use datasets::{Canvas, DatasetId, Shape};
 use models::ModelName;
+use proptest::prelude::*;
 use training::Length;
 
 use super::{file::parse, *};
@@ -154,4 +155,23 @@ fn rates_are_found_by_what_their_lines_say() {
 fn a_report_needs_only_the_outline_of_a_suite() {
     let text = "rates = \"not/here.csv\"\n[[plots]]\nkind = \"scatter\"\nfile = \"a\"\nx = \"macs\"\ny = \"top1\"";
     assert_eq!(Outline::parse(text).unwrap().plots.len(), 1);
+}
+
+proptest! {
+    /// `PROPTEST_CASES=100000` tries more of them.
+    #[test]
+    fn a_mutated_file_is_a_suite_or_a_mistake_but_never_a_panic(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0usize..6, any::<prop::sample::Index>(), 0usize..20), 1..6),
+        text in "[-=\"\\[\\]{}.,0-9eE_#\n a-z]{0,6}",
+    ) {
+        let mut bytes = original("heads").unwrap().as_bytes().to_vec();
+        for (at, removed, from, copied) in edits {
+            let (at, from) = (at.index(bytes.len()), from.index(bytes.len()));
+            let copy = bytes[from..(from + copied).min(bytes.len())].to_vec();
+            let end = (at + removed).min(bytes.len());
+            bytes.splice(at..end, copy.into_iter().chain(text.bytes()));
+        }
+        let rates = |_: &str| Ok("dataset,model,head,lr,val_top1,chosen\n".to_string());
+        let _ = parse(Path::new("my.toml"), &String::from_utf8_lossy(&bytes), rates);
+    }
 }
