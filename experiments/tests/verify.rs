@@ -5,6 +5,7 @@ mod common;
 use std::{fs, path::Path};
 
 use common::{FC, GAP, experiments, files, json, stderr, stdout, tiny};
+use records::{Record, RunConfig};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -37,11 +38,13 @@ fn records_are_verified_and_one_that_was_tampered_with_is_found() {
     assert!(table.contains("two-conv gap, seed 0"), "{table}");
     assert_eq!(files(suite).into_values().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>(), before);
 
-    // The weights of one record, and a single test image of the other.
+    // The weights of one record, and of the other two test images, so that its accuracy is still that of its hits.
     tamper(suite, FC, "/weights_sha256", "0123456789abcdef");
     let hits = value(suite, GAP, "/test_hits").as_str().unwrap().to_string();
-    let flipped = u32::from_str_radix(&hits[7..8], 16).unwrap() ^ 0b0100;
-    tamper(suite, GAP, "/test_hits", format!("{}{flipped:x}{}", &hits[..7], &hits[8..]));
+    let mut images = records::bits(&hits, 4 * hits.len()).unwrap();
+    let [hit, miss] = [true, false].map(|is_hit| images.iter().position(|&image| image == is_hit).unwrap());
+    images.swap(hit, miss);
+    tamper(suite, GAP, "/test_hits", records::hex_bits(&images));
     tamper(suite, GAP, "/cpu/instruction_set", "mmx");
     tamper(suite, GAP, "/versions/candle", "0.1.0");
     let message = stderr(&mut verify(&[]), 1);
@@ -53,7 +56,7 @@ fn records_are_verified_and_one_that_was_tampered_with_is_found() {
     let [fc, gap] = verification["runs"].as_array().unwrap().as_slice() else { panic!("{verification}") };
     assert_eq!((&fc["head"], &fc["equal"]), (&"fc".into(), &false.into()));
     assert_eq!((&fc["recorded_weights_sha256"], &fc["differing_test_images"]), (&"0123456789abcdef".into(), &0.into()));
-    assert_eq!((&gap["equal"], &gap["differing_test_images"]), (&false.into(), &1.into()));
+    assert_eq!((&gap["equal"], &gap["differing_test_images"]), (&false.into(), &2.into()));
     assert_eq!(
         (&gap["weights_sha256"], verification["environment"].as_array().unwrap().len()),
         (&gap["recorded_weights_sha256"], 2)
@@ -63,9 +66,17 @@ fn records_are_verified_and_one_that_was_tampered_with_is_found() {
     tamper(suite, FC, "/weights_sha256", fc["weights_sha256"].clone());
     assert_eq!(json(&mut verify(&["--json", "--runs", "1"]))["runs"].as_array().unwrap().len(), 1);
 
+    let record: Record = serde_json::from_str(&fs::read_to_string(&files(suite)[FC]).unwrap()).unwrap();
+    let elsewhere = RunConfig { data_fingerprint: "0000000000000000".into(), ..record.config };
     tamper(suite, FC, "/config/data_fingerprint", "0000000000000000");
+    tamper(suite, FC, "/config_hash", elsewhere.hash());
     let message = stderr(&mut verify(&["--runs", "1"]), 1);
     assert!(message.contains("0000000000000000") && message.contains("--data-dir"), "{message}");
+
+    // A record that cannot be believed is no record that was verified.
+    tamper(suite, FC, "/config/data_fingerprint", "1111111111111111");
+    let message = stderr(&mut verify(&["--runs", "1"]), 1);
+    assert!(message.contains("config_hash is"), "{message}");
 }
 
 #[test]

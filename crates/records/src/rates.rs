@@ -27,7 +27,7 @@ impl Rates {
     /// # Errors
     /// The first line that does not belong into such a file.
     pub fn parse(csv: &str) -> Result<Self, RatesError> {
-        let trials = csv::Reader::from_reader(csv.as_bytes()).deserialize().collect::<Result<Vec<Trial>, _>>()?;
+        let trials = Trial::read_all(csv)?;
         match trials.iter().find(|trial| !(trial.lr.is_finite() && trial.lr > 0.)) {
             Some(trial) => Err(RatesError::Rate(trial.lr)),
             None => Ok(Self::new(&trials)),

@@ -125,6 +125,6 @@ mod tests {
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
         let aside = store.set_aside_foreign(&mine.config).unwrap().unwrap();
-        assert!(aside.reason.contains("regular file") && aside.now.is_dir() && !path.exists(), "{aside:?}");
+        assert!(aside.reason.contains("folder") && aside.now.is_dir() && !path.exists(), "{aside:?}");
     }
 }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
-use records::{Record, Store, bits, distinct};
+use anyhow::{Context, Result, ensure};
+use records::{LeftOut, Record, Store, bits, distinct};
 use report::{Column, Document, Table};
 use serde::Serialize;
 
@@ -71,7 +71,9 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
     if !dir.join("runs").is_dir() {
         return Err(none().into());
     }
-    let records = SuiteResults::read(&[dir])?.ok_or_else(none)?.records;
+    let SuiteResults { records, left_out, .. } = SuiteResults::read(&[dir])?.ok_or_else(none)?;
+    let unreadable: Vec<_> = left_out.iter().filter(|what| matches!(what, LeftOut::Unreadable { .. })).collect();
+    unreadable.iter().for_each(|what| note(&report::left_out(what)));
     let chosen = spread(&records, options.runs.unwrap_or(records.len()));
     let environment = distinct(chosen.iter().flat_map(|record| differences(record)));
     if !options.json {
@@ -87,7 +89,9 @@ pub fn verify(options: &VerifyOptions) -> Result<()> {
     } else {
         print_document(&page(&runs))?;
     }
-    if differing > 0 { bail!("{differing} of {count} runs differ from their records") } else { Ok(()) }
+    ensure!(differing == 0, "{differing} of {count} runs differ from their records");
+    ensure!(unreadable.is_empty(), "{} of the files in runs/ are no records that can be verified", unreadable.len());
+    Ok(())
 }
 
 /// Chooses `count` records, spread over the variants and their seeds.

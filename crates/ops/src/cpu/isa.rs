@@ -1,7 +1,7 @@
 //! Which instruction set the kernels use: the best that the CPU supports, or the one that the environment variable
 //! `OPS_ISA` names, so that all of them can be tested on one machine and results of another machine can be reproduced.
 
-use std::sync::OnceLock;
+use std::{io::Write, sync::OnceLock};
 
 use pulp::Arch;
 
@@ -13,7 +13,9 @@ pub fn arch() -> Arch {
         named(&wanted.to_string_lossy()).unwrap_or_else(|| {
             let others = ["avx2", "avx512", "neon"].into_iter().filter(|name| named(name).is_some());
             let available: Vec<&str> = ["portable"].into_iter().chain(others).collect();
-            eprintln!(
+            // A closed standard error is no reason to panic.
+            let _ = writeln!(
+                std::io::stderr(),
                 "OPS_ISA: unsupported instruction set `{}`; available on this CPU: {}",
                 wanted.display(),
                 available.join(", ")
