@@ -2,7 +2,10 @@ use anyhow::Result;
 use candle_core::Tensor;
 use records::{Measured, Speed};
 
-use crate::{INFER_BATCH, LATENCY_BATCH, TRAIN_BATCH, network::Network};
+use crate::{
+    batch_sizes::{INFER_BATCH, LATENCY_BATCH, TRAIN_BATCH},
+    network::Network,
+};
 
 /// The number of rounds that count; one more precedes them to warm up.
 const ROUNDS: usize = 7;
