@@ -261,7 +261,8 @@ proptest! {
         let c = dims[1];
         let inputs = [distinct(&dims[..rank], seed)?, distinct(&[c], seed + 1)?, distinct(&[c], seed + 2)?];
         holds(same(&inputs, memory, 1e-4, |t| Ok(ops::batch_norm_train(&t[0], &t[1], &t[2], 1e-5, false)?.0)))?;
-        let (mean, var) = (distinct(&[c], seed + 3)?, distinct(&[c], seed + 4)?.sqr()?);
+        // A variance near zero would make terms so large that their rounding is no longer small beside a sum that cancels.
+        let (mean, var) = (distinct(&[c], seed + 3)?, (distinct(&[c], seed + 4)?.sqr()? + 0.1)?);
         holds(same(&inputs, memory, 1e-4, |t| {
             let [mean, var] = [&mean, &var].map(|s| s.to_dtype(t[0].dtype()));
             ops::batch_norm(&t[0], &t[1], &t[2], &BatchStatistics { mean: mean?, var: var? }, 1e-5, false)
