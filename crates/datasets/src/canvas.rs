@@ -91,7 +91,7 @@ impl Canvas {
     }
 }
 
-/// As in records: `scattered(size=64, clutter=8)`.
+/// Writes the canvas as records spell it: `scattered(size=64, clutter=8)`.
 impl fmt::Display for Canvas {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {

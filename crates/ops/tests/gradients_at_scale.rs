@@ -211,11 +211,11 @@ const OPERATORS: [(&str, Draw); 28] = [
 #[derive(Default, Clone, Copy)]
 struct Worst {
     shapes: usize,
-    /// Of a result in f32.
+    /// The worst relative error of a result in f32.
     result: f64,
-    /// Of a gradient in f32.
+    /// The worst relative error of a gradient in f32.
     gradient: f64,
-    /// Of a slope that follows from the gradients in f64.
+    /// The worst relative error of a slope that follows from the gradients in f64.
     slope: f64,
 }
 

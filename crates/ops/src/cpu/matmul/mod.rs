@@ -85,7 +85,7 @@ mod tests {
         rows: usize,
         columns: usize,
         depth: usize,
-        /// Whether each operand is stored transposed.
+        /// For each operand, true if it is stored transposed.
         transposed: [bool; 2],
         seed: u32,
     }

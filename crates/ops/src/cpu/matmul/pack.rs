@@ -23,7 +23,7 @@ struct Layout<'a> {
 /// Some rows of a panel.
 #[derive(Clone, Copy)]
 pub struct PanelRows<'a> {
-    /// From the first value of the first row to the last of the last row.
+    /// The values from the first one of the first row to the last one of the last row.
     pub values: &'a [f32],
     /// The distance of two rows.
     pub stride: usize,
