@@ -2,43 +2,14 @@
 
 mod common;
 
-use std::{fs, path::Path};
+use std::fs;
 
-use candle_core::Device;
-use common::{message_of, write};
-use datasets::{
-    Canvas, Dataset, DatasetError, DatasetId, LoadOptions, Order, SplitOptions, Splits, Standardization, load,
+use common::{
+    folder::{good, gradient, grey, png, read, save},
+    message_of, write,
 };
+use datasets::DatasetError;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
-use tempfile::TempDir;
-
-fn save(folder: &Path, name: &str, image: impl Into<DynamicImage>, format: ImageFormat) {
-    let path = folder.join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    image.into().save_with_format(path, format).unwrap();
-}
-
-fn png(folder: &Path, name: &str, image: impl Into<DynamicImage>) {
-    save(folder, name, image, ImageFormat::Png);
-}
-
-fn grey(value: u8) -> GrayImage {
-    GrayImage::from_pixel(6, 4, Luma([value]))
-}
-
-/// Writes one training and one test image of each of the classes `ant` and `bee`.
-fn good() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    png(folder.path(), "train/bee/1.png", grey(200));
-    png(folder.path(), "train/ant/1.png", grey(100));
-    png(folder.path(), "test/ant/1.png", grey(101));
-    png(folder.path(), "test/bee/1.png", grey(201));
-    folder
-}
-
-fn read(folder: &Path, input: Option<[usize; 3]>) -> Result<Dataset, DatasetError> {
-    load(&DatasetId::Folder(folder.into()), &LoadOptions::default().input(input))
-}
 
 /// Returns the pixels of `image` as the first training image of a folder, `train/ant/0.png`.
 fn first(image: impl Into<DynamicImage>, input: [usize; 3]) -> Vec<u8> {
@@ -278,11 +249,6 @@ fn an_impossible_input_is_an_error_that_says_what_is_possible() {
     }
 }
 
-/// A colourful image, which takes several rows of JPEG blocks.
-fn gradient(side: u32) -> RgbImage {
-    RgbImage::from_fn(side, side, |x, y| Rgb([(x * 5) as u8, (y * 3) as u8, (x * y) as u8]))
-}
-
 #[test]
 fn a_truncated_jpeg_is_an_error_that_names_it_wherever_it_is_cut() {
     let folder = good();
@@ -313,60 +279,6 @@ fn an_intact_jpeg_has_the_pixels_that_the_decoder_of_image_gives() {
         let position = (41 * y + x) as usize;
         assert_eq!(pixel.0, [0, 1, 2].map(|channel| images.image(0).unwrap()[41 * 41 * channel + position]));
     }
-}
-
-#[test]
-fn images_that_do_not_fit_into_the_cache_are_the_same_in_every_batch_split_and_canvas() {
-    let folder = good();
-    for index in 0..30u32 {
-        let class = if index % 3 == 0 { "ant" } else { "bee" };
-        save(folder.path(), &format!("train/{class}/x{index}.png"), gradient(8 + index), ImageFormat::Png);
-        save(folder.path(), &format!("test/{class}/x{index}.jpg"), gradient(20 + index), ImageFormat::Jpeg);
-    }
-    let id = DatasetId::Folder(folder.path().into());
-    let load_with = |bytes: usize| load(&id, &LoadOptions::default().input([3, 16, 16]).cache_bytes(bytes)).unwrap();
-    let splits = |bytes| {
-        let canvases = vec![None, Some(Canvas::Resized { size: 20 }), Some(Canvas::Scattered { size: 40, clutter: 3 })];
-        let options = SplitOptions { canvases, train_sizes: vec![None, Some(11)], validation: 3 };
-        load_with(bytes).splits(&id, &options).unwrap()
-    };
-    let size = 3 * 16 * 16;
-    for (whole, streamed) in splits(1 << 30).into_iter().zip(splits(5 * size)) {
-        assert_eq!(whole.fingerprint, streamed.fingerprint);
-        assert_eq!(whole.standardization, streamed.standardization);
-        assert_eq!(
-            (&whole.train, &whole.validation, &whole.test),
-            (&streamed.train, &streamed.validation, &streamed.test)
-        );
-        assert_eq!(whole.test_objects, streamed.test_objects);
-        for epoch in 0..2 {
-            let order = Order::Shuffled { seed: 1, epoch };
-            let values = |splits: &Splits| -> Vec<Vec<f32>> {
-                let batches = splits.train.batches(7, order, &splits.standardization, &Device::Cpu);
-                batches.map(|batch| batch.unwrap().0.flatten_all().unwrap().to_vec1().unwrap()).collect()
-            };
-            assert_eq!(values(&whole), values(&streamed));
-        }
-    }
-    assert_eq!(load_with(0).train.pixels().unwrap(), load_with(1 << 30).train.pixels().unwrap());
-}
-
-#[test]
-fn a_file_that_changes_or_vanishes_after_loading_is_an_error_that_names_it() {
-    let folder = good();
-    let load = || load(&DatasetId::Folder(folder.path().into()), &LoadOptions::default().cache_bytes(0)).unwrap().train;
-    let images = load();
-    assert_eq!(*images.image(0).unwrap(), [100; 784]);
-    png(folder.path(), "train/ant/1.png", GrayImage::from_pixel(60, 40, Luma([100])));
-    let error = images.image(0).unwrap_err();
-    assert!(matches!(error, DatasetError::Changed { .. }) && error.to_string().contains("ant/1.png"), "{error}");
-    let images = load();
-    fs::remove_file(folder.path().join("train/bee/1.png")).unwrap();
-    assert!(images.pixels().unwrap_err().to_string().contains("bee/1.png"));
-    let standardization = Standardization { mean: vec![0.], std: vec![1.] };
-    let mut batches = images.batches(2, Order::Sequential, &standardization, &Device::Cpu);
-    let error = batches.next().unwrap().unwrap_err().to_string();
-    assert!(error.contains("bee/1.png"), "{error}");
 }
 
 #[cfg(target_os = "linux")]

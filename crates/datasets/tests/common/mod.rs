@@ -1,6 +1,8 @@
 //! Writes small data files into temporary folders.
 #![allow(dead_code)] // Each test file uses some of the functions.
 
+pub mod folder;
+
 use std::{fs, io::Write, path::Path};
 
 use datasets::{Dataset, DatasetError, DatasetId, LoadOptions, load};
