@@ -22,7 +22,7 @@ const MAX_POINTS: usize = 10;
 /// Everything besides the options of training that decides the bits of a run's weights. A checkpoint that was saved under
 /// other conditions is not used.
 pub fn conditions(run: &Run) -> Result<String> {
-    Ok(serde_json::to_string(&(run.config(), machine::versions(), machine::cpu()))?)
+    Ok(serde_json::to_string(&(run.config(), machine::versions(), ops::instruction_set()))?)
 }
 
 /// Trains on the current rayon pool and returns the record, and a picture if the suite's measure draws one; `None` if the

@@ -1,7 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    io::{self, ErrorKind},
+    io::ErrorKind,
     path::Path,
 };
 
@@ -9,11 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     file::{FileError, write_file},
+    input::read_input,
     record::Record,
 };
 
 /// The name of the file.
 const FILE: &str = "plan.json";
+/// The largest size of the file: that of a hundred thousand configurations with a few seeds each is below a tenth of it.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// The runs of the plan that a folder's page shows. Records of other plans may lie beside them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,15 +61,9 @@ impl PlanInfo {
     /// A file that cannot be read, or is something else.
     pub fn read(folder: &Path) -> Result<Option<Self>, FileError> {
         let path = folder.join(FILE);
-        let text = match fs::metadata(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Ok(metadata) if !metadata.is_file() => {
-                Err(io::Error::new(ErrorKind::InvalidInput, "this is not a regular file"))
-            }
-            Ok(_) => fs::read(&path),
-            Err(error) => Err(error),
-        };
-        let plan = text.and_then(|text| serde_json::from_slice(&text).map_err(io::Error::from));
-        plan.map(Some).map_err(FileError::at(&path))
+        match read_input(&path, MAX_BYTES) {
+            Err(error) if error.reason.kind() == ErrorKind::NotFound => Ok(None),
+            text => serde_json::from_slice(&text?).map(Some).map_err(|error| FileError::at(&path)(error.into())),
+        }
     }
 }
