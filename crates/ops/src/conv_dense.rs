@@ -95,7 +95,7 @@ impl Weighted for Conv2d {
         let saved = match (self.shape.epilogue, self.winners.as_ref().and_then(OnceLock::get)) {
             (Epilogue::None, _) => SavedEpilogue::Nothing,
             (Epilogue::Relu, _) => SavedEpilogue::Result(args.y),
-            (Epilogue::ReluMaxPool, Some(winners)) => SavedEpilogue::Winners(winners),
+            (Epilogue::ReluMaxPool, Some(winners)) => SavedEpilogue::BlockedWinners(winners),
             (Epilogue::ReluMaxPool, None) => bail!("internal: conv2d saved no maxima for its backward pass"),
         };
         let BackwardArgs { x, weight, dy, want_dx, want_dw, .. } = args;

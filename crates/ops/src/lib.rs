@@ -41,6 +41,7 @@ mod depthwise;
 mod dilation;
 mod linear;
 mod loss;
+pub mod optimizer;
 mod pool;
 mod pool_global;
 mod pool_operator;

@@ -108,6 +108,7 @@ fn gradient_before_epilogue(
             return values.for_each(|((out, x), dy)| *out = if x * scale + shift <= 0. { 0. } else { *dy });
         }
         SavedEpilogue::Winners(winners) => winners,
+        SavedEpilogue::BlockedWinners(_) => unreachable!("a normalised output saves its winners plane by plane"),
     };
     out.fill(0.);
     let rows = dy.chunks_exact(width / 2).zip(winners[plane * dy.len()..].chunks_exact(width / 2));

@@ -28,7 +28,10 @@ pub enum SavedEpilogue<'a> {
     /// The result of ReLU. With batch normalisation it may be empty: the mask is then recomputed from the values that
     /// were normalised.
     Result(&'a [f32]),
-    /// For each result of ReLU and max pooling, which of the four positions of its window (in row-major order) had the
-    /// maximum, or [`NO_WINNER`].
+    /// For each result of batch normalisation, ReLU and max pooling, which of the four positions of its window (in row-major
+    /// order) had the maximum, or [`NO_WINNER`].
     Winners(&'a [u8]),
+    /// The same of ReLU and max pooling alone, in the order in which the convolution's kernels hold them: for each image
+    /// (block of channels, result, [`BLOCK_WIDTH`](super::simd::BLOCK_WIDTH)).
+    BlockedWinners(&'a [u8]),
 }

@@ -8,8 +8,15 @@ use super::{
     parallel::{self, Unwritten},
 };
 
-/// The number of groups a batch is split into, unless it has fewer images.
-const GROUPS: usize = 8;
+/// The largest number of groups a batch is split into, and so of threads that are busy.
+const MOST_GROUPS: usize = 16;
+
+/// The number of groups if adding the sums of [`MOST_GROUPS`] would take too long.
+const FEW_GROUPS: usize = 8;
+
+/// The number of operations for each value of a group's sums from which on adding one more group's is cheap: a value is
+/// cleared, accumulated in the cache, and read once more from memory.
+const CHEAP_SUMS: usize = 1 << 12;
 
 /// The number of values of the groups' sums that are added per parallel task.
 const SUMS_PER_TASK: usize = 1 << 12;
@@ -54,7 +61,8 @@ pub fn accumulate(
 ) -> (Gradients, Vec<f32>) {
     let &GradientSizes { batch, image, weight, bias, image_sums, want_dx, want_dw, flops } = sizes;
     let weight = if want_dw { weight } else { 0 };
-    let images_per_group = batch.div_ceil(GROUPS).max(1);
+    let most = if flops / CHEAP_SUMS >= weight + bias { MOST_GROUPS } else { FEW_GROUPS };
+    let images_per_group = batch.div_ceil(most).max(1);
     let groups = batch.div_ceil(images_per_group);
 
     // A group's part of this buffer is its weight gradient, bias gradient and image sums.

@@ -61,50 +61,72 @@ pub fn block_product<S: Simd, const V: usize>(
     offsets: OffsetRange,
     b: &[f32],
 ) -> [Row<S, V>; BLOCK_ROWS] {
-    let furthest = rows.iter().fold(0, |max, &row| max.max(row)).saturating_add(offsets.largest);
-    assert!(furthest < a.len());
-    let rows = rows.map(|start| &a[start..]);
-    let mut block = [[simd.splat_f32s(0.); V]; BLOCK_ROWS];
-    let (mut offsets, mut b) = (offsets.offsets, vectors::<S, V>(b));
-    if V == 1 {
-        // Six accumulators are too few to hide the latency of an addition, so odd steps have their own.
-        let mut odd = block;
-        while let ([first, second, next @ ..], [b_first, b_second, b_next @ ..]) = (offsets, b) {
-            // SAFETY: start + offset ≤ furthest, which the assertion above has compared with the length.
-            unsafe {
-                add_product(simd, &mut block, &rows, *first, b_first);
-                add_product(simd, &mut odd, &rows, *second, b_second);
-            }
-            (offsets, b) = (next, b_next);
-        }
-        for (sum, odd) in block.as_flattened_mut().iter_mut().zip(odd.as_flattened()) {
-            *sum = simd.add_f32s(*sum, *odd);
-        }
-    }
-    for (&offset, b) in offsets.iter().zip(b) {
-        // SAFETY: as above.
-        unsafe { add_product(simd, &mut block, &rows, offset, b) };
-    }
+    let [block] = block_products::<S, V, 1>(simd, a, rows, offsets, [b]);
     block
 }
 
-/// Adds one step of the sum: `block[r] += rows[r][offset] · b`.
+/// Computes [`block_product`] with `B` blocks of columns at once.
+///
+/// On AVX-512 two blocks share the six elements of `a` that a step loads: nine loads for twelve multiplications and
+/// additions, so that those are the bound, instead of eight for six. AVX2 has too few registers for that.
+#[inline(always)]
+pub fn block_products<S: Simd, const V: usize, const B: usize>(
+    simd: S,
+    a: &[f32],
+    rows: &[usize; BLOCK_ROWS],
+    offsets: OffsetRange,
+    b: [&[f32]; B],
+) -> [[Row<S, V>; BLOCK_ROWS]; B] {
+    let furthest = rows.iter().fold(0, |max, &row| max.max(row)).saturating_add(offsets.largest);
+    assert!(furthest < a.len());
+    let rows = rows.map(|start| &a[start..]);
+    let steps = b.iter().fold(offsets.offsets.len(), |steps, b| steps.min(b.len() / BLOCK_WIDTH));
+    let (offsets, b) = (&offsets.offsets[..steps], b.map(|b| &vectors::<S, V>(b)[..steps]));
+    let mut blocks = [[[simd.splat_f32s(0.); V]; BLOCK_ROWS]; B];
+    let mut step = 0;
+    if V * B == 1 {
+        // Six accumulators are too few to hide the latency of an addition, so odd steps have their own.
+        let mut odd = blocks;
+        while step + 1 < steps {
+            // SAFETY: start + offset ≤ furthest, which the assertion above has compared with the length.
+            unsafe {
+                add_product(simd, &mut blocks, &rows, offsets[step], b.map(|b| &b[step]));
+                add_product(simd, &mut odd, &rows, offsets[step + 1], b.map(|b| &b[step + 1]));
+            }
+            step += 2;
+        }
+        let sums = blocks.as_flattened_mut().as_flattened_mut().iter_mut();
+        for (sum, odd) in sums.zip(odd.as_flattened().as_flattened()) {
+            *sum = simd.add_f32s(*sum, *odd);
+        }
+    }
+    while step < steps {
+        // SAFETY: as above.
+        unsafe { add_product(simd, &mut blocks, &rows, offsets[step], b.map(|b| &b[step])) };
+        step += 1;
+    }
+    blocks
+}
+
+/// Adds one step of the sums: `blocks[i][r] += rows[r][offset] · b[i]`.
 ///
 /// # Safety
 /// Each row is longer than `offset`.
 #[inline(always)]
-unsafe fn add_product<S: Simd, const V: usize>(
+unsafe fn add_product<S: Simd, const V: usize, const B: usize>(
     simd: S,
-    block: &mut [Row<S, V>; BLOCK_ROWS],
+    blocks: &mut [[Row<S, V>; BLOCK_ROWS]; B],
     rows: &[&[f32]; BLOCK_ROWS],
     offset: usize,
-    b: &Row<S, V>,
+    b: [&Row<S, V>; B],
 ) {
-    for (row, a) in block.iter_mut().zip(rows) {
+    for (r, a) in rows.iter().enumerate() {
         // SAFETY: the caller's promise.
         let a = simd.splat_f32s(unsafe { *a.get_unchecked(offset) });
-        for (sum, &b) in row.iter_mut().zip(b) {
-            *sum = simd.mul_add_e_f32s(a, b, *sum);
+        for (block, b) in blocks.iter_mut().zip(b) {
+            for (sum, &b) in block[r].iter_mut().zip(b) {
+                *sum = simd.mul_add_e_f32s(a, b, *sum);
+            }
         }
     }
 }
@@ -113,7 +135,8 @@ unsafe fn add_product<S: Simd, const V: usize>(
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NonZero {
     pub value: f32,
-    pub start: usize,
+    /// In 32 bits, so that an element takes eight bytes.
+    pub start: u32,
 }
 
 /// Adds the product of a sparse row and a dense matrix: `out[c] += Σ value · dense[start + c]` over the non-zero
@@ -146,7 +169,7 @@ fn add_sparse_blocks<S: Simd, const V: usize, const B: usize>(
     let out = &mut vectors_mut::<S, V>(&mut out[..B * BLOCK_WIDTH])[..B];
     let mut sums: [Row<S, V>; B] = std::array::from_fn(|b| out[b]);
     for element in row {
-        let dense = &vectors::<S, V>(&dense[element.start..][..B * BLOCK_WIDTH])[..B];
+        let dense = &vectors::<S, V>(&dense[element.start as usize..][..B * BLOCK_WIDTH])[..B];
         let value = simd.splat_f32s(element.value);
         for (sums, dense) in sums.iter_mut().zip(dense) {
             for (sum, &dense) in sums.iter_mut().zip(dense) {

@@ -27,6 +27,7 @@ mod isa;
 pub mod linear;
 mod matmul;
 mod micro_kernel;
+pub mod optimizer;
 pub mod parallel;
 pub mod planes;
 pub mod pool;

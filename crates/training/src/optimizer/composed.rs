@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor, Var};
 
-use crate::optimizer::update::Update;
+use ops::optimizer::Update;
 
 /// Applies the update to a parameter and its moments.
 pub fn step(update: Update, variable: &Var, gradient: &Tensor, moments: &mut [Tensor; 2]) -> Result<()> {

@@ -3,7 +3,7 @@ use std::fmt;
 use candle_core::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::optimizer::update::Update;
+use ops::optimizer::Update;
 
 /// An optimiser and its settings, apart from the learning rate. As in PyTorch, weight decay applies to all parameters,
 /// including biases and those of normalisation layers.

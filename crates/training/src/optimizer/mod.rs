@@ -2,16 +2,15 @@
 
 mod composed;
 mod config;
-mod fused;
-mod update;
 
 pub use config::OptimizerConfig;
 
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Result, Tensor, Var, backprop::GradStore, bail};
+use ops::optimizer::Update;
 
-use crate::{optimizer::update::Update, parameters::Parameters};
+use crate::parameters::Parameters;
 
 /// Updates the trainable parameters of a model along their gradients, and holds the optimiser's state.
 ///
@@ -163,7 +162,10 @@ impl Slot {
 
     fn apply(&mut self, update: Update, gradient: &Tensor) -> Result<()> {
         match &mut self.moments {
-            Moments::Fused(moments) => fused::step(update, &self.variable, &gradient.contiguous()?, moments),
+            Moments::Fused(moments) => {
+                let moments = moments.each_mut().map(Vec::as_mut_slice);
+                ops::optimizer::step(update, &self.variable, &gradient.contiguous()?, moments)
+            }
             Moments::Composed(moments) => composed::step(update, &self.variable, gradient, moments),
         }
     }

@@ -7,7 +7,7 @@ use super::{
     direct::{DirectBackward, DirectForward},
     plane_wise::PlaneWiseForward,
     shape::ConvShape,
-    sparse::SparseBackward,
+    sparse::{self, SparseBackward},
     winograd::{self, F2, F4, WinogradBackward, WinogradForward},
 };
 use crate::cpu::{planes::Grid, simd::BLOCK_WIDTH};
@@ -39,8 +39,7 @@ enum Algorithm {
 
 /// Chooses the algorithm for a pass of a convolution.
 fn choose(s: &ConvShape, pass: Pass) -> Algorithm {
-    // The sparse products work on rows of kw·C_in values. Shorter ones, as in the first layer, do not fill a vector.
-    if pass == Pass::Backward && s.is_pooled() && s.window.kernel[1] * s.in_channels >= BLOCK_WIDTH {
+    if pass == Pass::Backward && sparse::supports(s) {
         return Algorithm::Sparse;
     }
     if conv1x1::supports(s) {

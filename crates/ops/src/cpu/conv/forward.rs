@@ -57,8 +57,8 @@ impl PreparedConv {
 pub struct Output {
     /// (N, C_out, h, w), after the epilogue.
     pub y: Vec<f32>,
-    /// The winners of pooling, for [`SavedEpilogue::Winners`](crate::cpu::epilogue::SavedEpilogue::Winners). Without
-    /// pooling they have no meaning.
+    /// The winners of pooling, for [`SavedEpilogue::BlockedWinners`](crate::cpu::epilogue::SavedEpilogue::BlockedWinners).
+    /// Without pooling they have no meaning.
     pub winners: Vec<u8>,
 }
 
@@ -68,7 +68,7 @@ pub fn forward(s: &ConvShape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, w
     let conv = PreparedConv::for_training(s, weight);
     // If they are not wanted, one dummy value per image takes their place, so that there is only one loop.
     let wanted = want_winners && s.is_pooled();
-    let winners_len = if wanted { s.result_len() } else { 1 };
+    let winners_len = if wanted { s.blocked_result_len() } else { 1 };
     let mut winners = vec![0u8; s.batch * winners_len];
     let y = conv.results((&mut winners, winners_len), |first, y, winners| {
         conv.algorithm.forward(conv.images_of(x, first, y), bias, y, wanted.then_some(winners));

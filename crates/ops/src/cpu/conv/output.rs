@@ -12,7 +12,7 @@ use crate::cpu::{
 pub struct OutputImage<'a> {
     /// (C_out, h, w), after the epilogue.
     pub y: &'a mut [f32],
-    /// The winners of max pooling, if they are wanted.
+    /// The winners of max pooling, if they are wanted, (block of channels, result, [`BLOCK_WIDTH`]).
     pub winners: Option<&'a mut [u8]>,
 }
 
@@ -59,10 +59,14 @@ impl OutputImage<'_> {
         let y = &mut self.y[channels.start * plane..channels.end * plane];
         rows_to_planes(output, positions_per_result * BLOCK_WIDTH, y, plane, results.clone());
         let Some(winners) = &mut self.winners else { return };
-        let winners = &mut winners[channels.start * plane..channels.end * plane];
-        for (c, winners) in winners.chunks_mut(plane).enumerate() {
-            let found = output[BLOCK_WIDTH + c..].iter().step_by(4 * BLOCK_WIDTH);
-            winners[results.clone()].iter_mut().zip(found).for_each(|(winner, &v)| *winner = v as u8);
+        let winners =
+            &mut winners[channels.start * plane + results.start * BLOCK_WIDTH..][..results.len() * BLOCK_WIDTH];
+        let windows = output.as_chunks::<BLOCK_WIDTH>().0.as_chunks::<4>().0;
+        for (winners, [_, found, ..]) in winners.as_chunks_mut::<BLOCK_WIDTH>().0.iter_mut().zip(windows) {
+            for (winner, &value) in winners.iter_mut().zip(found) {
+                // The low byte of 2²³ + n is n. A cast would saturate, value by value.
+                *winner = (value + (1 << 23) as f32).to_bits() as u8;
+            }
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The gradient of a convolution's output, before bias and epilogue, from the gradient of the operator's result.
 
+use pulp::Simd;
+
 use super::{channels_last::planes_to_rows, patch_layout::PatchLayout, shape::ConvShape};
 use crate::cpu::{
     backward_pass::BackwardPass,
     conv_norm,
-    epilogue::{NO_WINNER, SavedEpilogue},
+    epilogue::SavedEpilogue,
     relu,
-    simd::BLOCK_WIDTH,
+    simd::{BLOCK_WIDTH, CacheAligned, Kernel, dispatch, vectors, vectors_mut},
 };
 
 /// Computes the gradient of the output of image `n` in the order (block of channels, position, [`BLOCK_WIDTH`]), with
@@ -22,24 +24,65 @@ pub fn blocked(
     let dy_len = pass.dy.len() / s.batch;
     let dy = &pass.dy[n * dy_len..][..dy_len];
     let (positions, results) = (layout.positions.len(), dy.len() / s.out_channels);
-    if matches!(pass.saved, SavedEpilogue::Winners(_)) || !s.out_channels.is_multiple_of(BLOCK_WIDTH) {
+    // What is not written below.
+    if !s.out_channels.is_multiple_of(BLOCK_WIDTH) {
         blocked.fill(0.);
     }
     let blocks =
         blocked.chunks_exact_mut(layout.patch_starts.len() * BLOCK_WIDTH).zip(dy.chunks(BLOCK_WIDTH * results));
     for (block, (rows, dy)) in blocks.enumerate() {
         let first = n * s.out_channels + block * BLOCK_WIDTH;
-        let planes = &mut planes[..dy.len() / results * positions];
         match (pass.norm, pass.saved) {
-            (None, SavedEpilogue::Winners(winners)) => {
-                let winners = &winners[first * results..][..dy.len()];
-                for (i, (&dy, &winner)) in dy.iter().zip(winners).enumerate() {
-                    if winner != NO_WINNER {
-                        rows[(4 * (i % results) + winner as usize) * BLOCK_WIDTH + i / results] = dy;
-                    }
+            (None, SavedEpilogue::BlockedWinners(winners)) => {
+                let winners = &winners[n * s.blocked_result_len() + block * results * BLOCK_WIDTH..];
+                let of_results = &mut planes[..results * BLOCK_WIDTH];
+                // Where there is no channel.
+                if dy.len() < of_results.len() {
+                    of_results.fill(0.);
+                }
+                planes_to_rows(dy, results, of_results);
+                dispatch(Unpool { dy: of_results, winners, rows });
+            }
+            _ => {
+                let planes = &mut planes[..dy.len() / results * positions];
+                planes_to_rows(of_planes(s, pass, first, dy, planes), positions, rows);
+            }
+        }
+    }
+}
+
+/// Undoes 2×2 max pooling: of the four rows of each window, each channel's winner gets the gradient and the others zero.
+/// Rows after the last window are set to zero.
+struct Unpool<'a> {
+    /// A row of [`BLOCK_WIDTH`] channels for each window.
+    dy: &'a [f32],
+    /// In the same order.
+    winners: &'a [u8],
+    /// Overwritten.
+    rows: &'a mut [f32],
+}
+
+impl Kernel for Unpool<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { dy, winners, rows } = self;
+        let (windows, rest) = rows.split_at_mut(4 * dy.len());
+        rest.fill(0.);
+        let windows = vectors_mut::<S, V>(windows).as_chunks_mut::<4>().0.iter_mut();
+        let gradients = vectors::<S, V>(dy).iter().zip(winners.as_chunks::<BLOCK_WIDTH>().0);
+        for (window, (dy, places)) in windows.zip(gradients) {
+            let mut winners = CacheAligned([0f32; BLOCK_WIDTH]);
+            for (winner, &place) in winners.0.iter_mut().zip(places) {
+                *winner = f32::from(place);
+            }
+            let winners = &vectors::<S, V>(&winners.0)[0];
+            for (position, row) in window.iter_mut().enumerate() {
+                let position = simd.splat_f32s(position as f32);
+                for v in 0..V {
+                    let wins = simd.equal_f32s(winners[v], position);
+                    row[v] = simd.select_f32s(wins, dy[v], simd.splat_f32s(0.));
                 }
             }
-            _ => planes_to_rows(of_planes(s, pass, first, dy, planes), positions, rows),
         }
     }
 }

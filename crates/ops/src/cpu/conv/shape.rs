@@ -1,4 +1,7 @@
-use crate::{cpu::epilogue::Epilogue, window::Window};
+use crate::{
+    cpu::{epilogue::Epilogue, simd::BLOCK_WIDTH},
+    window::Window,
+};
 
 /// The sizes of a convolution.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +26,12 @@ impl ConvShape {
     /// Returns the number of values of one image's result.
     pub fn result_len(&self) -> usize {
         self.out_channels * self.result().iter().product::<usize>()
+    }
+
+    /// Returns the number of values of one image's result in blocks of [`BLOCK_WIDTH`] channels, of which the last may
+    /// be incomplete.
+    pub fn blocked_result_len(&self) -> usize {
+        self.out_channels.next_multiple_of(BLOCK_WIDTH) * self.result().iter().product::<usize>()
     }
 
     /// Returns the number of values of one input image.

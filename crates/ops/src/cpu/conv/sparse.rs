@@ -20,8 +20,19 @@ use crate::cpu::{
     image_groups::GroupGradients,
     micro_kernel::{NonZero, add_sparse_product},
     scratch,
-    simd::{Kernel, dispatch},
+    simd::{BLOCK_WIDTH, Kernel, dispatch},
 };
+
+/// Returns whether this algorithm can compute the backward pass, and is the best one.
+pub fn supports(s: &ConvShape) -> bool {
+    // The products work on rows of kw·C_in values. Shorter ones, as in the first layer, do not fill a vector.
+    let fills_vectors = s.window.kernel[1] * s.in_channels >= BLOCK_WIDTH;
+    // Of the elements, which hold places in padded images and among the weights in 32 bits.
+    let [height, width] = [0, 1].map(|i| s.input[i].saturating_add(s.window.padding[i].saturating_mul(2)));
+    let image = height.saturating_mul(width).saturating_mul(s.in_channels);
+    let places = image.max(s.out_channels.saturating_mul(s.patch_len().saturating_mul(BLOCK_WIDTH)));
+    s.is_pooled() && fills_vectors && u32::try_from(places).is_ok()
+}
 
 /// The backward pass behind ReLU and 2×2 max pooling.
 pub struct SparseBackward {
@@ -54,7 +65,7 @@ impl BackwardAlgorithm for SparseBackward {
 
     fn add_gradients(&self, pass: &BackwardPass, images: Range<usize>, gradients: GroupGradients) {
         let Self { s, layout, weight } = self;
-        let SavedEpilogue::Winners(winners) = pass.saved else {
+        let SavedEpilogue::BlockedWinners(winners) = pass.saved else {
             unreachable!("the forward pass of a convolution with pooling saves the winners")
         };
         let frame = PaddedBackward { s, layout, image_len: layout.image_len, images_per_call: 1, want_dy: false };
@@ -62,7 +73,8 @@ impl BackwardAlgorithm for SparseBackward {
         frame.run(pass, images, gradients, |PaddedImages { numbers, dw, db, dx, .. }| {
             NON_ZEROS.with_borrow_mut(|dy| {
                 let n = numbers.start;
-                dy.collect(s, layout, &winners[n * len..][..len], &pass.dy[n * len..][..len]);
+                let winners_len = s.blocked_result_len();
+                dy.collect(s, layout, &winners[n * winners_len..][..winners_len], &pass.dy[n * len..][..len]);
                 let dx = weight.as_deref().zip(dx);
                 dispatch(SparseBackwardKernel { s, layout, dy, dw, db, dx });
                 if dy.by_position.capacity() > MOST_KEPT_ELEMENTS {
@@ -101,15 +113,18 @@ impl NonZeros {
         self.position_counts.resize(positions, 0);
         for channel in 0..channels {
             let of_channel = &mut self.by_channel[channel * windows..][..windows];
-            let (dy, winners) = (&dy[channel * windows..][..windows], &winners[channel * windows..][..windows]);
+            let dy = &dy[channel * windows..][..windows];
+            let first = channel / BLOCK_WIDTH * BLOCK_WIDTH * windows + channel % BLOCK_WIDTH;
+            let winners = winners[first..].iter().step_by(BLOCK_WIDTH);
             let mut count = 0;
             for (window, (&value, &winner)) in dy.iter().zip(winners).enumerate() {
                 // Without a branch: an element that does not count is overwritten by the next.
                 let position = 4 * window + (winner % NO_WINNER) as usize;
                 let counts = (winner != NO_WINNER) as usize;
-                of_channel[count] = NonZero { value, start: layout.patch_starts[position] };
+                of_channel[count] = NonZero { value, start: layout.patch_starts[position] as u32 };
                 let position_count = &mut self.position_counts[position];
-                self.by_position[position * channels + *position_count] = NonZero { value, start: channel * weights };
+                self.by_position[position * channels + *position_count] =
+                    NonZero { value, start: (channel * weights) as u32 };
                 count += counts;
                 *position_count += counts;
             }

@@ -8,7 +8,7 @@ use crate::cpu::{
         algorithm::ForwardAlgorithm, channels_last, output::OutputImage, patch_layout::PatchLayout, shape::ConvShape,
         weight_order::WeightOrder,
     },
-    micro_kernel::{BLOCK_ROWS, block_product},
+    micro_kernel::{BLOCK_ROWS, block_products},
     scratch,
     simd::{BLOCK_WIDTH, Kernel, dispatch, vectors_mut},
 };
@@ -37,7 +37,7 @@ impl DirectForward {
 impl ForwardAlgorithm for DirectForward {
     fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>) {
         let Self { s, layout, weight } = self;
-        scratch::with([layout.image_len, POSITIONS_PER_CHUNK * BLOCK_WIDTH], |[image, output]| {
+        scratch::with([layout.image_len, 2 * POSITIONS_PER_CHUNK * BLOCK_WIDTH], |[image, output]| {
             channels_last::pad(s, layout, x, image);
             let result = OutputImage { y, winners };
             dispatch(DirectForwardKernel { s, layout, image, weight, bias, output, result });
@@ -53,25 +53,46 @@ struct DirectForwardKernel<'a> {
     image: &'a [f32],
     weight: &'a [f32],
     bias: Option<&'a [f32]>,
-    /// Scratch for a block of channels of [`POSITIONS_PER_CHUNK`] positions.
+    /// Scratch for two blocks of channels of [`POSITIONS_PER_CHUNK`] positions.
     output: &'a mut [f32],
     result: OutputImage<'a>,
 }
 
 impl Kernel for DirectForwardKernel<'_> {
     #[inline(always)]
-    fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, layout, image, weight, bias, output, mut result } = self;
-        for (block, weight) in weight.chunks_exact(weight.len() / layout.channel_blocks).enumerate() {
-            let weight = &weight[..s.patch_len() * BLOCK_WIDTH];
-            for (i, starts) in layout.patch_starts.chunks(POSITIONS_PER_CHUNK).enumerate() {
-                let output = &mut output[..starts.len() * BLOCK_WIDTH];
-                let rows = vectors_mut::<S, V>(output).as_chunks_mut().0;
-                for (rows, starts) in rows.iter_mut().zip(starts.as_chunks().0) {
-                    *rows = block_product(simd, image, starts, layout.taps.all(), weight);
+    fn run<S: Simd, const V: usize>(mut self, simd: S) {
+        let blocks = self.layout.channel_blocks;
+        let mut block = 0;
+        while block < blocks {
+            block += match (V, blocks - block) {
+                (1, 2..) => self.write_blocks::<S, V, 2>(simd, block),
+                _ => self.write_blocks::<S, V, 1>(simd, block),
+            };
+        }
+    }
+}
+
+impl DirectForwardKernel<'_> {
+    /// Computes and writes the results of `B` blocks of channels, and returns `B`.
+    #[inline(always)]
+    fn write_blocks<S: Simd, const V: usize, const B: usize>(&mut self, simd: S, block: usize) -> usize {
+        let Self { s, layout, image, weight, bias, output, result } = self;
+        let weight_len = weight.len() / layout.channel_blocks;
+        let weight: [&[f32]; B] =
+            std::array::from_fn(|b| &weight[(block + b) * weight_len..][..s.patch_len() * BLOCK_WIDTH]);
+        for (i, starts) in layout.patch_starts.chunks(POSITIONS_PER_CHUNK).enumerate() {
+            let block_len = starts.len() * BLOCK_WIDTH;
+            let output = &mut output[..B * block_len];
+            for (group, starts) in starts.as_chunks().0.iter().enumerate() {
+                let products = block_products::<S, V, B>(simd, image, starts, layout.taps.all(), weight);
+                for (output, product) in output.chunks_exact_mut(block_len).zip(products) {
+                    vectors_mut::<S, V>(output).as_chunks_mut().0[group] = product;
                 }
-                result.write::<S, V>(simd, s, block, bias, i * POSITIONS_PER_CHUNK, output);
+            }
+            for (b, output) in output.chunks_exact_mut(block_len).enumerate() {
+                result.write::<S, V>(simd, s, block + b, *bias, i * POSITIONS_PER_CHUNK, output);
             }
         }
+        B
     }
 }

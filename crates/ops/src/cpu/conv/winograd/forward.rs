@@ -112,7 +112,8 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for Winog
         }
         let len = s.result_len();
         for (i, (output, y)) in output.chunks_exact_mut(image_len).zip(y.chunks_exact_mut(len)).enumerate() {
-            let winners = winners.as_deref_mut().map(|winners| &mut winners[i * len..][..len]);
+            let blocked_len = s.blocked_result_len();
+            let winners = winners.as_deref_mut().map(|winners| &mut winners[i * blocked_len..][..blocked_len]);
             let mut result = OutputImage { y, winners };
             for (block, output) in output.chunks_exact_mut(block_len).enumerate() {
                 result.write::<S, V>(simd, s, block, bias, 0, output);
