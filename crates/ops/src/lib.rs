@@ -30,6 +30,7 @@
 #![warn(missing_docs)]
 
 mod activation;
+mod attention;
 mod batch_norm;
 pub mod composed;
 mod conv;
@@ -51,6 +52,7 @@ mod weighted;
 mod window;
 
 pub use activation::{add_relu, elu, relu, softmax};
+pub use attention::{GatedAttention, gated_attention, gated_attention_pool};
 pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_train};
 pub use conv::{conv1d, conv2d, conv2d_relu, conv2d_relu_max_pool};
 pub use conv_config::{Conv1dConfig, Conv2dConfig};

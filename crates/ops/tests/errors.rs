@@ -3,7 +3,7 @@
 mod common;
 
 use candle_core::{DType, Device, Result, Tensor};
-use common::evaluate;
+use common::{attend, attention_shapes, evaluate};
 use ops::{BatchStatistics, Conv1dConfig, Conv2dConfig, Window};
 
 const DTYPES: [DType; 2] = [DType::F32, DType::F64];
@@ -108,6 +108,23 @@ fn pooling_refuses_what_does_not_fit() {
         for adaptive in [ops::adaptive_max_pool2d, ops::adaptive_avg_pool2d] {
             must_fail("adaptive to nothing", dtype, adaptive(&x(), [0, 2]));
             must_fail("adaptive from nothing", dtype, adaptive(&zeros([2, 3, 0, 5], dtype), [1, 1]));
+        }
+
+        for (what, levels) in [("no levels", &[][..]), ("an empty level", &[1, 0])] {
+            must_fail(what, dtype, ops::spatial_pyramid_pool(&x(), levels));
+        }
+        must_fail("a pyramid of nothing", dtype, ops::spatial_pyramid_pool(&zeros([2, 3, 0, 5], dtype), &[1]));
+        must_fail("a pyramid of a sequence", dtype, ops::spatial_pyramid_pool(&row, &[1]));
+
+        let tensors =
+            attention_shapes(&[2, 3, 5, 5], 4).map(|shape| Tensor::zeros(shape, dtype, &Device::Cpu).unwrap());
+        assert!(attend(&tensors).is_ok());
+        for i in 0..tensors.len() {
+            for shape in [&[][..], &[5, 3], &[4, 2], &[2, 3], &[0], &[2, 3, 0]] {
+                let mut tensors = tensors.clone();
+                tensors[i] = Tensor::zeros(shape, dtype, &Device::Cpu).unwrap();
+                must_fail(&format!("argument {i} of attention of shape {shape:?}"), dtype, attend(&tensors));
+            }
         }
 
         let one = zeros([1], dtype);

@@ -121,9 +121,10 @@ impl MaxPool {
     /// Chooses the kernel.
     fn kernel(&self) -> PlaneKernel {
         let lanes = PlaneLanes::new(self.plane());
+        let small_outputs = self.levels.iter().all(|level| PlaneLanes::new(level.output()).is_side_by_side());
         match &self.levels[..] {
             [level] if level.is_two_by_two() => PlaneKernel::TwoByTwo,
-            _ if lanes.is_side_by_side() => PlaneKernel::SideBySide(lanes),
+            _ if lanes.is_side_by_side() && small_outputs => PlaneKernel::SideBySide(lanes),
             _ => PlaneKernel::Scalar,
         }
     }
@@ -142,7 +143,7 @@ struct SideBySide<'a> {
     x: &'a [f32],
     /// Scratch for a block of planes.
     rows: &'a mut [f32],
-    /// Scratch for the maxima of a block of planes, a row of [`BLOCK_WIDTH`] for each region.
+    /// Scratch for the maxima of a block of planes, a row of [`BLOCK_WIDTH`] for each region of a level.
     maxima: &'a mut [f32],
     y: &'a mut [f32],
 }

@@ -10,6 +10,7 @@
 //!   functions declared with `vectorised!` ([`isa`]) or implementations of [`simd::Kernel`]. The compiler may not
 //!   reorder floating-point sums, so sums that should be vectorised keep explicit lanes ([`reduce`]).
 
+pub mod attention;
 pub mod backward_pass;
 pub mod batch_norm;
 pub mod conv;
