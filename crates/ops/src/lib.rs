@@ -64,7 +64,7 @@ pub use loss::{bce_with_logits, cross_entropy, cross_entropy_smoothed};
 pub use pool::{
     adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d, spatial_pyramid_pool,
 };
-pub use pool_global::{gem_pool, global_avg_pool, global_max_pool, lse_pool};
+pub use pool_global::{gem_pool, global_avg_max_pool, global_avg_pool, global_max_pool, lse_pool};
 pub use sizes::check_memory;
 pub use window::Window;
 

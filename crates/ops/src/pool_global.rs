@@ -5,7 +5,9 @@ use candle_core::{Result, Shape, Tensor, bail};
 use crate::{
     composed,
     cpu::{
-        Gradients, fast,
+        Gradients,
+        avg_max_pool::AvgMaxPool,
+        fast,
         pool::Regions,
         smooth_maximum::{Kind, SmoothMaximum},
     },
@@ -47,6 +49,25 @@ pub fn global_max_pool(xs: &Tensor) -> Result<Tensor> {
     }
     sizes(xs)?;
     if fast(&[xs]) { global(xs, Pool::max) } else { composed::max_last(&xs.flatten_from(2)?) }
+}
+
+/// Takes the average and the maximum of each channel, side by side: [`global_avg_pool`] and [`global_max_pool`] of the
+/// features read once.
+///
+/// # Shapes
+/// (N, C, L), (N, C, H, W) or more spatial axes → (N, 2·C), the averages first.
+///
+/// # Errors
+/// The same as for [`global_avg_pool`].
+pub fn global_avg_max_pool(xs: &Tensor) -> Result<Tensor> {
+    if precision::is_half(&[xs]) {
+        return precision::in_f32([xs], |[xs]| global_avg_max_pool(&xs));
+    }
+    let [batch, channels, positions] = sizes(xs)?;
+    if !fast(&[xs]) {
+        return Tensor::cat(&[global_avg_pool(xs)?, global_max_pool(xs)?], 1);
+    }
+    pool(xs, Pool::AverageAndMax(AvgMaxPool::new(channels, positions)), channels, (batch, 2 * channels))
 }
 
 /// Takes the generalised mean of each channel (GeM, Radenović et al. 2018), `(mean clamp(x, 1e-6)^p)^(1/p)`: the

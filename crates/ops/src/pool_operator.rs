@@ -8,6 +8,7 @@ use crate::{
     Window,
     cpu::{
         self,
+        avg_max_pool::AvgMaxPool,
         max_pool::MaxPool,
         pool::{self, Regions},
         read,
@@ -24,6 +25,7 @@ pub(crate) enum Pool {
         regions: Regions,
         divisor: usize,
     },
+    AverageAndMax(AvgMaxPool),
 }
 
 impl Pool {
@@ -37,6 +39,7 @@ impl Pool {
         match self {
             Self::Max(pool) => pool.output(),
             Self::Average { regions, .. } => regions.output(),
+            Self::AverageAndMax(_) => 2,
         }
     }
 
@@ -45,6 +48,7 @@ impl Pool {
         match self {
             Self::Max(pool) => pool.plane(),
             Self::Average { regions, .. } => regions.plane(),
+            Self::AverageAndMax(pool) => pool.plane(),
         }
     }
 }
@@ -85,6 +89,7 @@ impl CustomOp1 for PoolOperator {
         match self.pool {
             Pool::Max(_) => "max-pool",
             Pool::Average { .. } => "avg-pool",
+            Pool::AverageAndMax(_) => "avg-max-pool",
         }
     }
 
@@ -93,6 +98,7 @@ impl CustomOp1 for PoolOperator {
         let y = match &self.pool {
             Pool::Max(pool) => pool.forward(x, self.planes),
             Pool::Average { regions, divisor } => pool::avg_forward(regions, x, *divisor, self.planes),
+            Pool::AverageAndMax(pool) => pool.forward(x),
         };
         Ok((CpuStorage::F32(y), self.result.clone()))
     }
@@ -102,6 +108,7 @@ impl CustomOp1 for PoolOperator {
         let dx = match &self.pool {
             Pool::Max(pool) => pool.backward(&read(xs)?, &read(&grad)?, self.planes),
             Pool::Average { regions, divisor } => pool::avg_backward(regions, &read(&grad)?, *divisor, self.planes),
+            Pool::AverageAndMax(pool) => pool.backward(&read(xs)?, &read(&grad)?),
         };
         Ok(Some(Tensor::from_vec(dx, xs.shape(), xs.device())?))
     }

@@ -88,6 +88,7 @@ fn pooling_and_activations_have_the_same_bits_on_any_number_of_threads() -> Resu
     same_on_any_number_of_threads(&x, |t| ops::adaptive_avg_pool2d(&t[0], [4, 4]))?;
     same_on_any_number_of_threads(&x, |t| ops::global_avg_pool(&t[0]))?;
     same_on_any_number_of_threads(&x, |t| ops::global_max_pool(&t[0]))?;
+    same_on_any_number_of_threads(&x, |t| ops::global_avg_max_pool(&t[0]))?;
     same_on_any_number_of_threads(&x, |t| ops::spatial_pyramid_pool(&t[0], &[1, 2, 4]))?;
     same_on_any_number_of_threads(&x, |t| ops::relu(&t[0]))?;
     same_on_any_number_of_threads(&x, |t| ops::elu(&t[0], 0.5))
@@ -114,13 +115,13 @@ fn batch_normalisation_has_the_same_bits_on_any_number_of_threads() -> Result<()
 /// Covers batches that stay on one thread, batches that are divided, and convolutions that divide a single image.
 #[test]
 fn a_prepared_network_has_the_same_bits_on_any_number_of_threads_and_in_any_batch() -> Result<()> {
-    let [first, second, classes] = [&[48, 24, 3, 3][..], &[40, 48, 3, 3], &[10, 40]].map(|shape| noise(shape, 3));
+    let [first, second, classes] = [&[48, 24, 3, 3][..], &[64, 48, 3, 3], &[10, 64]].map(|shape| noise(shape, 3));
     let (first, second, classes) = ((first? * 100.)?, (second? * 100.)?, (classes? * 100.)?);
-    let (window, bias) = (Window::conv(3).padding(1), noise(&[40], 5)?);
+    let (window, bias) = (Window::conv(3).padding(1), noise(&[64], 5)?);
     let network = Chain::new(vec![
         Box::new(Conv2d::new(&first, None, &window, Epilogue::Relu, [24, 20, 20])?),
         Box::new(Conv2d::new(&second, Some(&bias), &window, Epilogue::ReluMaxPool, [48, 20, 20])?),
-        Box::new(Pool::global_avg([40, 10, 10])?),
+        Box::new(Pool::global_avg([64, 10, 10])?),
         Box::new(Linear::new(&classes, None, false)?),
     ])?;
     let images = noise(&[7, 24, 20, 20], 6)?.flatten_all()?.to_vec1::<f32>()?;

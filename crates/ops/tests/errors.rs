@@ -131,6 +131,7 @@ fn pooling_refuses_what_does_not_fit() {
         for (what, x) in [("no spatial axes", zeros([2, 3], dtype)), ("empty ones", zeros([2, 3, 0], dtype))] {
             must_fail(what, dtype, ops::global_avg_pool(&x));
             must_fail(what, dtype, ops::global_max_pool(&x));
+            must_fail(what, dtype, ops::global_avg_max_pool(&x));
             must_fail(what, dtype, ops::gem_pool(&x, &one));
             must_fail(what, dtype, ops::lse_pool(&x, &one));
         }

@@ -87,6 +87,7 @@ proptest! {
         let one = [x.clone()];
         holds("global_avg_pool", slope_is_exact(&one, seed, |t| ops::global_avg_pool(&t[0])))?;
         holds("global_max_pool", slope_is_exact(&one, seed, |t| ops::global_max_pool(&t[0])))?;
+        holds("global_avg_max_pool", slope_is_exact(&one, seed, |t| ops::global_avg_max_pool(&t[0])))?;
         // The values are small enough for other positions than the maximum to count.
         holds("lse_pool", slope_is_exact(&[(&x * 0.1)?, scalar(10.)?], seed, |t| ops::lse_pool(&t[0], &t[1])))?;
         let attended = attention_shapes(&dims, 3);

@@ -180,7 +180,7 @@ fn loss(r: &mut Random, f: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + 'static
 
 type Draw = fn(&mut Random) -> Result<Case>;
 
-const OPERATORS: [(&str, Draw); 30] = [
+const OPERATORS: [(&str, Draw); 31] = [
     ("conv2d", |r| convolution(r, Epilogue::None)),
     ("conv2d_relu", |r| convolution(r, Epilogue::Relu)),
     ("conv2d_relu_max_pool", |r| convolution(r, Epilogue::ReluMaxPool)),
@@ -198,6 +198,7 @@ const OPERATORS: [(&str, Draw); 30] = [
     ("adaptive_avg_pool2d", |r| adaptive(r, ops::adaptive_avg_pool2d)),
     ("global_max_pool", |r| global(r, ops::global_max_pool)),
     ("global_avg_pool", |r| global(r, ops::global_avg_pool)),
+    ("global_avg_max_pool", |r| global(r, ops::global_avg_max_pool)),
     ("gem_pool", |r| sharpened(r, ops::gem_pool)),
     ("lse_pool", |r| sharpened(r, ops::lse_pool)),
     ("spatial_pyramid_pool", |r| {

@@ -63,6 +63,7 @@ fn pooling_of_half_types_is_that_of_f32() -> Result<()> {
     same("adaptive_avg_pool2d", &x, |t| ops::adaptive_avg_pool2d(&t[0], [2, 4]))?;
     same("global_avg_pool", &x, |t| ops::global_avg_pool(&t[0]))?;
     same("global_max_pool", &x, |t| ops::global_max_pool(&t[0]))?;
+    same("global_avg_max_pool", &x, |t| ops::global_avg_max_pool(&t[0]))?;
     same("spatial_pyramid_pool", &x, |t| ops::spatial_pyramid_pool(&t[0], &[1, 2, 4]))?;
     let shapes = attention_shapes(&[2, 3, 7, 9], 5);
     let attended = inputs(shapes.each_ref().map(|shape| &shape[..]))?;

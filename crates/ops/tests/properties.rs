@@ -205,6 +205,7 @@ proptest! {
         holds(same(&x, memory, 1e-6, |t| ops::adaptive_avg_pool2d(&t[0], output)))?;
         holds(same(&x, memory, 0., |t| ops::global_max_pool(&t[0])))?;
         holds(same(&x, memory, 1e-6, |t| ops::global_avg_pool(&t[0])))?;
+        holds(same(&x, memory, 1e-6, |t| ops::global_avg_max_pool(&t[0])))?;
     }
 
     /// Covers planes that lie side by side, several blocks of them, and planes that are so large that they lie alone.

@@ -50,14 +50,13 @@ impl MaxPool {
         x.len().saturating_mul(self.levels.len())
     }
 
-    /// Calls `f` with each level and its part of the results of a task.
-    fn for_each_level(&self, planes: usize, mut f: impl FnMut(&Regions, Range<usize>)) {
-        let mut start = 0;
-        for level in &self.levels {
-            let len = planes * level.output();
-            f(level, start..start + len);
-            start += len;
-        }
+    /// Returns each level with its part of the results of a task.
+    fn parts(&self, planes: usize) -> impl Iterator<Item = (&Regions, Range<usize>)> {
+        self.levels.iter().scan(0, move |start, level| {
+            let results = *start..*start + planes * level.output();
+            *start = results.end;
+            Some((level, results))
+        })
     }
 
     /// Computes the maxima.
@@ -69,53 +68,66 @@ impl MaxPool {
 
     /// Computes [`forward`](Self::forward) into a given buffer.
     pub fn forward_into(&self, x: &[f32], y: &mut [f32], planes: usize) {
-        let (plane, output) = (self.plane(), self.output());
-        parallel::chunks(y, planes * output, self.flops(x), |i, y| {
-            let count = y.len() / output;
-            let x = &x[i * planes * plane..][..count * plane];
-            match self.kernel() {
-                PlaneKernel::SideBySide(lanes) => {
-                    scratch::with([lanes.len(), BLOCK_WIDTH * output], |[rows, maxima]| {
-                        dispatch(SideBySide { pool: self, lanes, x, rows, maxima, y });
-                    })
-                }
-                PlaneKernel::TwoByTwo => {
-                    let planes = y.chunks_exact_mut(output).zip(x.chunks_exact(plane));
-                    planes.for_each(|(y, x)| two_by_two_forward(&self.levels[0], x, y));
-                }
-                PlaneKernel::Scalar => self.for_each_level(count, |level, results| {
-                    let planes = y[results].chunks_exact_mut(level.output()).zip(x.chunks_exact(plane));
-                    for (y, x) in planes {
-                        level.for_each(|o, rows, columns| y[o] = x[argmax(x, level.size[1], rows, columns)]);
-                    }
-                }),
-            }
+        parallel::chunks(y, planes * self.output(), self.flops(x), |i, y| {
+            let count = y.len() / self.output();
+            self.forward_task(&x[i * planes * self.plane()..][..count * self.plane()], y);
         });
     }
 
     /// Computes the gradient of the input from that of the result.
     pub fn backward(&self, x: &[f32], dy: &[f32], planes: usize) -> Vec<f32> {
-        let (plane, output) = (self.plane(), self.output());
-        parallel::filled(x.len(), planes * plane, self.flops(x), |i, dx| {
+        parallel::filled(x.len(), planes * self.plane(), self.flops(x), |i, dx| {
             let dx = dx.zeroed();
-            let count = dx.len() / plane;
-            let (x, dy) = (&x[i * planes * plane..][..dx.len()], &dy[i * planes * output..][..count * output]);
-            match self.kernel() {
-                PlaneKernel::SideBySide(lanes) => scratch::with([lanes.len()], |[rows]| {
-                    dispatch(SideBySideBackward { pool: self, lanes, x, rows, dy, dx });
-                }),
-                PlaneKernel::TwoByTwo => {
-                    let planes = dx.chunks_exact_mut(plane).zip(x.chunks_exact(plane)).zip(dy.chunks_exact(output));
-                    planes.for_each(|((dx, x), dy)| two_by_two_backward(&self.levels[0], x, dy, dx));
+            let (first, count) = (i * planes, dx.len() / self.plane());
+            let (x, dy) = (&x[first * self.plane()..][..dx.len()], &dy[first * self.output()..]);
+            self.add_gradient_of_task(x, &dy[..count * self.output()], dx);
+        })
+    }
+
+    /// Computes the maxima of the planes of a task.
+    pub fn forward_task(&self, x: &[f32], y: &mut [f32]) {
+        let (plane, output) = (self.plane(), self.output());
+        match self.kernel() {
+            PlaneKernel::SideBySide(lanes) => scratch::with([lanes.len(), BLOCK_WIDTH * output], |[rows, maxima]| {
+                dispatch(SideBySide { pool: self, lanes, x, rows, maxima, y });
+            }),
+            PlaneKernel::TwoByTwo => {
+                let planes = y.chunks_exact_mut(output).zip(x.chunks_exact(plane));
+                planes.for_each(|(y, x)| two_by_two_forward(&self.levels[0], x, y));
+            }
+            PlaneKernel::Scalar => {
+                for (level, results) in self.parts(x.len() / plane) {
+                    let planes = y[results].chunks_exact_mut(level.output()).zip(x.chunks_exact(plane));
+                    for (y, x) in planes {
+                        let regions = y.iter_mut().zip(level.iter());
+                        regions.for_each(|(y, (_, rows, columns))| *y = x[argmax(x, level.size[1], rows, columns)]);
+                    }
                 }
-                PlaneKernel::Scalar => self.for_each_level(count, |level, results| {
+            }
+        }
+    }
+
+    /// Adds the gradient of the planes of a task to `dx`.
+    pub fn add_gradient_of_task(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+        let (plane, output) = (self.plane(), self.output());
+        match self.kernel() {
+            PlaneKernel::SideBySide(lanes) => scratch::with([lanes.len()], |[rows]| {
+                dispatch(SideBySideBackward { pool: self, lanes, x, rows, dy, dx });
+            }),
+            PlaneKernel::TwoByTwo => {
+                let planes = dx.chunks_exact_mut(plane).zip(x.chunks_exact(plane)).zip(dy.chunks_exact(output));
+                planes.for_each(|((dx, x), dy)| two_by_two_backward(&self.levels[0], x, dy, dx));
+            }
+            PlaneKernel::Scalar => {
+                for (level, results) in self.parts(x.len() / plane) {
                     let planes = dx.chunks_exact_mut(plane).zip(x.chunks_exact(plane));
                     for ((dx, x), dy) in planes.zip(dy[results].chunks_exact(level.output())) {
-                        level.for_each(|o, rows, columns| dx[argmax(x, level.size[1], rows, columns)] += dy[o]);
+                        let regions = dy.iter().zip(level.iter());
+                        regions.for_each(|(dy, (_, rows, columns))| dx[argmax(x, level.size[1], rows, columns)] += dy);
                     }
-                }),
+                }
             }
-        })
+        }
     }
 
     /// Chooses the kernel.
@@ -157,20 +169,20 @@ impl Kernel for SideBySide<'_> {
         for first in (0..count).step_by(BLOCK_WIDTH) {
             let planes = first..count.min(first + BLOCK_WIDTH);
             lanes.lay(&x[planes.start * plane..planes.end * plane], rows);
-            pool.for_each_level(count, |level, results| {
-                let maxima = &mut maxima[..level.output() * BLOCK_WIDTH];
-                level.for_each(|o, lines, columns| {
+            for (level, results) in pool.parts(count) {
+                let (output, maxima) = (level.output(), &mut maxima[..level.output() * BLOCK_WIDTH]);
+                for (o, lines, columns) in level.iter() {
                     let (max, _) = max_and_index::<S, V>(simd, rows, level.size[1], lines, columns);
                     vectors_mut::<S, V>(maxima)[o] = max;
-                });
-                PlaneLanes::new(level.output())
-                    .gather(maxima, &mut y[results][planes.start * level.output()..planes.end * level.output()]);
-            });
+                }
+                let y = &mut y[results][planes.start * output..planes.end * output];
+                PlaneLanes::new(output).gather(maxima, y);
+            }
         }
     }
 }
 
-/// Computes the gradient of the planes of a task side by side.
+/// Adds the gradient of the planes of a task, side by side.
 struct SideBySideBackward<'a> {
     pool: &'a MaxPool,
     lanes: PlaneLanes,
@@ -178,7 +190,7 @@ struct SideBySideBackward<'a> {
     /// Scratch for a block of planes.
     rows: &'a mut [f32],
     dy: &'a [f32],
-    /// Starts at 0.
+    /// Added to.
     dx: &'a mut [f32],
 }
 
@@ -192,18 +204,20 @@ impl Kernel for SideBySideBackward<'_> {
             let planes = first..count.min(first + BLOCK_WIDTH);
             let dx = &mut dx[planes.start * plane..planes.end * plane];
             lanes.lay(&x[planes.start * plane..planes.end * plane], rows);
-            pool.for_each_level(count, |level, results| {
+            for (level, results) in pool.parts(count) {
                 let dy = &dy[results][planes.start * level.output()..planes.end * level.output()];
-                level.for_each(|o, lines, columns| {
+                for (o, lines, columns) in level.iter() {
                     let (_, index) = max_and_index::<S, V>(simd, rows, level.size[1], lines, columns);
                     let mut bits = CacheAligned([0f32; BLOCK_WIDTH]);
-                    vectors_mut::<S, V>(&mut bits.0)[0] = index.map(|index| simd.transmute_f32s_u32s(index));
+                    for (bits, index) in vectors_mut::<S, V>(&mut bits.0)[0].iter_mut().zip(index) {
+                        *bits = simd.transmute_f32s_u32s(index);
+                    }
                     let gradients = dx.chunks_exact_mut(plane).zip(dy.chunks_exact(level.output()));
                     for ((dx, dy), index) in gradients.zip(bits.0) {
                         dx[index.to_bits() as usize] += dy[o];
                     }
-                });
-            });
+                }
+            }
         }
     }
 }
@@ -268,7 +282,7 @@ fn greater(a: f32, b: f32) -> f32 {
 }
 
 vectorised! {
-/// Computes the gradient of [`two_by_two_forward`], without branches.
+/// Adds the gradient of [`two_by_two_forward`], without branches.
 fn two_by_two_backward<'a>(r: &'a Regions, x: &'a [f32], dy: &'a [f32], dx: &'a mut [f32]) {
     let width = r.size[1];
     let rows = x.chunks_exact(2 * width).zip(dx.chunks_exact_mut(2 * width));
@@ -284,10 +298,10 @@ fn two_by_two_backward<'a>(r: &'a Regions, x: &'a [f32], dy: &'a [f32], dx: &'a 
                 winner = if wins { i } else { winner };
             }
             let share = |i| if winner == i { dy } else { 0. };
-            dx_top[0] = share(0);
-            dx_top[1] = share(1);
-            dx_bottom[0] = share(2);
-            dx_bottom[1] = share(3);
+            dx_top[0] += share(0);
+            dx_top[1] += share(1);
+            dx_bottom[0] += share(2);
+            dx_bottom[1] += share(3);
         }
     }
 }

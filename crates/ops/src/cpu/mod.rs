@@ -11,6 +11,7 @@
 //!   reorder floating-point sums, so sums that should be vectorised keep explicit lanes ([`reduce`]).
 
 pub mod attention;
+pub mod avg_max_pool;
 pub mod backward_pass;
 pub mod batch_norm;
 pub mod conv;

@@ -40,13 +40,11 @@ impl Regions {
         halves(&self.rows) && halves(&self.columns)
     }
 
-    /// Calls `visit` with the output index, rows and columns of each region.
-    pub fn for_each(&self, mut visit: impl FnMut(usize, Range<usize>, Range<usize>)) {
-        for (y, rows) in self.rows.iter().enumerate() {
-            for (x, columns) in self.columns.iter().enumerate() {
-                visit(y * self.columns.len() + x, rows.clone(), columns.clone());
-            }
-        }
+    /// Returns the output index, rows and columns of each region. An iterator, because what a closure computes may be
+    /// compiled without vector instructions.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, Range<usize>, Range<usize>)> + '_ {
+        let rows = self.rows.iter().flat_map(|rows| self.columns.iter().map(move |columns| (rows, columns)));
+        rows.enumerate().map(|(output, (rows, columns))| (output, rows.clone(), columns.clone()))
     }
 }
 
@@ -64,9 +62,9 @@ pub fn avg_into(r: &Regions, x: &[f32], divisor: usize, y: &mut [f32], planes: u
     parallel::chunks(y, planes * output, x.len(), |i, y| {
         let x = &x[i * planes * plane..];
         for (y, x) in y.chunks_exact_mut(output).zip(x.chunks_exact(plane)) {
-            r.for_each(|o, rows, columns| {
+            for (o, rows, columns) in r.iter() {
                 y[o] = rows.map(|row| sum_of_row(&x[row * r.size[1]..][columns.clone()])).sum::<f32>() * scale;
-            });
+            }
         }
     });
 }
@@ -84,11 +82,11 @@ pub fn avg_backward(r: &Regions, dy: &[f32], divisor: usize, planes: usize) -> V
     parallel::filled(len, planes * plane, len, |i, dx| {
         let dy = &dy[i * planes * output..];
         for (dx, dy) in dx.zeroed().chunks_exact_mut(plane).zip(dy.chunks_exact(output)) {
-            r.for_each(|o, rows, columns| {
+            for (o, rows, columns) in r.iter() {
                 for row in rows {
                     dx[row * r.size[1]..][columns.clone()].iter_mut().for_each(|dx| *dx += dy[o] * scale);
                 }
-            });
+            }
         }
     })
 }

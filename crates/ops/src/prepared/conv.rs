@@ -8,9 +8,9 @@ use crate::{
     depthwise::depthwise_shape,
 };
 
-/// The number of floating-point operations from which a single input is divided between two threads. Both wait for each
-/// other at the end of the layer, and both change the layout of the whole input.
-const MIN_DIVIDED_FLOPS: usize = 1 << 22;
+/// The number of floating-point operations from which a single input is divided between two threads. Below, what waking a
+/// thread that sleeps takes is more than the half that is saved. Both threads change the layout of the whole input.
+const MIN_DIVIDED_FLOPS: usize = 1 << 23;
 
 /// [`conv2d`](crate::conv2d) with fixed weights, and its epilogue.
 pub struct Conv2d {

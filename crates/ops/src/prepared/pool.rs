@@ -4,6 +4,7 @@ use super::operator::Prepared;
 use crate::{
     Window,
     cpu::{
+        avg_max_pool::AvgMaxPool,
         max_pool::MaxPool,
         pool::{self, Regions},
     },
@@ -56,6 +57,15 @@ impl Pool {
         Ok(Self { channels: input[0], pool: pool_operator::Pool::Average { regions, divisor } })
     }
 
+    /// Prepares [`global_avg_max_pool`](crate::global_avg_max_pool).
+    ///
+    /// # Errors
+    /// The same as for [`Pool::global_max`].
+    pub fn global_avg_max(input: [usize; 3]) -> Result<Self> {
+        let pool = AvgMaxPool::new(input[0], positions(input)?);
+        Ok(Self { channels: input[0], pool: pool_operator::Pool::AverageAndMax(pool) })
+    }
+
     /// Prepares [`spatial_pyramid_pool`](crate::spatial_pyramid_pool).
     ///
     /// # Errors
@@ -97,6 +107,7 @@ impl Prepared for Pool {
             pool_operator::Pool::Average { regions, divisor } => {
                 pool::avg_into(regions, x, *divisor, y, self.channels);
             }
+            pool_operator::Pool::AverageAndMax(pool) => pool.forward_into(x, y),
         }
         Ok(())
     }
