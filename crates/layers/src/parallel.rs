@@ -127,6 +127,10 @@ impl Prepared for PreparedParallel<'_> {
         self.branches.iter().any(|branch| branch.prefers_whole_batch())
     }
 
+    fn flops(&self) -> usize {
+        self.branches.iter().fold(0, |sum, branch| sum.saturating_add(branch.flops()))
+    }
+
     fn working_set(&self) -> usize {
         let largest = self.branches.iter().map(|branch| branch.working_set()).max().unwrap_or(0);
         self.sizes().iter().sum::<usize>() + largest

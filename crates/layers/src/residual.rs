@@ -97,6 +97,10 @@ impl Prepared for PreparedResidual<'_> {
         })
     }
 
+    fn flops(&self) -> usize {
+        self.body.flops().saturating_add(self.shortcut.as_ref().map_or(0, |shortcut| shortcut.flops()))
+    }
+
     fn working_set(&self) -> usize {
         self.sizes().iter().sum::<usize>() + self.body.working_set()
     }

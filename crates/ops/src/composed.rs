@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use candle_core::{D, Error, Result, Tensor};
 
-use crate::{Window, precision, sizes::check_memory};
+use crate::{Window, cpu::smooth_maximum::LEAST_SHARPNESS, precision, sizes::check_memory};
 
 /// Computes [`crate::relu`].
 pub fn relu(xs: &Tensor) -> Result<Tensor> {
@@ -102,6 +102,24 @@ pub fn max_last(xs: &Tensor) -> Result<Tensor> {
     xs.gather(&winner, D::Minus1)?.squeeze(D::Minus1)
 }
 
+/// Computes [`crate::gem_pool`] for an input (N, C, positions).
+pub fn gem_pool(xs: &Tensor, p: &Tensor) -> Result<Tensor> {
+    let floor = xs.ones_like()?.affine(1e-6, 0.)?;
+    // A comparison instead of a maximum keeps NaN.
+    let clamped = xs.lt(&floor)?.where_cond(&floor, xs)?;
+    // Powers of small features would underflow; their logarithms do not.
+    lse_pool(&clamped.log()?, p)?.exp()
+}
+
+/// Computes [`crate::lse_pool`] for an input (N, C, positions).
+pub fn lse_pool(xs: &Tensor, r: &Tensor) -> Result<Tensor> {
+    let r = &at_least(r, LEAST_SHARPNESS)?;
+    // Subtracting the maximum prevents an overflow. As a constant it changes neither the result nor the gradient.
+    let shift = xs.detach().max_keepdim(D::Minus1)?;
+    let mean = xs.broadcast_sub(&shift)?.broadcast_mul(r)?.exp()?.mean(2)?;
+    mean.log()?.broadcast_div(r)? + shift.squeeze(2)?
+}
+
 /// Computes [`crate::cross_entropy`] for u32 targets below the number of classes.
 pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     if precision::is_half(&[logits]) {
@@ -112,6 +130,14 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     let log_sum = shifted.exp()?.sum(D::Minus1)?.log()?;
     let picked = shifted.gather(&targets.contiguous()?.unsqueeze(1)?, 1)?.squeeze(1)?;
     (log_sum - picked)?.mean_all()
+}
+
+/// Replaces smaller values by `least`; NaN stays NaN. The gradient passes everywhere.
+fn at_least(xs: &Tensor, least: f64) -> Result<Tensor> {
+    let values = xs.detach();
+    let floor = values.ones_like()?.affine(least, 0.)?;
+    // The difference is 0, but passes the gradient.
+    values.lt(&floor)?.where_cond(&((xs - &values)? + &floor)?, xs)
 }
 
 /// Computes an operator that sums, forward or backward: half types in f32, others in their own type.

@@ -30,6 +30,7 @@
 #![warn(missing_docs)]
 
 mod activation;
+mod attention;
 mod batch_norm;
 pub mod composed;
 mod conv;
@@ -52,6 +53,7 @@ mod weighted;
 mod window;
 
 pub use activation::{add_relu, elu, relu, softmax};
+pub use attention::{GatedAttention, gated_attention, gated_attention_pool};
 pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_train};
 pub use conv::{conv1d, conv2d, conv2d_relu, conv2d_relu_max_pool};
 pub use conv_config::{Conv1dConfig, Conv2dConfig};
@@ -60,8 +62,10 @@ pub use cpu::{epilogue::Epilogue, instruction_set};
 pub use depthwise::{depthwise_conv2d, depthwise_conv2d_relu};
 pub use linear::{linear, linear_relu};
 pub use loss::{bce_with_logits, cross_entropy, cross_entropy_smoothed};
-pub use pool::{adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d};
-pub use pool_global::{gem_pool, global_avg_pool, global_max_pool, lse_pool};
+pub use pool::{
+    adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d, spatial_pyramid_pool,
+};
+pub use pool_global::{gem_pool, global_avg_max_pool, global_avg_pool, global_max_pool, lse_pool};
 pub use sizes::check_memory;
 pub use window::Window;
 

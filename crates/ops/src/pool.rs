@@ -4,8 +4,8 @@ use candle_core::{Device, Result, Tensor, bail};
 
 use crate::{
     Window, composed,
-    cpu::{fast, pool::Regions},
-    pool_operator::{PoolKind, check_ranges, local_regions, pool},
+    cpu::{fast, max_pool::MaxPool, pool::Regions},
+    pool_operator::{Pool, check_ranges, local_regions, pool},
     precision,
     sizes::product,
     window::adaptive_ranges,
@@ -24,7 +24,7 @@ pub fn max_pool2d(xs: &Tensor, window: &Window) -> Result<Tensor> {
         return precision::in_f32([xs], |[xs]| max_pool2d(&xs, window));
     }
     let regions = local_regions(plane(xs)?, window)?;
-    if fast(&[xs]) { pool(xs, regions, PoolKind::Max) } else { composed::max_pool2d(xs, window) }
+    if fast(&[xs]) { max(xs, regions) } else { composed::max_pool2d(xs, window) }
 }
 
 /// Takes the average of each window, like `torch.nn.functional.avg_pool2d`. Padding counts as zeros
@@ -41,7 +41,7 @@ pub fn avg_pool2d(xs: &Tensor, window: &Window) -> Result<Tensor> {
     }
     let regions = local_regions(plane(xs)?, window)?;
     let divisor = product("avg_pool2d: a window", &window.kernel)?;
-    if fast(&[xs]) { pool(xs, regions, PoolKind::Average { divisor }) } else { composed::avg_pool2d(xs, window) }
+    if fast(&[xs]) { average(xs, regions, divisor) } else { composed::avg_pool2d(xs, window) }
 }
 
 /// Takes the maximum of each window of a sequence, like `torch.nn.functional.max_pool1d`.
@@ -78,12 +78,8 @@ pub fn adaptive_max_pool2d(xs: &Tensor, output: [usize; 2]) -> Result<Tensor> {
     if precision::is_half(&[xs]) {
         return precision::in_f32([xs], |[xs]| adaptive_max_pool2d(&xs, output));
     }
-    let regions = adaptive_regions("adaptive_max_pool2d", xs, output)?;
-    if fast(&[xs]) {
-        pool(xs, regions, PoolKind::Max)
-    } else {
-        composed::adaptive_max_pool2d(xs, &regions.rows, &regions.columns)
-    }
+    let regions = adaptive_regions("adaptive_max_pool2d", plane(xs)?, output)?;
+    if fast(&[xs]) { max(xs, regions) } else { composed::adaptive_max_pool2d(xs, &regions.rows, &regions.columns) }
 }
 
 /// Takes averages over a grid of the given size, whatever the size of the input, like
@@ -112,12 +108,68 @@ pub fn adaptive_avg_pool2d(xs: &Tensor, output: [usize; 2]) -> Result<Tensor> {
     if precision::is_half(&[xs]) {
         return precision::in_f32([xs], |[xs]| adaptive_avg_pool2d(&xs, output));
     }
-    let regions = adaptive_regions("adaptive_avg_pool2d", xs, output)?;
+    let regions = adaptive_regions("adaptive_avg_pool2d", plane(xs)?, output)?;
     if !fast(&[xs]) {
         return composed::adaptive_avg_pool2d(xs, &regions.rows, &regions.columns);
     }
     let shares = shares(&regions, xs.device())?;
-    pool(xs, regions, PoolKind::Average { divisor: 1 })?.broadcast_mul(&shares)
+    average(xs, regions, 1)?.broadcast_mul(&shares)
+}
+
+/// Takes the maxima of some levels of bins, each of them [`adaptive_max_pool2d`] to n×n, side by side: spatial pyramid
+/// pooling (He et al. 2014).
+///
+/// # Shapes
+/// (N, C, H, W) → (N, C · Σ n²). The results of a level are (C, n, n), those of the first level come first.
+///
+/// # Errors
+/// Fails if there are no levels, or if the input or a level is empty.
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+///
+/// # fn main() -> candle_core::Result<()> {
+/// let features = Tensor::zeros((8, 64, 5, 5), DType::F32, &Device::Cpu)?;
+/// assert_eq!(ops::spatial_pyramid_pool(&features, &[1, 2, 4])?.dims(), [8, 64 * (1 + 4 + 16)]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn spatial_pyramid_pool(xs: &Tensor, levels: &[usize]) -> Result<Tensor> {
+    if precision::is_half(&[xs]) {
+        return precision::in_f32([xs], |[xs]| spatial_pyramid_pool(&xs, levels));
+    }
+    let regions = pyramid(plane(xs)?, levels)?;
+    let (batch, channels) = (xs.dim(0)?, xs.dim(1)?);
+    if fast(&[xs]) && channels > 0 {
+        let max = MaxPool::new(regions);
+        let results = product("spatial_pyramid_pool: an image's results", &[channels, max.output()])?;
+        return pool(xs, Pool::Max(max), channels, (batch, results));
+    }
+    let level = |r: &Regions| composed::adaptive_max_pool2d(xs, &r.rows, &r.columns)?.flatten_from(1);
+    Tensor::cat(&regions.iter().map(level).collect::<Result<Vec<_>>>()?, 1)
+}
+
+/// Returns the regions of the levels of a pyramid on planes of `size` (height, width).
+pub(crate) fn pyramid(size: [usize; 2], levels: &[usize]) -> Result<Vec<Regions>> {
+    if levels.is_empty() {
+        bail!("spatial_pyramid_pool: no levels are not possible; at least one is needed")
+    }
+    levels.iter().map(|&n| adaptive_regions("spatial_pyramid_pool", size, [n, n])).collect()
+}
+
+/// The number of planes per parallel task.
+const PLANES_PER_TASK: usize = 16;
+
+fn max(xs: &Tensor, regions: Regions) -> Result<Tensor> {
+    let result = [xs.dim(0)?, xs.dim(1)?, regions.rows.len(), regions.columns.len()];
+    pool(xs, Pool::max(regions), PLANES_PER_TASK, &result)
+}
+
+fn average(xs: &Tensor, regions: Regions, divisor: usize) -> Result<Tensor> {
+    let result = [xs.dim(0)?, xs.dim(1)?, regions.rows.len(), regions.columns.len()];
+    pool(xs, Pool::Average { regions, divisor }, PLANES_PER_TASK, &result)
 }
 
 /// Returns the height and width of (N, C, H, W).
@@ -126,10 +178,9 @@ fn plane(xs: &Tensor) -> Result<[usize; 2]> {
     Ok([height, width])
 }
 
-fn adaptive_regions(name: &str, xs: &Tensor, output: [usize; 2]) -> Result<Regions> {
-    let size = plane(xs)?;
+fn adaptive_regions(name: &str, size: [usize; 2], output: [usize; 2]) -> Result<Regions> {
     if size.contains(&0) || output.contains(&0) {
-        bail!("{name}: a feature map {:?} cannot be pooled to {output:?}; both must have positions", xs.dims())
+        bail!("{name}: planes of {size:?} cannot be pooled to {output:?}; both must have positions")
     }
     check_ranges(name, output)?;
     for axis in 0..2 {

@@ -8,20 +8,49 @@ use crate::{
     Window,
     cpu::{
         self,
+        avg_max_pool::AvgMaxPool,
+        max_pool::MaxPool,
         pool::{self, Regions},
         read,
     },
     sizes::{check_memory, product},
 };
 
-/// The way in which a pooling reduces a region to one value.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum PoolKind {
-    Max,
-    /// The sum of the region, divided by `divisor`.
+/// The way in which a pooling reduces its regions to one value each.
+#[derive(Debug, Clone)]
+pub(crate) enum Pool {
+    Max(MaxPool),
+    /// The sum of each region, divided by `divisor`.
     Average {
+        regions: Regions,
         divisor: usize,
     },
+    AverageAndMax(AvgMaxPool),
+}
+
+impl Pool {
+    /// Returns the maximum over regions.
+    pub fn max(regions: Regions) -> Self {
+        Self::Max(MaxPool::new(vec![regions]))
+    }
+
+    /// Returns the number of results of a plane.
+    pub fn output(&self) -> usize {
+        match self {
+            Self::Max(pool) => pool.output(),
+            Self::Average { regions, .. } => regions.output(),
+            Self::AverageAndMax(_) => 2,
+        }
+    }
+
+    /// Returns the number of values of an input plane.
+    pub fn plane(&self) -> usize {
+        match self {
+            Self::Max(pool) => pool.plane(),
+            Self::Average { regions, .. } => regions.plane(),
+            Self::AverageAndMax(pool) => pool.plane(),
+        }
+    }
 }
 
 /// Returns the regions that a local pooling covers in planes of `size` (height, width).
@@ -41,42 +70,45 @@ pub(crate) fn check_ranges(operator: &str, output: [usize; 2]) -> Result<()> {
     output.iter().try_for_each(|&count| check_memory(operator, &[count, values_per_range]))
 }
 
-/// Pools an f32 tensor (N, C, H, W) on the CPU over the given regions.
-pub(crate) fn pool(xs: &Tensor, regions: Regions, kind: PoolKind) -> Result<Tensor> {
-    check_memory("pooling: a result", &[xs.dim(0)?, xs.dim(1)?, regions.rows.len(), regions.columns.len()])?;
-    xs.contiguous()?.apply_op1(Pool { regions, kind })
+/// Pools an f32 tensor (N, C, …) on the CPU to a result of the given shape. `planes` is the number of planes of a parallel
+/// task, see [`MaxPool`].
+pub(crate) fn pool(xs: &Tensor, pool: Pool, planes: usize, result: impl Into<Shape>) -> Result<Tensor> {
+    let result = result.into();
+    check_memory("pooling: a result", result.dims())?;
+    xs.contiguous()?.apply_op1(PoolOperator { pool, planes, result })
 }
 
-struct Pool {
-    regions: Regions,
-    kind: PoolKind,
+struct PoolOperator {
+    pool: Pool,
+    planes: usize,
+    result: Shape,
 }
 
-impl CustomOp1 for Pool {
+impl CustomOp1 for PoolOperator {
     fn name(&self) -> &'static str {
-        match self.kind {
-            PoolKind::Max => "max-pool",
-            PoolKind::Average { .. } => "avg-pool",
+        match self.pool {
+            Pool::Max(_) => "max-pool",
+            Pool::Average { .. } => "avg-pool",
+            Pool::AverageAndMax(_) => "avg-max-pool",
         }
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = cpu::storage(storage, layout)?;
-        let y = match self.kind {
-            PoolKind::Max => pool::max_forward(&self.regions, x),
-            PoolKind::Average { divisor } => pool::avg_forward(&self.regions, x, divisor),
+        let y = match &self.pool {
+            Pool::Max(pool) => pool.forward(x, self.planes),
+            Pool::Average { regions, divisor } => pool::avg_forward(regions, x, *divisor, self.planes),
+            Pool::AverageAndMax(pool) => pool.forward(x),
         };
-        let (n, c, _, _) = layout.shape().dims4()?;
-        Ok((CpuStorage::F32(y), Shape::from((n, c, self.regions.rows.len(), self.regions.columns.len()))))
+        Ok((CpuStorage::F32(y), self.result.clone()))
     }
 
     fn bwd(&self, xs: &Tensor, _ys: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let grad = grad.contiguous()?;
-        // The maxima are found again instead of saved: comparing the values costs no more than storing and loading
-        // positions, and the operator stays stateless.
-        let dx = match self.kind {
-            PoolKind::Max => pool::max_backward(&self.regions, &read(xs)?, &read(&grad)?),
-            PoolKind::Average { divisor } => pool::avg_backward(&self.regions, &read(&grad)?, divisor),
+        let dx = match &self.pool {
+            Pool::Max(pool) => pool.backward(&read(xs)?, &read(&grad)?, self.planes),
+            Pool::Average { regions, divisor } => pool::avg_backward(regions, &read(&grad)?, *divisor, self.planes),
+            Pool::AverageAndMax(pool) => pool.backward(&read(xs)?, &read(&grad)?),
         };
         Ok(Some(Tensor::from_vec(dx, xs.shape(), xs.device())?))
     }

@@ -3,7 +3,8 @@
 mod common;
 
 use candle_core::{DType, Result, Tensor};
-use common::{distinct, evaluate};
+use common::{attend, attention_shapes, distinct, evaluate};
+use ops::prepared::{Chain, Conv2d, Linear, Pool, Prepared};
 use ops::{BatchStatistics, Conv2dConfig, ConvBatchNorm, Epilogue, Window};
 
 /// Returns the bits of the result and the gradients of `f`, computed on the given number of threads.
@@ -87,8 +88,20 @@ fn pooling_and_activations_have_the_same_bits_on_any_number_of_threads() -> Resu
     same_on_any_number_of_threads(&x, |t| ops::adaptive_avg_pool2d(&t[0], [4, 4]))?;
     same_on_any_number_of_threads(&x, |t| ops::global_avg_pool(&t[0]))?;
     same_on_any_number_of_threads(&x, |t| ops::global_max_pool(&t[0]))?;
+    same_on_any_number_of_threads(&x, |t| ops::global_avg_max_pool(&t[0]))?;
+    same_on_any_number_of_threads(&x, |t| ops::spatial_pyramid_pool(&t[0], &[1, 2, 4]))?;
     same_on_any_number_of_threads(&x, |t| ops::relu(&t[0]))?;
     same_on_any_number_of_threads(&x, |t| ops::elu(&t[0], 0.5))
+}
+
+#[test]
+fn poolings_with_parameters_have_the_same_bits_on_any_number_of_threads() -> Result<()> {
+    let shapes: [&[usize]; 2] = [&[19, 24, 9, 9], &[1]];
+    let sharp = |pool: fn(&Tensor, &Tensor) -> Result<Tensor>| move |t: &[Tensor]| pool(&t[0], &(&t[1] + 10.)?);
+    same_on_any_number_of_threads(&shapes, sharp(ops::gem_pool))?;
+    same_on_any_number_of_threads(&shapes, sharp(ops::lse_pool))?;
+    let shapes = attention_shapes(shapes[0], 32);
+    same_on_any_number_of_threads(&shapes.each_ref().map(|shape| &shape[..]), attend)
 }
 
 #[test]
@@ -97,4 +110,36 @@ fn batch_normalisation_has_the_same_bits_on_any_number_of_threads() -> Result<()
     same_on_any_number_of_threads(&shapes, |t| Ok(ops::batch_norm_train(&t[0], &t[1], &t[2], 1e-5, true)?.0))?;
     let statistics = BatchStatistics { mean: noise(&[24], 3)?, var: noise(&[24], 4)?.sqr()? };
     same_on_any_number_of_threads(&shapes, |t| ops::batch_norm(&t[0], &t[1], &t[2], &statistics, 1e-5, true))
+}
+
+/// Covers batches that stay on one thread, batches that are divided, and convolutions that divide a single image.
+#[test]
+fn a_prepared_network_has_the_same_bits_on_any_number_of_threads_and_in_any_batch() -> Result<()> {
+    let [first, second, classes] = [&[48, 24, 3, 3][..], &[64, 48, 3, 3], &[10, 64]].map(|shape| noise(shape, 3));
+    let (first, second, classes) = ((first? * 100.)?, (second? * 100.)?, (classes? * 100.)?);
+    let (window, bias) = (Window::conv(3).padding(1), noise(&[64], 5)?);
+    let network = Chain::new(vec![
+        Box::new(Conv2d::new(&first, None, &window, Epilogue::Relu, [24, 20, 20])?),
+        Box::new(Conv2d::new(&second, Some(&bias), &window, Epilogue::ReluMaxPool, [48, 20, 20])?),
+        Box::new(Pool::global_avg([64, 10, 10])?),
+        Box::new(Linear::new(&classes, None, false)?),
+    ])?;
+    let images = noise(&[7, 24, 20, 20], 6)?.flatten_all()?.to_vec1::<f32>()?;
+    let run = |threads: usize, batch: usize| -> Result<Vec<u32>> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(candle_core::Error::wrap)?;
+        let [input, output] = network.sizes();
+        let mut logits = vec![f32::NAN; 7 * output];
+        pool.install(|| {
+            let batches = images.chunks(batch * input).zip(logits.chunks_mut(batch * output));
+            batches.into_iter().try_for_each(|(x, y)| network.run(x, y))
+        })?;
+        Ok(logits.iter().map(|v| v.to_bits()).collect())
+    };
+    let one = run(1, 1)?;
+    for threads in [1, 2, 5] {
+        for batch in [1, 2, 7] {
+            assert!(run(threads, batch)? == one, "{threads} threads, batches of {batch}");
+        }
+    }
+    Ok(())
 }

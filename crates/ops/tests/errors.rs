@@ -3,7 +3,7 @@
 mod common;
 
 use candle_core::{DType, Device, Result, Tensor};
-use common::evaluate;
+use common::{attend, attention_shapes, evaluate};
 use ops::{BatchStatistics, Conv1dConfig, Conv2dConfig, Window};
 
 const DTYPES: [DType; 2] = [DType::F32, DType::F64];
@@ -110,10 +110,28 @@ fn pooling_refuses_what_does_not_fit() {
             must_fail("adaptive from nothing", dtype, adaptive(&zeros([2, 3, 0, 5], dtype), [1, 1]));
         }
 
+        for (what, levels) in [("no levels", &[][..]), ("an empty level", &[1, 0])] {
+            must_fail(what, dtype, ops::spatial_pyramid_pool(&x(), levels));
+        }
+        must_fail("a pyramid of nothing", dtype, ops::spatial_pyramid_pool(&zeros([2, 3, 0, 5], dtype), &[1]));
+        must_fail("a pyramid of a sequence", dtype, ops::spatial_pyramid_pool(&row, &[1]));
+
+        let tensors =
+            attention_shapes(&[2, 3, 5, 5], 4).map(|shape| Tensor::zeros(shape, dtype, &Device::Cpu).unwrap());
+        assert!(attend(&tensors).is_ok());
+        for i in 0..tensors.len() {
+            for shape in [&[][..], &[5, 3], &[4, 2], &[2, 3], &[0], &[2, 3, 0]] {
+                let mut tensors = tensors.clone();
+                tensors[i] = Tensor::zeros(shape, dtype, &Device::Cpu).unwrap();
+                must_fail(&format!("argument {i} of attention of shape {shape:?}"), dtype, attend(&tensors));
+            }
+        }
+
         let one = zeros([1], dtype);
         for (what, x) in [("no spatial axes", zeros([2, 3], dtype)), ("empty ones", zeros([2, 3, 0], dtype))] {
             must_fail(what, dtype, ops::global_avg_pool(&x));
             must_fail(what, dtype, ops::global_max_pool(&x));
+            must_fail(what, dtype, ops::global_avg_max_pool(&x));
             must_fail(what, dtype, ops::gem_pool(&x, &one));
             must_fail(what, dtype, ops::lse_pool(&x, &one));
         }

@@ -4,7 +4,7 @@
 mod common;
 
 use candle_core::{DType, Result, Tensor, bail};
-use common::{distinct, evaluate, integers, slopes};
+use common::{attend, attention_shapes, distinct, evaluate, integers, slopes};
 use ops::{BatchStatistics, Conv2dConfig, Window};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -87,8 +87,13 @@ proptest! {
         let one = [x.clone()];
         holds("global_avg_pool", slope_is_exact(&one, seed, |t| ops::global_avg_pool(&t[0])))?;
         holds("global_max_pool", slope_is_exact(&one, seed, |t| ops::global_max_pool(&t[0])))?;
+        holds("global_avg_max_pool", slope_is_exact(&one, seed, |t| ops::global_avg_max_pool(&t[0])))?;
         // The values are small enough for other positions than the maximum to count.
         holds("lse_pool", slope_is_exact(&[(&x * 0.1)?, scalar(10.)?], seed, |t| ops::lse_pool(&t[0], &t[1])))?;
+        let attended = attention_shapes(&dims, 3);
+        let attended = attended.iter().zip(seed..).map(|(shape, seed)| distinct(shape, seed)? * 0.3);
+        holds("gated_attention_pool", slope_is_exact(&attended.collect::<Result<Vec<_>>>()?, seed, attend))?;
+        holds("spatial_pyramid_pool", slope_is_exact(&one, seed, |t| ops::spatial_pyramid_pool(&t[0], &[1, 3])))?;
         for p in [3., 20.] {
             let what = format!("gem_pool with p = {p}");
             holds(&what, slope_is_exact(&[x.clone(), scalar(p)?], seed, |t| ops::gem_pool(&t[0], &t[1])))?;

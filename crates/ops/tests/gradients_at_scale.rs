@@ -155,6 +155,12 @@ fn sharpened(r: &mut Random, f: fn(&Tensor, &Tensor) -> Result<Tensor>) -> Resul
     smooth(&shapes, move |t| f(&t[0], &(&t[1] + parameter)?))
 }
 
+fn attention(r: &mut Random) -> Result<Case> {
+    let features = [r.from(1..=12), r.from(1..=20), r.from(1..=7), r.from(1..=7)];
+    let shapes = common::attention_shapes(&features, r.from(1..=20));
+    smooth(&shapes.each_ref().map(|shape| &shape[..]), common::attend)
+}
+
 fn dense(r: &mut Random) -> Result<Case> {
     let (d, k) = (r.from(1..=70), r.from(1..=40));
     smooth(&[&[r.from(1..=40), d], &[k, d], &[k]], |t| ops::linear(&t[0], &t[1], Some(&t[2])))
@@ -174,7 +180,7 @@ fn loss(r: &mut Random, f: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + 'static
 
 type Draw = fn(&mut Random) -> Result<Case>;
 
-const OPERATORS: [(&str, Draw); 28] = [
+const OPERATORS: [(&str, Draw); 31] = [
     ("conv2d", |r| convolution(r, Epilogue::None)),
     ("conv2d_relu", |r| convolution(r, Epilogue::Relu)),
     ("conv2d_relu_max_pool", |r| convolution(r, Epilogue::ReluMaxPool)),
@@ -192,8 +198,15 @@ const OPERATORS: [(&str, Draw); 28] = [
     ("adaptive_avg_pool2d", |r| adaptive(r, ops::adaptive_avg_pool2d)),
     ("global_max_pool", |r| global(r, ops::global_max_pool)),
     ("global_avg_pool", |r| global(r, ops::global_avg_pool)),
+    ("global_avg_max_pool", |r| global(r, ops::global_avg_max_pool)),
     ("gem_pool", |r| sharpened(r, ops::gem_pool)),
     ("lse_pool", |r| sharpened(r, ops::lse_pool)),
+    ("spatial_pyramid_pool", |r| {
+        let levels = [r.from(1..=4), r.from(1..=4)];
+        let size = [r.from(1..=3), r.from(1..=20), r.from(1..=9), r.from(1..=9)];
+        smooth(&[&size], move |t| ops::spatial_pyramid_pool(&t[0], &levels))
+    }),
+    ("gated_attention_pool", attention),
     ("linear", dense),
     ("linear_relu", |_| whole(&[&[9, 20], &[7, 20], &[7]], |t| ops::linear_relu(&t[0], &t[1], Some(&t[2])))),
     ("relu", |r| rows(r, ops::relu)),
@@ -240,8 +253,9 @@ impl Worst {
         self.shapes += 1;
         self.result = self.result.max(distance(&y, &expected_y, f64::MIN_POSITIVE)?);
         // The gradients of an input that is normalised, or of the parameter of a smooth maximum, cancel where there are few
-        // values, in any type.
-        let cancels = name.contains("batch_norm") || ["gem_pool", "lse_pool", "softmax"].contains(&name);
+        // values, in any type, and the bias of attention scores changes no attention.
+        let smooth_maxima = ["gem_pool", "lse_pool", "softmax", "gated_attention_pool"];
+        let cancels = name.contains("batch_norm") || smooth_maxima.contains(&name);
         let least = if cancels { 1. } else { f64::MIN_POSITIVE };
         for (gradient, expected) in gradients.iter().zip(&expected) {
             self.gradient = self.gradient.max(distance(gradient, expected, least)?);

@@ -3,7 +3,7 @@
 mod common;
 
 use candle_core::{DType, Device, Result, Tensor};
-use common::{close, evaluate, integers, values};
+use common::{attend, attention_shapes, close, evaluate, integers, values};
 use ops::{BatchStatistics, Conv1dConfig, Conv2dConfig, ConvBatchNorm, Window};
 
 /// Fails unless results and gradients in both half types are those in f32, up to rounding. The inputs are whole
@@ -63,6 +63,11 @@ fn pooling_of_half_types_is_that_of_f32() -> Result<()> {
     same("adaptive_avg_pool2d", &x, |t| ops::adaptive_avg_pool2d(&t[0], [2, 4]))?;
     same("global_avg_pool", &x, |t| ops::global_avg_pool(&t[0]))?;
     same("global_max_pool", &x, |t| ops::global_max_pool(&t[0]))?;
+    same("global_avg_max_pool", &x, |t| ops::global_avg_max_pool(&t[0]))?;
+    same("spatial_pyramid_pool", &x, |t| ops::spatial_pyramid_pool(&t[0], &[1, 2, 4]))?;
+    let shapes = attention_shapes(&[2, 3, 7, 9], 5);
+    let attended = inputs(shapes.each_ref().map(|shape| &shape[..]))?;
+    same("gated_attention_pool", &attended.iter().map(|t| t * 0.25).collect::<Result<Vec<_>>>()?, attend)?;
     let x = inputs([&[2, 3, 9]])?;
     same("max_pool1d", &x, |t| ops::max_pool1d(&t[0], 3, 2, 1))?;
     same("avg_pool1d", &x, |t| ops::avg_pool1d(&t[0], 3, 2, 1))?;

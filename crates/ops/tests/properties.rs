@@ -6,7 +6,7 @@
 mod common;
 
 use candle_core::{DType, Device, Result, Tensor};
-use common::{close, convolve, distinct, evaluate, holds, integers};
+use common::{attend, attention_shapes, close, convolve, distinct, evaluate, holds, integers};
 use ops::{BatchStatistics, Conv1dConfig, Conv2dConfig, ConvBatchNorm, Epilogue, Window};
 use proptest::prelude::*;
 
@@ -205,6 +205,71 @@ proptest! {
         holds(same(&x, memory, 1e-6, |t| ops::adaptive_avg_pool2d(&t[0], output)))?;
         holds(same(&x, memory, 0., |t| ops::global_max_pool(&t[0])))?;
         holds(same(&x, memory, 1e-6, |t| ops::global_avg_pool(&t[0])))?;
+        holds(same(&x, memory, 1e-6, |t| ops::global_avg_max_pool(&t[0])))?;
+    }
+
+    /// Covers planes that lie side by side, several blocks of them, and planes that are so large that they lie alone.
+    #[test]
+    fn smooth_maxima_equal_their_compositions(
+        dims in [1usize..=3, 1usize..=40],
+        [h, w] in prop_oneof![3 => [1usize..=9, 1usize..=9], 1 => [15usize..=18, 15usize..=18]],
+        parameter in prop_oneof![Just(-1.), Just(0.5), Just(3.), Just(20.)],
+        memory in memory(),
+        seed in 0u64..1 << 32,
+    ) {
+        let x = (integers(&[dims[0], dims[1], h, w], seed)? * 0.25)?;
+        let inputs = [x, Tensor::new(&[parameter as f32], &Device::Cpu)?];
+        // The gradient of the parameter is a sum of terms that cancel. At the least parameter, the result itself is a quotient
+        // of two numbers near 0.
+        let tolerance = if parameter > 0. { 3e-5 } else { 1e-3 };
+        let results = |pool: fn(&Tensor, &Tensor) -> Result<Tensor>| {
+            same(&inputs, memory, tolerance, |t| pool(&t[0], &t[1]))
+        };
+        if parameter > 0. {
+            holds(results(ops::lse_pool))?;
+            holds(results(ops::gem_pool))?;
+        } else {
+            // There the gradient of the parameter is a difference that is rounded, divided by its square.
+            let constant = &inputs[1];
+            for pool in [ops::lse_pool, ops::gem_pool] {
+                let pool = |t: &[Tensor]| pool(&t[0], &constant.to_dtype(t[0].dtype())?);
+                holds(same(&[(&inputs[0] + 3.)?], memory, tolerance, pool))?;
+            }
+        }
+    }
+
+    #[test]
+    fn a_pyramid_equals_its_levels(
+        dims in [1usize..=4, 1usize..=40],
+        [h, w] in prop_oneof![3 => [1usize..=9, 1usize..=9], 1 => [15usize..=18, 15usize..=18]],
+        levels in prop::collection::vec(1usize..=5, 1..=4),
+        memory in memory(),
+        seed in 0u64..1 << 32,
+    ) {
+        let x = [integers(&[dims[0], dims[1], h, w], seed)?];
+        holds(same(&x, memory, 0., |t| ops::spatial_pyramid_pool(&t[0], &levels)))?;
+        let upstream = |y: &Tensor| integers(y.dims(), seed);
+        let (fused, fused_gradients) = evaluate(&x, upstream, |t| ops::spatial_pyramid_pool(&t[0], &levels))?;
+        let (parts, gradients) = evaluate(&x, upstream, |t| {
+            let level = |n: &usize| ops::adaptive_max_pool2d(&t[0], [*n, *n])?.flatten_from(1);
+            Tensor::cat(&levels.iter().map(level).collect::<Result<Vec<_>>>()?, 1)
+        })?;
+        holds(close("result", &fused, &parts, 0.))?;
+        holds(close("gradient", &fused_gradients[0], &gradients[0], 0.))?;
+    }
+
+    /// Covers several calls within a batch, small and large images, and numbers of hidden units beside a vector's.
+    #[test]
+    fn attention_equals_its_composition(
+        dims in prop_oneof![[1usize..=20, 1usize..=20, 1usize..=6, 1usize..=6], [1usize..=3, 1usize..=4, 17usize..=19, 17usize..=19]],
+        hidden in prop_oneof![1usize..=5, Just(16), Just(17)],
+        memory in memory(),
+        seed in 0u64..1 << 32,
+    ) {
+        let shapes = attention_shapes(&dims, hidden);
+        let inputs = shapes.iter().zip(seed..).map(|(shape, seed)| integers(shape, seed)? * 0.25);
+        let inputs = inputs.collect::<Result<Vec<_>>>()?;
+        holds(same(&inputs, memory, 1e-5, attend))?;
     }
 
     #[test]

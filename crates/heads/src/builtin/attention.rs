@@ -1,8 +1,10 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
+use layers::image_shape;
+use ops::{GatedAttention, prepared::GatedAttentionPool};
 
 use crate::{
-    Description, Evidence, HeadKind, Layer, Linear, Mode, PoolLinear, Pooling, Reduction, class_activation_map,
+    Description, Evidence, HeadKind, Linear, Mode, PoolLinear, Pooling, Prepared, Reduction, class_activation_map,
 };
 
 pub(super) const ATTN_FC: HeadKind =
@@ -31,12 +33,13 @@ impl Attention {
         })
     }
 
-    /// Computes the attention to each position: (N, C, …) → (N, 1, positions).
-    fn attend(&self, features: &Tensor, mode: Mode) -> Result<Tensor> {
-        let positions = features.flatten_from(2)?.transpose(1, 2)?;
-        let gate = candle_nn::ops::sigmoid(&self.u.forward(&positions, mode)?)?;
-        let scores = self.w.forward(&(self.v.forward(&positions, mode)?.tanh()? * gate)?, mode)?;
-        ops::softmax(&scores.transpose(1, 2)?)
+    /// Calls `f` with the parameters as the mode sees them.
+    fn with_parameters<T>(&self, mode: Mode, f: impl FnOnce(&GatedAttention) -> Result<T>) -> Result<T> {
+        let Self { v, u, w } = self;
+        let [[v, v_bias], [u, u_bias], [w, w_bias]] =
+            [v, u, w].map(|linear| [linear.weight(), linear.bias()].map(|parameter| mode.parameter(parameter)));
+        let (v_bias, u_bias, w_bias) = (&v_bias, &u_bias, &w_bias);
+        f(&GatedAttention { v: &v, v_bias, u: &u, u_bias, w: &w, w_bias })
     }
 }
 
@@ -46,7 +49,13 @@ impl Pooling for Attention {
     }
 
     fn pool(&self, features: &Tensor, mode: Mode) -> Result<Tensor> {
-        features.flatten_from(2)?.broadcast_mul(&self.attend(features, mode)?)?.sum(2)
+        self.with_parameters(mode, |parameters| ops::gated_attention_pool(features, parameters))
+    }
+
+    fn prepare(&self, features: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        let features = image_shape(features)?;
+        let pool = self.with_parameters(Mode::Inference, |parameters| GatedAttentionPool::new(parameters, features))?;
+        Ok(Box::new(pool))
     }
 
     fn describe(&self, features: &[usize]) -> Result<Description> {
@@ -59,7 +68,8 @@ impl Pooling for Attention {
 
     fn class_maps(&self, features: &Tensor, linear: &Linear) -> Result<Evidence> {
         let maps = class_activation_map(features, linear.weight())?;
-        let attended = maps.flatten_from(2)?.broadcast_mul(&self.attend(features, Mode::Eval)?)?;
+        let attention = self.with_parameters(Mode::Eval, |parameters| ops::gated_attention(features, parameters))?;
+        let attended = maps.flatten_from(2)?.broadcast_mul(&attention.unsqueeze(1)?)?;
         let maps = attended.reshape(maps.shape())?;
         Ok(Evidence::new(maps, Some(linear.bias().clone()), Reduction::Sum))
     }

@@ -74,26 +74,28 @@ impl ConvPool {
         };
         Ok(Self { pooling, channels, classes, convolution })
     }
-
-    /// Computes one map per class, without the bias.
-    fn maps(&self, features: &Tensor, mode: Mode) -> Result<Tensor> {
-        match &self.convolution {
-            Some(Convolution { weight, .. }) => {
-                let weight = mode.parameter(weight).reshape((self.classes, self.channels))?;
-                class_activation_map(features, &weight)
-            }
-            None => Ok(features.clone()),
-        }
-    }
 }
 
 impl Layer for ConvPool {
     fn forward(&self, features: &Tensor, mode: Mode) -> Result<Tensor> {
-        // The bias is the same at every position, so it can be added after the average or the maximum.
-        let pooled = self.pooling.pool(&self.maps(features, mode)?, mode)?;
-        match &self.convolution {
-            Some(Convolution { bias, .. }) => pooled.broadcast_add(&mode.parameter(bias)),
-            None => Ok(pooled),
+        let Some(Convolution { weight, bias }) = &self.convolution else { return self.pooling.pool(features, mode) };
+        let (weight, bias) = (mode.parameter(weight), mode.parameter(bias));
+        match self.pooling {
+            // The average of linear maps is the linear map of the averages, which takes a fraction of the work.
+            Global::Average => {
+                let weight = weight.reshape((self.classes, self.channels))?;
+                ops::linear(&self.pooling.pool(features, mode)?, &weight, Some(&bias))
+            }
+            Global::Maximum => {
+                let mut shape = vec![1; features.rank()];
+                shape[..2].copy_from_slice(&[self.classes, self.channels]);
+                let weight = weight.reshape(shape)?;
+                let maps = match features.rank() {
+                    3 => ops::conv1d(features, &weight, Some(&bias), &Default::default())?,
+                    _ => ops::conv2d(features, &weight, Some(&bias), &Window::conv(1).into())?,
+                };
+                self.pooling.pool(&maps, mode)
+            }
         }
     }
 
@@ -118,7 +120,7 @@ impl Layer for ConvPool {
         let Some(Convolution { weight, bias }) = &self.convolution else { return self.pooling.prepare(input) };
         let mut maps = image_shape(input)?;
         let steps: Vec<Box<dyn Prepared>> = match self.pooling {
-            // The average of linear maps is the linear map of the averages, which takes a fraction of the work.
+            // As in `forward`.
             Global::Average => {
                 let weight = weight.reshape((self.classes, self.channels))?;
                 vec![self.pooling.prepare(input)?, Box::new(Linear::new(&weight, Some(bias), false)?)]
@@ -144,7 +146,10 @@ impl ClassifierHead for ConvPool {
             Global::Average => Reduction::Mean,
             Global::Maximum => Reduction::Max,
         };
-        let bias = self.convolution.as_ref().map(|c| c.bias.clone());
-        Ok(Evidence::new(self.maps(features, Mode::Eval)?, bias, reduction))
+        let Some(Convolution { weight, bias }) = &self.convolution else {
+            return Ok(Evidence::new(features.clone(), None, reduction));
+        };
+        let maps = class_activation_map(features, &weight.reshape((self.classes, self.channels))?)?;
+        Ok(Evidence::new(maps, Some(bias.clone()), reduction))
     }
 }

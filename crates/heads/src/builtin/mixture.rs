@@ -1,6 +1,8 @@
 use candle_core::{Result, Tensor};
+use layers::image_shape;
+use ops::prepared::{Chain, Pool};
 
-use crate::{Evidence, HeadKind, Linear, Mode, PoolLinear, Pooling, Reduction, class_activation_map};
+use crate::{Evidence, HeadKind, Linear, Mode, PoolLinear, Pooling, Prepared, Reduction, class_activation_map};
 
 pub(super) const AVGMAX_FC: HeadKind =
     HeadKind::new("avgmax-fc", "half the sum of global average and maximum, linear", |features, classes, vb| {
@@ -19,6 +21,24 @@ enum Mixture {
     Concatenated,
 }
 
+/// Computes half the sum of the first and the last values of an input, of which there are this number each.
+struct MeanOfHalves(usize);
+
+impl Prepared for MeanOfHalves {
+    fn sizes(&self) -> [usize; 2] {
+        [2 * self.0, self.0]
+    }
+
+    fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+        self.batch(x, y)?;
+        for (x, y) in x.chunks_exact(2 * self.0).zip(y.chunks_exact_mut(self.0)) {
+            let (first, last) = x.split_at(self.0);
+            y.iter_mut().zip(first).zip(last).for_each(|((y, first), last)| *y = 0.5 * (first + last));
+        }
+        Ok(())
+    }
+}
+
 impl Pooling for Mixture {
     fn name(&self) -> &str {
         match self {
@@ -28,10 +48,22 @@ impl Pooling for Mixture {
     }
 
     fn pool(&self, features: &Tensor, _mode: Mode) -> Result<Tensor> {
-        let (average, maximum) = (ops::global_avg_pool(features)?, ops::global_max_pool(features)?);
+        let both = ops::global_avg_max_pool(features)?;
         match self {
-            Self::Mean => (average + maximum)?.affine(0.5, 0.),
-            Self::Concatenated => Tensor::cat(&[average, maximum], 1),
+            Self::Mean => {
+                let channels = features.dim(1)?;
+                (both.narrow(1, 0, channels)? + both.narrow(1, channels, channels)?)?.affine(0.5, 0.)
+            }
+            Self::Concatenated => Ok(both),
+        }
+    }
+
+    fn prepare(&self, features: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        let features = image_shape(features)?;
+        let both = Box::new(Pool::global_avg_max(features)?);
+        match self {
+            Self::Mean => Ok(Box::new(Chain::new(vec![both, Box::new(MeanOfHalves(features[0]))])?)),
+            Self::Concatenated => Ok(both),
         }
     }
 

@@ -1,6 +1,8 @@
 use candle_core::{Result, Tensor, bail};
+use layers::image_shape;
+use ops::prepared::Pool;
 
-use crate::{Evidence, HeadKind, Linear, Mode, PoolLinear, Pooling, Reduction, pooling::contributions};
+use crate::{Evidence, HeadKind, Linear, Mode, PoolLinear, Pooling, Prepared, Reduction, pooling::contributions};
 
 pub(super) const SPP_FC: HeadKind =
     HeadKind::new("spp-fc", "spatial pyramid of maxima (1, 2, 4), linear", |features, classes, vb| {
@@ -28,8 +30,11 @@ impl Pooling for Pyramid {
             4 => features.clone(),
             _ => bail!("spatial pyramid pooling takes (N, C, L) or (N, C, H, W), not {:?}", features.dims()),
         };
-        let level = |n: usize| ops::adaptive_max_pool2d(&features, [n, n])?.flatten_from(1);
-        Tensor::cat(&LEVELS.into_iter().map(level).collect::<Result<Vec<_>>>()?, 1)
+        ops::spatial_pyramid_pool(&features, &LEVELS)
+    }
+
+    fn prepare(&self, features: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        Ok(Box::new(Pool::spatial_pyramid(&LEVELS, image_shape(features)?)?))
     }
 
     fn outputs(&self, channels: usize) -> usize {

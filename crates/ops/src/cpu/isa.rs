@@ -33,10 +33,10 @@ pub fn arch() -> Arch {
 /// The kernels compute the same bits on every CPU with the same instruction set: the order of each sum depends on the
 /// sizes of the tensors alone, not on caches, threads or the model of the CPU. Two things lie outside the kernels:
 ///
-/// - Exponentials, logarithms and other transcendental functions are those of the C library. glibc has variants of them
+/// - The exponentials of losses, `elu` and `softmax` are those of the C library. glibc has variants of them
 ///   for CPUs with and without FMA, which can differ in the last bit; every CPU with AVX2 and FMA uses the same ones. So
 ///   equal bits need the same C library, and on `portable` also CPUs that both have FMA or both lack it.
-/// - Sums that candle computes, as within `softmax`, `lse_pool` and `bce_with_logits`, use AVX2 wherever the CPU has it,
+/// - Sums that candle computes, as within `softmax` and `bce_with_logits`, use AVX2 wherever the CPU has it,
 ///   which matters on `portable` only. The compositions for types other than f32 contain candle's
 ///   matrix products, whose bits depend on the CPU's instruction sets and caches, whatever `OPS_ISA` says.
 pub fn instruction_set() -> &'static str {

@@ -10,6 +10,8 @@
 //!   functions declared with `vectorised!` ([`isa`]) or implementations of [`simd::Kernel`]. The compiler may not
 //!   reorder floating-point sums, so sums that should be vectorised keep explicit lanes ([`reduce`]).
 
+pub mod attention;
+pub mod avg_max_pool;
 pub mod backward_pass;
 pub mod batch_norm;
 pub mod conv;
@@ -26,16 +28,20 @@ pub mod image_sums;
 mod isa;
 pub mod linear;
 mod matmul;
+pub mod max_pool;
 mod micro_kernel;
 pub mod optimizer;
 pub mod parallel;
+mod plane_lanes;
 pub mod planes;
 pub mod pool;
 pub mod reduce;
 pub mod relu;
 pub mod scratch;
 pub mod simd;
+pub mod smooth_maximum;
 mod storage;
+mod transcendental;
 mod transpose;
 
 pub use gradients::Gradients;

@@ -24,7 +24,7 @@ pub fn chunks_zip<A: Send, B: Send>(
     f: impl Fn(usize, &mut [A], &mut [B]) + Sync + Send,
 ) {
     assert_eq!(a.len().div_ceil(len_a), b.len().div_ceil(len_b));
-    if a.len() <= len_a || flops < MIN_PARALLEL_FLOPS || rayon::current_num_threads() == 1 || IN_TASK.get() {
+    if a.len() <= len_a || flops < MIN_PARALLEL_FLOPS || !has_other_threads() {
         a.chunks_mut(len_a).zip(b.chunks_mut(len_b)).enumerate().for_each(|(i, (a, b))| f(i, a, b));
     } else {
         a.par_chunks_mut(len_a).zip(b.par_chunks_mut(len_b)).enumerate().for_each(|(i, (a, b))| {
@@ -38,20 +38,33 @@ thread_local! {
     static IN_TASK: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Returns whether a parallel loop would share its work with other threads, if there is enough.
+pub fn has_other_threads() -> bool {
+    rayon::current_num_threads() > 1 && !IN_TASK.get()
+}
+
+/// Runs `f` as if it were a parallel task: loops inside it stay on this thread.
+pub fn on_this_thread<R>(f: impl FnOnce() -> R) -> R {
+    let _task = Task::start();
+    f()
+}
+
 /// Marks its thread as running a parallel task. Loops inside the task stay on the thread: all others are busy with
 /// their own tasks.
-struct Task;
+struct Task {
+    /// True if the thread was running one already.
+    within: bool,
+}
 
 impl Task {
     fn start() -> Self {
-        IN_TASK.set(true);
-        Self
+        Self { within: IN_TASK.replace(true) }
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        IN_TASK.set(false);
+        IN_TASK.set(self.within);
     }
 }
 

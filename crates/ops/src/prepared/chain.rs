@@ -12,6 +12,10 @@ use crate::{
 /// core's second-level cache.
 const PIECE_BYTES: usize = 384 << 10;
 
+/// The number of floating-point operations below which a batch stays on its thread. Waking another thread takes about as
+/// long as this.
+pub(super) const MIN_SHARED_FLOPS: usize = 1 << 20;
+
 /// The largest number of inputs in a piece; larger pieces are not faster.
 const MAX_PIECE: usize = 16;
 
@@ -76,6 +80,10 @@ impl Prepared for Chain<'_> {
         self.segments.iter().flat_map(|segment| &segment.parts).map(|part| part.working_set()).max().unwrap_or(0)
     }
 
+    fn flops(&self) -> usize {
+        self.segments.iter().fold(0, |sum, segment| sum.saturating_add(segment.flops()))
+    }
+
     fn is_identity(&self) -> bool {
         self.segments.iter().all(|segment| segment.parts.iter().all(|part| part.is_identity()))
     }
@@ -106,7 +114,11 @@ impl Prepared for Segment<'_> {
         let most = batch.div_ceil(rayon::current_num_threads()).max(1);
         let piece = self.piece.map_or(batch.max(1), |piece| piece.min(most));
         let failed = OnceLock::new();
-        parallel::chunks(y, piece * outputs, usize::MAX, |i, y| {
+        let flops = batch.saturating_mul(self.flops());
+        if batch > 1 && flops < MIN_SHARED_FLOPS {
+            return parallel::on_this_thread(|| run_in_order(&self.parts, batch, x, y));
+        }
+        parallel::chunks(y, piece * outputs, flops, |i, y| {
             let count = y.len() / outputs;
             let x = &x[i * piece * inputs..][..count * inputs];
             if let Err(error) = run_in_order(&self.parts, count, x, y) {
@@ -114,6 +126,10 @@ impl Prepared for Segment<'_> {
             }
         });
         failed.into_inner().map_or(Ok(()), Err)
+    }
+
+    fn flops(&self) -> usize {
+        self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.flops()))
     }
 }
 

@@ -4,15 +4,22 @@ use super::{memory::values, operator::Prepared};
 use crate::{
     Epilogue, Window,
     conv_dense::conv_shape,
-    cpu::{conv, depthwise, parallel, planes},
+    cpu::{conv, depthwise, parallel, planes, simd::BLOCK_WIDTH},
     depthwise::depthwise_shape,
 };
+
+/// The number of floating-point operations from which a single input is divided between two threads. Below, what waking a
+/// thread that sleeps takes is more than the half that is saved. Both threads change the layout of the whole input.
+const MIN_DIVIDED_FLOPS: usize = 1 << 23;
 
 /// [`conv2d`](crate::conv2d) with fixed weights, and its epilogue.
 pub struct Conv2d {
     shape: conv::ConvShape,
     conv: conv::PreparedConv,
     bias: Option<Vec<f32>>,
+    /// The same for the first and the other half of the output channels, and the number of channels of the first. `None` if
+    /// there is too little work to divide a single input.
+    halves: Option<([conv::PreparedConv; 2], usize)>,
 }
 
 impl Conv2d {
@@ -31,8 +38,19 @@ impl Conv2d {
         [channels, height, width]: [usize; 3],
     ) -> Result<Self> {
         let shape = conv_shape((1, channels, height, width), weight, bias, window, epilogue)?;
-        let conv = conv::PreparedConv::for_inference(&shape, &values(weight)?);
-        Ok(Self { shape, conv, bias: bias.map(values).transpose()? })
+        let weight = values(weight)?;
+        let conv = conv::PreparedConv::for_inference(&shape, &weight);
+        // In whole blocks of channels, so that each half is computed as it is in the whole.
+        let first = (shape.out_channels / 2).next_multiple_of(BLOCK_WIDTH);
+        let divides = shape.flops() >= MIN_DIVIDED_FLOPS && first + BLOCK_WIDTH <= shape.out_channels;
+        let halves = divides.then(|| {
+            let (a, b) = weight.split_at(first * shape.patch_len());
+            let half = |weight, out_channels| {
+                conv::PreparedConv::for_inference(&conv::ConvShape { out_channels, ..shape }, weight)
+            };
+            ([half(a, first), half(b, shape.out_channels - first)], first)
+        });
+        Ok(Self { shape, conv, bias: bias.map(values).transpose()?, halves })
     }
 }
 
@@ -42,9 +60,21 @@ impl Prepared for Conv2d {
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
-        self.batch(x, y)?;
-        self.conv.forward(x, self.bias.as_deref(), y);
+        let batch = self.batch(x, y)?;
+        let Some((halves, first)) = self.halves.as_ref().filter(|_| batch == 1 && parallel::has_other_threads()) else {
+            self.conv.forward(x, self.bias.as_deref(), y);
+            return Ok(());
+        };
+        let plane = self.shape.result().iter().product::<usize>();
+        parallel::chunks(y, first * plane, self.shape.flops(), |i, y| {
+            let bias = self.bias.as_ref().map(|bias| &bias[i * first..][..y.len() / plane]);
+            halves[i].forward(x, bias, y);
+        });
         Ok(())
+    }
+
+    fn flops(&self) -> usize {
+        self.shape.flops()
     }
 }
 
@@ -80,6 +110,10 @@ impl DepthwiseConv2d {
 impl Prepared for DepthwiseConv2d {
     fn sizes(&self) -> [usize; 2] {
         [self.shape.input_len(), self.shape.output_len()]
+    }
+
+    fn flops(&self) -> usize {
+        self.shape.flops()
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {

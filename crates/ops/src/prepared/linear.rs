@@ -39,6 +39,10 @@ impl Prepared for Linear {
         true
     }
 
+    fn flops(&self) -> usize {
+        2 * self.weight.len()
+    }
+
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         let batch = self.batch(x, y)?;
         let Self { weight, bias, inputs, relu } = self;

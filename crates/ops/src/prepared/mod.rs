@@ -4,10 +4,10 @@
 //! - The weights are copied at construction into the order in which the kernels read them. Later changes of the tensors
 //!   have no effect.
 //! - Operators work on plain f32 slices on the CPU. A batch lies in them one input after the other.
-//! - Intermediate results lie in buffers that are reused. A batch of one is never handed to another thread and
-//!   allocates nothing after the first call.
+//! - Intermediate results lie in buffers that are reused: a batch of one allocates nothing after the first call.
 //! - A [`Chain`] takes a large batch through its operators a few inputs at a time, so that intermediate results stay in
-//!   the cache.
+//!   the cache. A batch of little work stays on its thread. A batch of one shares only convolutions of much work, between
+//!   two threads. The results have the same bits however the work is divided.
 //!
 //! Results are those of the functions on tensors up to rounding: 3×3 convolutions with stride 1 use an algorithm with
 //! fewer multiplications.
@@ -40,6 +40,7 @@
 //! # }
 //! ```
 
+mod attention;
 mod chain;
 mod conv;
 mod elementwise;
@@ -47,7 +48,9 @@ mod linear;
 mod memory;
 mod operator;
 mod pool;
+mod smooth_maximum;
 
+pub use attention::GatedAttentionPool;
 pub use chain::Chain;
 pub use conv::{Conv2d, DepthwiseConv2d};
 pub use elementwise::{Elu, Identity, Relu, add_relu};
@@ -55,3 +58,4 @@ pub use linear::Linear;
 pub use memory::scratch;
 pub use operator::Prepared;
 pub use pool::Pool;
+pub use smooth_maximum::SmoothMaximum;

@@ -73,6 +73,12 @@ pub trait Prepared: Send + Sync {
         self.sizes().iter().sum()
     }
 
+    /// Returns about the number of floating-point operations for one input. A [`Chain`](super::Chain) hands small batches of
+    /// little work to no other thread. By default it is the number of values of the input and its result.
+    fn flops(&self) -> usize {
+        self.sizes().iter().sum()
+    }
+
     /// Returns whether the result always equals the input, so that a [`Chain`](super::Chain) can leave the operator
     /// out.
     fn is_identity(&self) -> bool {
@@ -95,6 +101,10 @@ impl<P: Prepared + ?Sized> Prepared for Box<P> {
 
     fn working_set(&self) -> usize {
         (**self).working_set()
+    }
+
+    fn flops(&self) -> usize {
+        (**self).flops()
     }
 
     fn is_identity(&self) -> bool {

@@ -3,16 +3,21 @@ use candle_core::{Result, bail};
 use super::operator::Prepared;
 use crate::{
     Window,
-    cpu::pool::{self, Regions},
-    pool_operator::{PoolKind, local_regions},
+    cpu::{
+        avg_max_pool::AvgMaxPool,
+        max_pool::MaxPool,
+        pool::{self, Regions},
+    },
+    pool::pyramid,
+    pool_operator::{self, local_regions},
     sizes::{check_memory, product},
 };
 
-/// A local or global pooling of inputs (C, H, W). A sequence (C, L) is an image (C, 1, L).
+/// A local or global pooling of inputs (C, H, W), to the average or maximum of each region. A sequence (C, L) is an image
+/// (C, 1, L).
 pub struct Pool {
     channels: usize,
-    regions: Regions,
-    kind: PoolKind,
+    pool: pool_operator::Pool,
 }
 
 impl Pool {
@@ -20,11 +25,8 @@ impl Pool {
     ///
     /// # Errors
     /// Fails if the input is smaller than the kernel, or if the padding is more than half the kernel.
-    pub fn max(window: &Window, [channels, height, width]: [usize; 3]) -> Result<Self> {
-        product("pooling: an input", &[channels, height, width])?;
-        let output = window.output_size([height, width])?;
-        check_memory("pooling: a result", &[channels, output[0], output[1]])?;
-        Ok(Self { channels, regions: local_regions([height, width], window)?, kind: PoolKind::Max })
+    pub fn max(window: &Window, input: [usize; 3]) -> Result<Self> {
+        Ok(Self { channels: input[0], pool: pool_operator::Pool::max(regions(window, input)?) })
     }
 
     /// Prepares [`avg_pool2d`](crate::avg_pool2d).
@@ -32,20 +34,17 @@ impl Pool {
     /// # Errors
     /// The same as for [`Pool::max`].
     pub fn avg(window: &Window, input: [usize; 3]) -> Result<Self> {
-        let kind = PoolKind::Average { divisor: product("pooling: a window", &window.kernel)? };
-        Ok(Self { kind, ..Self::max(window, input)? })
+        let (regions, divisor) = (regions(window, input)?, product("pooling: a window", &window.kernel)?);
+        Ok(Self { channels: input[0], pool: pool_operator::Pool::Average { regions, divisor } })
     }
 
     /// Prepares [`global_max_pool`](crate::global_max_pool).
     ///
     /// # Errors
     /// Fails if the feature map is empty.
-    pub fn global_max([channels, height, width]: [usize; 3]) -> Result<Self> {
-        if product("global pooling: an input", &[channels, height, width])? == 0 {
-            let input = [channels, height, width];
-            bail!("global pooling of {input:?}: a feature map must be (C, H, W) and not empty")
-        }
-        Ok(Self { channels, regions: Regions::whole([1, height * width]), kind: PoolKind::Max })
+    pub fn global_max(input: [usize; 3]) -> Result<Self> {
+        let positions = positions(input)?;
+        Ok(Self { channels: input[0], pool: pool_operator::Pool::max(Regions::whole([1, positions])) })
     }
 
     /// Prepares [`global_avg_pool`](crate::global_avg_pool).
@@ -53,22 +52,62 @@ impl Pool {
     /// # Errors
     /// The same as for [`Pool::global_max`].
     pub fn global_avg(input: [usize; 3]) -> Result<Self> {
-        let pool = Self::global_max(input)?;
-        Ok(Self { kind: PoolKind::Average { divisor: pool.regions.plane() }, ..pool })
+        let divisor = positions(input)?;
+        let regions = Regions::whole([1, divisor]);
+        Ok(Self { channels: input[0], pool: pool_operator::Pool::Average { regions, divisor } })
     }
+
+    /// Prepares [`global_avg_max_pool`](crate::global_avg_max_pool).
+    ///
+    /// # Errors
+    /// The same as for [`Pool::global_max`].
+    pub fn global_avg_max(input: [usize; 3]) -> Result<Self> {
+        let pool = AvgMaxPool::new(input[0], positions(input)?);
+        Ok(Self { channels: input[0], pool: pool_operator::Pool::AverageAndMax(pool) })
+    }
+
+    /// Prepares [`spatial_pyramid_pool`](crate::spatial_pyramid_pool).
+    ///
+    /// # Errors
+    /// The same as for [`Pool::global_max`]; fails also if there are no levels or if one is empty.
+    pub fn spatial_pyramid(levels: &[usize], input: [usize; 3]) -> Result<Self> {
+        positions(input)?;
+        let [channels, height, width] = input;
+        let pool = MaxPool::new(pyramid([height, width], levels)?);
+        check_memory("pooling: a result", &[channels, pool.output()])?;
+        Ok(Self { channels, pool: pool_operator::Pool::Max(pool) })
+    }
+}
+
+/// Returns the regions of a local pooling of an input (C, H, W).
+fn regions(window: &Window, [channels, height, width]: [usize; 3]) -> Result<Regions> {
+    product("pooling: an input", &[channels, height, width])?;
+    let output = window.output_size([height, width])?;
+    check_memory("pooling: a result", &[channels, output[0], output[1]])?;
+    local_regions([height, width], window)
+}
+
+/// Returns the number of positions of a feature map (C, H, W).
+pub(super) fn positions(input: [usize; 3]) -> Result<usize> {
+    if product("global pooling: an input", &input)? == 0 {
+        bail!("global pooling of {input:?}: a feature map must be (C, H, W) and not empty")
+    }
+    Ok(input[1] * input[2])
 }
 
 impl Prepared for Pool {
     fn sizes(&self) -> [usize; 2] {
-        [self.regions.plane(), self.regions.output()].map(|values| self.channels * values)
+        [self.pool.plane(), self.pool.output()].map(|values| self.channels * values)
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         self.batch(x, y)?;
-        let Self { channels, regions, kind } = self;
-        match *kind {
-            PoolKind::Max => pool::max_into(regions, x, y, *channels),
-            PoolKind::Average { divisor } => pool::avg_into(regions, x, divisor, y, *channels),
+        match &self.pool {
+            pool_operator::Pool::Max(pool) => pool.forward_into(x, y, self.channels),
+            pool_operator::Pool::Average { regions, divisor } => {
+                pool::avg_into(regions, x, *divisor, y, self.channels);
+            }
+            pool_operator::Pool::AverageAndMax(pool) => pool.forward_into(x, y),
         }
         Ok(())
     }

@@ -3,8 +3,20 @@
 #![allow(dead_code)] // Each test file uses some of it.
 
 use candle_core::{DType, Device, Result, Tensor, Var, bail};
-use ops::Epilogue;
+use ops::{Epilogue, GatedAttention};
 use proptest::test_runner::TestCaseError;
+
+/// Pools features by gated attention with the parameters V, U, their biases, w and its bias, which follow the features.
+pub fn attend(t: &[Tensor]) -> Result<Tensor> {
+    let [xs, v, u, v_bias, u_bias, w, w_bias] = t else { unreachable!("seven tensors") };
+    ops::gated_attention_pool(xs, &GatedAttention { v, v_bias, u, u_bias, w, w_bias })
+}
+
+/// Returns the shapes of the arguments of [`attend`] for features (N, C, …).
+pub fn attention_shapes(features: &[usize], hidden: usize) -> [Vec<usize>; 7] {
+    let matrix = vec![hidden, features[1]];
+    [features.to_vec(), matrix.clone(), matrix, vec![hidden], vec![hidden], vec![1, hidden], vec![1]]
+}
 
 /// Computes `conv2d` with the given epilogue.
 pub fn convolve(
