@@ -2,18 +2,20 @@
 
 import onnxruntime
 
-from exported import check, export
+from exported import ExportedNetwork
 from protocol import serve
 
 
 def build(request):
-    model, images, expected = export(request)
+    network = ExportedNetwork(request)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = request["threads"]
+    model = network.onnx(request["batch"])
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    step = lambda: session.run(None, {"images": images})[0]
-    check(step(), expected)
-    return step
+    images = network.images.numpy()
+    infer = lambda: session.run(None, {"images": images})[0]
+    network.check(infer())
+    return infer
 
 
 serve("ONNX Runtime", onnxruntime.__version__, build, tasks=["infer"])

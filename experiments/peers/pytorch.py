@@ -43,9 +43,10 @@ class TimedNetwork:
         self.optimizer.step()
 
     def infer(self, size):
+        images, _ = self.batch(size)
         self.model.eval()
         with torch.inference_mode():
-            self.run(self.batch(size)[0])
+            self.run(images)
 
 
 timed_networks = {}  # one for all tasks of a network

@@ -26,7 +26,7 @@ pub struct Measurement {
     pub one_thread: Vec<f64>,
     /// The 10⁹ floating-point operations per second that a product of large matrices reached in the same round.
     pub matmul_gflops: Vec<f64>,
-    /// The 10⁹ bytes per second with which memory was read in the same round.
+    /// The 10⁹ bytes per second at which memory of the size `least_bytes` was read in the same round.
     #[serde(default)]
     pub bandwidth_gb_per_sec: Vec<f64>,
     /// The energy of one image in joules; empty where it cannot be measured.
@@ -57,7 +57,7 @@ pub struct Roofline {
 pub enum Bound {
     /// The speed of a product of large matrices.
     Product,
-    /// The bandwidth of the memory.
+    /// The bandwidth of the memory, or of the cache that holds what is moved.
     Memory,
 }
 

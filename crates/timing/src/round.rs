@@ -19,7 +19,6 @@ pub struct Instruments {
 /// A network that cannot be built, and a peer that fails.
 pub fn run_round(measurements: &mut [Measurement], peers: &mut [Peer], instruments: &Instruments) -> Result<()> {
     let Instruments { machine, energy } = instruments;
-    let bandwidth = machine.bandwidth()?;
     for measurement in measurements {
         let request = measurement.request.clone();
         let pool = ThreadPoolBuilder::new().num_threads(request.threads).build()?;
@@ -30,7 +29,7 @@ pub fn run_round(measurements: &mut [Measurement], peers: &mut [Peer], instrumen
         measurement.p95.push(time.p95);
         measurement.joules_per_image.extend(time.joules.map(|joules| joules / request.batch as f64));
         measurement.matmul_gflops.push(machine.product_gflops()?);
-        measurement.bandwidth_gb_per_sec.push(bandwidth);
+        measurement.bandwidth_gb_per_sec.push(machine.bandwidth(measurement.least_bytes.unwrap_or_default())?);
         for (peer, rates) in peers.iter_mut().zip(&mut measurement.peers) {
             let_threads_sleep();
             rates.extend(peer.samples_per_sec(&request)?);

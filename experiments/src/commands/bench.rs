@@ -62,8 +62,8 @@ pub fn bench(options: &BenchOptions) -> Result<()> {
     let mut peers = options.peers.iter().map(|command| Peer::start(command)).collect::<Result<Vec<_>>>()?;
     let (energy, no_energy) =
         EnergyMeter::open().map_or_else(|reason| (None, Some(reason)), |meter| (Some(meter), None));
-    let largest_cache = cpu.cache_kib.iter().max().map_or(0, |kib| kib << 10) as usize;
-    let instruments = Instruments { machine: Machine::new(options.threads, largest_cache)?, energy };
+    let most_bytes = measurements.iter().filter_map(|measurement| measurement.least_bytes).max().unwrap_or_default();
+    let instruments = Instruments { machine: Machine::new(options.threads, most_bytes)?, energy };
     for round in 1..=options.rounds {
         run_round(&mut measurements, &mut peers, &instruments)?;
         if !options.json {

@@ -78,11 +78,12 @@ fn explanation(rows: &[BenchRow]) -> &'static str {
                 training. This run did not measure the limits of the machine.";
     }
     "GFLOP/s count 2 operations for each multiply-accumulate of the network's definition in inference, and 6 in training. \
-     GB/s count the least that moves if no cache keeps anything from one layer to the next: every convolution and linear \
-     layer reads its input and parameters and writes its output once, and training does the same for gradients and the \
-     optimiser. Bound is the limit that would be reached first, a product of two 512×512 matrices or reading from memory, \
-     both measured in the same rounds. More than 100 % is possible, since Winograd's algorithm multiplies less than is \
-     counted, and caches do keep data. Memory is the peak of a process that does nothing but train the network."
+     GB/s count the least that moves if the network is computed layer by layer: every convolution and linear layer reads its \
+     input and parameters and writes its output once, and training does the same for gradients and the optimiser. Bound is \
+     the limit that would be reached first: a product of two 512×512 matrices, or reading as much memory, or cache where it \
+     fits into one. Both were measured in the same rounds. More than 100 % is possible, since Winograd's algorithm \
+     multiplies less than is counted, and caches keep data from one layer to the next. Memory is the peak of a process \
+     that does nothing but train the network."
 }
 
 /// Says why there is no column of energy.

@@ -58,7 +58,7 @@ pub struct Roofline {
 pub enum Bound {
     /// The speed of a product of matrices.
     Product,
-    /// The bandwidth of the memory.
+    /// The bandwidth of the memory, or of the cache that holds what is moved.
     Memory,
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{baseline::BaselineRow, row::Roofline};
 use crate::{
     document::{Cell, Column, Table},
-    number::{NONE, extent, whole},
+    number::{extent, whole},
 };
 
 /// The speed of one network. Its JSON is what `bench --json` prints; scripts rely on the keys.
@@ -52,7 +52,7 @@ pub struct TaskDetails {
 
 /// Builds a table of the networks' speeds.
 pub fn speed_table(speeds: &[NetworkSpeed]) -> Table {
-    let numbers = ["training (images/s)", "inference (images/s)", "latency (µs)", "p95 (µs)", "memory (MB)"];
+    let numbers = ["training (images/s)", "inference (images/s)", "latency (µs)", "p95 (µs)"];
     let columns = [Column::key("network"), Column::text("input")];
     let mut table = Table::new(columns.into_iter().chain(numbers.map(Column::number)));
     for speed in speeds {
@@ -64,7 +64,6 @@ pub fn speed_table(speeds: &[NetworkSpeed]) -> Table {
             number(speed.infer_samples_per_sec),
             number(speed.latency_us),
             number(speed.latency_p95_us),
-            speed.peak_rss_mb.map_or_else(|| NONE.into(), number),
         ]);
     }
     table
