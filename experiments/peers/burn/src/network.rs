@@ -96,7 +96,9 @@ impl Network {
                 stack.conv_with(scaled(16), 3, 1, 1, shortcut == Shortcut::Projection).norm().relu();
                 for (channels, stride) in [(16, 1), (32, 2), (64, 2)] {
                     stack.residual(scaled(channels), stride, shortcut);
-                    (1..blocks).for_each(|_| drop(stack.residual(scaled(channels), 1, shortcut)));
+                    for _ in 1..blocks {
+                        stack.residual(scaled(channels), 1, shortcut);
+                    }
                 }
                 &mut stack
             }
