@@ -1,21 +1,18 @@
 """Times the networks of `experiments bench` in JAX: compiled by XLA, channels last. README.md describes the protocol."""
 
-import json
-import sys
-import time
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-SECONDS = 0.4  # how long a task is repeated for one answer
+from protocol import serve
+
 random = np.random.default_rng(0)
 
 
 class Network:
-    """A sequence of layers, each a function of (parameters, activations, training). A layer's parameters are drawn when it is
-    added."""
+    """A sequence of layers, each a function of (parameters, activations, key). A layer's parameters are drawn when it is
+    added. The key of random numbers is given in training only."""
 
     def __init__(self, shape):
         self.shape, self.parameters, self.layers = shape, [], []
@@ -34,7 +31,7 @@ class Network:
         if bias:
             parameters["b"] = uniform(bound, outputs)
 
-        def layer(p, x, training):
+        def layer(p, x, key):
             dimensions = ("NHWC", "HWIO", "NHWC")
             pads = [(padding, padding)] * 2
             y = lax.conv_general_dilated(
@@ -49,8 +46,8 @@ class Network:
         channels = self.shape[-1]
         parameters = {"g": jnp.ones(channels), "b": jnp.zeros(channels)}
 
-        def layer(p, x, training):
-            if training:
+        def layer(p, x, key):
+            if key is not None:
                 mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
             else:
                 mean, var = jnp.zeros(channels), jnp.ones(channels)
@@ -60,42 +57,63 @@ class Network:
         return self.add(parameters, layer, self.shape)
 
     def relu(self):
-        return self.add({}, lambda p, x, training: jax.nn.relu(x), self.shape)
+        return self.add({}, lambda p, x, key: jax.nn.relu(x), self.shape)
 
     def pool(self):
         height, width, channels = self.shape
 
-        def layer(p, x, training):
+        def layer(p, x, key):
             return lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
 
         return self.add({}, layer, (height // 2, width // 2, channels))
 
-    def residual(self, outputs, stride):
-        inner = Network(self.shape).conv(outputs, 3, stride, 1).norm().relu().conv(outputs, 3, 1, 1).norm()
+    def dropout(self, rate):
+        def layer(p, x, key):
+            if key is None:
+                return x
+            return jnp.where(jax.random.bernoulli(key, 1 - rate, x.shape), x / (1 - rate), 0)
+
+        return self.add({}, layer, self.shape)
+
+    def padded_identity(self, outputs, stride):
+        """The shortcut without parameters (He et al. 2015, option A)."""
+        height, width, inputs = self.shape
+        before = (outputs - inputs) // 2
+        channels = (before, outputs - inputs - before)
+
+        def layer(p, x, key):
+            return jnp.pad(x[:, ::stride, ::stride], ((0, 0), (0, 0), (0, 0), channels))
+
+        return self.add({}, layer, (-(-height // stride), -(-width // stride), outputs))
+
+    def residual(self, outputs, stride, projects):
+        """A block of ResNet-8, which has biases and projections, or of ResNet-20, which has neither."""
+        inner = Network(self.shape).conv(outputs, 3, stride, 1, bias=projects).norm().relu()
+        inner.conv(outputs, 3, 1, 1, bias=projects).norm()
         shortcut = Network(self.shape)
         if stride > 1:
-            shortcut.conv(outputs, 1, stride)
+            shortcut.conv(outputs, 1, stride) if projects else shortcut.padded_identity(outputs, stride)
 
-        def layer(p, x, training):
-            y = inner.apply(p["inner"], x, training) + shortcut.apply(p["shortcut"], x, training)
+        def layer(p, x, key):
+            y = inner.apply(p["inner"], x, key) + shortcut.apply(p["shortcut"], x, key)
             return jax.nn.relu(y)
 
         return self.add({"inner": inner.parameters, "shortcut": shortcut.parameters}, layer, inner.shape)
 
     def global_pool(self, reduce):
-        return self.add({}, lambda p, x, training: reduce(x, (1, 2)), self.shape[-1:])
+        return self.add({}, lambda p, x, key: reduce(x, (1, 2)), self.shape[-1:])
 
     def flatten(self):
-        return self.add({}, lambda p, x, training: x.reshape(len(x), -1), (int(np.prod(self.shape)),))
+        return self.add({}, lambda p, x, key: x.reshape(len(x), -1), (int(np.prod(self.shape)),))
 
     def linear(self, outputs):
         bound = self.shape[0] ** -0.5
         parameters = {"w": uniform(bound, self.shape[0], outputs), "b": uniform(bound, outputs)}
-        return self.add(parameters, lambda p, x, training: x @ p["w"] + p["b"], (outputs,))
+        return self.add(parameters, lambda p, x, key: x @ p["w"] + p["b"], (outputs,))
 
-    def apply(self, parameters, x, training):
-        for p, layer in zip(parameters, self.layers):
-            x = layer(p, x, training)
+    def apply(self, parameters, x, key):
+        for i, (p, layer) in enumerate(zip(parameters, self.layers)):
+            x = layer(p, x, None if key is None else jax.random.fold_in(key, i))
         return x
 
 
@@ -119,8 +137,18 @@ def network(request):
                 net.conv(outputs, 3, padding=1, bias=False).norm().relu()
             if i < 2:
                 net.pool()
-    elif name == "resnet8":
-        net.conv(scaled(16), 3, padding=1).norm().relu().residual(scaled(16), 1).residual(scaled(32), 2).residual(scaled(64), 2)
+    elif name == "all-cnn-c":
+        for outputs in map(scaled, (96, 192)):
+            for stride in (1, 1, 2):
+                net.conv(outputs, 3, stride, 1).relu()
+            net.dropout(0.5)
+        net.conv(scaled(192), 3).relu().conv(scaled(192), 1).relu()
+    elif name in ("resnet8", "resnet20"):
+        blocks = 1 if name == "resnet8" else 3
+        net.conv(scaled(16), 3, padding=1, bias=name == "resnet8").norm().relu()
+        for stage, outputs in enumerate(map(scaled, (16, 32, 64))):
+            for block in range(blocks):
+                net.residual(outputs, 2 if stage > 0 and block == 0 else 1, projects=name == "resnet8")
     elif name == "mobilenet-v1":
         net.conv(scaled(32), 3, 2, 1, bias=False).norm().relu()
         strides = [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1]
@@ -156,13 +184,13 @@ class TimedNetwork:
         first, second = (jax.tree.map(jnp.zeros_like, net.parameters) for _ in range(2))
         self.state = net.parameters, first, second, 0
 
-        def loss(parameters, images, labels):
-            scores = jax.nn.log_softmax(net.apply(parameters, images, True))
+        def loss(parameters, images, labels, key):
+            scores = jax.nn.log_softmax(net.apply(parameters, images, key))
             return -jnp.take_along_axis(scores, labels[:, None], 1).mean()
 
         def train(state, images, labels):
             parameters, first, second, step = state
-            gradients = jax.grad(loss)(parameters, images, labels)
+            gradients = jax.grad(loss)(parameters, images, labels, jax.random.key(step))
             step += 1
             first = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, first, gradients)
             second = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, second, gradients)
@@ -174,7 +202,7 @@ class TimedNetwork:
             return jax.tree.map(update, parameters, first, second), first, second, step
 
         self.train = jax.jit(train, donate_argnums=0)
-        self.infer = jax.jit(lambda parameters, images: net.apply(parameters, images, False))
+        self.infer = jax.jit(lambda parameters, images: net.apply(parameters, images, None))
 
     def step(self, task):
         if task == "train":
@@ -184,26 +212,9 @@ class TimedNetwork:
             jax.block_until_ready(self.infer(self.state[0], self.images))
 
 
-def main():
-    networks = {}
-    print(json.dumps({"name": "JAX", "version": jax.__version__}), flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            if line not in networks:
-                networks[line] = TimedNetwork(request)
-                for _ in range(3):
-                    networks[line].step(request["what"])
-            durations, end = [], time.perf_counter() + SECONDS
-            while time.perf_counter() < end or not durations:
-                start = time.perf_counter()
-                networks[line].step(request["what"])
-                durations.append(time.perf_counter() - start)
-            durations.sort()
-            answer = {"samples_per_sec": request["batch"] / durations[len(durations) // 2]}
-        except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
+def build(request):
+    network = TimedNetwork(request)
+    return lambda: network.step(request["what"])
 
 
-main()
+serve("JAX", jax.__version__, build)

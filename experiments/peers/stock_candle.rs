@@ -1,6 +1,6 @@
 //! The peer `stock-candle`: the zoo's networks on candle's own operators and optimiser, to compare speed only, as not all
-//! of their gradients are correct. Depthwise convolutions are left out, since candle computes them group by group: a single
-//! round of mobilenet-v1 would take minutes.
+//! of their gradients are correct. Two networks are left out, since a single round of them would take minutes: all-cnn-c, and
+//! mobilenet-v1, whose depthwise convolutions candle computes group by group.
 
 #[path = "../src/allocator.rs"]
 mod allocator;
@@ -78,7 +78,16 @@ fn network(request: &Request, vb: &VarBuilder) -> Result<Option<Layers>> {
         }
         "resnet8" => {
             stack.conv(16, 3, 1)?.norm()?.relu();
-            stack.block(16, 1)?.block(32, 2)?.block(64, 2)?
+            stack.block(16, 1, Shortcut::Projection)?.block(32, 2, Shortcut::Projection)?;
+            stack.block(64, 2, Shortcut::Projection)?
+        }
+        "resnet20" => {
+            stack.conv(16, 3, 1)?.norm()?.relu();
+            for (channels, stride) in [(16, 1), (32, 2), (64, 2)] {
+                stack.block(channels, stride, Shortcut::Padded)?;
+                stack.block(channels, 1, Shortcut::Padded)?.block(channels, 1, Shortcut::Padded)?;
+            }
+            &mut stack
         }
         _ => return Ok(None),
     };
@@ -118,6 +127,14 @@ impl ModuleT for ResidualBlock {
     }
 }
 
+/// The shortcut of a residual block that changes the shape.
+enum Shortcut {
+    /// A 1×1 convolution.
+    Projection,
+    /// Every second pixel, with channels of zeros (He et al. 2015, option A).
+    Padded,
+}
+
 /// Builds a sequence of layers and tracks the shape (C, H, W) of their output.
 struct StockStack<'a> {
     layers: Layers,
@@ -149,8 +166,8 @@ impl<'a> StockStack<'a> {
         Ok(self.push(layer))
     }
 
-    /// Adds a block of ResNet-8.
-    fn block(&mut self, channels: usize, stride: usize) -> Result<&mut Self> {
+    /// Adds a residual block. Its convolutions have biases also in ResNet-20, which has none; that costs next to nothing.
+    fn block(&mut self, channels: usize, stride: usize, shape_change: Shortcut) -> Result<&mut Self> {
         let [mut body, mut shortcut] = ["body", "shortcut"].map(|branch| StockStack {
             layers: Vec::new(),
             shape: self.shape,
@@ -159,8 +176,21 @@ impl<'a> StockStack<'a> {
         let config = Conv2dConfig { stride, ..Default::default() };
         body.conv_with(channels, 3, Conv2dConfig { padding: 1, ..config })?.norm()?.relu();
         body.conv(channels, 3, 1)?.norm()?;
-        if stride > 1 {
-            shortcut.conv_with(channels, 1, config)?;
+        match shape_change {
+            _ if stride == 1 => {}
+            Shortcut::Projection => {
+                shortcut.conv_with(channels, 1, config)?;
+            }
+            Shortcut::Padded => {
+                let missing = channels - self.shape[0];
+                let [_, height, width] = self.shape;
+                let every = |size: usize| Tensor::arange_step(0, size as u32, stride as u32, &Device::Cpu);
+                let (rows, columns) = (every(height)?, every(width)?);
+                shortcut.push(move |xs: &Tensor| {
+                    let selected = xs.index_select(&rows, 2)?.index_select(&columns, 3)?;
+                    selected.pad_with_zeros(1, missing / 2, missing - missing / 2)
+                });
+            }
         }
         self.shape = body.shape;
         self.layers.push(Box::new(ResidualBlock { body: body.layers, shortcut: shortcut.layers }));

@@ -15,6 +15,7 @@
 // `eprintln!` panics where standard error is closed; `output::note` does not.
 #![warn(clippy::print_stderr)]
 
+mod bench_baseline;
 mod bench_record;
 mod cli;
 mod commands;

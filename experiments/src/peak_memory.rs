@@ -19,7 +19,7 @@ pub fn peak_memory(request: &Request) -> Result<Option<f64>> {
 
 /// Executes a request and prints the peak memory of this process: the task of the process started by [`peak_memory`].
 pub fn print_peak_memory(request: &Request) -> Result<()> {
-    OwnNetwork::new(request)?.time(&ThreadPoolBuilder::new().num_threads(request.threads).build()?)?;
+    OwnNetwork::new(request)?.time(&ThreadPoolBuilder::new().num_threads(request.threads).build()?, None)?;
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
     print_json(&peak.map(|kib: f64| kib * 1024. / 1e6))

@@ -11,28 +11,6 @@ use common::{PIXEL, experiments, json, stderr, stdout};
 use tempfile::TempDir;
 
 #[test]
-fn the_bench_has_the_names_scripts_rely_on_and_compares_with_any_program() {
-    let bench = ["bench", "--models", "two-conv", "--heads", "gmp", "--batch-size", "8", "--rounds", "1"];
-    let speeds = json(experiments(&bench).arg("--json"));
-    for key in ["train_samples_per_sec", "infer_samples_per_sec", "latency_us", "latency_p95_us"] {
-        assert!(speeds[0][key].as_f64().unwrap() > 0., "{key}");
-    }
-    assert_eq!((&speeds[0]["train_batch_size"], &speeds[0]["model"]), (&8.into(), &"two-conv".into()));
-
-    let out = TempDir::new().unwrap();
-    let peer = r#"echo '{"name": "Snail", "version": "1"}'; while read -r l; do echo '{"samples_per_sec": 0.5}'; done"#;
-    let refusing = r#"echo '{"name": "Cat", "version": "9"}'; while read -r l; do echo '{"error": "no"}'; done"#;
-    let table = stdout(experiments(&bench).args(["--peer", peer, "--peer", refusing, "--out"]).arg(out.path()));
-    assert!(table.contains("× Snail 1") && table.contains("× Cat 9"), "{table}");
-    assert!(fs::read_to_string(out.path().join("bench/README.md")).unwrap().contains("× Snail 1"));
-    let wrong = peer.replace("0.5", "-1");
-    let message = stderr(experiments(&bench).args(["--peer", &wrong]), 1);
-    assert!(message.contains("answered a rate of -1"), "{message}");
-    let message = stderr(experiments(&bench).args(["--peer", "true"]), 1);
-    assert!(message.contains("`true` ended without an answer"), "{message}");
-}
-
-#[test]
 fn impossible_options_exit_with_2_and_say_what_is_possible() {
     for (arguments, answer) in [
         (&["run", "--epochs", "0"][..], "from 1 to"),

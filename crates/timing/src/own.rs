@@ -5,6 +5,7 @@ use rayon::ThreadPool;
 use training::OptimizerConfig;
 
 use crate::{
+    energy::EnergyMeter,
     network::Network,
     protocol::{Request, Task, repeat},
 };
@@ -23,6 +24,8 @@ pub struct BatchTime {
     pub median: f64,
     /// The 95th percentile.
     pub p95: f64,
+    /// The mean energy of one batch in joules; `None` if it was not measured.
+    pub joules: Option<f64>,
 }
 
 impl OwnNetwork {
@@ -44,19 +47,30 @@ impl OwnNetwork {
     ///
     /// # Errors
     /// Images that the network does not take.
-    pub fn time(&mut self, pool: &ThreadPool) -> Result<BatchTime> {
+    pub fn time(&mut self, pool: &ThreadPool, meter: Option<&EnergyMeter>) -> Result<BatchTime> {
         let Self { task, network, images, labels } = self;
-        let durations = pool.install(|| match task {
+        let (durations, joules) = pool.install(|| match task {
             Task::Train => {
                 network.train(images, labels)?;
-                repeat(|| network.train(images, labels))
+                repeat_metered(meter, || network.train(images, labels))
             }
             Task::Infer => {
                 let mut inference = network.inference(images)?;
-                repeat(|| inference.run(images))
+                repeat_metered(meter, || inference.run(images))
             }
         })?;
-        let p95 = (durations.len() * 95).div_ceil(100) - 1;
-        Ok(BatchTime { median: durations[durations.len() / 2], p95: durations[p95] })
+        let batches = durations.len();
+        let p95 = durations[(batches * 95).div_ceil(100) - 1];
+        let joules = joules.map(|joules| joules / batches as f64);
+        Ok(BatchTime { median: durations[batches / 2], p95, joules })
     }
+}
+
+/// Repeats a step, and returns the sorted durations and the energy of all steps together.
+fn repeat_metered(meter: Option<&EnergyMeter>, step: impl FnMut() -> Result<f64>) -> Result<(Vec<f64>, Option<f64>)> {
+    let (durations, joules) = match meter {
+        Some(meter) => meter.measure(|| repeat(step)),
+        None => (repeat(step), None),
+    };
+    Ok((durations?, joules))
 }

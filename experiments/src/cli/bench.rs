@@ -33,8 +33,13 @@ pub struct BenchArguments {
     /// The number of rounds, in each of which every program is timed once
     #[arg(long, alias = "pairs", value_name = "N", default_value_t = 7, value_parser = up_to::<MAX_EPOCHS>, allow_negative_numbers = true)]
     rounds: usize,
-    /// Write the comparison into DIR/bench
-    #[arg(long, value_name = "DIR", requires = "peers")]
+    /// The bench.json of an earlier run on this machine to compare with
+    ///
+    /// What got slower than in every round of the earlier run is remarked. The exit code does not change.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Write the run and its page into DIR/bench
+    #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
@@ -51,6 +56,7 @@ impl BenchArguments {
             threads: self.threads.unwrap_or_else(available_cores),
             peers: self.peers,
             rounds: self.rounds,
+            baseline: self.baseline,
             out: self.out,
             json: self.json,
         }

@@ -1,15 +1,17 @@
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use candle_core::Device;
 use heads::HeadConfig;
 use layers::Layer;
 use models::{ModelConfig, ModelName};
-use report::bench as table;
-use timing::{INFER_BATCH, LATENCY_BATCH, Measurement, Peer, Request, Task, run_round};
+use timing::{
+    EnergyMeter, INFER_BATCH, Instruments, LATENCY_BATCH, Machine, Measurement, Peer, Request, Task, run_round,
+};
 use training::Parameters;
 
 use crate::{
+    bench_baseline::BenchBaseline,
     bench_record::BenchRecord,
     machine,
     misuse::Misuse,
@@ -19,12 +21,14 @@ use crate::{
 };
 
 /// The networks that are compared if neither models nor heads are given.
-const NETWORKS: [(&str, &str, [usize; 3]); 6] = [
+const NETWORKS: [(&str, &str, [usize; 3]); 8] = [
     ("two-conv", "fc:128", [1, 28, 28]),
     ("two-conv", "gmp", [1, 28, 28]),
     ("lenet5", "fc:120,84", [1, 28, 28]),
     ("resnet8", "gap-fc", [3, 32, 32]),
+    ("resnet20", "gap-fc", [3, 32, 32]),
     ("vgg-small", "gap-fc", [3, 32, 32]),
+    ("all-cnn-c", "gap", [3, 32, 32]),
     ("mobilenet-v1@0.25", "gap-fc", [3, 96, 96]),
 ];
 
@@ -39,28 +43,57 @@ pub struct BenchOptions {
     /// The command lines of the programs to compare with.
     pub peers: Vec<String>,
     pub rounds: usize,
-    /// The folder of results that the comparison is written into.
+    /// The file of an earlier run to compare with.
+    pub baseline: Option<PathBuf>,
+    /// The folder of results that the run is written into.
     pub out: Option<PathBuf>,
     pub json: bool,
 }
 
-/// Times networks, and compares them with other programs if there are peers.
+/// Times networks, and compares them with other programs and an earlier run if there are such.
 pub fn bench(options: &BenchOptions) -> Result<()> {
     let mut measurements = Vec::new();
     for (model, config) in networks(options)? {
         measurements.extend(requests(&model, &config, options).map_err(Misuse::from)?);
     }
+    let cpu = machine::cpu();
+    let baseline =
+        options.baseline.as_deref().map(|path| BenchBaseline::read(path, &cpu, &measurements)).transpose()?;
     let mut peers = options.peers.iter().map(|command| Peer::start(command)).collect::<Result<Vec<_>>>()?;
+    let (energy, no_energy) =
+        EnergyMeter::open().map_or_else(|reason| (None, Some(reason)), |meter| (Some(meter), None));
+    let most_bytes = measurements.iter().filter_map(|measurement| measurement.least_bytes).max().unwrap_or_default();
+    let instruments = Instruments { machine: Machine::new(options.threads, most_bytes)?, energy };
     for round in 1..=options.rounds {
-        run_round(&mut measurements, &mut peers)?;
+        run_round(&mut measurements, &mut peers, &instruments)?;
         if !options.json {
             note(&format!("round {round} of {}", options.rounds));
         }
     }
-    if peers.is_empty() {
-        print_speeds(&measurements, options)
+    for measurement in measurements.iter_mut().filter(|measurement| measurement.request.task == Task::Train) {
+        measurement.peak_rss_mb = peak_memory(&measurement.request)?;
+    }
+    let record = BenchRecord {
+        cpu,
+        experiments: env!("CARGO_PKG_VERSION").into(),
+        peers: peers.iter().map(|peer| peer.name().to_string()).collect(),
+        no_energy,
+        measurements,
+    };
+    if let Some(out) = &options.out {
+        record.save(&out.join("bench"))?;
+    }
+    let baseline = baseline.map(|baseline| baseline.compare(&record.measurements));
+    if !options.json {
+        print_document(&record.terminal_page(baseline.as_ref())?)
+    } else if options.peers.is_empty() {
+        print_json(&record.speeds(baseline.as_ref())?)
     } else {
-        print_comparison(measurements, &peers, options)
+        let mut json = serde_json::to_value(&record)?;
+        if let Some(baseline) = &baseline {
+            json["baseline"] = serde_json::to_value(&baseline.rows)?;
+        }
+        print_json(&json)
     }
 }
 
@@ -90,44 +123,6 @@ fn requests(model: &ModelName, config: &ModelConfig, options: &BenchOptions) -> 
     let tasks = [(Task::Train, options.batch_size), (Task::Infer, INFER_BATCH), (Task::Infer, LATENCY_BATCH)];
     Ok(tasks.map(|(task, batch)| {
         let request = Request::new(model, config, task, batch, options.threads);
-        Measurement::new(request, description.macs, options.peers.len())
+        Measurement::new(request, &description, options.peers.len())
     }))
-}
-
-fn print_speeds(measurements: &[Measurement], options: &BenchOptions) -> Result<()> {
-    let speeds = measurements.chunks_exact(3).map(network_speed).collect::<Result<Vec<_>>>()?;
-    if options.json {
-        return print_json(&speeds);
-    }
-    print_document(&table::speed_table(&speeds).into())
-}
-
-fn network_speed(of_network: &[Measurement]) -> Result<table::NetworkSpeed> {
-    let [train, infer, single] = of_network else { bail!("a network has three measurements") };
-    let Request { model, head, input, batch, .. } = train.request.clone();
-    Ok(table::NetworkSpeed {
-        model,
-        head,
-        input,
-        train_samples_per_sec: train.samples_per_sec(),
-        train_batch_size: batch,
-        infer_samples_per_sec: infer.samples_per_sec(),
-        infer_batch_size: infer.request.batch,
-        latency_us: 1e6 / single.samples_per_sec(),
-        latency_p95_us: 1e6 * single.p95(),
-        peak_rss_mb: peak_memory(&train.request)?,
-    })
-}
-
-fn print_comparison(measurements: Vec<Measurement>, peers: &[Peer], options: &BenchOptions) -> Result<()> {
-    let record = BenchRecord {
-        cpu: machine::cpu(),
-        experiments: env!("CARGO_PKG_VERSION").into(),
-        peers: peers.iter().map(|peer| peer.name().to_string()).collect(),
-        measurements,
-    };
-    if let Some(out) = &options.out {
-        record.save(&out.join("bench"))?;
-    }
-    if options.json { print_json(&serde_json::to_value(&record)?) } else { print_document(&record.table().into()) }
 }

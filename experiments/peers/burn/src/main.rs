@@ -147,7 +147,9 @@ mod tests {
             ("two-conv", "gmp", [1, 28, 28], 10, 19_466),
             ("lenet5", "fc:120,84", [1, 28, 28], 10, 61_706),
             ("resnet8", "gap-fc", [3, 32, 32], 10, 78_666),
+            ("resnet20", "gap-fc", [3, 32, 32], 10, 271_098),
             ("vgg-small", "gap-fc", [3, 32, 32], 10, 289_642),
+            ("all-cnn-c", "gap", [3, 32, 32], 10, 1_369_738),
             ("mobilenet-v1@0.25", "gap-fc", [3, 96, 96], 2, 219_058),
         ] {
             let [model, head] = [model, head].map(String::from);

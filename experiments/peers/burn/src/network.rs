@@ -3,11 +3,11 @@
 use burn::{
     module::Module,
     nn::{
-        BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d, Relu,
+        BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig, PaddingConfig2d, Relu,
         conv::{Conv2d, Conv2dConfig},
         pool::{MaxPool2d, MaxPool2dConfig},
     },
-    tensor::{Device, Tensor},
+    tensor::{Device, Tensor, ops::PadMode, s},
 };
 
 use crate::Request;
@@ -28,6 +28,7 @@ enum Layer {
     Norm(BatchNorm),
     Relu(Relu),
     Pool(MaxPool2d),
+    Dropout(Dropout),
     Residual(ResidualBlock),
 }
 
@@ -37,7 +38,19 @@ struct ResidualBlock {
     first_norm: BatchNorm,
     second: Conv2d,
     second_norm: BatchNorm,
-    shortcut: Option<Conv2d>,
+    projection: Option<Conv2d>,
+    /// The channels of zeros before and after those of a shortcut that has no parameters and takes every second pixel.
+    #[module(skip)]
+    padding: Option<(usize, usize)>,
+}
+
+/// The shortcut of a residual block that changes the shape.
+#[derive(Clone, Copy, PartialEq)]
+enum Shortcut {
+    /// A 1×1 convolution.
+    Projection,
+    /// Every second pixel, with channels of zeros (He et al. 2015, option A).
+    Padded,
 }
 
 /// How a feature map becomes a vector.
@@ -70,9 +83,24 @@ impl Network {
                 .pool()
                 .conv_norm_relu(scaled(128), 3, 1, 1)
                 .conv_norm_relu(scaled(128), 3, 1, 1),
-            "resnet8" => {
-                stack.conv(scaled(16), 3, 1, 1).norm().relu();
-                stack.residual(scaled(16), 1).residual(scaled(32), 2).residual(scaled(64), 2)
+            "all-cnn-c" => {
+                for channels in [96, 192].map(scaled) {
+                    stack.conv(channels, 3, 1, 1).relu().conv(channels, 3, 1, 1).relu();
+                    stack.conv(channels, 3, 2, 1).relu().dropout(0.5);
+                }
+                stack.conv(scaled(192), 3, 1, 0).relu().conv(scaled(192), 1, 1, 0).relu()
+            }
+            "resnet8" | "resnet20" => {
+                let (blocks, shortcut) =
+                    if name == "resnet8" { (1, Shortcut::Projection) } else { (3, Shortcut::Padded) };
+                stack.conv_with(scaled(16), 3, 1, 1, shortcut == Shortcut::Projection).norm().relu();
+                for (channels, stride) in [(16, 1), (32, 2), (64, 2)] {
+                    stack.residual(scaled(channels), stride, shortcut);
+                    for _ in 1..blocks {
+                        stack.residual(scaled(channels), 1, shortcut);
+                    }
+                }
+                &mut stack
             }
             "mobilenet-v1" => {
                 const BLOCKS: [(usize, usize); 13] = [
@@ -121,6 +149,7 @@ impl Layer {
             Self::Norm(norm) => norm.forward(xs),
             Self::Relu(relu) => relu.forward(xs),
             Self::Pool(pool) => pool.forward(xs),
+            Self::Dropout(dropout) => dropout.forward(xs),
             Self::Residual(block) => block.forward(xs),
         }
     }
@@ -131,9 +160,12 @@ impl ResidualBlock {
         let relu = burn::tensor::activation::relu::<4>;
         let inner = relu(self.first_norm.forward(self.first.forward(xs.clone())));
         let inner = self.second_norm.forward(self.second.forward(inner));
-        let around = match &self.shortcut {
-            Some(conv) => conv.forward(xs),
-            None => xs,
+        let around = match (&self.projection, self.padding) {
+            (Some(conv), _) => conv.forward(xs),
+            (None, Some(channels)) => {
+                xs.slice(s![.., .., ..;2, ..;2]).pad([channels, (0, 0), (0, 0)], PadMode::Constant(0.))
+            }
+            (None, None) => xs,
         };
         relu(inner + around)
     }
@@ -163,13 +195,16 @@ impl LayerStack<'_> {
     }
 
     fn conv(&mut self, channels: usize, kernel: usize, stride: usize, padding: usize) -> &mut Self {
-        let conv = self.convolution(channels, kernel, stride, padding).init(self.device);
+        self.conv_with(channels, kernel, stride, padding, true)
+    }
+
+    fn conv_with(&mut self, channels: usize, kernel: usize, stride: usize, padding: usize, bias: bool) -> &mut Self {
+        let conv = self.convolution(channels, kernel, stride, padding).with_bias(bias).init(self.device);
         self.push(Layer::Conv(conv))
     }
 
     fn conv_norm_relu(&mut self, channels: usize, kernel: usize, stride: usize, padding: usize) -> &mut Self {
-        let conv = self.convolution(channels, kernel, stride, padding).with_bias(false).init(self.device);
-        self.push(Layer::Conv(conv)).norm().relu()
+        self.conv_with(channels, kernel, stride, padding, false).norm().relu()
     }
 
     fn depthwise(&mut self, stride: usize) -> &mut Self {
@@ -194,15 +229,22 @@ impl LayerStack<'_> {
         self.push(Layer::Pool(MaxPool2dConfig::new([2, 2]).init()))
     }
 
-    fn residual(&mut self, channels: usize, stride: usize) -> &mut Self {
-        let before = self.shape;
-        let shortcut = (stride > 1).then(|| self.convolution(channels, 1, stride, 0).init(self.device));
+    fn dropout(&mut self, rate: f64) -> &mut Self {
+        self.push(Layer::Dropout(DropoutConfig::new(rate).init()))
+    }
+
+    /// Adds a residual block, whose convolutions have biases where shortcuts are projections.
+    fn residual(&mut self, channels: usize, stride: usize, shortcut: Shortcut) -> &mut Self {
+        let (before, projects, changes) = (self.shape, shortcut == Shortcut::Projection, stride > 1);
+        let projection = (changes && projects).then(|| self.convolution(channels, 1, stride, 0).init(self.device));
+        let missing = channels - before[0];
+        let padding = (changes && !projects).then_some((missing / 2, missing - missing / 2));
         self.shape = before;
         let norm = || BatchNormConfig::new(channels).init(self.device);
         let (first_norm, second_norm) = (norm(), norm());
-        let first = self.convolution(channels, 3, stride, 1).init(self.device);
-        let second = self.convolution(channels, 3, 1, 1).init(self.device);
-        self.push(Layer::Residual(ResidualBlock { first, first_norm, second, second_norm, shortcut }))
+        let first = self.convolution(channels, 3, stride, 1).with_bias(projects).init(self.device);
+        let second = self.convolution(channels, 3, 1, 1).with_bias(projects).init(self.device);
+        self.push(Layer::Residual(ResidualBlock { first, first_norm, second, second_norm, projection, padding }))
     }
 
     fn with_head(mut self, head: &str, classes: usize) -> Result<Network, String> {
