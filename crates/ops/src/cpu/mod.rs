@@ -33,6 +33,7 @@ pub mod pool;
 pub mod reduce;
 pub mod relu;
 pub mod scratch;
+pub mod separable;
 pub mod simd;
 mod storage;
 mod transpose;

@@ -47,6 +47,7 @@ mod linear;
 mod memory;
 mod operator;
 mod pool;
+mod separable;
 
 pub use chain::Chain;
 pub use conv::{Conv2d, DepthwiseConv2d};
@@ -55,3 +56,4 @@ pub use linear::Linear;
 pub use memory::scratch;
 pub use operator::Prepared;
 pub use pool::Pool;
+pub use separable::{ConvLayer, SeparableConvs};
