@@ -2,7 +2,7 @@
 //! bias and ReLU.
 //!
 //! `a` is read where it lies: element k of a position at `start + offsets[k]`. `b` is packed in panels of
-//! [`BLOCK_WIDTH`] columns. A register block of 12 positions × 2 panels, on instruction sets with 16 registers of
+//! [`BLOCK_WIDTH`] columns. A register block of 9 positions × 2 panels, on instruction sets with 16 registers of
 //! 6 positions × 1 panel, takes fewer loads than the load units can do beside its FMAs, so the kernel is bound by these.
 
 use std::ops::Range;
@@ -11,6 +11,10 @@ use pulp::Simd;
 
 use super::feature_map::{FeatureMap, NARROW};
 use crate::cpu::simd::{BLOCK_WIDTH, Kernel, Row, add, relu, vectors, vectors_mut};
+
+/// The largest number of positions of a register block. The broadcast values of nine, their 18 sums and two vectors of
+/// columns fit the 32 registers of AVX-512.
+const MOST_ROWS: usize = 9;
 
 /// The columns of the product, prepared.
 pub struct Product {
@@ -59,10 +63,10 @@ impl Kernel for ProductRows<'_> {
         let mut panel = 0;
         while panel < panels {
             if V == 1 && panel + 1 < panels {
-                self.panels::<S, V, 2, 12>(simd, panel);
+                self.panels::<S, V, 2, MOST_ROWS>(simd, panel);
                 panel += 2;
             } else if V == 1 {
-                self.panels::<S, V, 1, 12>(simd, panel);
+                self.panels::<S, V, 1, MOST_ROWS>(simd, panel);
                 panel += 1;
             } else {
                 self.panels::<S, V, 1, 6>(simd, panel);
@@ -79,9 +83,9 @@ impl ProductRows<'_> {
         let width = self.output.size[1];
         let (mut next, mut left) = ([self.rows.start, 0], self.rows.len() * width);
         while left > 0 {
-            // Blocks of about the same height: one of 12 and one of 1 would take longer than two of 7.
+            // Blocks of about the same height: one of 9 and one of 1 would take longer than two of 5.
             let count = left.div_ceil(left.div_ceil(MOST));
-            let mut places = [Place::default(); 12];
+            let mut places = [Place::default(); MOST_ROWS];
             for place in &mut places[..count] {
                 let [row, column] = next;
                 *place = self.place(row, column);
@@ -93,8 +97,7 @@ impl ProductRows<'_> {
             match count.div_ceil(3) {
                 1 => self.block::<S, V, C, 3>(simd, panel, &places, count),
                 2 => self.block::<S, V, C, 6>(simd, panel, &places, count),
-                3 if MOST > 6 => self.block::<S, V, C, 9>(simd, panel, &places, count),
-                _ if MOST > 6 => self.block::<S, V, C, 12>(simd, panel, &places, count),
+                _ if MOST > 6 => self.block::<S, V, C, MOST_ROWS>(simd, panel, &places, count),
                 _ => unreachable!("a block has at most {MOST} positions"),
             }
             left -= count;
@@ -117,7 +120,7 @@ impl ProductRows<'_> {
         &mut self,
         simd: S,
         panel: usize,
-        places: &[Place; 12],
+        places: &[Place; MOST_ROWS],
         count: usize,
     ) {
         let Product { offsets, panels, bias, relu: with_relu } = self.product;
