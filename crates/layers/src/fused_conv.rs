@@ -107,8 +107,7 @@ impl FusedConv {
         if self.epilogue == Epilogue::ReluMaxPool {
             return Ok(None);
         }
-        let ((weight, bias), Convolution { window, depthwise, .. }) =
-            (self.inference_parameters()?, &self.convolution);
+        let ((weight, bias), Convolution { window, depthwise, .. }) = (self.inference_parameters()?, &self.convolution);
         Ok(Some(ConvLayer::new(weight, bias, *window, *depthwise, self.epilogue == Epilogue::Relu)))
     }
 

@@ -6,6 +6,7 @@
 mod convolution;
 mod layer;
 mod residual;
+mod separable;
 mod sequence;
 mod step;
 mod train;

@@ -117,10 +117,12 @@ impl SeparableConvs {
             shape = next;
         }
         let weights = layers.iter().map(|layer| values(&layer.weight)).collect::<Result<Vec<_>>>()?;
-        let biases = layers.iter().map(|layer| layer.bias.as_ref().map(values).transpose()).collect::<Result<Vec<_>>>()?;
-        let mut all = layers.iter().zip(&weights).zip(&biases).zip(sizes).map(|(((layer, weight), bias), (window, output))| {
-            separable::ConvLayer { weight, bias: bias.as_deref(), window, output, relu: layer.relu }
-        });
+        let biases =
+            layers.iter().map(|layer| layer.bias.as_ref().map(values).transpose()).collect::<Result<Vec<_>>>()?;
+        let mut all =
+            layers.iter().zip(&weights).zip(&biases).zip(sizes).map(|(((layer, weight), bias), (window, output))| {
+                separable::ConvLayer { weight, bias: bias.as_deref(), window, output, relu: layer.relu }
+            });
         let first = if layers[0].depthwise { None } else { all.next() };
         let all: Vec<_> = all.collect();
         let (pairs, _) = all.as_chunks();

@@ -8,7 +8,10 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::feature_map::{FeatureMap, NARROW};
+use super::{
+    channelwise::{lanes, period},
+    feature_map::{FeatureMap, NARROW},
+};
 use crate::{
     cpu::simd::{BLOCK_WIDTH, Kernel, Row, add, relu, vectors, vectors_mut},
     window::Window,
@@ -38,30 +41,18 @@ impl Depthwise {
         (weight, bias, relu): (&[f32], Option<&[f32]>, bool),
     ) -> Self {
         let rows = (0..window.kernel[0]).map(|y| y * input.row_len());
-        let taps: Vec<usize> =
-            rows.flat_map(|row| (0..window.kernel[1]).map(move |x| row + x * input.pitch)).collect();
-        let blocks = input.pitch.div_ceil(BLOCK_WIDTH);
-        let lanes = |value: &dyn Fn(usize) -> f32, block: usize| {
-            (0..BLOCK_WIDTH).map(|lane| (block * BLOCK_WIDTH + lane) % input.pitch).map(value).collect::<Vec<f32>>()
-        };
-        let value = |values: Option<&[f32]>, channel, index| {
-            if channel < input.channels { values.map_or(0., |values| values[index]) } else { 0. }
-        };
-        let (mut blocked_weight, mut blocked_bias) = (Vec::new(), Vec::new());
-        for block in 0..blocks {
-            blocked_bias.extend(lanes(&|c| value(bias, c, c), block));
-            for tap in 0..taps.len() {
-                blocked_weight.extend(lanes(&|c| value(Some(weight), c, c * taps.len() + tap), block));
-            }
-        }
+        let taps: Vec<usize> = rows.flat_map(|row| (0..window.kernel[1]).map(move |x| row + x * input.pitch)).collect();
+        let bias = lanes(input, |channel| bias.map_or(0., |bias| bias[channel]));
+        let weight = Self::block_weights(input, weight, taps.len());
         let (input, stride) = (input.clone(), window.stride);
-        Self { input, stride, width, taps, weight: blocked_weight, bias: blocked_bias, relu }
+        Self { input, stride, width, taps, weight, bias, relu }
     }
 
-    /// Returns the number of values of this many rows of the output. They lie one after the other, with the pitch of the
-    /// input; a vector that starts at the last position does not end behind them.
-    pub fn rows_len(&self, rows: usize) -> usize {
-        rows * self.row_len() + BLOCK_WIDTH
+    /// Returns weights (C, taps) as (block of channels, tap, [`BLOCK_WIDTH`]).
+    pub fn block_weights(input: &FeatureMap, weight: &[f32], taps: usize) -> Vec<f32> {
+        let of_taps: Vec<_> = (0..taps).map(|tap| lanes(input, |channel| weight[channel * taps + tap])).collect();
+        let blocks = (0..period(input)).step_by(BLOCK_WIDTH);
+        blocks.flat_map(|first| of_taps.iter().flat_map(move |lanes| &lanes[first..][..BLOCK_WIDTH])).copied().collect()
     }
 
     /// Returns the distance of neighbouring positions in input and output.
@@ -69,7 +60,7 @@ impl Depthwise {
         self.input.pitch
     }
 
-    /// Returns the number of values of a row of the output.
+    /// Returns the number of values of a row of the output, which has the pitch of the input and no border.
     pub fn row_len(&self) -> usize {
         self.width * self.input.pitch
     }
@@ -82,7 +73,7 @@ pub struct DepthwiseRows<'a> {
     pub x: &'a [f32],
     /// The rows of the output.
     pub rows: Range<usize>,
-    /// [`Depthwise::rows_len`] values.
+    /// [`Depthwise::row_len`] values for each row.
     pub y: &'a mut [f32],
 }
 
@@ -93,7 +84,7 @@ impl Kernel for DepthwiseRows<'_> {
         let Depthwise { input, stride, width, taps, .. } = depthwise;
         // The number of vectors in a row of one block of channels, and their distances in input and output.
         let (vectors, steps) = if input.pitch == NARROW {
-            (width.div_ceil(2), [BLOCK_WIDTH; 2])
+            (width / 2, [BLOCK_WIDTH; 2])
         } else {
             (*width, [stride[1] * input.pitch, input.pitch])
         };

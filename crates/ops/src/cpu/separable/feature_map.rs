@@ -15,8 +15,8 @@ pub struct FeatureMap {
     pub size: [usize; 2],
     /// The height of the upper and lower border, and the width of the left and right one.
     pub border: [usize; 2],
-    /// The distance of neighbouring positions: [`NARROW`], or a multiple of [`BLOCK_WIDTH`]. The values behind the
-    /// channels of a position are zeros.
+    /// The distance of neighbouring positions: a multiple of [`BLOCK_WIDTH`]; or [`NARROW`] if the rows of the map, and those
+    /// of what reads it, fill whole vectors nevertheless. The values behind the channels of a position are zeros.
     pub pitch: usize,
 }
 
@@ -24,7 +24,11 @@ impl FeatureMap {
     /// Lays out a map for the depthwise convolution `reader`, or without a border if there is none.
     pub fn new(channels: usize, size: [usize; 2], reader: Option<&Window>) -> Self {
         // A vector then holds two neighbouring positions, which have neighbouring results only with stride 1.
-        let is_narrow = channels <= NARROW && reader.is_some_and(|window| window.stride[1] == 1);
+        let is_narrow = channels <= NARROW
+            && reader.is_some_and(|Window { kernel, stride, padding }| {
+                let width = size[1] + 2 * padding[1] + 1 - kernel[1];
+                stride[1] == 1 && size[1].is_multiple_of(2) && width.is_multiple_of(2)
+            });
         let pitch = if is_narrow { NARROW } else { channels.next_multiple_of(BLOCK_WIDTH) };
         Self { channels, size, border: reader.map_or([0; 2], |window| window.padding), pitch }
     }
@@ -34,9 +38,9 @@ impl FeatureMap {
         (self.size[1] + 2 * self.border[1]) * self.pitch
     }
 
-    /// Returns the number of values of the map. A vector that starts at its last position does not end behind them.
+    /// Returns the number of values of the map.
     pub fn len(&self) -> usize {
-        (self.size[0] + 2 * self.border[0]) * self.row_len() + BLOCK_WIDTH
+        (self.size[0] + 2 * self.border[0]) * self.row_len()
     }
 
     /// Returns where the position (0, 0) starts.

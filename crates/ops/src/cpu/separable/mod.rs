@@ -10,10 +10,15 @@
 //!
 //! An image is bound by the FMA units: the 1×1 convolutions of MobileNet do nine tenths of its multiplications.
 
+mod channelwise;
 mod depthwise;
 mod feature_map;
+mod gradients;
 mod network;
 mod padded_planes;
 mod product;
+mod training;
 
+pub use feature_map::FeatureMap;
 pub use network::{ConvLayer, Network};
+pub use training::{Input, Saved, TrainingLayer};

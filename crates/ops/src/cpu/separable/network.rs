@@ -88,8 +88,7 @@ impl Network {
             let ConvLayer { weight, bias, window, output, relu } = *depthwise;
             let next = FeatureMap::new(pointwise.channels(map.channels), output, readers.next());
             let depthwise = Depthwise::new(map, &window, output[1], (weight, bias, relu));
-            let product =
-                Product::new((0..map.channels).collect(), pointwise.weight, pointwise.bias, pointwise.relu);
+            let product = Product::new((0..map.channels).collect(), pointwise.weight, pointwise.bias, pointwise.relu);
             let rows = (BETWEEN / depthwise.row_len()).clamp(1, output[0]);
             prepared.push(Pair { depthwise, product, rows });
             maps.push(next);
@@ -117,7 +116,7 @@ impl Network {
 
     fn forward_image(&self, x: &[f32], y: &mut [f32]) {
         let map = self.maps.iter().map(FeatureMap::len).max().unwrap_or(0);
-        let between = self.pairs.iter().map(|pair| pair.depthwise.rows_len(pair.rows)).max().unwrap_or(0);
+        let between = self.pairs.iter().map(|pair| pair.rows * pair.depthwise.row_len()).max().unwrap_or(0);
         let planes = if let Start::Convolved { planes, .. } = &self.start { planes.len() } else { 0 };
         scratch::with([map, map, between, planes], |[mut from, mut to, between, planes]| {
             self.start(x, planes, from);
@@ -152,7 +151,7 @@ impl Pair {
         output.clear_border(to);
         for first in (0..output.size[0]).step_by(*rows) {
             let rows = first..(first + rows).min(output.size[0]);
-            let between = &mut between[..depthwise.rows_len(rows.len())];
+            let between = &mut between[..rows.len() * depthwise.row_len()];
             dispatch(DepthwiseRows { depthwise, x: from, rows: rows.clone(), y: between });
             let steps = [depthwise.row_len(), depthwise.pitch()];
             dispatch(ProductRows { product, a: between, steps, output, rows, y: to });
