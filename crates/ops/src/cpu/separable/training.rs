@@ -6,11 +6,12 @@
 //! the formula of Chan et al. (1979).
 
 use super::{
+    adjoint::Adjoint,
     channelwise::{GradientOfNorm, GradientSums, Lanes, Moments, Norm, Normalise, lanes, lanes_of, period},
+    convolution::{Convolution, multiply},
     depthwise::{Depthwise, DepthwiseRows},
     feature_map::{FeatureMap, map_to_planes, planes_to_map},
-    gradients::{DepthwiseGeometry, DepthwiseInputGradient, DepthwiseWeightGradient, PointwiseGradient},
-    product::{Product, ProductRows},
+    product::Product,
 };
 use crate::{
     cpu::{
@@ -18,7 +19,7 @@ use crate::{
         gradients::Gradients,
         image_groups::{GradientSizes, GroupGradients, accumulate},
         parallel, scratch,
-        simd::{BLOCK_WIDTH, dispatch},
+        simd::dispatch,
     },
     window::Window,
 };
@@ -26,22 +27,13 @@ use crate::{
 /// A layer for a batch of a given size.
 pub struct TrainingLayer {
     batch: usize,
-    kind: Kind,
+    convolution: Convolution,
     /// The layout of what the convolution reads, with the border that it needs.
     input: FeatureMap,
     /// The layout of its result, without a border.
     output: FeatureMap,
     relu: bool,
     eps: f64,
-}
-
-enum Kind {
-    /// With where the taps read relative to the first one.
-    Depthwise {
-        window: Window,
-        taps: Vec<usize>,
-    },
-    Pointwise,
 }
 
 /// The input of a layer.
@@ -82,15 +74,15 @@ impl TrainingLayer {
         (relu, eps): (bool, f64),
     ) -> Self {
         let input = FeatureMap { border: window.padding, ..input.clone() };
-        let taps = taps(&input, window.kernel);
+        let convolution = Convolution::depthwise(&input, window);
         let output = FeatureMap { size: output, border: [0; 2], ..input.clone() };
-        Self { batch, kind: Kind::Depthwise { window, taps }, input, output, relu, eps }
+        Self { batch, convolution, input, output, relu, eps }
     }
 
     /// Takes the layout of the result of the layer before, and the number of channels of the result.
     pub fn pointwise(batch: usize, input: &FeatureMap, channels: usize, (relu, eps): (bool, f64)) -> Self {
         let output = FeatureMap::new(channels, input.size, None);
-        Self { batch, kind: Kind::Pointwise, input: input.clone(), output, relu, eps }
+        Self { batch, convolution: Convolution::Pointwise, input: input.clone(), output, relu, eps }
     }
 
     /// Returns the layout of the result, without a border.
@@ -110,24 +102,24 @@ impl TrainingLayer {
 
     /// Returns an estimate of the floating-point operations of the forward pass of one image, normalisation included.
     fn flops(&self) -> usize {
-        let per_value = match &self.kind {
-            Kind::Depthwise { taps, .. } => taps.len(),
-            Kind::Pointwise => self.input.channels,
+        let per_value = match &self.convolution {
+            Convolution::Depthwise { taps, .. } => taps.len(),
+            Convolution::Pointwise => self.input.channels,
         };
         self.output.len().saturating_mul(2 * per_value + 8)
     }
 
     /// Computes the layer. `weight` is (C, kh, kw) or (C_out, C_in).
     pub fn forward(&self, x: Input, weight: &[f32], gamma: &[f32], beta: &[f32]) -> Saved {
-        let Self { batch, kind, input, output, .. } = self;
-        let convolution: Box<dyn Fn(&[f32], &mut [f32]) + Sync + Send> = match kind {
-            Kind::Depthwise { window, .. } => {
+        let Self { batch, input, output, .. } = self;
+        let convolution: Box<dyn Fn(&[f32], &mut [f32]) + Sync + Send> = match &self.convolution {
+            Convolution::Depthwise { window, .. } => {
                 let depthwise = Depthwise::new(input, window, output.size[1], (weight, None, false));
                 Box::new(move |x, y| {
                     dispatch(DepthwiseRows { depthwise: &depthwise, x, rows: 0..output.size[0], y });
                 })
             }
-            Kind::Pointwise => {
+            Convolution::Pointwise => {
                 let product = Product::new((0..input.channels).collect(), weight, None, false);
                 Box::new(move |x, y| multiply(&product, input, x, output, y))
             }
@@ -246,15 +238,15 @@ impl TrainingLayer {
             batch_norm::input_coefficients(gamma, &saved.mean, &inverse_std, &sum, &centred, self.count());
         let coefficients = [0, 1, 2, 3].map(|i| lanes(output, |channel| coefficients[channel][i]));
 
-        let convolution = ConvolutionGradients::new(self, weight, want_dx || before.is_some());
-        let (dz_layout, inner) = (convolution.dz_layout(), FeatureMap { border: [0; 2], ..input.clone() });
+        let adjoint = Adjoint::new(&self.convolution, [input, output], weight, want_dx || before.is_some());
+        let (dz_layout, inner) = (adjoint.dz_layout(), FeatureMap { border: [0; 2], ..input.clone() });
         let source = if let Input::Layer(saved) = x { Some(saved) } else { None };
         let mean = before.zip(source).map(|(before, saved)| before.mean_lanes(saved));
         let planes = input.channels * input.size[0] * input.size[1];
         let sizes = GradientSizes {
             batch: *batch,
             image: if before.is_some() { inner.len() } else { planes },
-            weight: convolution.weight_len(),
+            weight: adjoint.weight_len(),
             // No group is empty.
             bias: 1,
             image_sums: if before.is_some() { 2 * period(&inner) } else { 0 },
@@ -273,22 +265,22 @@ impl TrainingLayer {
                     dispatch(GradientOfNorm { norm, coefficients, z, dy, layout, map: dz });
                     if let Some(dw) = dw.as_deref_mut() {
                         self.read(x, n, map);
-                        convolution.add_weight_gradient(map, dz, dw);
+                        adjoint.add_weight_gradient(map, dz, dw);
                     }
                     let Some(dx) = &mut dx else { return };
                     let Some((saved, mean)) = source.zip(mean.as_ref()) else {
-                        convolution.input_gradient(dz, padded_dx, &inner, dx_map);
+                        adjoint.input_gradient(dz, padded_dx, &inner, dx_map);
                         return map_to_planes(&inner, dx_map, dx.take_zeroed(planes));
                     };
                     let dx = dx.take_zeroed(inner.len());
-                    convolution.input_gradient(dz, padded_dx, &inner, dx);
+                    adjoint.input_gradient(dz, padded_dx, &inner, dx);
                     let (norm, z) = (&saved.norm, &saved.z[n * inner.len()..][..inner.len()]);
                     let sums = &mut image_sums[i * 2 * mean.len()..][..2 * mean.len()];
                     dispatch(GradientSums { norm, mean, z, dy: dx, sums });
                 });
             }
         });
-        let weight = gradients.weight.map(|accumulated| convolution.weight_gradient(&accumulated));
+        let weight = gradients.weight.map(|accumulated| adjoint.weight_gradient(&accumulated));
         let mut bias: Vec<f32> = centred.iter().zip(&inverse_std).map(|(s, i)| s * i).collect();
         bias.extend(&sum);
         let (dx, before) = match before {
@@ -296,157 +288,5 @@ impl TrainingLayer {
             None => (gradients.x, None),
         };
         (Gradients { x: dx, weight, bias }, before)
-    }
-}
-
-/// Returns where the taps of a kernel read, relative to the first one.
-fn taps(input: &FeatureMap, kernel: [usize; 2]) -> Vec<usize> {
-    let rows = (0..kernel[0]).map(|y| y * input.row_len());
-    rows.flat_map(|row| (0..kernel[1]).map(move |x| row + x * input.pitch)).collect()
-}
-
-/// Multiplies all positions of a map without a border by a matrix.
-fn multiply(product: &Product, input: &FeatureMap, x: &[f32], output: &FeatureMap, y: &mut [f32]) {
-    let (rows, steps) = (0..output.size[0], [input.row_len(), input.pitch]);
-    dispatch(ProductRows { product, a: x, steps, output, rows, y });
-}
-
-/// The backward pass of a convolution, with the weights in the order in which its kernels read them.
-enum ConvolutionGradients<'a> {
-    Depthwise {
-        input: &'a FeatureMap,
-        window: &'a Window,
-        taps: &'a [usize],
-        /// The layout of the gradient of the result.
-        dz: FeatureMap,
-        /// `None` if the input needs no gradient.
-        dx: Option<DepthwiseDx>,
-    },
-    Pointwise {
-        input: &'a FeatureMap,
-        dz: &'a FeatureMap,
-        /// `None` if the input needs no gradient.
-        transposed: Option<Product>,
-    },
-}
-
-/// How the gradient of the input of a depthwise convolution is computed.
-enum DepthwiseDx {
-    /// With stride 1 it is a convolution with the reversed kernel.
-    Convolved(Depthwise),
-    /// Each position of the result adds to the positions that it has read; with the weights.
-    Scattered(Vec<f32>),
-}
-
-impl<'a> ConvolutionGradients<'a> {
-    fn new(layer: &'a TrainingLayer, weight: &[f32], want_dx: bool) -> Self {
-        let TrainingLayer { kind, input, output, .. } = layer;
-        match kind {
-            Kind::Depthwise { window, taps } => {
-                let Window { kernel, stride, padding } = *window;
-                let reaches = [0, 1].iter().all(|&axis| padding[axis] < kernel[axis]);
-                if *stride.iter().max().expect("two axes") > 1 || !reaches {
-                    let weight = || Depthwise::block_weights(input, weight, taps.len());
-                    let dx = want_dx.then(|| DepthwiseDx::Scattered(weight()));
-                    return Self::Depthwise { input, window, taps, dz: output.clone(), dx };
-                }
-                let border = [0, 1].map(|axis| kernel[axis] - 1 - padding[axis]);
-                let dz = FeatureMap { border, ..output.clone() };
-                let dx = want_dx.then(|| {
-                    let reversed: Vec<f32> =
-                        weight.chunks_exact(taps.len()).flat_map(|kernel| kernel.iter().rev()).copied().collect();
-                    DepthwiseDx::Convolved(Depthwise::new(&dz, window, input.size[1], (&reversed, None, false)))
-                });
-                Self::Depthwise { input, window, taps, dz, dx }
-            }
-            Kind::Pointwise => {
-                let transposed = want_dx.then(|| {
-                    let inputs = input.channels;
-                    let rows = (0..inputs).flat_map(|channel| weight[channel..].iter().step_by(inputs));
-                    let rows: Vec<f32> = rows.copied().collect();
-                    Product::new((0..output.channels).collect(), &rows, None, false)
-                });
-                Self::Pointwise { input, dz: output, transposed }
-            }
-        }
-    }
-
-    /// Returns the layout of the gradient of the result.
-    fn dz_layout(&self) -> &FeatureMap {
-        match self {
-            Self::Depthwise { dz, .. } => dz,
-            Self::Pointwise { dz, .. } => dz,
-        }
-    }
-
-    /// Returns the length of the weight gradient as it is accumulated.
-    fn weight_len(&self) -> usize {
-        match self {
-            Self::Depthwise { input, taps, .. } => taps.len() * period(input),
-            Self::Pointwise { input, dz, .. } => input.pitch * dz.pitch,
-        }
-    }
-
-    fn add_weight_gradient(&self, x: &[f32], dz: &[f32], dw: &mut [f32]) {
-        match self {
-            Self::Depthwise { .. } => {
-                dispatch(DepthwiseWeightGradient { geometry: self.geometry(), x, dy: dz, dw });
-            }
-            Self::Pointwise { input, dz: output, .. } => {
-                dispatch(PointwiseGradient { x, dy: dz, pitches: [input.pitch, output.pitch], dw });
-            }
-        }
-    }
-
-    fn geometry(&self) -> DepthwiseGeometry<'_> {
-        match self {
-            Self::Depthwise { input, window, taps, dz, .. } => {
-                DepthwiseGeometry { input, output: dz, stride: window.stride, taps }
-            }
-            Self::Pointwise { .. } => unreachable!("a 1x1 convolution has no taps"),
-        }
-    }
-
-    /// Writes the gradient of the input, without a border. `padded` is scratch for it with its border.
-    fn input_gradient(&self, dz: &[f32], padded: &mut [f32], layout: &FeatureMap, dx: &mut [f32]) {
-        match self {
-            Self::Depthwise { input, dx: Some(kind), .. } => match kind {
-                DepthwiseDx::Convolved(depthwise) => {
-                    dispatch(DepthwiseRows { depthwise, x: dz, rows: 0..layout.size[0], y: dx });
-                }
-                DepthwiseDx::Scattered(weight) => {
-                    padded.fill(0.);
-                    dispatch(DepthwiseInputGradient { geometry: self.geometry(), weight, dy: dz, dx: padded });
-                    let rows = padded[input.origin()..].chunks(input.row_len());
-                    for (dx, row) in dx.chunks_exact_mut(layout.row_len()).zip(rows) {
-                        dx.copy_from_slice(&row[..layout.row_len()]);
-                    }
-                }
-            },
-            Self::Pointwise { dz: output, transposed: Some(product), .. } => {
-                multiply(product, output, dz, layout, dx);
-            }
-            _ => unreachable!("the input needs no gradient"),
-        }
-    }
-
-    /// Converts an accumulated weight gradient to (C, kh, kw) or (C_out, C_in).
-    fn weight_gradient(&self, accumulated: &[f32]) -> Vec<f32> {
-        match self {
-            Self::Depthwise { input, taps, .. } => {
-                let value = |channel, tap: usize| {
-                    lanes_of(input, channel).map(move |lane| {
-                        let (block, lane) = (lane / BLOCK_WIDTH, lane % BLOCK_WIDTH);
-                        accumulated[(block * taps.len() + tap) * BLOCK_WIDTH + lane]
-                    })
-                };
-                let weights = (0..input.channels).flat_map(|channel| (0..taps.len()).map(move |tap| (channel, tap)));
-                weights.map(|(channel, tap)| value(channel, tap).sum()).collect()
-            }
-            Self::Pointwise { input, dz, .. } => {
-                let weights = (0..dz.channels).flat_map(|output| (0..input.channels).map(move |input| (output, input)));
-                weights.map(|(output, input)| accumulated[input * dz.pitch + output]).collect()
-            }
-        }
     }
 }
