@@ -101,17 +101,11 @@ impl<'a> ConvBatchNorm<'a> {
     /// Returns the batch statistics that the forward pass of `step` has computed.
     pub(super) fn statistics(&self, step: &Step) -> Result<BatchStatistics> {
         let ForwardState { mean, var, .. } = step.state.get().context("internal: the operator has not run")?;
-        let [batch, _, height, width] = step.convolution.dims();
-        self.statistics_of(mean, var, batch * height * width)
-    }
-
-    /// Returns the batch statistics, given the mean and the biased variance of each channel over `count` values of the
-    /// convolution without its bias.
-    pub(super) fn statistics_of(&self, mean: &[f32], var: &[f32], count: usize) -> Result<BatchStatistics> {
-        let (channels, device) = (mean.len(), self.gamma.device());
+        let ([batch, channels, height, width], device) = (step.convolution.dims(), self.gamma.device());
+        let unbiased = batch_norm::unbiased(var, batch * height * width);
         let mean = Tensor::from_slice(mean, channels, device)?;
-        // The bias only shifts the mean.
+        // The convolution was computed without its bias, which only shifts the mean.
         let mean = if let Some(bias) = self.bias { (mean + bias.detach())? } else { mean };
-        Ok(BatchStatistics { mean, var: Tensor::from_vec(batch_norm::unbiased(var, count), channels, device)? })
+        Ok(BatchStatistics { mean, var: Tensor::from_vec(unbiased, channels, device)? })
     }
 }

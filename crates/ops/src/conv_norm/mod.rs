@@ -6,7 +6,6 @@
 mod convolution;
 mod layer;
 mod residual;
-mod separable;
 mod sequence;
 mod step;
 mod train;

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     BatchStatistics,
     cpu::{Gradients, conv_input::ConvInput, image_sums::ImageSums},
-    weighted::{self, BackwardArgs, Weighted},
+    weighted::{BackwardArgs, Weighted},
 };
 
 /// Returns all weights of the layers, flattened, and all their parameters.
@@ -32,15 +32,6 @@ pub fn concatenated(vectors: &[Tensor]) -> Result<Tensor> {
 /// Returns the batch statistics of the layers after their forward pass.
 pub fn statistics(layers: &[ConvBatchNorm], steps: &[Step]) -> Result<Vec<BatchStatistics>> {
     layers.iter().zip(steps).map(|(layer, step)| layer.statistics(step)).collect()
-}
-
-/// Applies layers as one operator; also returns their batch statistics.
-pub fn apply(xs: &Tensor, layers: &[ConvBatchNorm]) -> Result<(Tensor, Vec<BatchStatistics>)> {
-    let sequence = Sequence::new(xs.dims4()?, layers)?;
-    let ([weights, parameters], steps) = (arguments(layers)?, sequence.steps.clone());
-    let [weights, parameters] = [concatenated(&weights)?, concatenated(&parameters)?];
-    let ys = weighted::apply(xs, &weights, Some(&parameters), sequence)?;
-    Ok((ys, statistics(layers, &steps)?))
 }
 
 /// Convolutions with batch normalisation, one after the other, as one operator for a single call.

@@ -2,12 +2,14 @@ use candle_core::{Result, Tensor};
 
 use super::{
     layer::ConvBatchNorm,
-    separable::Separable,
     sequence::{self, Sequence},
 };
-use crate::{BatchStatistics, Epilogue, Window, batch_norm_train, conv2d, cpu::fast, depthwise_conv2d, max_pool2d};
+use crate::{
+    BatchStatistics, Epilogue, Window, batch_norm_train, conv2d, cpu::fast, depthwise_conv2d, max_pool2d,
+    weighted::apply,
+};
 
-/// Computes convolutions with batch normalisation in training, one after the other, in as few operators as possible: for each layer
+/// Computes convolutions with batch normalisation in training, one after the other, as one operator: for each layer
 /// `batch_norm_train(conv2d(…))` or `batch_norm_train(depthwise_conv2d(…))`, then its epilogue.
 ///
 /// Compared with the separate operators, feature maps are read and written fewer times, and none is stored that the
@@ -45,22 +47,14 @@ use crate::{BatchStatistics, Epilogue, Window, batch_norm_train, conv2d, cpu::fa
 /// # }
 /// ```
 pub fn conv_batch_norm_train(xs: &Tensor, layers: &[ConvBatchNorm]) -> Result<(Tensor, Vec<BatchStatistics>)> {
-    // Fails before anything is computed if a layer does not fit.
-    Sequence::new(xs.dims4()?, layers)?;
+    let sequence = Sequence::new(xs.dims4()?, layers)?;
     if layers.is_empty() || !fast(&sequence::tensors(layers).chain([xs]).collect::<Vec<_>>()) {
         return layer_by_layer(xs, layers);
     }
-    let (mut ys, mut statistics, mut rest) = (xs.clone(), Vec::new(), layers);
-    while !rest.is_empty() {
-        let separable = Separable::count(rest);
-        let is_dense = |&len: &usize| len == rest.len() || Separable::count(&rest[len..]) > 0;
-        let len = if separable > 0 { separable } else { (1..).find(is_dense).expect("all layers at most") };
-        let (now, next) = rest.split_at(len);
-        let (result, of_layers) = if separable > 0 { Separable::apply(&ys, now) } else { sequence::apply(&ys, now) }?;
-        (ys, rest) = (result, next);
-        statistics.extend(of_layers);
-    }
-    Ok((ys, statistics))
+    let ([weights, parameters], steps) = (sequence::arguments(layers)?, sequence.steps.clone());
+    let [weights, parameters] = [sequence::concatenated(&weights)?, sequence::concatenated(&parameters)?];
+    let ys = apply(xs, &weights, Some(&parameters), sequence)?;
+    Ok((ys, sequence::statistics(layers, &steps)?))
 }
 
 /// Computes the layers by separate operators, for tensors without a kernel.

@@ -8,10 +8,7 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::{
-    channelwise::{lanes, period},
-    feature_map::{FeatureMap, NARROW},
-};
+use super::feature_map::{FeatureMap, NARROW};
 use crate::{
     cpu::simd::{BLOCK_WIDTH, Kernel, Row, add, relu, vectors, vectors_mut},
     window::Window,
@@ -42,17 +39,16 @@ impl Depthwise {
     ) -> Self {
         let rows = (0..window.kernel[0]).map(|y| y * input.row_len());
         let taps: Vec<usize> = rows.flat_map(|row| (0..window.kernel[1]).map(move |x| row + x * input.pitch)).collect();
-        let bias = lanes(input, |channel| bias.map_or(0., |bias| bias[channel]));
-        let weight = Self::block_weights(input, weight, taps.len());
+        let bias = input.lanes(|channel| bias.map_or(0., |bias| bias[channel]));
+        let of_taps: Vec<_> =
+            (0..taps.len()).map(|tap| input.lanes(|channel| weight[channel * taps.len() + tap])).collect();
+        let blocks = (0..bias.len()).step_by(BLOCK_WIDTH);
+        let weight = blocks
+            .flat_map(|first| of_taps.iter().flat_map(move |lanes| &lanes[first..][..BLOCK_WIDTH]))
+            .copied()
+            .collect();
         let (input, stride) = (input.clone(), window.stride);
         Self { input, stride, width, taps, weight, bias, relu }
-    }
-
-    /// Returns weights (C, taps) as (block of channels, tap, [`BLOCK_WIDTH`]).
-    pub fn block_weights(input: &FeatureMap, weight: &[f32], taps: usize) -> Vec<f32> {
-        let of_taps: Vec<_> = (0..taps).map(|tap| lanes(input, |channel| weight[channel * taps + tap])).collect();
-        let blocks = (0..period(input)).step_by(BLOCK_WIDTH);
-        blocks.flat_map(|first| of_taps.iter().flat_map(move |lanes| &lanes[first..][..BLOCK_WIDTH])).copied().collect()
     }
 
     /// Returns the distance of neighbouring positions in input and output.

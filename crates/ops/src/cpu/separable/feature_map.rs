@@ -33,6 +33,13 @@ impl FeatureMap {
         Self { channels, size, border: reader.map_or([0; 2], |window| window.padding), pitch }
     }
 
+    /// Returns the values of the channels in the order in which they meet the values of the map, as whole vectors, with zeros
+    /// where there is no channel.
+    pub fn lanes(&self, value: impl Fn(usize) -> f32) -> Vec<f32> {
+        let channels = (0..self.pitch.max(BLOCK_WIDTH)).map(|lane| lane % self.pitch);
+        channels.map(|channel| if channel < self.channels { value(channel) } else { 0. }).collect()
+    }
+
     /// Returns the distance of neighbouring rows.
     pub fn row_len(&self) -> usize {
         (self.size[1] + 2 * self.border[1]) * self.pitch
