@@ -1,7 +1,7 @@
 use candle_core::{Result, Tensor, bail};
 use ops::{
     BatchStatistics, ConvBatchNorm, Epilogue, Projection, Window,
-    prepared::{self, Prepared},
+    prepared::{self, ConvLayer, Prepared},
 };
 
 use crate::{
@@ -100,6 +100,15 @@ impl FusedConv {
         } else {
             Ok(Box::new(prepared::Conv2d::new(&weight, bias, window, self.epilogue, input)?))
         }
+    }
+
+    /// Returns the form for an operator that computes several convolutions in inference; `None` if pooling follows.
+    pub fn inference_layer(&self) -> Result<Option<ConvLayer>> {
+        if self.epilogue == Epilogue::ReluMaxPool {
+            return Ok(None);
+        }
+        let ((weight, bias), Convolution { window, depthwise, .. }) = (self.inference_parameters()?, &self.convolution);
+        Ok(Some(ConvLayer::new(weight, bias, *window, *depthwise, self.epilogue == Epilogue::Relu)))
     }
 
     /// Returns the weight and bias, detached, with the batch normalisation folded into them.

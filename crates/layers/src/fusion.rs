@@ -5,6 +5,7 @@
 //! | convolution, ReLU, 2×2 max pooling | one operator, as far as the modules are there |
 //! | convolution, batch normalisation, ReLU, 2×2 max pooling | in inference one operator, with the normalisation folded into the convolution; in evaluation one for the convolution, one for normalisation and ReLU, one for pooling; in training one operator for all such groups that follow each other |
 //! | the same with a depthwise convolution | likewise, apart from the pooling |
+//! | depthwise convolution, 1×1 convolution, any number of times, also after another convolution | in the prepared form one operator, each with its batch normalisation and ReLU |
 //! | linear layer or batch normalisation, ReLU | one operator |
 //! | residual block whose body has convolutions with batch normalisation only, and whose shortcut is the identity or a convolution | in training one operator |
 //!
@@ -13,7 +14,10 @@
 use std::sync::Arc;
 
 use candle_core::{Result, Tensor};
-use ops::{Epilogue, Window, prepared::Prepared};
+use ops::{
+    Epilogue, Window,
+    prepared::{ConvLayer, Prepared, SeparableConvs},
+};
 
 use crate::{
     batch_norm::BatchNorm,
@@ -23,7 +27,7 @@ use crate::{
     layer::{Layer, Mode},
     linear::Linear,
     pool2d::MaxPool2d,
-    prepared::prepare_with,
+    prepared::{image_shape, prepare_with},
     relu::Relu,
 };
 
@@ -56,15 +60,15 @@ impl Module {
 
 /// The steps in which a sequence of modules is computed.
 pub(crate) struct Steps {
-    /// The steps of evaluation, inference and the prepared form.
+    /// The steps of evaluation and inference.
     steps: Vec<Step>,
     training: Vec<TrainingStep>,
 }
 
 /// A step that computes one or more modules.
-pub(crate) struct Step {
+struct Step {
     /// The index of its first module.
-    pub first: usize,
+    first: usize,
     operator: Operator,
 }
 
@@ -102,9 +106,17 @@ impl Steps {
         Self { steps, training }
     }
 
-    /// Returns the steps of evaluation, inference and the prepared form.
-    pub fn iter(&self) -> impl Iterator<Item = &Step> {
-        self.steps.iter()
+    /// Groups the steps into the parts of the prepared form.
+    pub fn prepared_parts(&self) -> Result<Vec<PreparedPart<'_>>> {
+        let layers = self.steps.iter().map(Step::inference_layer).collect::<Result<Vec<_>>>()?;
+        let (mut parts, mut next) = (Vec::new(), 0);
+        while let Some(step) = self.steps.get(next) {
+            let mut convolutions: Vec<_> = layers[next..].iter().map_while(Clone::clone).collect();
+            convolutions.truncate(SeparableConvs::count(&convolutions));
+            next += convolutions.len().max(1);
+            parts.push(PreparedPart { step, convolutions });
+        }
+        Ok(parts)
     }
 
     /// Computes the sequence.
@@ -122,8 +134,13 @@ impl Steps {
 }
 
 impl Step {
+    /// Returns the form for an operator that computes several convolutions in inference; `None` for any other step.
+    fn inference_layer(&self) -> Result<Option<ConvLayer>> {
+        if let Operator::Convolution(conv) = &self.operator { conv.inference_layer() } else { Ok(None) }
+    }
+
     /// Prepares the step for inputs of this shape.
-    pub fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+    fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         match &self.operator {
             Operator::Convolution(conv) => conv.prepare(input),
             Operator::Linear { linear, relu } => linear.prepare_with_relu(input, *relu),
@@ -133,6 +150,29 @@ impl Step {
             }
             Operator::Module(module) => module.layer().prepare(input),
         }
+    }
+}
+
+/// A step of the prepared form, or several that one operator computes.
+pub(crate) struct PreparedPart<'a> {
+    /// The first step.
+    step: &'a Step,
+    /// The convolutions of all steps, if there are several.
+    convolutions: Vec<ConvLayer>,
+}
+
+impl<'a> PreparedPart<'a> {
+    /// Returns the index of the first module.
+    pub fn first(&self) -> usize {
+        self.step.first
+    }
+
+    /// Prepares the part for inputs of this shape.
+    pub fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + 'a>> {
+        if self.convolutions.is_empty() {
+            return self.step.prepare(input);
+        }
+        Ok(Box::new(SeparableConvs::new(&self.convolutions, image_shape(input)?)?))
     }
 }
 

@@ -57,9 +57,10 @@ impl Layer for Sequential {
         let descriptions = self.descriptions(input)?;
         // The chain leaves an identity out, unless it has no other part.
         let mut parts: Vec<Box<dyn Prepared>> = vec![Box::new(Identity(input.iter().product()))];
-        for step in self.steps.iter() {
-            let shape = step.first.checked_sub(1).map_or(input, |before| &descriptions[before].output);
-            parts.push(step.prepare(shape).with_context(|| format!("layer {}", descriptions[step.first].path))?);
+        for part in self.steps.prepared_parts()? {
+            let first = part.first();
+            let shape = first.checked_sub(1).map_or(input, |before| &descriptions[before].output);
+            parts.push(part.prepare(shape).with_context(|| format!("layer {}", descriptions[first].path))?);
         }
         Ok(Box::new(Chain::new(parts)?))
     }

@@ -4,9 +4,9 @@
 mod common;
 
 use candle_core::{DType, Device, Result, Tensor};
-use common::{close, convolve, distinct, holds};
-use ops::prepared::{Chain, Conv2d, Identity, Prepared, Relu, add_relu};
-use ops::{Epilogue, Window};
+use common::{close, convolve, distinct, holds, holds_value};
+use ops::prepared::{Chain, Conv2d, ConvLayer, Identity, Prepared, Relu, SeparableConvs, add_relu};
+use ops::{Epilogue, Window, depthwise_conv2d, relu};
 use proptest::prelude::*;
 
 /// Fails unless the prepared convolution has the same results, and the same bits for an image alone as in a batch.
@@ -48,6 +48,115 @@ proptest! {
         let inputs = (seed..).zip(shapes).map(|(seed, shape)| distinct(shape, seed)?.to_dtype(DType::F32));
         holds(inputs.collect::<Result<Vec<_>>>().and_then(|inputs| same(&inputs, &window, epilogue)))?;
     }
+}
+
+/// Returns the layers of a dense convolution, if `dense` has its channels, kernel, stride and padding, and of pairs of a
+/// depthwise convolution (kernel, stride and padding) and a 1x1 convolution (channels).
+fn separable_layers(
+    mut channels: usize,
+    dense: Option<[usize; 4]>,
+    pairs: &[([[usize; 2]; 3], usize)],
+    relu: bool,
+    mut seed: u64,
+) -> Result<Vec<ConvLayer>> {
+    let mut random = |shape: &[usize]| {
+        seed += 1;
+        let values = distinct(shape, seed)?;
+        // Unlike larger values, these keep the results of several layers in the same range.
+        let scale = 2. / (values.elem_count() as f64 * 0.1 * (shape[1..].iter().product::<usize>() as f64).sqrt());
+        (values * scale)?.to_dtype(DType::F32)
+    };
+    let mut layers = Vec::new();
+    if let Some([outputs, kernel, stride, padding]) = dense {
+        let weight = random(&[outputs, channels, kernel, kernel])?;
+        let window = Window::conv(kernel).stride(stride).padding(padding);
+        layers.push(ConvLayer::new(weight, Some(random(&[outputs])?), window, false, relu));
+        channels = outputs;
+    }
+    for &([kernel, stride, padding], outputs) in pairs {
+        let weight = random(&[channels, 1, kernel[0], kernel[1]])?;
+        let window = Window::new(kernel, stride, padding);
+        layers.push(ConvLayer::new(weight, Some(random(&[channels])?), window, true, !relu));
+        layers.push(ConvLayer::new(random(&[outputs, channels, 1, 1])?, None, Window::conv(1), false, relu));
+        channels = outputs;
+    }
+    Ok(layers)
+}
+
+/// Computes layers one after the other, in f64.
+fn in_turn(xs: &Tensor, layers: &[ConvLayer]) -> Result<Tensor> {
+    layers.iter().try_fold(xs.to_dtype(DType::F64)?, |xs, layer| {
+        let weight = layer.weight.to_dtype(DType::F64)?;
+        let bias = layer.bias.as_ref().map(|bias| bias.to_dtype(DType::F64)).transpose()?;
+        let ys = match layer.depthwise {
+            true => depthwise_conv2d(&xs, &weight, bias.as_ref(), &layer.window),
+            false => convolve(&xs, &weight, bias.as_ref(), layer.window, Epilogue::None),
+        }?;
+        if layer.relu { relu(&ys) } else { Ok(ys) }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn separable_convolutions_prepared_as_one_are_the_plain_ones(
+        batch in 1usize..=5,
+        channels in 1usize..=40,
+        size in [1usize..=19, 1usize..=19],
+        dense in prop::option::of([1usize..=40, 1usize..=4, 1usize..=3, 0usize..=2]),
+        pairs in prop::collection::vec(([[1usize..=4, 1usize..=4], [1usize..=3, 1usize..=3], [0usize..=3, 0usize..=3]], 1usize..=70), 1..=3),
+        relu in any::<bool>(),
+        threads in 1usize..=3,
+        seed in 0u64..1 << 32,
+    ) {
+        let layers = holds_value(separable_layers(channels, dense, &pairs, relu, seed))?;
+        prop_assert_eq!(SeparableConvs::count(&layers), layers.len());
+        let Ok(prepared) = SeparableConvs::new(&layers, [channels, size[0], size[1]]) else {
+            // A map became smaller than the kernel.
+            let xs = holds_value(Tensor::zeros((1, channels, size[0], size[1]), DType::F64, &Device::Cpu))?;
+            prop_assert!(in_turn(&xs, &layers).is_err());
+            return Ok(());
+        };
+        let xs = holds_value(distinct(&[batch, channels, size[0], size[1]], seed).and_then(|xs| (xs * 0.05)?.to_dtype(DType::F32)))?;
+        let expected = holds_value(in_turn(&xs, &layers))?;
+        let x: Vec<f32> = holds_value(xs.flatten_all().and_then(|xs| xs.to_vec1()))?;
+        let run = |x: &[f32], threads| {
+            let mut y = vec![f32::NAN; x.len() / prepared.sizes()[0] * prepared.sizes()[1]];
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| prepared.run(x, &mut y)).map(|()| y)
+        };
+        let y = holds_value(run(&x, threads))?;
+        let result = holds_value(Tensor::from_slice(&y, expected.dims(), &Device::Cpu))?;
+        holds(close("result", &result, &expected, 2e-6))?;
+        let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
+        let mut alone = Vec::new();
+        for x in x.chunks_exact(prepared.sizes()[0]) {
+            alone.extend(holds_value(run(x, threads % 3 + 1))?);
+        }
+        prop_assert_eq!(bits(&alone), bits(&y), "an image alone, on other threads, has other results");
+    }
+}
+
+#[test]
+fn separable_convolutions_are_one_operator_as_far_as_they_reach() -> Result<()> {
+    let layers = separable_layers(3, Some([8, 3, 2, 1]), &[([[3; 2], [1; 2], [1; 2]], 5); 2], true, 1)?;
+    assert_eq!([0, 1, 2, 3, 4, 5].map(|len| SeparableConvs::count(&layers[..len])), [0, 0, 0, 3, 3, 5]);
+    assert_eq!([1, 2, 3, 4, 5].map(|first| SeparableConvs::count(&layers[first..])), [4, 3, 2, 0, 0]);
+    let dense = separable_layers(5, Some([8, 1, 1, 0]), &[], true, 1)?;
+    let longer = [&layers[1..], &dense, &layers[1..]].concat();
+    assert_eq!(SeparableConvs::count(&longer), 4, "a dense convolution ends it");
+    let error = SeparableConvs::new(&longer, [8, 6, 6]).err().expect("too many layers").to_string();
+    assert!(error.contains("possible: pairs"), "{error}");
+    assert!(SeparableConvs::new(&[], [8, 6, 6]).is_err());
+    assert!(SeparableConvs::new(&layers, [4, 6, 6]).is_err());
+    let huge = Window::conv(3).padding(1 << 40);
+    let first = ConvLayer::new(layers[1].weight.clone(), None, huge, true, true);
+    assert!(SeparableConvs::new(&[first, layers[2].clone()], [8, 6, 6]).is_err());
+    let far = Window::conv(3).padding(1).stride(usize::MAX);
+    let first = ConvLayer::new(layers[1].weight.clone(), None, far, true, true);
+    assert_eq!(SeparableConvs::new(&[first, layers[2].clone()], [8, 6, 6])?.sizes(), [8 * 36, 5]);
+    Ok(())
 }
 
 #[test]

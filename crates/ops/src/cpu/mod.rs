@@ -38,6 +38,7 @@ pub mod pool;
 pub mod reduce;
 pub mod relu;
 pub mod scratch;
+pub mod separable;
 pub mod simd;
 pub mod smooth_maximum;
 mod storage;

@@ -48,6 +48,7 @@ mod linear;
 mod memory;
 mod operator;
 mod pool;
+mod separable;
 mod smooth_maximum;
 
 pub use attention::GatedAttentionPool;
@@ -58,4 +59,5 @@ pub use linear::Linear;
 pub use memory::scratch;
 pub use operator::Prepared;
 pub use pool::Pool;
+pub use separable::{ConvLayer, SeparableConvs};
 pub use smooth_maximum::SmoothMaximum;

@@ -37,6 +37,11 @@ pub fn convolve(
 
 /// Makes an error of candle a failed case of a property test.
 pub fn holds(result: Result<()>) -> std::result::Result<(), TestCaseError> {
+    holds_value(result)
+}
+
+/// Returns the value, or makes an error of candle a failed case of a property test.
+pub fn holds_value<T>(result: Result<T>) -> std::result::Result<T, TestCaseError> {
     result.map_err(|error| TestCaseError::fail(error.to_string()))
 }
 

@@ -1,0 +1,165 @@
+//! The sequence of layers, for one image at a time.
+
+use super::{
+    depthwise::{Depthwise, DepthwiseRows},
+    feature_map::{FeatureMap, map_to_planes, planes_to_map},
+    padded_planes::{self, PaddedPlanes},
+    product::{Product, ProductRows},
+};
+use crate::{
+    cpu::{parallel, scratch, simd::dispatch},
+    window::Window,
+};
+
+/// The number of values between a depthwise and a 1×1 convolution, about a third of the first-level cache.
+const BETWEEN: usize = 4 << 10;
+
+/// A convolution of the sequence.
+#[derive(Debug, Clone)]
+pub struct ConvLayer<'a> {
+    /// (C_out, C_in, kh, kw), or (C, 1, kh, kw) if it is depthwise.
+    pub weight: &'a [f32],
+    /// (C_out)
+    pub bias: Option<&'a [f32]>,
+    pub window: Window,
+    /// Height and width of the output.
+    pub output: [usize; 2],
+    /// True if a ReLU follows.
+    pub relu: bool,
+}
+
+impl ConvLayer<'_> {
+    /// Returns the number of output channels, given the number of values of a patch.
+    fn channels(&self, patch: usize) -> usize {
+        self.weight.len() / patch
+    }
+}
+
+/// A sequence of layers prepared for images of one size.
+pub struct Network {
+    /// (C, H, W) of an image.
+    input: usize,
+    start: Start,
+    pairs: Vec<Pair>,
+    /// The layout of each pair's input, and of the result.
+    maps: Vec<FeatureMap>,
+    flops: usize,
+}
+
+/// How the first feature map is made of an image.
+enum Start {
+    /// The image itself is transposed.
+    Transposed,
+    /// It is the result of a dense convolution.
+    Convolved { planes: PaddedPlanes, product: Product },
+}
+
+/// A depthwise convolution and the 1×1 convolution after it.
+struct Pair {
+    depthwise: Depthwise,
+    product: Product,
+    /// The number of rows that are computed at a time.
+    rows: usize,
+}
+
+impl Network {
+    /// Prepares a dense convolution, if there is one, and pairs of a depthwise and a 1×1 convolution for images (C, H, W).
+    pub fn new([channels, height, width]: [usize; 3], first: Option<ConvLayer>, pairs: &[[ConvLayer; 2]]) -> Self {
+        let mut readers = pairs.iter().map(|[depthwise, _]| &depthwise.window).chain([]);
+        let (mut flops, mut prepared) = (0usize, Vec::new());
+        let mut count = |layer: &ConvLayer| {
+            flops = flops.saturating_add(layer.weight.len().saturating_mul(2 * layer.output[0] * layer.output[1]));
+        };
+        let (start, map) = match first {
+            None => (Start::Transposed, FeatureMap::new(channels, [height, width], readers.next())),
+            Some(layer) => {
+                let planes = PaddedPlanes::new(channels, [height, width], &layer.window);
+                let patch = planes.patch();
+                let map = FeatureMap::new(layer.channels(patch.len()), layer.output, readers.next());
+                count(&layer);
+                let product = Product::new(patch, layer.weight, layer.bias, layer.relu);
+                (Start::Convolved { planes, product }, map)
+            }
+        };
+        let mut maps = vec![map];
+        for [depthwise, pointwise] in pairs {
+            let map = &maps[maps.len() - 1];
+            [depthwise, pointwise].into_iter().for_each(&mut count);
+            let ConvLayer { weight, bias, window, output, relu } = *depthwise;
+            let next = FeatureMap::new(pointwise.channels(map.channels), output, readers.next());
+            let depthwise = Depthwise::new(map, &window, output[1], (weight, bias, relu));
+            let product = Product::new((0..map.channels).collect(), pointwise.weight, pointwise.bias, pointwise.relu);
+            let rows = (BETWEEN / depthwise.row_len()).clamp(1, output[0]);
+            prepared.push(Pair { depthwise, product, rows });
+            maps.push(next);
+        }
+        Self { input: channels * height * width, start, pairs: prepared, maps, flops }
+    }
+
+    /// Returns the layout of the result.
+    fn result(&self) -> &FeatureMap {
+        &self.maps[self.pairs.len()]
+    }
+
+    /// Returns the numbers of values of an image and of its result.
+    pub fn sizes(&self) -> [usize; 2] {
+        let result = self.result();
+        [self.input, result.channels * result.size[0] * result.size[1]]
+    }
+
+    /// Returns the number of floating-point operations of one image.
+    pub fn flops(&self) -> usize {
+        self.flops
+    }
+
+    /// Computes `y` (N, C_out, h, w) from `x` (N, C, H, W), in parallel over images.
+    pub fn forward(&self, x: &[f32], y: &mut [f32]) {
+        let [image, result] = self.sizes();
+        let flops = (y.len() / result).saturating_mul(self.flops);
+        parallel::chunks(y, result, flops, |n, y| self.forward_image(&x[n * image..][..image], y));
+    }
+
+    fn forward_image(&self, x: &[f32], y: &mut [f32]) {
+        let map = self.maps.iter().map(FeatureMap::len).max().unwrap_or(0);
+        let between = self.pairs.iter().map(|pair| pair.rows * pair.depthwise.row_len()).max().unwrap_or(0);
+        let planes = if let Start::Convolved { planes, .. } = &self.start { planes.len() } else { 0 };
+        scratch::with([map, map, between, planes], |[mut from, mut to, between, planes]| {
+            self.start(x, planes, from);
+            for (pair, layouts) in self.pairs.iter().zip(self.maps.windows(2)) {
+                pair.run(&from[..layouts[0].len()], between, &layouts[1], &mut to[..layouts[1].len()]);
+                std::mem::swap(&mut from, &mut to);
+            }
+            map_to_planes(self.result(), from, y);
+        });
+    }
+
+    /// Makes the first feature map.
+    fn start(&self, x: &[f32], planes: &mut [f32], map: &mut [f32]) {
+        let output = &self.maps[0];
+        let map = &mut map[..output.len()];
+        match &self.start {
+            Start::Transposed => planes_to_map(output, x, map),
+            Start::Convolved { planes: layout, product } => {
+                padded_planes::pad(layout, x, planes);
+                output.clear_border(map);
+                let (rows, steps) = (0..output.size[0], layout.steps());
+                dispatch(ProductRows { product, a: planes, steps, output, rows, y: map });
+            }
+        }
+    }
+}
+
+impl Pair {
+    /// Computes the feature map `to` from `from`, a few rows at a time.
+    fn run(&self, from: &[f32], between: &mut [f32], output: &FeatureMap, to: &mut [f32]) {
+        let Self { depthwise, product, rows } = self;
+        output.clear_border(to);
+        for first in (0..output.size[0]).step_by(*rows) {
+            let rows = first..(first + rows).min(output.size[0]);
+            let between = &mut between[..rows.len() * depthwise.row_len()];
+            dispatch(DepthwiseRows { depthwise, x: from, rows: rows.clone(), y: between });
+            let steps = [depthwise.row_len(), depthwise.pitch()];
+            dispatch(ProductRows { product, a: between, steps, output, rows, y: to });
+        }
+    }
+}
