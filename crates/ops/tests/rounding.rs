@@ -48,8 +48,9 @@ fn plain_sums(x: &[f32], weight: &[f32], channels: usize) -> Vec<f32> {
     y
 }
 
-/// F(4×4, 3×3) runs in inference for any number of channels, and its error is to be about that of a plain sum where there
-/// are many. With 16 output channels F(2×2, 3×3) runs in training, and its error is to be none the larger.
+/// F(4×4, 3×3) runs in inference for any number of channels, and its error is to be at most 2.5 times that of a plain sum
+/// where there are many (1.2 to 1.5 times with AVX-512). With 16 output channels F(2×2, 3×3) runs in training, and its
+/// error is to be none the larger.
 #[test]
 fn winograds_algorithm_rounds_within_its_bound_at_128_to_512_channels() -> Result<()> {
     for channels in [128, 256, 512] {
@@ -123,7 +124,7 @@ fn training_with_large_tiles_rounds_at_most_twice_as_much_as_plain_sums() -> Res
         let (computed, exact) = (pass(&x, &weight, &dy)?, pass(&exact_x?, &exact_weight?, &exact_dy?)?);
         let flat = |t: &Tensor| t.contiguous()?.flatten_all()?.to_vec1::<f32>();
         // The gradient of the input is the convolution of dy with the weights turned by 180°, channels exchanged.
-        let turned = weight.transpose(0, 1)?.flip(&[2, 3])?;
+        let turned = weight.transpose(0, 1)?.contiguous()?.flip(&[2, 3])?;
         let of_images = |input: &Tensor, weight: &Tensor| -> Result<Vec<f32>> {
             let (input, weight) = (flat(input)?, flat(weight)?);
             Ok(input.chunks_exact(channels * SIDE * SIDE).flat_map(|x| plain_sums(x, &weight, channels)).collect())
