@@ -195,6 +195,7 @@ fn transform_gradient<S: Simd, F: Transforms<OUT, IN>, const V: usize, const OUT
 
 /// Computes `dd = B dV Bᵀ` for a chunk of tiles and a block of input channels, and adds it to the padded `dx`.
 #[inline(always)]
+#[allow(clippy::needless_range_loop)] // `v` indexes the rows of several slices.
 fn add_pixels_gradient<S: Simd, F: Transforms<OUT, IN>, const V: usize, const OUT: usize, const IN: usize>(
     simd: S,
     s: &ConvShape,

@@ -139,6 +139,7 @@ fn add_weight_gradient_blocks<S: Simd, const V: usize, const OUT: usize, const R
 
 /// Transforms the pixels of the tiles, `V = Bᵀ d B`. In the last block of channels, those beyond C_in have no meaning.
 #[inline(always)]
+#[allow(clippy::needless_range_loop)] // `v` indexes the rows of several slices.
 pub fn transform_pixels<S: Simd, F: Transforms<OUT, IN>, const V: usize, const OUT: usize, const IN: usize>(
     simd: S,
     s: &ConvShape,
