@@ -60,7 +60,7 @@ pub fn batch_norm_train(
     let xs = xs.contiguous()?;
     let (mean, var) = {
         let x = read(&xs)?;
-        kernel::statistics(&x, dims, &kernel::plane_sums(&x, dims))
+        kernel::statistics(dims, &kernel::plane_moments(&x, dims))
     };
     let unbiased = kernel::unbiased(&var, n * l);
     let statistics = BatchStatistics {

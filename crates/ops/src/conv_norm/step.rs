@@ -48,9 +48,9 @@ impl Step {
         let dims = self.convolution.dims();
         let [n, c, h, w] = dims;
         let (gamma, beta) = (&parameters[..c], &parameters[c..2 * c]);
-        let plane_sums = |_, results: &[f32], sums: &mut [f32]| batch_norm::sums_of_planes(results, sums);
-        let (conv, plane_sums) = self.convolution.forward(x, weight, ImageSums { len: c, sum_image: &plane_sums });
-        let (mean, var) = batch_norm::statistics(&conv, [n, c, h * w], &plane_sums);
+        let moments = |_, results: &[f32], moments: &mut [f32]| batch_norm::moments_of_planes(results, moments);
+        let (conv, moments) = self.convolution.forward(x, weight, ImageSums { len: 2 * c, sum_image: &moments });
+        let (mean, var) = batch_norm::statistics([n, c, h * w], &moments);
         let affine = batch_norm::affine(gamma, beta, &mean, &batch_norm::inverse_std(&var, self.eps));
         let (mut result, mut winners) = (None, Vec::new());
         if is_last || self.epilogue == Epilogue::ReluMaxPool {

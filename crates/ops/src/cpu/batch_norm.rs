@@ -7,42 +7,45 @@ fn planes(x: &[f32], [_, c, l]: [usize; 3], channel: usize) -> impl Iterator<Ite
     x.chunks_exact(c * l).map(move |image| &image[channel * l..][..l])
 }
 
-/// Returns the sum of each plane of `x` (N, C, L), as (N, C).
-pub fn plane_sums(x: &[f32], [n, c, l]: [usize; 3]) -> Vec<f32> {
-    let mut sums = vec![0f32; n * c];
-    parallel::chunks(&mut sums, c, x.len(), |i, sums| sums_of_planes(&x[i * c * l..][..c * l], sums));
-    sums
-}
-
-vectorised! {
-/// Writes the sum of each of as many planes as `sums` has values.
-pub fn sums_of_planes<'a>(planes: &'a [f32], sums: &'a mut [f32]) {
-    let len = planes.len() / sums.len();
-    sums.iter_mut().zip(planes.chunks_exact(len)).for_each(|(sum, plane)| *sum = reduce::sum(plane, |v| v));
-}
-}
-
-/// Returns the mean and the biased variance of each channel of `x` (N, C, L), given the sum of each plane.
-///
-/// Sums within a plane are in f32, sums over planes in f64. The variance is the mean square of the distances from the
-/// mean, not a difference of squares, which would cancel.
-pub fn statistics(x: &[f32], dims: [usize; 3], plane_sums: &[f32]) -> (Vec<f32>, Vec<f32>) {
-    let mut mean_var = vec![0f32; 2 * dims[1]];
-    parallel::chunks(&mut mean_var, 2, 3 * x.len(), |channel, out| {
-        out.copy_from_slice(&channel_statistics(x, dims, plane_sums, channel));
+/// Returns the moments of each plane of `x` (N, C, L), as (N, C, 2); see [`moments_of_planes`].
+pub fn plane_moments(x: &[f32], [n, c, l]: [usize; 3]) -> Vec<f32> {
+    let mut moments = vec![0f32; n * 2 * c];
+    parallel::chunks(&mut moments, 2 * c, 3 * x.len(), |i, moments| {
+        moments_of_planes(&x[i * c * l..][..c * l], moments);
     });
-    unzip(&mean_var)
+    moments
 }
 
 vectorised! {
-/// Returns the mean and the biased variance of one channel.
-fn channel_statistics<'a>(x: &'a [f32], dims: [usize; 3], plane_sums: &'a [f32], channel: usize) -> [f32; 2] {
-    let count = (dims[0] * dims[2]) as f64;
-    let mean = plane_sums[channel..].iter().step_by(dims[1]).map(|&sum| sum as f64).sum::<f64>() / count;
-    let centre = mean as f32;
-    let squares = planes(x, dims, channel).map(|p| reduce::sum(p, |v| (v - centre) * (v - centre)) as f64).sum::<f64>();
-    [centre, (squares / count) as f32]
+/// Writes the sum of each plane and the sum of the squared distances from its mean. There are half as many planes as
+/// `moments` has values.
+pub fn moments_of_planes<'a>(planes: &'a [f32], moments: &'a mut [f32]) {
+    let len = planes.len() / (moments.len() / 2);
+    for (plane, moments) in planes.chunks_exact(len).zip(moments.as_chunks_mut().0) {
+        let sum = reduce::sum(plane, |v| v);
+        let mean = sum / len as f32;
+        *moments = [sum, reduce::sum(plane, |v| (v - mean) * (v - mean))];
+    }
 }
+}
+
+/// Returns the mean and the biased variance of each channel of a feature map (N, C, L), given the moments of each plane.
+///
+/// The moments of the planes are combined in f64 by the formula of Chan, Golub & LeVeque (1979): to the squared distances
+/// from the means of the planes are added those of these means from that of the channel. Nothing cancels, as it would in a
+/// difference of squares, and the feature map is not read again.
+pub fn statistics([_, c, l]: [usize; 3], plane_moments: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let of_channel = |channel: usize| {
+        let planes = plane_moments.as_chunks::<2>().0[channel..].iter().step_by(c);
+        let count = (planes.len() * l) as f64;
+        let mean = planes.clone().map(|&[sum, _]| sum as f64).sum::<f64>() / count;
+        let squares = planes.map(|&[sum, squares]| {
+            let distance = sum as f64 / l as f64 - mean;
+            squares as f64 + l as f64 * distance * distance
+        });
+        (mean as f32, (squares.sum::<f64>() / count) as f32)
+    };
+    (0..c).map(of_channel).unzip()
 }
 
 /// Returns `1 / √(var + ε)` of each channel.

@@ -55,9 +55,11 @@ fn choose(s: &ConvShape, pass: Pass) -> Algorithm {
     if !winograd::supports(s) {
         return Algorithm::Direct;
     }
-    // F(4×4) takes fewer multiplications, except where much of its tiles lies beyond the edge of the image. It is for
-    // inference only: it rounds differently from F(2×2), whose exact adjoint the backward pass is.
-    if pass == Pass::Inference && winograd::multiplications::<4>(s) < winograd::multiplications::<2>(s) {
+    // F(4×4) takes fewer multiplications, except where much of its tiles lies beyond the edge of the image. Its transforms
+    // round more than those of F(2×2). In training this is at most twice the rounding of a plain sum, which takes a sum
+    // over enough channels, in the forward pass and for the gradient of the input.
+    let rounds_little = pass == Pass::Inference || s.in_channels.min(s.out_channels) >= winograd::LEAST_CHANNELS_OF_F4;
+    if rounds_little && winograd::multiplications::<4>(s) < winograd::multiplications::<2>(s) {
         return Algorithm::WinogradF4;
     }
     Algorithm::WinogradF2
@@ -81,8 +83,9 @@ pub fn backward(s: &ConvShape, weight: Option<&[f32]>) -> Box<dyn BackwardAlgori
     match choose(s, Pass::Backward) {
         Algorithm::Sparse => Box::new(SparseBackward::new(s, weight)),
         Algorithm::Conv1x1 => Box::new(Conv1x1Backward::new(s, weight)),
-        // WinogradF4 and PlaneWise are never chosen for a backward pass.
-        Algorithm::WinogradF2 | Algorithm::WinogradF4 => Box::new(WinogradBackward::new(s, weight)),
+        Algorithm::WinogradF2 => Box::new(WinogradBackward::<F2, 2, 4>::new(s, weight)),
+        Algorithm::WinogradF4 => Box::new(WinogradBackward::<F4, 4, 6>::new(s, weight)),
+        // PlaneWise is never chosen for a backward pass.
         Algorithm::Direct | Algorithm::PlaneWise => Box::new(DirectBackward::new(s, weight)),
     }
 }
@@ -106,6 +109,8 @@ mod tests {
         assert_eq!(chosen(1, 8, three, Epilogue::Relu), [PlaneWise, PlaneWise, Direct]);
         assert_eq!(chosen(3, 16, three, Epilogue::Relu), [Direct; 3]);
         assert_eq!(chosen(8, 8, three, Epilogue::Relu), [WinogradF2, WinogradF4, WinogradF2]);
+        assert_eq!(chosen(16, 32, three, Epilogue::Relu), [WinogradF2, WinogradF4, WinogradF2]);
+        assert_eq!(chosen(32, 32, three, Epilogue::Relu), [WinogradF4; 3]);
         assert_eq!(chosen(8, 8, three.stride(2), Epilogue::Relu), [Direct; 3]);
         assert_eq!(chosen(8, 8, three, Epilogue::ReluMaxPool), [WinogradF2, WinogradF4, Sparse]);
         assert_eq!(chosen(1, 8, Window::conv(5), Epilogue::ReluMaxPool), [Direct; 3]);

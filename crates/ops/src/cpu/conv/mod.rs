@@ -6,7 +6,7 @@
 //! | algorithm | forward | backward | for |
 //! | --- | --- | --- | --- |
 //! | [`direct`] | yes | yes | everything else |
-//! | [`winograd`] | yes | yes | 3×3 kernels of stride 1 with 8 channels or more; F(2×2, 3×3), or in inference F(4×4, 3×3) |
+//! | [`winograd`] | yes | yes | 3×3 kernels of stride 1 with 8 channels or more; F(2×2, 3×3), or F(4×4, 3×3) in inference and from 32 channels on |
 //! | [`conv1x1`] | yes | yes | 1×1 kernels of stride 1 without padding |
 //! | [`plane_wise`] | yes | no | few input and output channels |
 //! | [`sparse`] | no | yes | gradients behind ReLU and max pooling |

@@ -1,165 +1,151 @@
-//! The exact adjoint of the forward pass with F(2×2, 3×3), for a chunk of tiles at a time: `dM = A dY Aᵀ`, `dU = Σ V · dM`,
+//! The exact adjoint of the forward pass, for a chunk of tiles at a time: `dM = A dY Aᵀ`, `dU = Σ V · dM`,
 //! `dV = Σ dM · U` and `dd = B dV Bᵀ`. Images and their gradients are padded and channels last.
 
-use std::ops::Range;
+use std::{marker::PhantomData, ops::Range};
 
 use pulp::Simd;
 
 use super::{
-    stages::{multiply, transform_pixels},
+    stages::{COLUMN_BLOCKS, add_weight_gradient, multiply, tile_elements, transform_pixels},
     tiling::{Tile, Tiling},
-    transforms::{F2, transform_2d},
-    weights,
+    transforms::{Transforms, transform_2d},
+    weights::{self, GradientKernel},
 };
 use crate::cpu::{
     backward_pass::BackwardPass,
     conv::{
         algorithm::BackwardAlgorithm,
-        input_weights::InputWeights,
         padded_backward::{PaddedBackward, PaddedImages},
         patch_layout::PatchLayout,
         shape::ConvShape,
     },
     image_groups::GroupGradients,
-    micro_kernel::{BLOCK_ROWS, Offsets, block_product},
     scratch,
     simd::{BLOCK_WIDTH, Kernel, Row, dispatch, vectors, vectors_mut},
 };
 
-const CHUNK: usize = Tiling::<2>::CHUNK;
-const TILE_LEN: usize = Tiling::<2>::TILE_LEN;
-const BLOCK_LEN: usize = Tiling::<2>::BLOCK_LEN;
+/// The largest number of images to compute together. A group of images is a task of its own, so this may be larger than
+/// in the forward pass.
+const MOST_IMAGES: usize = 8;
 
-/// The backward pass of F(2×2, 3×3).
-pub struct WinogradBackward {
+/// The backward pass of F(OUT×OUT, 3×3), with IN = OUT + 2.
+pub struct WinogradBackward<F, const OUT: usize, const IN: usize> {
     s: ConvShape,
     layout: PatchLayout,
-    tiling: Tiling<2>,
-    /// For the gradient of the input, with the weights as packed by [`weights::pack_for_input_gradient`].
-    input: Option<InputWeights>,
+    tiling: Tiling<OUT>,
+    /// The weights as packed by [`weights::pack_for_input_gradient`], if the gradient of the input is wanted.
+    weight: Option<Vec<f32>>,
+    transforms: PhantomData<F>,
 }
 
-impl WinogradBackward {
+impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> WinogradBackward<F, OUT, IN> {
     /// Takes weights (C_out, C_in, 3, 3) if the gradient of the input is wanted.
     pub fn new(s: &ConvShape, weight: Option<&[f32]>) -> Self {
         let layout = PatchLayout::channels_last(s);
-        let tiling = Tiling::new(s, &layout);
-        let input = weight.map(|weight| InputWeights {
-            weight: weights::pack_for_input_gradient(&tiling, s, weight),
-            channels: Offsets::new(
-                (0..s.out_channels).map(|c| c / BLOCK_WIDTH * BLOCK_LEN + c % BLOCK_WIDTH).collect(),
-            ),
+        let tiling = Tiling::new(s, &layout, MOST_IMAGES);
+        let weight = weight.map(|weight| weights::pack_for_input_gradient::<F, OUT, IN>(s, weight));
+        Self { s: *s, layout, tiling, weight, transforms: PhantomData }
+    }
+
+    /// Returns the number of blocks of input channels.
+    fn input_blocks(&self) -> usize {
+        self.s.in_channels.div_ceil(BLOCK_WIDTH)
+    }
+
+    /// Computes the gradients of some images; that of the transformed weights is added to `dw`.
+    fn add_transformed_gradients(&self, pass: &BackwardPass, images: Range<usize>, gradients: GroupGradients) {
+        let Self { s, layout, tiling: t, weight, transforms } = self;
+        let frame =
+            PaddedBackward { s, layout, image_len: t.image_len, images_per_call: t.images_per_call, want_dy: true };
+        let block_len = Tiling::<OUT>::BLOCK_LEN;
+        let lens = [self.input_blocks() * block_len, layout.channel_blocks * block_len, COLUMN_BLOCKS * block_len];
+        frame.run(pass, images, gradients, |PaddedImages { numbers, dy, dw, db, dx }| {
+            scratch::with(lens, |[pixels, dm, dv]| {
+                let (scratch, dx) = (BackwardScratch { pixels, dm, dv }, weight.as_deref().zip(dx));
+                let (count, transforms) = (numbers.len(), *transforms);
+                dispatch(WinogradBackwardKernel { s, layout, t, count, dy, scratch, dw, db, dx, transforms });
+            });
         });
-        Self { s: *s, layout, tiling, input }
     }
 }
 
-impl BackwardAlgorithm for WinogradBackward {
+impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> BackwardAlgorithm for WinogradBackward<F, OUT, IN> {
     fn weight_gradient_len(&self) -> usize {
-        self.tiling.weights_len(&self.layout)
+        weights::gradient_len(&self.s)
     }
 
+    /// The transform of the weight gradient is undone for each group of images: its result is smaller by up to four times,
+    /// and so is the memory for all groups.
     fn add_gradients(&self, pass: &BackwardPass, images: Range<usize>, gradients: GroupGradients) {
-        let Self { s, layout, tiling: t, input } = self;
-        let (image_len, images_per_call) = (t.image_len, t.images_per_call);
-        let frame = PaddedBackward { s, layout, image_len, images_per_call, want_dy: true };
-        frame.run(pass, images, gradients, |PaddedImages { numbers, dy, dw, db, dx }| {
-            scratch::with([t.pixels_len(), layout.channel_blocks * BLOCK_LEN, BLOCK_LEN], |[pixels, dm, dv]| {
-                let (scratch, dx) = (BackwardScratch { pixels, dm, dv }, input.as_ref().zip(dx));
-                let count = numbers.len();
-                dispatch(WinogradBackwardKernel { s, layout, t, count, dy, scratch, dw, db, dx });
-            });
+        let GroupGradients { weight, bias, x, image_sums } = gradients;
+        let Some(gradient) = weight else {
+            return self.add_transformed_gradients(pass, images, GroupGradients { weight: None, bias, x, image_sums });
+        };
+        let (s, blocks) = (&self.s, self.input_blocks() * self.layout.channel_blocks);
+        scratch::with([blocks * Tiling::<OUT>::TILE_LEN * BLOCK_WIDTH * BLOCK_WIDTH], |[transformed]| {
+            transformed.fill(0.);
+            let gradients = GroupGradients { weight: Some(transformed), bias, x, image_sums };
+            self.add_transformed_gradients(pass, images, gradients);
+            dispatch(GradientKernel::<F, OUT, IN> { s, transformed, gradient, transforms: PhantomData });
         });
     }
 
     fn weight_gradient(&self, accumulated: &[f32]) -> Vec<f32> {
-        weights::gradient(&self.tiling, &self.s, accumulated)
+        weights::unpack_gradient(&self.s, accumulated)
     }
 }
 
 /// Adds the part of a few images to the gradients of weights and bias, and computes their padded dx.
-struct WinogradBackwardKernel<'a> {
+struct WinogradBackwardKernel<'a, F, const OUT: usize, const IN: usize> {
     s: &'a ConvShape,
     layout: &'a PatchLayout,
-    t: &'a Tiling<2>,
+    t: &'a Tiling<OUT>,
     /// The number of images.
     count: usize,
     /// The gradient of the output, for each image (block of channels, position, [`BLOCK_WIDTH`]).
     dy: &'a [f32],
     scratch: BackwardScratch<'a>,
-    /// The images, and the gradient of the transformed weights in the order of [`weights::pack`], which is added to.
+    /// The images, and the gradient of the transformed weights as [`add_weight_gradient`] has it, which is added to.
     dw: Option<(&'a [f32], &'a mut [f32])>,
     /// Added to.
     db: &'a mut [f32],
     /// The transformed weights, and the padded gradient of the images, which is added to.
-    dx: Option<(&'a InputWeights, &'a mut [f32])>,
+    dx: Option<(&'a [f32], &'a mut [f32])>,
+    transforms: PhantomData<F>,
 }
 
 struct BackwardScratch<'a> {
     /// For the transformed pixels V of a chunk.
     pixels: &'a mut [f32],
-    /// For the transformed gradient dM of a chunk's outputs, block of channels by block.
+    /// For the transformed gradient dM of a chunk's outputs.
     dm: &'a mut [f32],
-    /// For the transformed gradient dV of a chunk's pixels, for one block of channels.
+    /// For the transformed gradient dV of a chunk's pixels, for [`COLUMN_BLOCKS`] blocks of channels.
     dv: &'a mut [f32],
 }
 
-impl Kernel for WinogradBackwardKernel<'_> {
+impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for WinogradBackwardKernel<'_, F, OUT, IN> {
     #[inline(always)]
-    #[allow(clippy::needless_range_loop)] // `v` indexes the rows of several slices.
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, layout, t, count, dy, scratch, mut dw, db, mut dx } = self;
+        let Self { s, layout, t, count, dy, scratch, mut dw, db, mut dx, transforms: _ } = self;
         let BackwardScratch { pixels, dm, dv } = scratch;
-        let pixel = s.in_channels;
+        let block_len = Tiling::<OUT>::BLOCK_LEN;
         for tiles in t.chunks(count) {
-            if let Some((images, _)) = dw {
-                transform_pixels::<S, F2, V, 2, 4>(simd, t, s, layout.row_len, tiles, images, pixels);
+            for (block, (dm, db)) in dm.chunks_exact_mut(block_len).zip(db.chunks_mut(BLOCK_WIDTH)).enumerate() {
+                transform_gradient::<S, F, V, OUT, IN>(simd, layout, tiles, block, dy, dm, db);
             }
-            let offsets = t.tile_offsets.range(0..tiles.len());
-            for (block, dm) in dm.chunks_exact_mut(BLOCK_LEN).enumerate() {
-                let db = &mut db[block * BLOCK_WIDTH..];
-                transform_gradient::<S, V>(simd, layout, tiles, block, dy, dm, db);
-                let Some((_, dw)) = &mut dw else { continue };
-                let dw_block = dw.len() / layout.channel_blocks;
-                let dw = &mut dw[block * dw_block..][..dw_block];
-                let elements = dw.chunks_exact_mut(dw.len() / TILE_LEN).zip(dm.chunks_exact(CHUNK * BLOCK_WIDTH));
-                for (element, (dw, dm)) in elements.enumerate() {
-                    let dm = &dm[..tiles.len() * BLOCK_WIDTH];
-                    let dw = vectors_mut::<S, V>(dw).as_chunks_mut::<BLOCK_ROWS>().0;
-                    for (dw, channels) in dw.iter_mut().zip(t.channel_rows.as_chunks::<BLOCK_ROWS>().0) {
-                        let mut rows = *channels;
-                        rows.iter_mut().for_each(|c| *c += element * CHUNK * t.padded_channels);
-                        let block = block_product::<S, V>(simd, pixels, &rows, offsets, dm);
-                        for (dw, row) in dw.iter_mut().zip(block) {
-                            for v in 0..V {
-                                dw[v] = simd.add_f32s(dw[v], row[v]);
-                            }
-                        }
-                    }
-                }
+            if let Some((images, dw)) = &mut dw {
+                transform_pixels::<S, F, V, OUT, IN>(simd, s, layout.row_len, tiles, images, pixels);
+                let dw_len = dw.len() / layout.channel_blocks;
+                let blocks = dm.chunks(COLUMN_BLOCKS * block_len).zip(dw.chunks_mut(COLUMN_BLOCKS * dw_len));
+                blocks.for_each(|(dm, dw)| add_weight_gradient::<S, V, OUT>(simd, tiles.len(), pixels, dm, dw));
             }
-            let Some((InputWeights { weight, channels }, ref mut dx)) = dx else { continue };
-            for (block, weight) in weight.chunks_exact(TILE_LEN * s.out_channels * BLOCK_WIDTH).enumerate() {
-                multiply::<S, V, 2>(simd, tiles.len(), dm, BLOCK_WIDTH, channels.all(), weight, dv);
-                for (i, tile) in tiles.iter().enumerate() {
-                    let dv = vectors::<S, V>(&dv[i * BLOCK_WIDTH..]);
-                    for v in 0..V {
-                        transform_2d!(
-                            [4 => 4],
-                            simd.splat_f32s(0.),
-                            |y, x| dv[(4 * y + x) * CHUNK][v],
-                            |[a, b, c, d]| {
-                                let (inner, third) = (simd.sub_f32s(b, c), simd.sub_f32s(simd.add_f32s(b, c), a));
-                                [a, simd.add_f32s(inner, d), third, simd.neg_f32s(d)]
-                            },
-                            |y, x, dd| {
-                                let start = tile.start + y * layout.row_len + block * BLOCK_WIDTH;
-                                let line = &mut dx[start..][..3 * pixel + BLOCK_WIDTH];
-                                let dx = &mut vectors_mut::<S, V>(&mut line[x * pixel..][..BLOCK_WIDTH])[0][v];
-                                *dx = simd.add_f32s(*dx, dd);
-                            }
-                        );
-                    }
+            let Some((weight, ref mut dx)) = dx else { continue };
+            let pairs = weight.chunks(COLUMN_BLOCKS * Tiling::<OUT>::TILE_LEN * s.out_channels * BLOCK_WIDTH);
+            for (pair, weight) in pairs.enumerate() {
+                multiply::<S, V, OUT>(simd, tiles.len(), dm, s.out_channels, weight, dv);
+                let blocks = pair * COLUMN_BLOCKS..s.in_channels.div_ceil(BLOCK_WIDTH).min((pair + 1) * COLUMN_BLOCKS);
+                for (block, dv) in blocks.zip(dv.chunks_exact(block_len)) {
+                    add_pixels_gradient::<S, F, V, OUT, IN>(simd, s, layout.row_len, tiles, block, dv, dx);
                 }
             }
         }
@@ -168,10 +154,10 @@ impl Kernel for WinogradBackwardKernel<'_> {
 
 /// Computes `dM = A dY Aᵀ` for a chunk of tiles and a block of output channels, and adds dY to `db`.
 #[inline(always)]
-fn transform_gradient<S: Simd, const V: usize>(
+fn transform_gradient<S: Simd, F: Transforms<OUT, IN>, const V: usize, const OUT: usize, const IN: usize>(
     simd: S,
     layout: &PatchLayout,
-    tiles: &[Tile<2>],
+    tiles: &[Tile<OUT>],
     block: usize,
     dy: &[f32],
     dm: &mut [f32],
@@ -182,25 +168,59 @@ fn transform_gradient<S: Simd, const V: usize>(
     let mut total: Row<S, V> = [zero; V];
     for (i, tile) in tiles.iter().enumerate() {
         let dy = vectors::<S, V>(&dy[tile.image * image_len + block * block_len..][..block_len]);
-        let dm = vectors_mut::<S, V>(&mut dm[i * BLOCK_WIDTH..]);
+        let dm = tile_elements::<S, V, OUT>(dm, i);
         for v in 0..V {
-            let mut square = [[zero; 2]; 2];
-            for (corner, position) in tile.outputs.as_flattened().iter().enumerate() {
-                if let Some(position) = *position {
-                    square[corner / 2][corner % 2] = dy[position][v];
-                    total[v] = simd.add_f32s(total[v], dy[position][v]);
+            let mut square = [[zero; OUT]; OUT];
+            for (values, positions) in square.iter_mut().zip(&tile.outputs) {
+                for (value, position) in values.iter_mut().zip(positions) {
+                    if let Some(position) = *position {
+                        *value = dy[position][v];
+                        total[v] = simd.add_f32s(total[v], dy[position][v]);
+                    }
                 }
             }
             transform_2d!(
-                [2 => 4],
+                [OUT => IN],
                 zero,
                 |y, x| square[y][x],
-                |[a, b]| [a, simd.add_f32s(a, b), simd.sub_f32s(a, b), simd.neg_f32s(b)],
-                |y, x, value| dm[(4 * y + x) * CHUNK][v] = value
+                |line| F::outputs_adjoint(simd, line),
+                |y, x, value| dm[(IN * y + x) * Tiling::<OUT>::CHUNK][v] = value
             );
         }
     }
     let mut sums = [0f32; BLOCK_WIDTH];
     vectors_mut::<S, V>(&mut sums)[0] = total;
     db.iter_mut().zip(sums).for_each(|(db, sum)| *db += sum);
+}
+
+/// Computes `dd = B dV Bᵀ` for a chunk of tiles and a block of input channels, and adds it to the padded `dx`.
+#[inline(always)]
+#[allow(clippy::needless_range_loop)] // `v` indexes the rows of several slices.
+fn add_pixels_gradient<S: Simd, F: Transforms<OUT, IN>, const V: usize, const OUT: usize, const IN: usize>(
+    simd: S,
+    s: &ConvShape,
+    row_len: usize,
+    tiles: &[Tile<OUT>],
+    block: usize,
+    dv: &[f32],
+    dx: &mut [f32],
+) {
+    let pixel = s.in_channels;
+    for (i, tile) in tiles.iter().enumerate() {
+        let dv = vectors::<S, V>(&dv[i * BLOCK_WIDTH..]);
+        let start = tile.start + block * BLOCK_WIDTH;
+        for v in 0..V {
+            transform_2d!(
+                [IN => IN],
+                simd.splat_f32s(0.),
+                |y, x| dv[(IN * y + x) * Tiling::<OUT>::CHUNK][v],
+                |line| F::pixels_adjoint(simd, line),
+                |y, x, dd| {
+                    let line = &mut dx[start + y * row_len..][..(IN - 1) * pixel + BLOCK_WIDTH];
+                    let dx = &mut vectors_mut::<S, V>(&mut line[x * pixel..][..BLOCK_WIDTH])[0][v];
+                    *dx = simd.add_f32s(*dx, dd);
+                }
+            );
+        }
+    }
 }

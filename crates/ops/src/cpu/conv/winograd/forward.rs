@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use pulp::Simd;
 
 use super::{
-    stages::{multiply, transform_pixels},
+    stages::{COLUMN_BLOCKS, multiply, transform_pixels},
     tiling::Tiling,
     transforms::{Transforms, transform_2d},
     weights,
@@ -18,6 +18,9 @@ use crate::cpu::{
     scratch,
     simd::{BLOCK_WIDTH, Kernel, dispatch, vectors, vectors_mut},
 };
+
+/// The largest number of images to compute together, so that a batch still splits into enough parallel tasks.
+const MOST_IMAGES: usize = 4;
 
 /// The forward pass of F(OUT×OUT, 3×3), with IN = OUT + 2.
 pub struct WinogradForward<F, const OUT: usize, const IN: usize> {
@@ -33,8 +36,8 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> WinogradForward<
     /// Takes weights (C_out, C_in, 3, 3).
     pub fn new(s: &ConvShape, weight: &[f32]) -> Self {
         let layout = PatchLayout::channels_last(s);
-        let tiling = Tiling::new(s, &layout);
-        let weight = weights::pack::<F, OUT, IN>(&tiling, s, &layout, weight);
+        let tiling = Tiling::new(s, &layout, MOST_IMAGES);
+        let weight = weights::pack::<F, OUT, IN>(s, weight);
         Self { s: *s, layout, tiling, weight, transforms: PhantomData }
     }
 }
@@ -47,7 +50,9 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> ForwardAlgorithm
     fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>) {
         let Self { s, layout, tiling: t, weight, transforms } = self;
         let count = y.len() / s.result_len();
-        let lens = [count * t.image_len, count * layout.blocked_len(), t.pixels_len(), Tiling::<OUT>::BLOCK_LEN];
+        let block_len = Tiling::<OUT>::BLOCK_LEN;
+        let pixels_len = s.in_channels.div_ceil(BLOCK_WIDTH) * block_len;
+        let lens = [count * t.image_len, count * layout.blocked_len(), pixels_len, COLUMN_BLOCKS * block_len];
         scratch::with(lens, |[images, output, pixels, products]| {
             let padded = x.chunks_exact(s.input_len()).zip(images.chunks_exact_mut(t.image_len));
             padded.for_each(|(x, image)| channels_last::pad(s, layout, x, image));
@@ -75,7 +80,7 @@ struct WinogradForwardKernel<'a, F, const OUT: usize, const IN: usize> {
 struct ForwardScratch<'a> {
     /// For the transformed pixels of a chunk.
     pixels: &'a mut [f32],
-    /// For the transformed outputs of a chunk and a block of channels.
+    /// For the transformed outputs of a chunk and [`COLUMN_BLOCKS`] blocks of channels.
     products: &'a mut [f32],
     /// For the outputs, for each image (block of channels, position, [`BLOCK_WIDTH`]).
     output: &'a mut [f32],
@@ -88,24 +93,27 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for Winog
         let ForwardScratch { pixels, products, output } = scratch;
         let (image_len, block_len) = (layout.blocked_len(), layout.blocked_len() / layout.channel_blocks);
         for tiles in t.chunks(images.len() / t.image_len) {
-            transform_pixels::<S, F, V, OUT, IN>(simd, t, s, layout.row_len, tiles, images, pixels);
-            for (block, weight) in weight.chunks_exact(weight.len() / layout.channel_blocks).enumerate() {
-                let channels = t.channels.all();
-                multiply::<S, V, OUT>(simd, tiles.len(), pixels, t.padded_channels, channels, weight, products);
-                for (i, tile) in tiles.iter().enumerate() {
-                    let output = &mut output[tile.image * image_len + block * block_len..][..block_len];
-                    let output = vectors_mut::<S, V>(output);
-                    let products = vectors::<S, V>(&products[i * BLOCK_WIDTH..]);
-                    for v in 0..V {
-                        transform_2d!(
-                            [IN => OUT],
-                            simd.splat_f32s(0.),
-                            |y, x| products[(IN * y + x) * Tiling::<OUT>::CHUNK][v],
-                            |m| F::outputs(simd, m),
-                            |y, x, value| if let Some(position) = tile.outputs[y][x] {
-                                output[position][v] = value;
-                            }
-                        );
+            transform_pixels::<S, F, V, OUT, IN>(simd, s, layout.row_len, tiles, images, pixels);
+            let blocks = weight.chunks(COLUMN_BLOCKS * Tiling::<OUT>::TILE_LEN * s.in_channels * BLOCK_WIDTH);
+            for (pair, weight) in blocks.enumerate() {
+                multiply::<S, V, OUT>(simd, tiles.len(), pixels, s.in_channels, weight, products);
+                let blocks = pair * COLUMN_BLOCKS..layout.channel_blocks.min((pair + 1) * COLUMN_BLOCKS);
+                for (block, products) in blocks.zip(products.chunks_exact(Tiling::<OUT>::BLOCK_LEN)) {
+                    for (i, tile) in tiles.iter().enumerate() {
+                        let output = &mut output[tile.image * image_len + block * block_len..][..block_len];
+                        let output = vectors_mut::<S, V>(output);
+                        let products = vectors::<S, V>(&products[i * BLOCK_WIDTH..]);
+                        for v in 0..V {
+                            transform_2d!(
+                                [IN => OUT],
+                                simd.splat_f32s(0.),
+                                |y, x| products[(IN * y + x) * Tiling::<OUT>::CHUNK][v],
+                                |m| F::outputs(simd, m),
+                                |y, x, value| if let Some(position) = tile.outputs[y][x] {
+                                    output[position][v] = value;
+                                }
+                            );
+                        }
                     }
                 }
             }

@@ -17,6 +17,7 @@
 
 mod backward;
 mod forward;
+mod product;
 mod stages;
 mod tiling;
 mod transforms;
@@ -24,5 +25,5 @@ mod weights;
 
 pub use backward::WinogradBackward;
 pub use forward::WinogradForward;
-pub use tiling::{multiplications, supports};
+pub use tiling::{LEAST_CHANNELS_OF_F4, multiplications, supports};
 pub use transforms::{F2, F4};

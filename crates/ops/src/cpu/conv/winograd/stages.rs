@@ -1,80 +1,178 @@
-//! The stages that the forward and the backward pass share, for a chunk of tiles.
+//! The stages that the forward and the backward pass share, for a chunk of tiles. Transformed tiles have the order (block
+//! of channels, element, tile, [`BLOCK_WIDTH`]), with [`Tiling::CHUNK`] tiles.
 
 use pulp::Simd;
 
 use super::{
+    product::{product_over_channels, product_over_tiles},
     tiling::{Tile, Tiling},
     transforms::{Transforms, transform_2d},
 };
 use crate::cpu::{
     conv::shape::ConvShape,
-    micro_kernel::{BLOCK_ROWS, OffsetRange, block_product},
-    simd::{BLOCK_WIDTH, vectors, vectors_mut},
+    simd::{BLOCK_WIDTH, Row, add, vectors, vectors_mut},
 };
 
-/// Computes the matrix product of each element of a tile: `tiles` rows of `from`, which are `len` values apart and of
-/// which `channels` are read, times the weights of a block of columns.
+/// The number of blocks of output columns that are computed together; the last may be alone.
+pub const COLUMN_BLOCKS: usize = 2;
+
+/// Computes the matrix product of each element of a tile, over `channels` channels of the transformed tiles `from`, for
+/// up to [`COLUMN_BLOCKS`] blocks of columns. `weight` is (block, element, channel, [`BLOCK_WIDTH`]).
 #[inline(always)]
 pub fn multiply<S: Simd, const V: usize, const OUT: usize>(
     simd: S,
     tiles: usize,
     from: &[f32],
-    len: usize,
-    channels: OffsetRange,
+    channels: usize,
     weight: &[f32],
     out: &mut [f32],
 ) {
-    let chunk = Tiling::<OUT>::CHUNK;
-    let elements =
-        weight.chunks_exact(weight.len() / Tiling::<OUT>::TILE_LEN).zip(out.chunks_exact_mut(chunk * BLOCK_WIDTH));
-    for (element, (weight, out)) in elements.enumerate() {
-        let groups = vectors_mut::<S, V>(out).as_chunks_mut::<BLOCK_ROWS>().0.iter_mut();
-        for (group, out) in groups.take(tiles.div_ceil(BLOCK_ROWS)).enumerate() {
-            let rows = rows_from(element * chunk + group * BLOCK_ROWS, len);
-            *out = block_product(simd, from, &rows, channels, weight);
+    let weight_len = Tiling::<OUT>::TILE_LEN * channels * BLOCK_WIDTH;
+    if V == 1 && weight.len() > weight_len {
+        return multiply_blocks::<S, V, OUT, 8, 2>(simd, tiles, from, channels, weight, out);
+    }
+    for (weight, out) in weight.chunks_exact(weight_len).zip(out.chunks_exact_mut(Tiling::<OUT>::BLOCK_LEN)) {
+        if V == 1 {
+            multiply_blocks::<S, V, OUT, 8, 1>(simd, tiles, from, channels, weight, out);
+        } else {
+            multiply_blocks::<S, V, OUT, 4, 1>(simd, tiles, from, channels, weight, out);
         }
     }
 }
 
-/// Returns where [`BLOCK_ROWS`] rows of `len` values start, from row `first` on.
+/// Computes [`multiply`] for `B` blocks of columns, `R` tiles at a time.
+///
+/// The channels are summed in two halves: that halves the rounding error where there are many of them, which F(4×4)
+/// needs.
 #[inline(always)]
-fn rows_from(first: usize, len: usize) -> [usize; BLOCK_ROWS] {
-    let mut rows = [0; BLOCK_ROWS];
-    for (r, row) in rows.iter_mut().enumerate() {
-        *row = (first + r) * len;
+fn multiply_blocks<S: Simd, const V: usize, const OUT: usize, const R: usize, const B: usize>(
+    simd: S,
+    tiles: usize,
+    from: &[f32],
+    channels: usize,
+    weight: &[f32],
+    out: &mut [f32],
+) {
+    let (chunk, block_len) = (Tiling::<OUT>::CHUNK, Tiling::<OUT>::BLOCK_LEN);
+    let (panel, element_len) = (channels * BLOCK_WIDTH, chunk * BLOCK_WIDTH);
+    let half = (channels / 2).next_multiple_of(BLOCK_WIDTH).min(channels);
+    for element in 0..Tiling::<OUT>::TILE_LEN {
+        let mut panels: [&[f32]; B] = [&[]; B];
+        for (block, b) in panels.iter_mut().enumerate() {
+            *b = &weight[(block * Tiling::<OUT>::TILE_LEN + element) * panel..][..panel];
+        }
+        for first in (0..tiles).step_by(R) {
+            let start = element * element_len + first * BLOCK_WIDTH;
+            let mut sums = product_over_channels::<S, V, R, B>(simd, &from[start..], block_len, 0..half, panels);
+            if half < channels {
+                let second =
+                    product_over_channels::<S, V, R, B>(simd, &from[start..], block_len, half..channels, panels);
+                for (sums, second) in sums.as_flattened_mut().iter_mut().zip(second.as_flattened()) {
+                    *sums = add::<S, V>(simd, *sums, *second);
+                }
+            }
+            for block in 0..B {
+                let out = &mut vectors_mut::<S, V>(&mut out[block * block_len + start..])[..R];
+                for (out, sums) in out.iter_mut().zip(&sums) {
+                    *out = sums[block];
+                }
+            }
+        }
     }
-    rows
 }
 
-/// Transforms the pixels of the tiles, `V = Bᵀ d B`, to the order (element, tile, channel).
+/// Adds `Σ V · dM` over the tiles to the gradient of the transformed weights of up to [`COLUMN_BLOCKS`] blocks of output
+/// channels, (block, element, padded input channel, [`BLOCK_WIDTH`]).
 #[inline(always)]
+pub fn add_weight_gradient<S: Simd, const V: usize, const OUT: usize>(
+    simd: S,
+    tiles: usize,
+    pixels: &[f32],
+    dm: &[f32],
+    dw: &mut [f32],
+) {
+    let block_len = Tiling::<OUT>::BLOCK_LEN;
+    if V == 1 && dm.len() > block_len {
+        return add_weight_gradient_blocks::<S, V, OUT, 8, 2>(simd, tiles, pixels, dm, dw);
+    }
+    let blocks = dm.len() / block_len;
+    for (dm, dw) in dm.chunks_exact(block_len).zip(dw.chunks_exact_mut(dw.len() / blocks)) {
+        if V == 1 {
+            add_weight_gradient_blocks::<S, V, OUT, 16, 1>(simd, tiles, pixels, dm, dw);
+        } else {
+            add_weight_gradient_blocks::<S, V, OUT, 4, 1>(simd, tiles, pixels, dm, dw);
+        }
+    }
+}
+
+/// Computes [`add_weight_gradient`] for `B` blocks of output channels, `R` input channels at a time.
+#[inline(always)]
+fn add_weight_gradient_blocks<S: Simd, const V: usize, const OUT: usize, const R: usize, const B: usize>(
+    simd: S,
+    tiles: usize,
+    pixels: &[f32],
+    dm: &[f32],
+    dw: &mut [f32],
+) {
+    let (element_len, block_len) = (Tiling::<OUT>::CHUNK * BLOCK_WIDTH, Tiling::<OUT>::BLOCK_LEN);
+    let dw_len = dw.len() / B;
+    for element in 0..Tiling::<OUT>::TILE_LEN {
+        let mut panels: [&[f32]; B] = [&[]; B];
+        for (block, b) in panels.iter_mut().enumerate() {
+            *b = &dm[block * block_len + element * element_len..][..tiles * BLOCK_WIDTH];
+        }
+        for (input, pixels) in pixels.chunks_exact(block_len).enumerate() {
+            let pixels = &pixels[element * element_len..][..tiles * BLOCK_WIDTH];
+            for first in (0..BLOCK_WIDTH).step_by(R) {
+                let sums = product_over_tiles::<S, V, R, B>(simd, pixels, first, panels);
+                let start = element * (dw_len / Tiling::<OUT>::TILE_LEN) + (input * BLOCK_WIDTH + first) * BLOCK_WIDTH;
+                for block in 0..B {
+                    let dw = &mut vectors_mut::<S, V>(&mut dw[block * dw_len + start..])[..R];
+                    for (dw, sums) in dw.iter_mut().zip(&sums) {
+                        *dw = add::<S, V>(simd, *dw, sums[block]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Transforms the pixels of the tiles, `V = Bᵀ d B`. In the last block of channels, those beyond C_in have no meaning.
+#[inline(always)]
+#[allow(clippy::needless_range_loop)] // `v` indexes the rows of several slices.
 pub fn transform_pixels<S: Simd, F: Transforms<OUT, IN>, const V: usize, const OUT: usize, const IN: usize>(
     simd: S,
-    t: &Tiling<OUT>,
     s: &ConvShape,
     row_len: usize,
     tiles: &[Tile<OUT>],
     images: &[f32],
     out: &mut [f32],
 ) {
-    let pixel = s.in_channels;
-    let (distance, zero) = (Tiling::<OUT>::CHUNK * t.padded_channels, simd.splat_f32s(0.));
-    for (i, tile) in tiles.iter().enumerate() {
-        for first in (0..t.padded_channels).step_by(BLOCK_WIDTH) {
+    let (pixel, zero) = (s.in_channels, simd.splat_f32s(0.));
+    for (block, out) in out.chunks_exact_mut(Tiling::<OUT>::BLOCK_LEN).enumerate() {
+        for (i, tile) in tiles.iter().enumerate() {
             let mut lines = [images; IN];
             for (y, line) in lines.iter_mut().enumerate() {
-                *line = &images[tile.start + y * row_len + first..][..(IN - 1) * pixel + BLOCK_WIDTH];
+                *line = &images[tile.start + y * row_len + block * BLOCK_WIDTH..][..(IN - 1) * pixel + BLOCK_WIDTH];
             }
-            let out = &mut out[i * t.padded_channels + first..][..(IN * IN - 1) * distance + BLOCK_WIDTH];
+            let out = tile_elements::<S, V, OUT>(out, i);
             for v in 0..V {
                 transform_2d!(
                     [IN => IN],
                     zero,
                     |y, x| vectors::<S, V>(&lines[y][x * pixel..][..BLOCK_WIDTH])[0][v],
                     |d| F::pixels(simd, d),
-                    |y, x, value| vectors_mut::<S, V>(&mut out[(IN * y + x) * distance..][..BLOCK_WIDTH])[0][v] = value
+                    |y, x, value| out[(IN * y + x) * Tiling::<OUT>::CHUNK][v] = value
                 );
             }
         }
     }
+}
+
+/// Returns the rows of a block of channels of transformed tiles from the first element of tile `i` on. The next element is
+/// [`Tiling::CHUNK`] rows further.
+#[inline(always)]
+pub fn tile_elements<S: Simd, const V: usize, const OUT: usize>(block: &mut [f32], i: usize) -> &mut [Row<S, V>] {
+    let rows = (Tiling::<OUT>::TILE_LEN - 1) * Tiling::<OUT>::CHUNK + 1;
+    &mut vectors_mut::<S, V>(&mut block[i * BLOCK_WIDTH..])[..rows]
 }

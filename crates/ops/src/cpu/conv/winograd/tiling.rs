@@ -2,12 +2,17 @@
 
 use crate::cpu::{
     conv::{patch_layout::PatchLayout, shape::ConvShape},
-    micro_kernel::{BLOCK_ROWS, Offsets},
     simd::BLOCK_WIDTH,
 };
 
-/// The largest number of images to compute together, so that a batch still splits into enough parallel tasks.
-const MOST_IMAGES: usize = 4;
+/// The number of tiles that fills the register blocks of every instruction set.
+pub const ROW_MULTIPLE: usize = 8;
+
+/// The least common multiple of the possible numbers of images per call, so that rows per image compare as integers.
+const COMMON_MULTIPLE: usize = 840;
+
+/// The number of channels from which on F(4×4) rounds at most twice as much as a plain sum.
+pub const LEAST_CHANNELS_OF_F4: usize = 32;
 
 /// Returns whether this algorithm can compute the convolution, and has enough channels to be worth it.
 pub fn supports(s: &ConvShape) -> bool {
@@ -52,28 +57,21 @@ pub struct Tiling<const OUT: usize> {
     pub image_len: usize,
     /// The tiles of the images that are computed together.
     tiles: Vec<Tile<OUT>>,
-    /// The number of input channels, rounded up to a multiple of [`BLOCK_WIDTH`].
-    pub padded_channels: usize,
-    /// 0 to C_in.
-    pub channels: Offsets,
-    /// Where the tiles of a chunk lie in its transformed pixels, for each element of a tile and channel.
-    pub tile_offsets: Offsets,
-    /// The input channels, with the last repeated up to a multiple of [`BLOCK_ROWS`].
-    pub channel_rows: Vec<usize>,
 }
 
 impl<const OUT: usize> Tiling<OUT> {
     /// The number of elements of a transformed tile.
     pub const TILE_LEN: usize = (OUT + 2) * (OUT + 2);
 
-    /// The number of tiles that are transformed at a time: as many as leave the second-level cache room for the weights.
-    pub const CHUNK: usize = if OUT == 2 { 4 * BLOCK_ROWS } else { 2 * BLOCK_ROWS };
+    /// The number of tiles that are transformed at a time, a multiple of [`ROW_MULTIPLE`]: as many as leave the
+    /// second-level cache room for the weights.
+    pub const CHUNK: usize = 4 * ROW_MULTIPLE;
 
     /// The number of values of one block of channels of a chunk's transformed tiles, (element, tile, [`BLOCK_WIDTH`]).
     pub const BLOCK_LEN: usize = Self::TILE_LEN * Self::CHUNK * BLOCK_WIDTH;
 
-    /// Creates the tiling of a convolution that [`supports`] this algorithm.
-    pub fn new(s: &ConvShape, layout: &PatchLayout) -> Self {
+    /// Creates the tiling of a convolution that [`supports`] this algorithm, for calls of up to `most_images`.
+    pub fn new(s: &ConvShape, layout: &PatchLayout, most_images: usize) -> Self {
         let [height, width] = s.output;
         let pixel = s.in_channels;
         let ([rows, columns], [down, across]) = (computed(s), tiles_per_image::<OUT>(s));
@@ -83,37 +81,41 @@ impl<const OUT: usize> Tiling<OUT> {
             (y < rows && x < columns).then_some(position)
         };
         let image_len = (OUT * height.div_ceil(OUT) + 2) * layout.row_len + (OUT - 1) * pixel + BLOCK_WIDTH;
-        let images_per_call = Self::CHUNK.div_ceil(down * across).min(MOST_IMAGES);
+        let images_per_call = images_per_call(down * across, Self::CHUNK, most_images);
         let tiles = (0..images_per_call * down * across).map(|i| {
             let (image, y, x) = (i / (down * across), OUT * (i / across % down), OUT * (i % across));
             let outputs = std::array::from_fn(|dy| std::array::from_fn(|dx| position(y + dy, x + dx)));
             Tile { image, start: image * image_len + y * layout.row_len + x * pixel, outputs }
         });
-        let padded_channels = pixel.next_multiple_of(BLOCK_WIDTH);
-        let channel_rows = (0..pixel.next_multiple_of(BLOCK_ROWS)).map(|c| c.min(pixel - 1)).collect();
-        Self {
-            images_per_call,
-            image_len,
-            tiles: tiles.collect(),
-            padded_channels,
-            channels: Offsets::new((0..pixel).collect()),
-            tile_offsets: Offsets::new((0..Self::CHUNK).map(|i| i * padded_channels).collect()),
-            channel_rows,
-        }
-    }
-
-    /// Returns the number of values of a chunk's transformed pixels, (element, tile, channel).
-    pub fn pixels_len(&self) -> usize {
-        Self::TILE_LEN * Self::CHUNK * self.padded_channels
-    }
-
-    /// Returns the number of values of the transformed weights in the order of [`weights::pack`](super::weights::pack).
-    pub fn weights_len(&self, layout: &PatchLayout) -> usize {
-        Self::TILE_LEN * layout.channel_blocks * self.channel_rows.len() * BLOCK_WIDTH
+        Self { images_per_call, image_len, tiles: tiles.collect() }
     }
 
     /// Returns the tiles of the first `images` images, in chunks.
     pub fn chunks(&self, images: usize) -> impl Iterator<Item = &[Tile<OUT>]> {
         self.tiles[..self.tiles.len() / self.images_per_call * images].chunks(Self::CHUNK)
+    }
+}
+
+/// Returns the number of images to compute together: enough to fill a chunk, and with as few unused rows in the last
+/// register block as possible.
+fn images_per_call(tiles_per_image: usize, chunk: usize, most: usize) -> usize {
+    let unused = |images: &usize| {
+        let tiles = images * tiles_per_image;
+        (tiles.next_multiple_of(ROW_MULTIPLE) - tiles) * COMMON_MULTIPLE / images
+    };
+    let least = chunk.div_ceil(tiles_per_image).min(most);
+    (least..=most).min_by_key(unused).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_has_images_enough_for_a_chunk_and_leaves_few_rows_unused() {
+        // 25 tiles: two images leave 6 of 56 rows unused, four leave 4 of 104.
+        assert_eq!(images_per_call(25, 32, 4), 4);
+        assert_eq!(images_per_call(64, 32, 4), 1);
+        assert_eq!([4, 8].map(|most| images_per_call(4, 32, most)), [4, 8]);
     }
 }

@@ -32,25 +32,39 @@ macro_rules! transform_2d {
 }
 pub(super) use transform_2d;
 
-/// The transforms of F(OUT×OUT, 3×3), with IN = OUT + 2.
+/// The transforms of F(OUT×OUT, 3×3), with IN = OUT + 2, each of one line.
 pub trait Transforms<const OUT: usize, const IN: usize>: Send + Sync {
+    /// The transform of the weights: `G g`.
+    const WEIGHTS: [[f64; 3]; IN];
+
     /// Transforms a line of pixels: `Bᵀ d`.
     fn pixels<S: Simd>(simd: S, d: [S::f32s; IN]) -> [S::f32s; IN];
+
+    /// The adjoint of [`pixels`](Self::pixels): `B v`.
+    fn pixels_adjoint<S: Simd>(simd: S, v: [S::f32s; IN]) -> [S::f32s; IN];
 
     /// Transforms a line of products to outputs: `Aᵀ m`.
     fn outputs<S: Simd>(simd: S, m: [S::f32s; IN]) -> [S::f32s; OUT];
 
-    /// Transforms the weights of a pair of channels: `G g Gᵀ`.
-    fn weights(g: [[f32; 3]; 3]) -> [[f32; IN]; IN];
+    /// The adjoint of [`outputs`](Self::outputs): `A y`.
+    fn outputs_adjoint<S: Simd>(simd: S, y: [S::f32s; OUT]) -> [S::f32s; IN];
 }
 
 /// F(2×2, 3×3), interpolating at 0, 1, −1 and ∞.
 pub struct F2;
 
 impl Transforms<2, 4> for F2 {
+    const WEIGHTS: [[f64; 3]; 4] = [[1., 0., 0.], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0., 0., 1.]];
+
     #[inline(always)]
     fn pixels<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 4] {
         [simd.sub_f32s(a, c), simd.add_f32s(b, c), simd.sub_f32s(c, b), simd.sub_f32s(b, d)]
+    }
+
+    #[inline(always)]
+    fn pixels_adjoint<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 4] {
+        let (inner, third) = (simd.sub_f32s(b, c), simd.sub_f32s(simd.add_f32s(b, c), a));
+        [a, simd.add_f32s(inner, d), third, simd.neg_f32s(d)]
     }
 
     #[inline(always)]
@@ -58,19 +72,18 @@ impl Transforms<2, 4> for F2 {
         [simd.add_f32s(simd.add_f32s(a, b), c), simd.sub_f32s(simd.sub_f32s(b, c), d)]
     }
 
-    fn weights(g: [[f32; 3]; 3]) -> [[f32; 4]; 4] {
-        let mut transformed = [[0.; 4]; 4];
-        let line = |[a, b, c]: [f32; 3]| [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c];
-        transform_2d!([3 => 4], 0., |y, x| g[y][x], |g| line(g), |y, x, value| transformed[y][x] = value);
-        transformed
+    #[inline(always)]
+    fn outputs_adjoint<S: Simd>(simd: S, [a, b]: [S::f32s; 2]) -> [S::f32s; 4] {
+        [a, simd.add_f32s(a, b), simd.sub_f32s(a, b), simd.neg_f32s(b)]
     }
 }
 
 /// F(4×4, 3×3), interpolating at 0, ±3/4, ±3/2 and ∞.
 ///
 /// The usual points, 0, ±1, ±2 and ∞, would make the rounding error of an output about six times that of a plain sum;
-/// these make it about twice that. All factors except those of the weights are exact. As every output of a tile takes
-/// part in the rounding of the others, a NaN or infinite pixel can reach outputs of its tile that do not see it.
+/// these make it less than twice that from 32 channels on. All factors except those of the weights are exact. As every
+/// output of a tile takes part in the rounding of the others, a NaN or infinite pixel can reach outputs of its tile that
+/// do not see it.
 pub struct F4;
 
 /// The points of interpolation, and their squares.
@@ -85,7 +98,26 @@ fn fma<S: Simd>(simd: S, factor: f32, x: S::f32s, y: S::f32s) -> S::f32s {
     simd.mul_add_e_f32s(simd.splat_f32s(factor), x, y)
 }
 
+/// Computes `factor · x`.
+#[inline(always)]
+fn scaled<S: Simd>(simd: S, factor: f32, x: S::f32s) -> S::f32s {
+    simd.mul_f32s(simd.splat_f32s(factor), x)
+}
+
+/// Returns a row of the transform of the weights: the powers of an inner point, divided by the product of its
+/// differences to the other points.
+const fn weights_at(point: f64, other: f64) -> [f64; 3] {
+    let divisor = 2. * point * point * (point * point - other * other);
+    [1. / divisor, point / divisor, point * point / divisor]
+}
+
 impl Transforms<4, 6> for F4 {
+    const WEIGHTS: [[f64; 3]; 6] = {
+        let [p, q] = [P as f64, Q as f64];
+        let at_zero = [1. / (p * p * q * q), 0., 0.];
+        [at_zero, weights_at(p, q), weights_at(-p, q), weights_at(q, p), weights_at(-q, p), [0., 0., 1.]]
+    };
+
     #[inline(always)]
     fn pixels<S: Simd>(simd: S, [a, b, c, d, e, f]: [S::f32s; 6]) -> [S::f32s; 6] {
         let [even, odd] = [fma(simd, -Q2, c, e), fma(simd, -Q2, b, d)];
@@ -101,28 +133,42 @@ impl Transforms<4, 6> for F4 {
     }
 
     #[inline(always)]
+    fn pixels_adjoint<S: Simd>(simd: S, [a, b, c, d, e, f]: [S::f32s; 6]) -> [S::f32s; 6] {
+        let [even, odd] = [simd.add_f32s(b, c), scaled(simd, P, simd.sub_f32s(b, c))];
+        let [even_2, odd_2] = [simd.add_f32s(d, e), scaled(simd, Q, simd.sub_f32s(d, e))];
+        [
+            scaled(simd, P2 * Q2, a),
+            fma(simd, -Q2, odd, fma(simd, -P2, odd_2, scaled(simd, P2 * Q2, f))),
+            fma(simd, -Q2, even, fma(simd, -P2, even_2, scaled(simd, -P2 - Q2, a))),
+            fma(simd, -P2 - Q2, f, simd.add_f32s(odd, odd_2)),
+            simd.add_f32s(a, simd.add_f32s(even, even_2)),
+            f,
+        ]
+    }
+
+    #[inline(always)]
     fn outputs<S: Simd>(simd: S, [a, b, c, d, e, f]: [S::f32s; 6]) -> [S::f32s; 4] {
-        let zero = simd.splat_f32s(0.);
         let [even, odd] = [simd.add_f32s(b, c), simd.sub_f32s(b, c)];
         let [even_2, odd_2] = [simd.add_f32s(d, e), simd.sub_f32s(d, e)];
         [
             simd.add_f32s(simd.add_f32s(a, even), even_2),
-            fma(simd, P, odd, fma(simd, Q, odd_2, zero)),
-            fma(simd, P2, even, fma(simd, Q2, even_2, zero)),
+            fma(simd, P, odd, scaled(simd, Q, odd_2)),
+            fma(simd, P2, even, scaled(simd, Q2, even_2)),
             fma(simd, P * P2, odd, fma(simd, Q * Q2, odd_2, f)),
         ]
     }
 
-    fn weights(g: [[f32; 3]; 3]) -> [[f32; 6]; 6] {
-        let [p, q] = [P as f64, Q as f64];
-        let at = |point: f64, [a, b, c]: [f64; 3]| a + point * (b + point * c);
-        let (of_p, of_q) = (2. * p * p * (p * p - q * q), 2. * q * q * (q * q - p * p));
-        let line = |g: [f64; 3]| {
-            [g[0] / (p * p * q * q), at(p, g) / of_p, at(-p, g) / of_p, at(q, g) / of_q, at(-q, g) / of_q, g[2]]
-        };
-        let mut transformed = [[0.; 6]; 6];
-        transform_2d!([3 => 6], 0., |y, x| g[y][x] as f64, |g| line(g), |y, x, value| transformed[y][x] =
-            value as f32);
-        transformed
+    #[inline(always)]
+    fn outputs_adjoint<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 6] {
+        let [even, odd] = [fma(simd, P2, c, a), fma(simd, P * P2, d, scaled(simd, P, b))];
+        let [even_2, odd_2] = [fma(simd, Q2, c, a), fma(simd, Q * Q2, d, scaled(simd, Q, b))];
+        [
+            a,
+            simd.add_f32s(even, odd),
+            simd.sub_f32s(even, odd),
+            simd.add_f32s(even_2, odd_2),
+            simd.sub_f32s(even_2, odd_2),
+            d,
+        ]
     }
 }

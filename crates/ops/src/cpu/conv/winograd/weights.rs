@@ -1,78 +1,176 @@
-//! The transformed weights, and the gradient of the weights from theirs.
+//! The transformed weights, and the gradient of the weights from theirs, for [`BLOCK_WIDTH`] channels at a time.
+
+use std::marker::PhantomData;
+
+use pulp::Simd;
 
 use super::{
     tiling::Tiling,
-    transforms::{F2, Transforms, transform_2d},
+    transforms::{Transforms, transform_2d},
 };
 use crate::cpu::{
-    conv::{patch_layout::PatchLayout, shape::ConvShape},
-    parallel,
-    simd::BLOCK_WIDTH,
+    conv::shape::ConvShape,
+    parallel, scratch,
+    simd::{BLOCK_WIDTH, Kernel, dispatch, vectors, vectors_mut},
+    transpose::transpose,
 };
 
 /// About the number of operations that the transform of a weight takes, memory accesses included.
 const FLOPS_PER_WEIGHT: usize = 16;
 
+/// The number of weights of a pair of channels.
+const TAPS: usize = 9;
+
+/// The weights that [`BLOCK_WIDTH`] channels have with another channel, tap by tap.
+type Kernels = [[f32; BLOCK_WIDTH]; TAPS];
+
 /// Transforms weights (C_out, C_in, 3, 3) for the forward product, in the order (block of outputs, element of a tile,
 /// input, [`BLOCK_WIDTH`] outputs).
-pub fn pack<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize>(
-    t: &Tiling<OUT>,
-    s: &ConvShape,
-    layout: &PatchLayout,
-    weight: &[f32],
-) -> Vec<f32> {
-    let (depth, patch) = (t.channel_rows.len(), s.patch_len());
-    let block = Tiling::<OUT>::TILE_LEN * depth * BLOCK_WIDTH;
-    parallel::filled(layout.channel_blocks * block, block, FLOPS_PER_WEIGHT * weight.len(), |i, packed| {
-        let packed = packed.zeroed();
-        for (output, weight) in weight[i * BLOCK_WIDTH * patch..].chunks_exact(patch).take(BLOCK_WIDTH).enumerate() {
-            for (input, g) in weight.as_chunks().0.iter().enumerate() {
-                for (element, &value) in transformed::<F, OUT, IN>(g).as_flattened().iter().enumerate() {
-                    packed[(element * depth + input) * BLOCK_WIDTH + output] = value;
-                }
-            }
-        }
+pub fn pack<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize>(s: &ConvShape, weight: &[f32]) -> Vec<f32> {
+    pack_blocks::<F, OUT, IN>(s.out_channels, s.in_channels, |block, kernels| {
+        let (first, patch) = (block * BLOCK_WIDTH, s.patch_len());
+        let count = BLOCK_WIDTH.min(s.out_channels - first);
+        transpose(&weight[first * patch..], patch, kernels, BLOCK_WIDTH, [count, patch]);
     })
 }
 
 /// Transforms weights (C_out, C_in, 3, 3) for the gradient of the input, in the order (block of inputs, element of a
 /// tile, output, [`BLOCK_WIDTH`] inputs).
-pub fn pack_for_input_gradient(t: &Tiling<2>, s: &ConvShape, weight: &[f32]) -> Vec<f32> {
-    let block = Tiling::<2>::TILE_LEN * s.out_channels * BLOCK_WIDTH;
-    let (len, flops) = (t.padded_channels / BLOCK_WIDTH * block, FLOPS_PER_WEIGHT * weight.len());
-    parallel::filled(len, block, flops, |i, packed| {
-        let packed = packed.zeroed();
-        for (output, weight) in weight.chunks_exact(s.patch_len()).enumerate() {
-            for (input, g) in weight.as_chunks().0[i * BLOCK_WIDTH..].iter().take(BLOCK_WIDTH).enumerate() {
-                for (element, &value) in transformed::<F2, 2, 4>(g).as_flattened().iter().enumerate() {
-                    packed[(element * s.out_channels + output) * BLOCK_WIDTH + input] = value;
+pub fn pack_for_input_gradient<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize>(
+    s: &ConvShape,
+    weight: &[f32],
+) -> Vec<f32> {
+    pack_blocks::<F, OUT, IN>(s.in_channels, s.out_channels, |block, kernels| {
+        let first = block * BLOCK_WIDTH;
+        let count = BLOCK_WIDTH.min(s.in_channels - first);
+        for (output, kernels) in kernels.chunks_exact_mut(TAPS * BLOCK_WIDTH).enumerate() {
+            let weight = &weight[(output * s.in_channels + first) * TAPS..];
+            transpose(weight, TAPS, kernels, BLOCK_WIDTH, [count, TAPS]);
+        }
+    })
+}
+
+/// Transforms the weights of each block of `columns` channels with all of `depth` channels, in the order (block, element,
+/// depth, [`BLOCK_WIDTH`]). `collect` writes the weights of a block, (depth, tap, [`BLOCK_WIDTH`]), over zeros.
+fn pack_blocks<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize>(
+    columns: usize,
+    depth: usize,
+    collect: impl Fn(usize, &mut [f32]) + Sync + Send,
+) -> Vec<f32> {
+    let block_len = Tiling::<OUT>::TILE_LEN * depth * BLOCK_WIDTH;
+    let (len, flops) = (columns.div_ceil(BLOCK_WIDTH) * block_len, FLOPS_PER_WEIGHT * TAPS * columns * depth);
+    parallel::filled(len, block_len, flops, |block, packed| {
+        scratch::with([depth * TAPS * BLOCK_WIDTH], |[kernels]| {
+            kernels.fill(0.);
+            collect(block, kernels);
+            let (kernels, packed) = (kernels.as_chunks().0.as_chunks().0, packed.zeroed());
+            dispatch(PackKernel::<F, OUT, IN> { kernels, packed, transforms: PhantomData });
+        });
+    })
+}
+
+/// Computes `U = G g Gᵀ` for a block of channels. This is in f64, so that U is rounded once.
+struct PackKernel<'a, F, const OUT: usize, const IN: usize> {
+    kernels: &'a [Kernels],
+    /// (element, depth, [`BLOCK_WIDTH`])
+    packed: &'a mut [f32],
+    transforms: PhantomData<F>,
+}
+
+impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for PackKernel<'_, F, OUT, IN> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, _simd: S) {
+        let Self { kernels, packed, .. } = self;
+        let (depth, packed) = (kernels.len(), packed.as_chunks_mut::<BLOCK_WIDTH>().0);
+        for (i, g) in kernels.iter().enumerate() {
+            transform_2d!(
+                [3 => IN],
+                [0f64; BLOCK_WIDTH],
+                |y, x| g[3 * y + x].map(f64::from),
+                |line| weights_line::<F, OUT, IN>(&line),
+                |y, x, value| packed[(IN * y + x) * depth + i] = value.map(|v| v as f32)
+            );
+        }
+    }
+}
+
+/// Computes `G g` for a line of the weights of [`BLOCK_WIDTH`] pairs of channels.
+#[inline(always)]
+fn weights_line<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize>(
+    g: &[[f64; BLOCK_WIDTH]; 3],
+) -> [[f64; BLOCK_WIDTH]; IN] {
+    let mut line = [[0.; BLOCK_WIDTH]; IN];
+    for (line, factors) in line.iter_mut().zip(F::WEIGHTS) {
+        for channel in 0..BLOCK_WIDTH {
+            line[channel] = factors[0] * g[0][channel] + factors[1] * g[1][channel] + factors[2] * g[2][channel];
+        }
+    }
+    line
+}
+
+/// Returns the number of values of the gradient of the weights in the order of [`gradient`].
+pub fn gradient_len(s: &ConvShape) -> usize {
+    s.out_channels.next_multiple_of(BLOCK_WIDTH) * s.patch_len()
+}
+
+/// Computes the gradient of the weights, `dg = Gᵀ dU G`, in the order (block of outputs, input, tap, [`BLOCK_WIDTH`]
+/// outputs), from that of the transformed weights, (block of outputs, element, padded input, [`BLOCK_WIDTH`]).
+pub struct GradientKernel<'a, F, const OUT: usize, const IN: usize> {
+    pub s: &'a ConvShape,
+    pub transformed: &'a [f32],
+    /// Overwritten.
+    pub gradient: &'a mut [f32],
+    pub transforms: PhantomData<F>,
+}
+
+impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for GradientKernel<'_, F, OUT, IN> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { s, transformed, gradient, .. } = self;
+        let depth = s.in_channels.next_multiple_of(BLOCK_WIDTH);
+        let blocks = gradient
+            .chunks_exact_mut(s.in_channels * TAPS * BLOCK_WIDTH)
+            .zip(transformed.chunks_exact(Tiling::<OUT>::TILE_LEN * depth * BLOCK_WIDTH));
+        for (gradient, du) in blocks {
+            let du = vectors::<S, V>(du);
+            for (input, dg) in vectors_mut::<S, V>(gradient).as_chunks_mut::<TAPS>().0.iter_mut().enumerate() {
+                for v in 0..V {
+                    transform_2d!(
+                        [IN => 3],
+                        simd.splat_f32s(0.),
+                        |y, x| du[(IN * y + x) * depth + input][v],
+                        |line| weights_adjoint::<S, F, OUT, IN>(simd, line),
+                        |y, x, value| dg[3 * y + x][v] = value
+                    );
                 }
             }
         }
-    })
+    }
 }
 
-/// Computes the gradient of the weights, (C_out, C_in, 3, 3), from that of the transformed weights in the order of
-/// [`pack`].
-pub fn gradient(t: &Tiling<2>, s: &ConvShape, packed: &[f32]) -> Vec<f32> {
-    let (depth, len) = (t.channel_rows.len(), s.out_channels * s.patch_len());
-    parallel::filled(len, BLOCK_WIDTH * s.patch_len(), FLOPS_PER_WEIGHT * len, |block, gradient| {
-        let packed = &packed[block * Tiling::<2>::TILE_LEN * depth * BLOCK_WIDTH..];
-        for (i, dg) in gradient.zeroed().as_chunks_mut::<9>().0.iter_mut().enumerate() {
-            let (output, input) = (i / s.in_channels, i % s.in_channels);
-            let line = |[a, b, c, d]: [f32; 4]| [a + 0.5 * (b + c), 0.5 * (b - c), 0.5 * (b + c) + d];
-            transform_2d!(
-                [4 => 3],
-                0.,
-                |y, x| packed[((4 * y + x) * depth + input) * BLOCK_WIDTH + output],
-                |du| line(du),
-                |y, x, value| dg[3 * y + x] = value
-            );
+/// Computes `Gᵀ u` for a line of the gradient of the transformed weights.
+#[inline(always)]
+fn weights_adjoint<S: Simd, F: Transforms<OUT, IN>, const OUT: usize, const IN: usize>(
+    simd: S,
+    u: [S::f32s; IN],
+) -> [S::f32s; 3] {
+    let mut line = [simd.splat_f32s(0.); 3];
+    for (u, factors) in u.into_iter().zip(F::WEIGHTS) {
+        for (sum, factor) in line.iter_mut().zip(factors) {
+            if factor != 0. {
+                *sum = simd.mul_add_e_f32s(simd.splat_f32s(factor as f32), u, *sum);
+            }
         }
-    })
+    }
+    line
 }
 
-/// Returns the transformed weights of a pair of channels.
-fn transformed<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize>(g: &[f32; 9]) -> [[f32; IN]; IN] {
-    F::weights([[g[0], g[1], g[2]], [g[3], g[4], g[5]], [g[6], g[7], g[8]]])
+/// Converts the gradient of the weights from the order of [`GradientKernel`] to (C_out, C_in, 3, 3).
+pub fn unpack_gradient(s: &ConvShape, gradient: &[f32]) -> Vec<f32> {
+    let (patch, len) = (s.patch_len(), s.out_channels * s.patch_len());
+    parallel::filled(len, BLOCK_WIDTH * patch, len, |block, unpacked| {
+        let unpacked = unpacked.zeroed();
+        let (gradient, count) = (&gradient[block * patch * BLOCK_WIDTH..], unpacked.len() / patch);
+        transpose(gradient, BLOCK_WIDTH, unpacked, patch, [patch, count]);
+    })
 }
