@@ -9,7 +9,7 @@ use report::{
     bench::{self as page, Baseline},
 };
 use serde::{Deserialize, Serialize};
-use timing::{Bound, LATENCY_BATCH, Measurement, Request, Task};
+use timing::{Bound, LATENCY_BATCH, Measurement, Request, Scaling, Task};
 
 use crate::{files::save_page, limits::MAX_TEXT_BYTES};
 
@@ -146,6 +146,10 @@ fn row(measurement: &Measurement) -> page::BenchRow {
         roofline: roofline(measurement),
         peak_rss_mb: measurement.peak_rss_mb,
         joules_per_image: measurement.joules_per_image(),
+        scaling: measurement
+            .scaling
+            .clone()
+            .map(|Scaling { serial_share, bounds }| page::Scaling { serial_share, bounds }),
         one_thread: ratio(&measurement.here, &measurement.one_thread),
         peers: measurement.peers.iter().map(|peer| ratio(&measurement.here, peer)).collect(),
     }

@@ -48,6 +48,7 @@ mod pool_global;
 mod pool_operator;
 mod precision;
 pub mod prepared;
+pub mod schedule;
 mod sizes;
 mod weighted;
 mod window;

@@ -12,6 +12,7 @@ mod own;
 mod peer;
 mod protocol;
 mod round;
+mod scaling;
 mod turns;
 mod work;
 
@@ -25,4 +26,5 @@ pub use own::{BatchTime, OwnNetwork};
 pub use peer::Peer;
 pub use protocol::{Request, Task, repeat, serve};
 pub use round::{Instruments, run_round};
+pub use scaling::Scaling;
 pub use turns::{TimedNetwork, time_in_turn};

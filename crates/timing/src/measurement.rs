@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     protocol::Request,
+    scaling::Scaling,
     work::{least_bytes, operations},
 };
 
@@ -36,6 +37,9 @@ pub struct Measurement {
     /// operating system does not report it.
     #[serde(default)]
     pub peak_rss_mb: Option<f64>,
+    /// What more threads could gain; `None` if that was not measured.
+    #[serde(default)]
+    pub scaling: Option<Scaling>,
     /// The peers; empty where a peer does not have the network.
     pub peers: Vec<Vec<f64>>,
 }
@@ -77,6 +81,7 @@ impl Measurement {
             bandwidth_gb_per_sec,
             joules_per_image,
             peak_rss_mb: None,
+            scaling: None,
             peers: vec![Vec::new(); peers],
         }
     }

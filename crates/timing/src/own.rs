@@ -1,6 +1,7 @@
 use anyhow::Result;
 use candle_core::{Device, Tensor};
 use models::{ModelConfig, ModelName};
+use ops::schedule::Schedule;
 use rayon::ThreadPool;
 use training::OptimizerConfig;
 
@@ -64,6 +65,33 @@ impl OwnNetwork {
         let joules = joules.map(|joules| joules / batches as f64);
         Ok(BatchTime { median: durations[batches / 2], p95, joules })
     }
+
+    /// Warms up, then executes some batches on the single thread of `pool`, with their work divided as for `threads` threads.
+    ///
+    /// # Errors
+    /// Images that the network does not take.
+    pub fn schedules(&mut self, pool: &ThreadPool, threads: usize, batches: usize) -> Result<Vec<Schedule>> {
+        let Self { task, network, images, labels } = self;
+        pool.install(|| match task {
+            Task::Train => {
+                network.train(images, labels)?;
+                schedules(threads, batches, || network.train(images, labels))
+            }
+            Task::Infer => {
+                let mut inference = network.inference(images)?;
+                schedules(threads, batches, || inference.run(images))
+            }
+        })
+    }
+}
+
+/// Records a step several times.
+fn schedules(threads: usize, steps: usize, mut step: impl FnMut() -> Result<f64>) -> Result<Vec<Schedule>> {
+    let record = |_| {
+        let (duration, schedule) = Schedule::record(threads, &mut step);
+        duration.map(|_| schedule)
+    };
+    (0..steps).map(record).collect()
 }
 
 /// Repeats a step, and returns the sorted durations and the energy of all steps together.

@@ -6,7 +6,8 @@ use heads::HeadConfig;
 use layers::Layer;
 use models::{ModelConfig, ModelName};
 use timing::{
-    EnergyMeter, INFER_BATCH, Instruments, LATENCY_BATCH, Machine, Measurement, Peer, Request, Task, run_round,
+    EnergyMeter, INFER_BATCH, Instruments, LATENCY_BATCH, Machine, Measurement, OwnNetwork, Peer, Request, Scaling,
+    Task, run_round,
 };
 use training::Parameters;
 
@@ -69,6 +70,9 @@ pub fn bench(options: &BenchOptions) -> Result<()> {
         if !options.json {
             note(&format!("round {round} of {}", options.rounds));
         }
+    }
+    for measurement in &mut measurements {
+        measurement.scaling = Some(Scaling::measure(&mut OwnNetwork::new(&measurement.request)?)?);
     }
     for measurement in measurements.iter_mut().filter(|measurement| measurement.request.task == Task::Train) {
         measurement.peak_rss_mb = peak_memory(&measurement.request)?;

@@ -29,7 +29,7 @@ pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [n, d, k]: [usiz
 /// Computes [`forward`] into a given buffer.
 pub fn forward_into(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [n, d, k]: [usize; 3], relu: bool, y: &mut [f32]) {
     if n <= MAX_DOT_PRODUCT_BATCH || k <= MAX_DOT_PRODUCT_OUTPUTS && d >= MIN_DOT_PRODUCT_LEN {
-        let rows = n.div_ceil(rayon::current_num_threads()).next_multiple_of(MAX_DOT_PRODUCT_BATCH);
+        let rows = n.div_ceil(parallel::threads()).next_multiple_of(MAX_DOT_PRODUCT_BATCH);
         return parallel::chunks(y, rows * k, 2 * n * d * k, |i, y| {
             let x = &x[i * rows * d..][..y.len() / k * d];
             dispatch(DotProducts { x, weight, inputs: d, bias, relu, y });

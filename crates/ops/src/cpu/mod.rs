@@ -35,6 +35,7 @@ pub mod parallel;
 mod plane_lanes;
 pub mod planes;
 pub mod pool;
+pub mod recorder;
 pub mod reduce;
 pub mod relu;
 pub mod scratch;

@@ -3,9 +3,7 @@
 //!
 //! The bound is the memory: AdamW moves 28 bytes for each element.
 
-use rayon::prelude::*;
-
-use super::isa::vectorised;
+use super::{isa::vectorised, parallel};
 use crate::optimizer::Update;
 
 /// The number of elements per parallel task. What has no more is updated on the thread that calls.
@@ -20,8 +18,7 @@ pub fn step(update: Update, parameter: &mut [f32], gradient: &[f32], first: &mut
     let chunks = parameter.chunks_mut(CHUNK).zip(gradient.chunks(CHUNK));
     // A moment that the update does not have is empty.
     let chunks = chunks.map(|(p, g)| (p, g, first.next().unwrap_or_default(), second.next().unwrap_or_default()));
-    let chunks: Vec<_> = chunks.collect();
-    chunks.into_par_iter().for_each(|(p, g, first, second)| step_chunk(update, p, g, first, second));
+    parallel::tasks(chunks.collect(), |(p, g, first, second)| step_chunk(update, p, g, first, second));
 }
 
 vectorised! {

@@ -5,6 +5,8 @@ use std::{cell::Cell, mem::MaybeUninit};
 
 use rayon::prelude::*;
 
+use super::recorder;
+
 /// The number of floating-point operations below which handing work to other threads costs more than it saves.
 const MIN_PARALLEL_FLOPS: usize = 1 << 18;
 
@@ -24,13 +26,29 @@ pub fn chunks_zip<A: Send, B: Send>(
     f: impl Fn(usize, &mut [A], &mut [B]) + Sync + Send,
 ) {
     assert_eq!(a.len().div_ceil(len_a), b.len().div_ceil(len_b));
-    if a.len() <= len_a || flops < MIN_PARALLEL_FLOPS || !has_other_threads() {
-        a.chunks_mut(len_a).zip(b.chunks_mut(len_b)).enumerate().for_each(|(i, (a, b))| f(i, a, b));
-    } else {
+    let (count, parallel) = (a.len().div_ceil(len_a), flops >= MIN_PARALLEL_FLOPS && has_other_threads());
+    if count > 1 && parallel && recorder::threads().is_none() {
         a.par_chunks_mut(len_a).zip(b.par_chunks_mut(len_b)).enumerate().for_each(|(i, (a, b))| {
             let _task = Task::start();
             f(i, a, b);
         });
+        return;
+    }
+    let tasks = a.chunks_mut(len_a).zip(b.chunks_mut(len_b)).enumerate();
+    if count > 1 && parallel {
+        let _task = Task::start();
+        recorder::run(tasks, |(i, (a, b))| f(i, a, b));
+    } else {
+        tasks.for_each(|(i, (a, b))| f(i, a, b));
+    }
+}
+
+/// Runs `f` on every task, in parallel if there is more than one.
+pub fn tasks<T: Send>(tasks: Vec<T>, f: impl Fn(T) + Sync + Send) {
+    if tasks.len() > 1 && recorder::threads().is_some() {
+        recorder::run(tasks.into_iter(), f);
+    } else {
+        tasks.into_par_iter().for_each(f);
     }
 }
 
@@ -38,9 +56,14 @@ thread_local! {
     static IN_TASK: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Returns the number of threads that a parallel loop divides its work for.
+pub fn threads() -> usize {
+    recorder::threads().unwrap_or_else(rayon::current_num_threads)
+}
+
 /// Returns whether a parallel loop would share its work with other threads, if there is enough.
 pub fn has_other_threads() -> bool {
-    rayon::current_num_threads() > 1 && !IN_TASK.get()
+    threads() > 1 && !IN_TASK.get()
 }
 
 /// Runs `f` as if it were a parallel task: loops inside it stay on this thread.

@@ -111,7 +111,7 @@ impl Prepared for Segment<'_> {
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         let ([inputs, outputs], batch) = (self.sizes(), self.batch(x, y)?);
         // Every thread should get at least one piece.
-        let most = batch.div_ceil(rayon::current_num_threads()).max(1);
+        let most = batch.div_ceil(parallel::threads()).max(1);
         let piece = self.piece.map_or(batch.max(1), |piece| piece.min(most));
         let failed = OnceLock::new();
         let flops = batch.saturating_mul(self.flops());

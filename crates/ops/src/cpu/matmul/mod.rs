@@ -59,7 +59,7 @@ pub fn matmul(out: &mut [f32], a: Matrix, b: Matrix, finish: impl Fn(&mut [f32])
         return finish(out);
     }
     let flops = 2 * rows * columns * depth;
-    let rows_per_task = rows.div_ceil(rayon::current_num_threads()).next_multiple_of(ROW_MULTIPLE);
+    let rows_per_task = rows.div_ceil(parallel::threads()).next_multiple_of(ROW_MULTIPLE);
     // Copying costs more than it saves where few rows use the copy, or where a panel is small and stays in the cache.
     let in_place = !b.is_transposed && rows.min(depth) <= MAX_IN_PLACE;
     scratch::with([pack::len(&b, in_place)], |[packed]| {

@@ -6,6 +6,7 @@ mod comparison;
 mod limits;
 mod page;
 mod row;
+mod scaling;
 mod speeds;
 #[cfg(test)]
 mod tests;
@@ -14,5 +15,6 @@ pub use baseline::{Baseline, BaselineRow, baseline_notes, baseline_table};
 pub use comparison::{best_peers, comparison_table};
 pub use limits::limits_table;
 pub use page::{Conditions, comparison_page, terminal_page};
-pub use row::{BenchRow, BenchTask, Bound, Ratio, Roofline};
+pub use row::{BenchRow, BenchTask, Bound, Ratio, Roofline, Scaling};
+pub use scaling::scaling_table;
 pub use speeds::{NetworkSpeed, TaskDetails, speed_table};

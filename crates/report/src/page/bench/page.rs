@@ -3,6 +3,7 @@ use super::{
     comparison::{best_peers, comparison_table},
     limits::limits_table,
     row::BenchRow,
+    scaling::scaling_table,
     speeds::{NetworkSpeed, speed_table},
 };
 use crate::document::Document;
@@ -39,6 +40,11 @@ pub fn comparison_page(rows: &[BenchRow], conditions: &Conditions) -> Document {
     page.table(limits_table(rows));
     page.paragraph(explanation(rows));
     energy(&mut page, conditions);
+    if let Some(table) = scaling_table(rows) {
+        page.heading(1, "What more threads could gain");
+        page.table(table);
+        page.paragraph(SCALING);
+    }
     let machine = format!("{cpu}, {threads} threads; `× one thread` compares with a single thread");
     page.list([machine, format!("experiments {version}")].into_iter().chain(peers.iter().cloned()));
     page.paragraph("How to run it: `experiments/peers/README.md`.");
@@ -57,6 +63,10 @@ pub fn terminal_page(
     page.table(limits_table(rows));
     page.paragraph(explanation(rows));
     energy(&mut page, conditions);
+    if let Some(table) = scaling_table(rows) {
+        page.table(table);
+        page.paragraph(SCALING);
+    }
     if !conditions.peers.is_empty() {
         page.table(best_peers(rows, &conditions.peers));
         page.paragraph(
@@ -85,6 +95,12 @@ fn explanation(rows: &[BenchRow]) -> &'static str {
      multiplies less than is counted, and caches keep data from one layer to the next. Memory is the peak of a process \
      that does nothing but train the network."
 }
+
+/// Explains the table of what more threads could gain.
+const SCALING: &str = "How many times as fast as one thread more threads could be at most: every task of a parallel loop was \
+                       timed on one thread, and the tasks were distributed by calculation. Serial is the share of the time \
+                       outside of parallel loops, candle's own operations among it. The bounds leave out what handing over \
+                       tasks costs, and what threads lose to each other by sharing caches and memory.";
 
 /// Says why there is no column of energy.
 fn energy(page: &mut Document, conditions: &Conditions) {

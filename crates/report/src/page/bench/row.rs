@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::{
@@ -24,6 +26,8 @@ pub struct BenchRow {
     pub peak_rss_mb: Option<f64>,
     /// The energy of one image in joules; `None` if it was not measured.
     pub joules_per_image: Option<f64>,
+    /// What more threads could gain; `None` if that was not measured.
+    pub scaling: Option<Scaling>,
     /// How many times as fast as on a single thread; `None` if that was not measured.
     pub one_thread: Option<Ratio>,
     /// How many times as fast as each peer; `None` where a peer cannot do it.
@@ -60,6 +64,15 @@ pub enum Bound {
     Product,
     /// The bandwidth of the memory, or of the cache that holds what is moved.
     Memory,
+}
+
+/// Bounds of what more threads could gain.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Scaling {
+    /// The share of one thread's time that is outside of parallel loops.
+    pub serial_share: f64,
+    /// How many times as fast as one thread each number of threads could be at most.
+    pub bounds: BTreeMap<usize, f64>,
 }
 
 /// Ratios of speeds over rounds.

@@ -18,6 +18,10 @@ fn row(network: &str, task: BenchTask, samples_per_sec: f64) -> BenchRow {
         roofline: Some(Roofline { gb_per_sec: 4.23, bound, share: 0.874 }),
         peak_rss_mb: is_training.then_some(211.4),
         joules_per_image: None,
+        scaling: is_training.then(|| Scaling {
+            serial_share: 0.0213,
+            bounds: BTreeMap::from([(2, 1.96), (4, 3.77), (8, 6.96), (16, 12.04)]),
+        }),
         one_thread: Some(RATIO),
         peers: vec![Some(RATIO), Some(Ratio { median: 1.5, least: 1.21, most: 1.9 }), None],
     }
@@ -86,7 +90,7 @@ fn energy_has_a_column_where_it_was_measured() {
 
 #[test]
 fn a_run_of_an_earlier_version_has_dashes_for_what_it_did_not_measure() {
-    let old = |row| BenchRow { roofline: None, peak_rss_mb: None, ..row };
+    let old = |row| BenchRow { roofline: None, peak_rss_mb: None, scaling: None, ..row };
     let conditions = Conditions { no_energy: None, ..conditions() };
     let page = crate::markdown(&comparison_page(&rows().into_iter().map(old).collect::<Vec<_>>(), &conditions));
     assert!(page.contains("| two-conv fc:128 | train 64 | 118 | – | – | – | – |"), "{page}");
