@@ -143,3 +143,25 @@ fn a_prepared_network_has_the_same_bits_on_any_number_of_threads_and_in_any_batc
     }
     Ok(())
 }
+
+#[test]
+fn one_image_of_a_prepared_convolution_has_the_same_bits_on_any_number_of_threads() -> Result<()> {
+    // Numbers of channels that are one, an odd and an even number of pairs of blocks; direct, 1×1 and Winograd's algorithms.
+    for channels in [32, 64, 80, 96, 100] {
+        for window in [Window::conv(3).padding(1).stride(2), Window::conv(1), Window::conv(3).padding(1)] {
+            let [kh, kw] = window.kernel;
+            let (input, weight) = ([64, 48, 48], noise(&[channels, 64, kh, kw], 1)?);
+            let prepared = Conv2d::new(&weight, None, &window, Epilogue::Relu, input)?;
+            let x: Vec<f32> = noise(&[64, 48, 48], 2)?.flatten_all()?.to_vec1()?;
+            let run = |threads| -> Result<Vec<u32>> {
+                let pool =
+                    rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(candle_core::Error::wrap)?;
+                let mut y = vec![0f32; prepared.sizes()[1]];
+                pool.install(|| prepared.run(&x, &mut y))?;
+                Ok(y.iter().map(|value| value.to_bits()).collect())
+            };
+            assert!(run(1)? == run(2)?, "{channels} channels, {window:?}");
+        }
+    }
+    Ok(())
+}

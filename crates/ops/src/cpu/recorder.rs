@@ -9,7 +9,7 @@ thread_local! {
     static RECORDER: RefCell<Option<Recorder>> = const { RefCell::new(None) };
 }
 
-/// What has been recorded on a thread.
+/// Holds what a thread has recorded.
 struct Recorder {
     /// The number of threads that loops are divided for.
     threads: usize,

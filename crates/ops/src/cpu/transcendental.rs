@@ -18,7 +18,7 @@ const SIGNIFICAND_BITS: u32 = 23;
 pub fn exp(x: f32) -> f32 {
     /// Adding this number rounds to an integer and leaves it in the last bits of the sum.
     const ROUND: f32 = 1.5 * (1 << SIGNIFICAND_BITS) as f32;
-    /// From here on results overflow.
+    /// An argument from which on the result overflows.
     const LARGEST: f32 = 89.;
     const SMALLEST: f32 = -86.;
     // Comparisons instead of `min` and `max` keep NaN.

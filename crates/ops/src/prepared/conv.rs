@@ -40,8 +40,9 @@ impl Conv2d {
         let shape = conv_shape((1, channels, height, width), weight, bias, window, epilogue)?;
         let weight = values(weight)?;
         let conv = conv::PreparedConv::for_inference(&shape, &weight);
-        // In whole blocks of channels, so that each half is computed as it is in the whole.
-        let first = (shape.out_channels / 2).next_multiple_of(BLOCK_WIDTH);
+        // In whole pairs of blocks of channels. On AVX-512 kernels take two blocks at a time and sum a single one in another
+        // order, so other halves would not have the bits of the whole.
+        let first = (shape.out_channels / 2).next_multiple_of(2 * BLOCK_WIDTH);
         let divides = shape.flops() >= MIN_DIVIDED_FLOPS && first + BLOCK_WIDTH <= shape.out_channels;
         let halves = divides.then(|| {
             let (a, b) = weight.split_at(first * shape.patch_len());
