@@ -83,7 +83,8 @@ impl Transforms<2, 4> for F2 {
 /// The usual points, 0, ±1, ±2 and ∞, would make the rounding error of an output about six times that of a plain sum;
 /// these make it less than twice that from 32 channels on. All factors except those of the weights are exact. As every
 /// output of a tile takes part in the rounding of the others, a NaN or infinite pixel can reach outputs of its tile that
-/// do not see it.
+/// do not see it. For the same reason an output that is 0 in exact arithmetic can be a tiny positive or negative number,
+/// and equal outputs can differ in their last bits: ReLU and maximum then take either side of their kink.
 pub struct F4;
 
 /// The points of interpolation, and their squares.
