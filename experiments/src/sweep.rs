@@ -3,6 +3,7 @@
 
 use std::{
     collections::VecDeque,
+    path::Path,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -12,7 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
-use records::{PlanState, RunConfig, Store, SuiteInfo};
+use records::{PlanState, RunConfig, Store, SuiteInfo, create_folder};
 use training::{Checkpoints, DeviceKind};
 
 use crate::{
@@ -37,6 +38,8 @@ pub struct SweepOptions {
     /// The part of the runs to train; all of them if `None`.
     pub shard: Option<Shard>,
     pub existing: Existing,
+    /// True if the trained weights are saved.
+    pub weights: bool,
     /// True if only results are printed.
     pub quiet: bool,
     /// The command line that goes on after an interruption.
@@ -60,6 +63,7 @@ impl Default for SweepOptions {
             threads: machine::available_cores(),
             shard: None,
             existing: Existing::Resume,
+            weights: false,
             quiet: false,
             resuming: String::new(),
         }
@@ -244,7 +248,10 @@ impl<'a> Sweep<'a> {
         }
         let checkpoints = Checkpoints::new(self.state.checkpoint(&config), conditions(run)?).stop_on(graceful.asked());
         let bar = progress.start_run(run.to_string(), run.updates());
-        let Some((record, maps)) = pool.install(|| train(run, self.info.clone(), &checkpoints, &bar))? else {
+        let weights = self.options.weights.then(|| self.store.weights(&config));
+        weights.as_deref().and_then(Path::parent).map(create_folder).transpose()?;
+        let trained = pool.install(|| train(run, self.info.clone(), &checkpoints, weights.as_deref(), &bar))?;
+        let Some((record, maps)) = trained else {
             return Ok(Attempt::Over);
         };
         // Only one network of each variant is drawn.

@@ -1,5 +1,7 @@
 //! The training of one run.
 
+use std::path::Path;
+
 use anyhow::Result;
 use candle_core::Device;
 use datasets::Order;
@@ -26,11 +28,12 @@ pub fn conditions(run: &Run) -> Result<String> {
 }
 
 /// Trains on the current rayon pool and returns the record, and a picture if the suite's measure draws one; `None` if the
-/// run was stopped. A run of 0 epochs is only described.
+/// run was stopped. The trained network is saved in the file `weights`. A run of 0 epochs is only described.
 pub fn train(
     run: &Run,
     suite: SuiteInfo,
     checkpoints: &Checkpoints,
+    weights: Option<&Path>,
     progress: &RunProgress,
 ) -> Result<Option<(Record, Option<Maps>)>> {
     let device = run.device.open()?;
@@ -56,6 +59,7 @@ pub fn train(
         let train = network.evaluate(&run.data.train)?;
         let test = network.evaluate(&run.data.test)?;
         hits = test.hits;
+        weights.map(|path| run.network_info().save(&parameters, path)).transpose()?;
         outcome = Some(Outcome {
             top1: test.top1,
             test_loss: finite(test.loss),

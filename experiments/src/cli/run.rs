@@ -85,6 +85,9 @@ pub struct RunArguments {
     /// Show the plan and train nothing
     #[arg(long)]
     dry_run: bool,
+    /// Do not save the trained weights, which otherwise go to OUT/SUITE/weights
+    #[arg(long)]
+    no_weights: bool,
     /// Print only the tables
     #[arg(long)]
     quiet: bool,
@@ -120,6 +123,7 @@ impl RunArguments {
                     (_, true) => Existing::Discard,
                     _ => Existing::Resume,
                 },
+                weights: !self.no_weights,
                 quiet: self.quiet,
                 resuming,
             },
