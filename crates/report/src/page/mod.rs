@@ -8,6 +8,7 @@ pub mod factors;
 mod index;
 mod maps;
 mod measures;
+mod overlay;
 mod protocol;
 mod strip;
 mod suite;
@@ -16,5 +17,6 @@ mod tests;
 
 pub use index::{INDEX_MARKER, SuiteEntry, index_page, is_index};
 pub use maps::maps;
+pub use overlay::overlay;
 pub use strip::{LocatedImage, strip};
 pub use suite::{SuiteReport, left_out, suite_overview, suite_page};
