@@ -199,8 +199,8 @@ pub enum DatasetError {
         expected: &'static str,
     },
 
-    /// A file with the extension of an image that is not a readable PNG or JPEG image.
-    #[error("{}: not a readable PNG or JPEG image", shown(path))]
+    /// A file with the extension of an image that is not a readable PNG, JPEG, BMP or WebP image.
+    #[error("{}: not a readable PNG, JPEG, BMP or WebP image", shown(path))]
     Undecodable {
         /// The file.
         path: PathBuf,

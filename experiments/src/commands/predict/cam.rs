@@ -60,7 +60,10 @@ impl Cams {
 /// Draws the evidence (H, W) over the image at the image's own size.
 pub fn save(out: &Path, file: &ImageFile, evidence: &Tensor) -> Result<()> {
     let ((height, width), image) = (evidence.dims2()?, file.rgb());
-    let values = evidence.flatten_all()?.to_vec1::<f32>()?.into_iter().map(|value| value.max(0.)).collect();
+    let values = evidence.flatten_all()?.to_vec1::<f32>()?;
+    // The filter limits values to 1, the largest of an image of floating point.
+    let most = values.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+    let values = values.into_iter().map(|value| (value / most).max(0.)).collect();
     let evidence: ImageBuffer<Luma<f32>, Vec<f32>> =
         ImageBuffer::from_raw(width as u32, height as u32, values).ok_or_else(|| anyhow::anyhow!("empty evidence"))?;
     let evidence = resize(&evidence, image.width(), image.height(), FilterType::Triangle);

@@ -60,7 +60,8 @@ fn add_folder(files: &mut Vec<PathBuf>, folder: &Path) -> Result<()> {
 /// [`Misuse`] for a folder that is not called like a class of the network.
 pub fn labels(files: &[PathBuf], classes: &[String]) -> Result<Vec<usize>, Misuse> {
     let label = |path: &PathBuf| {
-        let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        let absolute = std::path::absolute(path).unwrap_or_default();
+        let folder = absolute.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         classes.iter().position(|class| *class == folder).ok_or_else(|| {
             let (path, known) = (path.display(), classes.iter().map(|class| printable(class)).collect::<Vec<_>>());
             Misuse::new(format!(
