@@ -4,7 +4,6 @@ use std::path::Path;
 
 use anyhow::Result;
 use candle_core::Device;
-use datasets::Order;
 use layers::Layer;
 use models::Classifier;
 use records::{EpochPoint, Outcome, Record, Status, SuiteInfo, Timings, finite, hex_bits, set_aside};
@@ -113,8 +112,8 @@ fn fit_network(
     }
     let network = TrainedNetwork { model, standardization: &data.standardization, device };
     let batches = |epoch| {
-        let order = Order::Shuffled { seed: run.seed, epoch };
-        data.train.batches(run.batch_size, order, &data.standardization, device)
+        let (batch_size, stream) = (run.batch_size, [run.seed, epoch as u64]);
+        data.train.training_batches(batch_size, stream, run.augmentation, &data.standardization, device)
     };
     let fitted = fit_resumable(model, parameters, batches, &Loss::default(), &config, checkpoints, |event| {
         match event {

@@ -208,6 +208,15 @@ pub enum DatasetError {
         source: image::ImageError,
     },
 
+    /// A shift of training images that is longer than any image.
+    #[error("a shift of {shift} pixels is impossible; it must be at most {limit}")]
+    InvalidShift {
+        /// The shift.
+        shift: usize,
+        /// The largest possible shift.
+        limit: usize,
+    },
+
     /// An image file that is not the one that was there when the data set was loaded.
     #[error("{}: the file has changed since the data set was loaded; start again", shown(path))]
     Changed {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod augmentation;
 mod batches;
 mod canvas;
 mod checksum;
@@ -33,6 +34,7 @@ mod splits;
 mod standardization;
 mod stratified;
 
+pub use augmentation::Augmentation;
 pub use canvas::Canvas;
 pub use checksum::FileChecksum;
 pub use dataset::Dataset;

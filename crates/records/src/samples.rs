@@ -15,6 +15,7 @@ pub fn record(head: &str, order: usize, seed: u64, top1: f64) -> Record {
     let measured = |median| Measured { median, spread: 0.031 };
     let point = |epoch, top1| EpochPoint { epoch, train_loss: Some(0.5), val_top1: Some(top1), val_loss: Some(0.5) };
     let config = RunConfig {
+        augment: None,
         batch_size: 64,
         canvas: None,
         classes: 10,

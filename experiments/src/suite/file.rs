@@ -3,7 +3,7 @@
 use std::{fmt::Display, path::Path, str::FromStr};
 
 use anyhow::{Context, Result, bail, ensure};
-use datasets::{Canvas, DatasetId, Shape};
+use datasets::{Augmentation, Canvas, DatasetId, Shape};
 use heads::HeadConfig;
 use models::ModelName;
 use records::Rates;
@@ -75,6 +75,8 @@ struct VariantBlock {
     datasets: Vec<Parsed<DatasetId>>,
     setting: Option<String>,
     seeds: Option<usize>,
+    #[serde(default)]
+    augment: Augmentation,
     /// The learning rate of the whole block, which is not tuned.
     lr: Option<f64>,
 }
@@ -136,6 +138,7 @@ fn parse_file(path: &Path, text: &str, read_rates: impl Fn(&str) -> Result<Strin
     };
     let mut variants = Vec::new();
     for block in file.variants {
+        block.augment.check()?;
         add_variants(&mut variants, block, &datasets, file.lr)?;
     }
     ensure!(!variants.is_empty(), "the suite has no variants");
@@ -215,6 +218,7 @@ fn add_variants(variants: &mut Vec<Variant>, block: VariantBlock, datasets: &[Da
                 setting: block.setting.clone(),
                 datasets: only.clone(),
                 seeds: block.seeds,
+                augmentation: block.augment,
                 lr: block.lr.or(own_lr).unwrap_or(lr),
                 fixed_lr: block.lr.is_some(),
             };

@@ -35,6 +35,7 @@ pub fn protocol(page: &mut Document, records: &[Record], is_trained: bool) {
     let has_several = records.iter().any(|record| record.config.dataset != records[0].config.dataset);
     // Everything but the number of training images, which is listed.
     let described = |RunConfig {
+                         augment,
                          dataset,
                          canvas,
                          validation,
@@ -58,7 +59,8 @@ pub fn protocol(page: &mut Document, records: &[Record], is_trained: bool) {
             (Some(updates), _) => format!("updates: {updates}"),
             (None, epochs) => format!("epochs: {}", epochs.unwrap_or_default()),
         };
-        let training = format!("{length}, batch size: {batch_size}, {optimizer}, learning rate {schedule}");
+        let augmented = augment.as_ref().map(|augment| format!(", augmented by {augment}")).unwrap_or_default();
+        let training = format!("{length}, batch size: {batch_size}, {optimizer}, learning rate {schedule}{augmented}");
         (name, format!("training images{canvas} ({held_out}), {training}"))
     };
     let protocols = distinct(records.iter().map(|record| described(&record.config)));
