@@ -38,6 +38,8 @@ pub struct Splits {
     pub name: String,
     /// The number of classes.
     pub classes: usize,
+    /// The names of the classes. A label is an index into them.
+    pub class_names: Vec<String>,
     /// The canvas that the images lie on; `None` if they are as they were read.
     pub canvas: Option<Canvas>,
     /// The training images.
@@ -89,6 +91,7 @@ impl Dataset {
                     id: id.clone(),
                     name: name.clone(),
                     classes: self.classes.len(),
+                    class_names: self.classes.clone(),
                     canvas,
                     standardization: Standardization::of(&train)?,
                     train,
