@@ -4,6 +4,7 @@ pub mod bench;
 mod claims;
 mod columns;
 mod comparisons;
+mod confusion;
 pub mod factors;
 mod index;
 mod maps;
@@ -15,6 +16,7 @@ mod suite;
 #[cfg(test)]
 mod tests;
 
+pub use confusion::{class_table, confusion_table};
 pub use index::{INDEX_MARKER, SuiteEntry, index_page, is_index};
 pub use maps::maps;
 pub use overlay::overlay;
