@@ -3,6 +3,7 @@
 use anyhow::Result;
 use datasets::printable;
 use models::{ClassProbability, NetworkInfo};
+use records::Confusion;
 use report::{Cell, Column, Document, Table};
 use serde_json::{Value, json};
 
@@ -12,12 +13,41 @@ use crate::output::{print, print_document, print_json};
 /// Prints the predictions in the form that is asked for.
 pub fn print_predictions(predicted: &[Predicted], info: &NetworkInfo, options: &PredictOptions) -> Result<()> {
     let top = options.top.min(info.classes.len());
+    let confusion = confusion(predicted, info);
     match options.format {
-        PredictFormat::Json => print_json(&predicted.iter().map(|image| as_json(image, info, top)).collect::<Vec<_>>()),
+        PredictFormat::Json => {
+            let images: Vec<Value> = predicted.iter().map(|image| as_json(image, info, top)).collect();
+            match confusion {
+                Some(confusion) => print_json(&json!({
+                    "top1": confusion.accuracy(),
+                    "confusion": confusion,
+                    "images": images,
+                })),
+                None => print_json(&images),
+            }
+        }
         PredictFormat::Csv => print(&as_csv(predicted, top)?),
         PredictFormat::Text if predicted.is_empty() => Ok(()),
-        PredictFormat::Text => print_document(&Document::from(as_table(predicted, top))),
+        PredictFormat::Text => {
+            let mut document = Document::from(as_table(predicted, top));
+            if let Some(confusion) = confusion {
+                let right =
+                    predicted.iter().filter(|image| image.label == Some(image.prediction.classes[0].index)).count();
+                let (all, share) = (predicted.len(), 100. * confusion.accuracy().unwrap_or_default());
+                document
+                    .paragraph(format!("{right} of {all} images are classified as their folder says: {share:.1} %."));
+                document.table(report::class_table(&confusion, 1));
+                document.table(report::confusion_table(&confusion));
+            }
+            print_document(&document)
+        }
     }
+}
+
+/// How often images of each class are taken for each class; `None` if the classes of the images are not known.
+fn confusion(predicted: &[Predicted], info: &NetworkInfo) -> Option<Confusion> {
+    let pair = |image: &Predicted| Some((image.label? as u32, Some(image.prediction.classes[0].index as u32)));
+    Confusion::new(&info.classes, predicted.iter().map(pair).collect::<Option<Vec<_>>>()?)
 }
 
 fn as_json(image: &Predicted, info: &NetworkInfo, top: usize) -> Value {
