@@ -106,8 +106,8 @@ impl Run {
         self.model.architecture().build(&config, parameters.builder())
     }
 
-    /// What the file of the trained network says about it.
-    pub fn network_info(&self) -> NetworkInfo {
+    /// What the file of the trained network, with this test accuracy, says about it.
+    pub fn network_info(&self, top1: f64) -> NetworkInfo {
         let config = self.config();
         NetworkInfo {
             model: self.model,
@@ -116,7 +116,7 @@ impl Run {
             classes: self.data.class_names.clone(),
             standardization: self.data.standardization.clone(),
             dataset: Some(self.data.name.clone()),
-            training: Some(json!({ "config_hash": config.hash(), "config": config })),
+            training: Some(json!({ "config_hash": config.hash(), "config": config, "top1": top1 })),
         }
     }
 

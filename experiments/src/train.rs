@@ -60,7 +60,7 @@ pub fn train(
         hits = test.hits;
         let pairs = run.data.test.labels.iter().copied().zip(test.predictions);
         confusion = Confusion::new(&run.data.class_names, pairs);
-        weights.map(|path| run.network_info().save(&parameters, path)).transpose()?;
+        weights.map(|path| run.network_info(test.top1).save(&parameters, path)).transpose()?;
         outcome = Some(Outcome {
             top1: test.top1,
             test_loss: finite(test.loss),

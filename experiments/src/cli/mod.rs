@@ -81,9 +81,9 @@ enum Subcommands {
     /// The script submits one task per shard and a job that merges them. All options of `run` are accepted. Start it with
     /// `experiments slurm SUITE --shards N | sh` on a machine that has `sbatch`.
     Slurm(Box<SlurmArguments>),
-    /// List the models, heads, data sets and suites
+    /// List the models, heads, data sets, suites and trained weights
     List {
-        /// What to list: models, heads, datasets or suites [default: all of them]
+        /// What to list: models, heads, datasets, suites or weights [default: all of them]
         kind: Option<ItemKind>,
         /// Print JSON
         #[arg(long)]

@@ -58,6 +58,8 @@ struct File {
     _claims: IgnoredAny,
     #[serde(default, rename = "plots")]
     _plots: IgnoredAny,
+    #[serde(default, rename = "publish")]
+    _publish: IgnoredAny,
 }
 
 fn default_tuning_seeds() -> usize {

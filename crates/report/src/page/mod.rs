@@ -1,6 +1,7 @@
 //! Builders of documents: what the pages say, and in which words.
 
 pub mod bench;
+mod card;
 mod claims;
 mod columns;
 mod comparisons;
@@ -16,6 +17,7 @@ mod suite;
 #[cfg(test)]
 mod tests;
 
+pub use card::{Card, card};
 pub use confusion::{class_table, confusion_table};
 pub use index::{INDEX_MARKER, SuiteEntry, index_page, is_index};
 pub use maps::maps;
