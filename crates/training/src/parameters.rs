@@ -90,13 +90,31 @@ impl Parameters {
         lock(&self.frozen).push(prefix.to_string());
     }
 
+    /// Replaces all parameters and running statistics whose path is `prefix` or begins with it by those of another store. A
+    /// model that was built before keeps the old ones.
+    ///
+    /// This is how a part of a model is built anew, with other shapes: in an empty store, which then takes the place of the
+    /// old parameters.
+    ///
+    /// # Errors
+    /// A store of another device, and names that are not under the prefix.
+    pub fn replace(&self, prefix: &str, other: &Parameters) -> Result<()> {
+        let new = other.all();
+        if let Some((name, _)) = new.iter().find(|(name, _)| !is_under(name, prefix)) {
+            bail!("{name} does not lie under `{prefix}`, so it cannot replace what does")
+        }
+        if !other.device.same_device(&self.device) {
+            bail!("parameters on {:?} cannot replace those on {:?}", other.device, self.device)
+        }
+        let mut variables = lock(&self.variables);
+        variables.retain(|name, _| !is_under(name, prefix));
+        variables.extend(new);
+        Ok(())
+    }
+
     /// Returns whether a parameter is frozen.
     fn is_frozen(&self, name: &str) -> bool {
-        let is_under = |prefix: &String| match name.strip_prefix(prefix.as_str()) {
-            Some(rest) => prefix.is_empty() || rest.is_empty() || rest.starts_with('.'),
-            None => false,
-        };
-        lock(&self.frozen).iter().any(is_under)
+        lock(&self.frozen).iter().any(|prefix| is_under(name, prefix))
     }
 
     /// Returns the parameters that an optimiser updates, sorted by name: all but the running statistics and those that are
@@ -141,6 +159,12 @@ impl Parameters {
         }
         Ok(variable.as_tensor().clone())
     }
+}
+
+/// Returns whether the path of a parameter is a prefix or begins with it.
+fn is_under(name: &str, prefix: &str) -> bool {
+    let rest = name.strip_prefix(prefix);
+    rest.is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest.starts_with('.'))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -151,8 +151,10 @@ fn describe(plan: &Plan, folder: &Path, options: &SweepOptions) -> String {
     let runs: Vec<&Run> = plan.shard(options.shard).collect();
     let mut text = format!("{} runs, into {}\n", runs.len(), folder.display());
     for run in runs {
+        let augmentation = run.augmentation;
+        let augmented = if augmentation.is_none() { String::new() } else { format!(", augmented by {augmentation},") };
         text += &format!(
-            "{run}: {} of {} images {} in batches of {}, lr {}, {}, {}\n",
+            "{run}: {} of {} images {}{augmented} in batches of {}, lr {}, {}, {}\n",
             run.length,
             run.data.train.len(),
             Shape(run.input()),
