@@ -16,8 +16,10 @@ mod optimizer;
 mod parameters;
 mod position;
 mod progress;
+mod rename;
 mod schedule;
 mod weights;
+mod weights_file;
 
 pub use batch::Batch;
 pub use checkpoint::{CheckpointError, Checkpoints, Unusable};
@@ -33,4 +35,4 @@ pub use optimizer::{Optimizer, OptimizerConfig};
 pub use parameters::Parameters;
 pub use progress::{Diverged, EpochReport, Event, FitOutcome, Validation};
 pub use schedule::Schedule;
-pub use weights::metadata;
+pub use weights::{Matching, metadata};

@@ -1,13 +1,39 @@
-use std::{
-    collections::{BTreeMap, HashMap},
-    fs,
-    path::Path,
-};
+use std::{collections::HashMap, fs, path::Path};
 
-use candle_core::{DType, Error, Result, Tensor, bail, safetensors};
+use candle_core::{DType, Error, Result, Tensor, Var, bail};
 use sha2::{Digest, Sha256};
 
-use crate::{file, parameters::Parameters};
+use crate::{file, parameters::Parameters, rename::rename, weights_file};
+
+/// What [`Parameters::load_matching`] took from a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Matching {
+    /// The names of the parameters and running statistics that were loaded. All others stay as they were.
+    pub loaded: Vec<String>,
+    /// The tensors of the file that were not used, each with the reason.
+    pub skipped: Vec<String>,
+}
+
+/// The tensors of a file, compared with the parameters of a model.
+#[derive(Default)]
+struct Fit {
+    /// The tensors that fit, with their parameters.
+    pairs: Vec<(String, Var, Tensor)>,
+    /// What is wrong with those that fit by name only.
+    misfits: Vec<String>,
+    /// The parameters that the file lacks, with their shapes.
+    missing: Vec<(String, Vec<usize>)>,
+    /// The tensors that the model lacks, with their shapes.
+    unknown: Vec<(String, Vec<usize>)>,
+}
+
+impl Fit {
+    /// Sets the parameters to the tensors that fit.
+    fn apply(self) -> Result<()> {
+        self.pairs.into_iter().try_for_each(|(_, variable, tensor)| variable.set(&tensor))
+    }
+}
 
 impl Parameters {
     /// Writes all parameters and running statistics to a safetensors file (f32), under the names of PyTorch's
@@ -34,42 +60,63 @@ impl Parameters {
         file::replace(path, &::safetensors::serialize(tensors, metadata)?)
     }
 
-    /// Reads the weights of a model that has been built, from a safetensors file that [`save`](Self::save) or PyTorch
-    /// wrote. PyTorch's counters `num_batches_tracked` are ignored.
+    /// Reads the weights of a model that has been built, from a file that [`save`](Self::save) or PyTorch wrote: a
+    /// safetensors file, or a `state_dict` by `torch.save`. PyTorch's counters `num_batches_tracked` are ignored.
     ///
     /// # Errors
     /// A file that cannot be read, and tensors whose names or shapes are not exactly those of the model. The message
-    /// lists all that are missing, unknown, of another shape or of a type that does not convert to f32. No parameter is
-    /// changed in case of an error.
+    /// lists all that are missing, unknown, of another shape or of a type that does not convert to f32, and says which
+    /// names should be changed if that would help. No parameter is changed in case of an error.
     pub fn load(&self, path: &Path) -> Result<()> {
-        self.load_tensors(path).map_err(|error| error.with_path(path))
+        let fit = self.fit_file(path)?;
+        let missing = fit.missing.iter().map(|(name, _)| format!("{name} is missing"));
+        let unknown = fit.unknown.iter().map(|(name, _)| format!("{name} is not in the model"));
+        let problems: Vec<String> = fit.misfits.iter().cloned().chain(missing).chain(unknown).collect();
+        if !problems.is_empty() {
+            let hint = rename(&fit.missing, &fit.unknown).map_or(String::new(), |hint| format!("; {hint}"));
+            bail!("{}: the weights do not fit the model: {}{hint}", path.display(), problems.join(", "))
+        }
+        fit.apply()
     }
 
-    fn load_tensors(&self, path: &Path) -> Result<()> {
-        let mut found: BTreeMap<String, Tensor> = safetensors::load(path, self.device())?.into_iter().collect();
-        found.retain(|name, _| name.rsplit('.').next() != Some("num_batches_tracked"));
-        let mut problems = Vec::new();
-        let mut pairs = Vec::new();
+    /// Reads those weights of a file that fit the model by name and shape, such as those of a backbone that gets a head for
+    /// other classes. The other parameters stay as they are. See [`load`](Self::load) for the files.
+    ///
+    /// # Errors
+    /// A file that cannot be read, and one of which nothing fits.
+    pub fn load_matching(&self, path: &Path) -> Result<Matching> {
+        let fit = self.fit_file(path)?;
+        if fit.pairs.is_empty() {
+            let hint = rename(&fit.missing, &fit.unknown).map_or(String::new(), |hint| format!("; {hint}"));
+            bail!("{}: none of the weights fits the model{hint}", path.display())
+        }
+        let loaded = fit.pairs.iter().map(|(name, ..)| name.clone()).collect();
+        let unused = fit.unknown.iter().map(|(name, _)| format!("{name} is not in the model"));
+        let skipped = fit.misfits.iter().cloned().chain(unused).collect();
+        fit.apply()?;
+        Ok(Matching { loaded, skipped })
+    }
+
+    /// Compares the tensors of a file with the parameters of the model.
+    fn fit_file(&self, path: &Path) -> Result<Fit> {
+        let mut found = weights_file::read(path, self.device())?;
+        let mut fit = Fit::default();
         for (name, variable) in self.all() {
             match found.remove(&name) {
-                None => problems.push(format!("{name} is missing")),
+                None => fit.missing.push((name, variable.dims().to_vec())),
                 Some(tensor) if tensor.dims() != variable.dims() => {
-                    problems.push(format!("{name} has the shape {:?}, not {:?}", tensor.dims(), variable.dims()))
+                    fit.misfits.push(format!("{name} has the shape {:?}, not {:?}", tensor.dims(), variable.dims()))
                 }
                 Some(tensor) => match tensor.to_dtype(DType::F32) {
-                    Ok(tensor) => pairs.push((variable, tensor)),
-                    Err(_) => problems.push(format!("{name} is {:?}, which does not convert to f32", tensor.dtype())),
+                    Ok(tensor) => fit.pairs.push((name, variable, tensor)),
+                    Err(_) => {
+                        fit.misfits.push(format!("{name} is {:?}, which does not convert to f32", tensor.dtype()));
+                    }
                 },
             }
         }
-        problems.extend(found.keys().map(|name| format!("{name} is not in the model")));
-        if !problems.is_empty() {
-            bail!("the weights do not fit the model: {}", problems.join(", "))
-        }
-        for (variable, tensor) in pairs {
-            variable.set(&tensor)?;
-        }
-        Ok(())
+        fit.unknown = found.into_iter().map(|(name, tensor)| (name, tensor.dims().to_vec())).collect();
+        Ok(fit)
     }
 
     /// Returns the fingerprint of the weights: the SHA-256, in hexadecimal, of the names, shapes and values of all
