@@ -42,6 +42,7 @@ mod suite;
 mod sweep;
 mod train;
 mod tune;
+mod zoo;
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use anyhow::{Result, bail};
 use candle_core::Device;
-use datasets::{Shape, Splits};
+use datasets::{Augmentation, Shape, Splits};
 use heads::HeadConfig;
 use layers::{Description, Layer};
 use models::{Classifier, ModelConfig, ModelName, NetworkInfo};
@@ -41,6 +41,7 @@ pub struct Run {
     pub seed: u64,
     pub length: Length,
     pub batch_size: usize,
+    pub augmentation: Augmentation,
     pub schedule: Schedule,
     pub optimizer: OptimizerConfig,
     pub device: DeviceKind,
@@ -66,6 +67,7 @@ impl Run {
             Length::Updates(updates) => (None, Some(updates)),
         };
         RunConfig {
+            augment: (!self.augmentation.is_none()).then(|| self.augmentation.to_string()),
             dataset: data.name.clone(),
             data_fingerprint: data.fingerprint.clone(),
             model: self.model.to_string(),
@@ -104,8 +106,8 @@ impl Run {
         self.model.architecture().build(&config, parameters.builder())
     }
 
-    /// What the file of the trained network says about it.
-    pub fn network_info(&self) -> NetworkInfo {
+    /// What the file of the trained network, with this test accuracy, says about it.
+    pub fn network_info(&self, top1: f64) -> NetworkInfo {
         let config = self.config();
         NetworkInfo {
             model: self.model,
@@ -114,7 +116,7 @@ impl Run {
             classes: self.data.class_names.clone(),
             standardization: self.data.standardization.clone(),
             dataset: Some(self.data.name.clone()),
-            training: Some(json!({ "config_hash": config.hash(), "config": config })),
+            training: Some(json!({ "config_hash": config.hash(), "config": config, "top1": top1 })),
         }
     }
 
@@ -253,6 +255,7 @@ fn runs_of_first_seed(suite: &Suite, data: &[Arc<Splits>]) -> Vec<(Run, usize)> 
                 seed: suite.first_seed,
                 length: suite.length,
                 batch_size: suite.batch_size,
+                augmentation: variant.augmentation,
                 schedule: suite.schedule,
                 optimizer: suite.optimizer.clone(),
                 device: suite.device,

@@ -45,6 +45,8 @@ impl<'a> Recorded<'a> {
             (None, Some(updates)) => Length::Updates(updates),
             _ => bail!("the record has to give the length of training by `epochs` or by `updates`, and only by one"),
         };
+        let augmentation =
+            config.augment.as_deref().map(str::parse).transpose().map_err(Misuse::new)?.unwrap_or_default();
         let run = Run {
             data_label: format!(", {}, {} images", config.input, config.train_size),
             data,
@@ -57,6 +59,7 @@ impl<'a> Recorded<'a> {
             seed: config.seed,
             length,
             batch_size: config.batch_size,
+            augmentation,
             schedule: parse(&config.schedule)?,
             optimizer: parse(&config.optimizer)?,
             device: config.device.parse().map_err(Misuse::new)?,

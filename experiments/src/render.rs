@@ -11,6 +11,7 @@ use crate::{
     measures,
     output::{note, print_document},
     results::SuiteResults,
+    zoo::publish,
 };
 
 /// Writes the tables, figures and page into `folder` and prints the table. The records are those in all of `sources`.
@@ -33,6 +34,7 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
     }
     let figures = write_figures(folder, &outline.plots, &rows);
     let images = write_images(folder, sources, &rows);
+    let published = publish(folder, sources, &outline, &records);
     let compared = statistics::compare(&outline.comparisons, &records);
 
     let mut measures: Vec<&str> = records.iter().filter_map(|record| record.config.measure.as_deref()).collect();
@@ -50,10 +52,12 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
         verdicts: &statistics::judge(&outline.claims, compared_or_none),
         explanations: &explanations,
         figures: figures.as_deref().unwrap_or_default(),
+        published: published.as_deref().unwrap_or_default(),
         images: images.as_deref().unwrap_or_default(),
     };
     save_page(folder, &report::suite_page(&suite))?;
     print_document(&report::suite_overview(&suite))?;
+    published?;
     figures?;
     images?;
     compared?;

@@ -4,10 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use candle_core::Device;
-use datasets::Order;
 use layers::Layer;
 use models::Classifier;
-use records::{EpochPoint, Outcome, Record, Status, SuiteInfo, Timings, finite, hex_bits, set_aside};
+use records::{Confusion, EpochPoint, Outcome, Record, Status, SuiteInfo, Timings, finite, hex_bits, set_aside};
 use training::{Checkpoints, EpochReport, Event, FitOutcome, Loss, Parameters, Validation, fit_resumable};
 
 use crate::{
@@ -53,13 +52,15 @@ pub fn train(
     }
     let curve: Vec<EpochPoint> = fitted.iter().flat_map(|fitted| curve(&fitted.epochs, run.epochs())).collect();
     let diverged = fitted.as_ref().and_then(|fitted| fitted.diverged);
-    let (mut outcome, mut hits, mut measures, mut maps) = (None, Vec::new(), Vec::new(), None);
+    let (mut outcome, mut hits, mut confusion, mut measures, mut maps) = (None, Vec::new(), None, Vec::new(), None);
     if fitted.is_some() && diverged.is_none() {
         let network = TrainedNetwork { model: &model, standardization: &run.data.standardization, device: &device };
         let train = network.evaluate(&run.data.train)?;
         let test = network.evaluate(&run.data.test)?;
         hits = test.hits;
-        weights.map(|path| run.network_info().save(&parameters, path)).transpose()?;
+        let pairs = run.data.test.labels.iter().copied().zip(test.predictions);
+        confusion = Confusion::new(&run.data.class_names, pairs);
+        weights.map(|path| run.network_info(test.top1).save(&parameters, path)).transpose()?;
         outcome = Some(Outcome {
             top1: test.top1,
             test_loss: finite(test.loss),
@@ -91,6 +92,7 @@ pub fn train(
         receptive_field: features.receptive_field.map(|axes| axes.iter().map(|axis| axis.size).collect()),
         weights_sha256: parameters.sha256()?,
         test_hits: hex_bits(&hits),
+        confusion,
         versions: machine::versions(),
         cpu: machine::cpu(),
         threads: rayon::current_num_threads(),
@@ -113,8 +115,8 @@ fn fit_network(
     }
     let network = TrainedNetwork { model, standardization: &data.standardization, device };
     let batches = |epoch| {
-        let order = Order::Shuffled { seed: run.seed, epoch };
-        data.train.batches(run.batch_size, order, &data.standardization, device)
+        let (batch_size, stream) = (run.batch_size, [run.seed, epoch as u64]);
+        data.train.training_batches(batch_size, stream, run.augmentation, &data.standardization, device)
     };
     let fitted = fit_resumable(model, parameters, batches, &Loss::default(), &config, checkpoints, |event| {
         match event {

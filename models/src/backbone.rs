@@ -21,6 +21,7 @@ pub struct Backbone {
     pub output: Vec<usize>,
     /// The paths of the parameters of the backbone and of its head.
     pub naming: Naming,
+    frozen: bool,
 }
 
 impl Backbone {
@@ -31,7 +32,7 @@ impl Backbone {
     pub fn new(name: impl Into<String>, layers: impl Layer + 'static, input: &[usize], naming: Naming) -> Result<Self> {
         let (name, layers) = (name.into(), Box::new(layers));
         let output = layers.describe(input).with_context(|| name.clone())?.output;
-        Ok(Self { name, layers, input: input.to_vec(), output, naming })
+        Ok(Self { name, layers, input: input.to_vec(), output, naming, frozen: false })
     }
 
     /// Builds a head for the feature maps. Its parameters lie under `vb` at the path [`Naming::head`].
@@ -41,6 +42,18 @@ impl Backbone {
     pub fn build_head(&self, config: &HeadConfig, classes: usize, vb: VarBuilder) -> Result<Head> {
         Head::new(config, &self.output, classes, descend(vb, self.naming.head))
             .with_context(|| format!("head {config} on {}", self.name))
+    }
+
+    /// Freezes the backbone: from now on it computes in training what it does in [`Mode::Inference`]. Its parameters get no
+    /// gradients, which also saves their computation; batch normalisation uses its running statistics and leaves them as
+    /// they are, and dropout does nothing.
+    pub fn freeze(&mut self) {
+        self.frozen = true;
+    }
+
+    /// Returns the mode of a forward pass, in which a frozen backbone is not trained.
+    fn mode(&self, mode: Mode) -> Mode {
+        if self.frozen && matches!(mode, Mode::Train { .. }) { Mode::Inference } else { mode }
     }
 
     /// Returns the shape of the feature maps for images of the shape `input` (C, H, W) without computing them.
@@ -58,7 +71,12 @@ impl Layer for Backbone {
     /// # Shapes
     /// Images (N, C, H, W) → feature maps (N, C', H', W')
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.layers.forward(xs, mode)
+        self.layers.forward(xs, self.mode(mode))
+    }
+
+    fn forward_parts(&self, xs: &Tensor, mode: Mode, visit: &mut dyn FnMut(&str, &Tensor)) -> Result<Tensor> {
+        let visit = &mut |part: &str, ys: &Tensor| visit(&join(self.naming.backbone, part), ys);
+        self.layers.forward_parts(xs, self.mode(mode), visit)
     }
 
     fn describe(&self, input: &[usize]) -> Result<Description> {

@@ -68,6 +68,37 @@ impl Classifier {
         self.head.forward(features, mode)
     }
 
+    /// Freezes the backbone, so that only the head is trained: [`Backbone::freeze`].
+    pub fn freeze_backbone(&mut self) {
+        self.backbone.freeze();
+    }
+
+    /// Computes the outputs of all layers by name, in their order, and the logits last: see [`Layer::forward_parts`].
+    ///
+    /// ```
+    /// use candle_core::{DType, Device, Tensor};
+    /// use candle_nn::{VarBuilder, VarMap};
+    /// use layers::Mode;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
+    /// let net = models::build("two-conv", &models::find("two-conv")?.config()?, vb)?;
+    /// let images = Tensor::zeros((1, 1, 28, 28), DType::F32, &Device::Cpu)?;
+    /// for (name, features) in net.named_features(&images, Mode::Inference)? {
+    ///     println!("{name} {:?}", features.dims()); // features.0 [1, 32, 26, 26], and so on
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Images that the network does not take.
+    pub fn named_features(&self, xs: &Tensor, mode: Mode) -> Result<Vec<(String, Tensor)>> {
+        let mut features = Vec::new();
+        self.forward_parts(xs, mode, &mut |name, output| features.push((name.to_string(), output.clone())))?;
+        Ok(features)
+    }
+
     /// Replaces the head by a new one, as `reset_classifier` of timm does, for instance to fine-tune a trained backbone
     /// on other classes.
     ///
@@ -89,6 +120,12 @@ impl Layer for Classifier {
     /// Images (N, C, H, W) → logits (N, K)
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
         self.forward_head(&self.forward_features(xs, mode)?, mode)
+    }
+
+    fn forward_parts(&self, xs: &Tensor, mode: Mode, visit: &mut dyn FnMut(&str, &Tensor)) -> Result<Tensor> {
+        let logits = self.forward_head(&self.backbone.forward_parts(xs, mode, visit)?, mode)?;
+        visit(self.backbone.naming.head, &logits);
+        Ok(logits)
     }
 
     /// Describes the backbone's layers and the head as one chain.

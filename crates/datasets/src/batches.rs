@@ -1,6 +1,10 @@
+use std::borrow::Cow;
+
 use candle_core::{Device, Error, Result, Tensor, bail};
 
-use crate::{images::Images, order::Order, standardization::Standardization};
+use crate::{
+    augmentation::Augmentation, images::Images, order::Order, random::stream, standardization::Standardization,
+};
 
 impl Images {
     /// Iterates over all images once, in batches of standardised pixels. The last batch may be smaller.
@@ -18,26 +22,68 @@ impl Images {
         standardization: &Standardization,
         device: &Device,
     ) -> impl ExactSizeIterator<Item = Result<(Tensor, Tensor)>> + use<'_> {
-        let (indices, tables, device) = (order.indices(self.len()), standardization.tables(), device.clone());
+        self.batches_of(batch_size, order, standardization.tables(), device.clone(), |_, image| image)
+    }
+
+    /// Iterates over all images once, in the random order of [`Order::Shuffled`], each of them changed at random. Order and
+    /// changes depend on `seed`, `epoch` and the number of images only.
+    ///
+    /// # Shapes
+    /// As those of [`batches`](Self::batches).
+    ///
+    /// # Errors
+    /// Those of [`batches`](Self::batches).
+    pub fn training_batches(
+        &self,
+        batch_size: usize,
+        [seed, epoch]: [u64; 2],
+        augmentation: Augmentation,
+        standardization: &Standardization,
+        device: &Device,
+    ) -> impl ExactSizeIterator<Item = Result<(Tensor, Tensor)>> + use<'_> {
+        let order = Order::Shuffled { seed, epoch: epoch as usize };
+        let shape = self.shape;
+        self.batches_of(batch_size, order, standardization.tables(), device.clone(), move |index, image| {
+            let mut rng = stream(b"augmentation", seed, (epoch << 32) + index as u64);
+            if augmentation.is_none() { image } else { augmentation.apply(&image, shape, &mut rng).into() }
+        })
+    }
+
+    /// Iterates over batches of images, each of which `change` may change by its index.
+    fn batches_of<'a, F: Fn(usize, Cow<'a, [u8]>) -> Cow<'a, [u8]> + 'a>(
+        &'a self,
+        batch_size: usize,
+        order: Order,
+        tables: Vec<[f32; 256]>,
+        device: Device,
+        change: F,
+    ) -> impl ExactSizeIterator<Item = Result<(Tensor, Tensor)>> + use<'a, F> {
+        let indices = order.indices(self.len());
         let size = batch_size.max(1);
         (0..indices.len().div_ceil(size)).map(move |batch| {
             if batch_size == 0 {
                 bail!("a batch size of 0 is impossible; it must be at least 1")
             }
             let rest = &indices[batch * size..];
-            self.assemble(&rest[..size.min(rest.len())], &tables, &device)
+            self.assemble(&rest[..size.min(rest.len())], &tables, &device, &change)
         })
     }
 
     /// Builds the batch of the images at `indices`.
-    fn assemble(&self, indices: &[usize], tables: &[[f32; 256]], device: &Device) -> Result<(Tensor, Tensor)> {
+    fn assemble<'a>(
+        &'a self,
+        indices: &[usize],
+        tables: &[[f32; 256]],
+        device: &Device,
+        change: impl Fn(usize, Cow<'a, [u8]>) -> Cow<'a, [u8]>,
+    ) -> Result<(Tensor, Tensor)> {
         let [channels, height, width] = self.shape;
         if tables.len() != channels {
             bail!("statistics of {} channels cannot standardise images of {channels} channels", tables.len())
         }
         let mut values = Vec::with_capacity(indices.len() * self.image_size());
-        for image in self.read(indices).map_err(Error::wrap)? {
-            for (plane, table) in image.chunks_exact(height * width).zip(tables) {
+        for (&index, image) in indices.iter().zip(self.read(indices).map_err(Error::wrap)?) {
+            for (plane, table) in change(index, image).chunks_exact(height * width).zip(tables) {
                 values.extend(plane.iter().map(|&value| table[usize::from(value)]));
             }
         }
@@ -108,6 +154,32 @@ mod tests {
         };
         assert!(first(0, &Standardization::of(&images).unwrap()).to_string().contains("batch size of 0"));
         assert!(first(2, &grey).to_string().contains("1 channels"));
+    }
+
+    #[test]
+    fn training_batches_have_the_order_of_their_epoch_and_other_changes_in_each() {
+        let images = numbered([1, 8, 8], 30);
+        let standardization = Standardization { mean: vec![0.], std: vec![1.] };
+        let all = |epoch, augmentation| -> Vec<(Vec<Vec<f32>>, Vec<u32>)> {
+            let batches = images.training_batches(7, [3, epoch], augmentation, &standardization, &Device::Cpu);
+            let read = |(images, labels): (Tensor, Tensor)| {
+                (images.flatten_from(1).unwrap().to_vec2().unwrap(), labels.to_vec1().unwrap())
+            };
+            batches.map(|batch| read(batch.unwrap())).collect()
+        };
+        let plain = images.batches(7, Order::Shuffled { seed: 3, epoch: 1 }, &standardization, &Device::Cpu);
+        for (batch, (pixels, labels)) in plain.zip(all(1, Augmentation::default())) {
+            let (images, expected) = batch.unwrap();
+            assert_eq!(images.flatten_from(1).unwrap().to_vec2::<f32>().unwrap(), pixels);
+            assert_eq!(expected.to_vec1::<u32>().unwrap(), labels);
+        }
+        let augmentation = Augmentation { shift: 2, flip: true };
+        assert_eq!(all(1, augmentation), all(1, augmentation));
+        let by_label = |epoch| -> std::collections::BTreeMap<u32, Vec<f32>> {
+            all(epoch, augmentation).into_iter().flat_map(|(pixels, labels)| labels.into_iter().zip(pixels)).collect()
+        };
+        let changed = by_label(1).into_iter().zip(by_label(2)).filter(|(one, other)| one != other).count();
+        assert!(changed > 25, "{changed} of 30 images differ between the epochs");
     }
 
     proptest! {

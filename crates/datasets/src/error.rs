@@ -199,13 +199,22 @@ pub enum DatasetError {
         expected: &'static str,
     },
 
-    /// A file with the extension of an image that is not a readable PNG or JPEG image.
-    #[error("{}: not a readable PNG or JPEG image", shown(path))]
+    /// A file with the extension of an image that is not a readable PNG, JPEG, BMP or WebP image.
+    #[error("{}: not a readable PNG, JPEG, BMP or WebP image", shown(path))]
     Undecodable {
         /// The file.
         path: PathBuf,
         /// The error of the decoder.
         source: image::ImageError,
+    },
+
+    /// A shift of training images that is longer than any image.
+    #[error("a shift of {shift} pixels is impossible; it must be at most {limit}")]
+    InvalidShift {
+        /// The shift.
+        shift: usize,
+        /// The largest possible shift.
+        limit: usize,
     },
 
     /// An image file that is not the one that was there when the data set was loaded.

@@ -26,7 +26,7 @@ pub enum DatasetId {
     FashionMnist,
     /// CIFAR-10 (Krizhevsky 2009).
     Cifar10,
-    /// A folder of PNG or JPEG images, `train/CLASS/*` and `test/CLASS/*`.
+    /// A folder of PNG, JPEG, BMP or WebP images, `train/CLASS/*` and `test/CLASS/*`.
     Folder(PathBuf),
 }
 

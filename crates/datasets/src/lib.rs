@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod augmentation;
 mod batches;
 mod canvas;
 mod checksum;
@@ -33,12 +34,14 @@ mod splits;
 mod standardization;
 mod stratified;
 
+pub use augmentation::Augmentation;
 pub use canvas::Canvas;
 pub use checksum::FileChecksum;
 pub use dataset::Dataset;
 pub use error::DatasetError;
 pub use grid::{grid, save_grid};
 pub use id::DatasetId;
+pub use image_file::ImageFile;
 pub use images::{Images, MAX_SIDE};
 pub use load::{LoadOptions, load};
 pub use object::Object;

@@ -65,12 +65,13 @@ impl LoadOptions {
 ///   `_5.bin` and `test_batch.bin`, each gzipped or not.
 /// - Without `data_dir`, `fashion-mnist` is read from the folder of Debian's package `dataset-fashion-mnist`. With the
 ///   feature `hub`, all three are otherwise downloaded from the Hugging Face hub, which caches them.
-/// - In an image folder, the folders in `train/`, sorted by name, are the classes. Files in them whose names end in
-///   `.png`, `.jpg` or `.jpeg` are read as PNG or JPEG, whichever the content is; images of other formats, and images
+/// - In an image folder, the folders in `train/`, sorted by name, are the classes. Files in them whose names end as
+///   those of images do are read as PNG, JPEG, BMP or WebP, whichever the content is; images of other formats, and images
 ///   outside a class folder, are errors. Hidden files and files without the extension of an image, such as `Thumbs.db`,
 ///   are skipped and [counted](Dataset::skipped_files). Alpha is dropped without compositing. For one channel, colour is converted to
 ///   luma (Rec. 709); for three, grey is repeated. The image is then resized, regardless of its aspect ratio, by
-///   antialiased bilinear interpolation (a triangle filter that widens with the scale). EXIF orientation is ignored.
+///   antialiased bilinear interpolation (a triangle filter that widens with the scale), after it is turned upright as
+///   its EXIF orientation says.
 ///
 /// # Errors
 /// The first problem that is found, as a [`DatasetError`] that names the file.

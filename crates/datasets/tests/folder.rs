@@ -111,7 +111,7 @@ fn an_image_of_a_format_that_is_not_supported_is_an_error_rather_than_skipped() 
     write(folder.path(), "train/ant/2.gif", b"GIF89a\x01\0\x01\0\0\0\0");
     let (error, message) = message_of(read(folder.path(), None), "2.gif");
     assert!(matches!(error, DatasetError::Undecodable { .. }));
-    assert!(message.contains("PNG or JPEG"), "{message}");
+    assert!(message.contains("PNG, JPEG, BMP or WebP"), "{message}");
 }
 
 #[test]

@@ -67,6 +67,18 @@ pub trait Layer: Send + Sync {
     /// Fails if the layer does not take the shape of `xs`.
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor>;
 
+    /// Computes the output like [`forward`](Self::forward), and calls `visit` with the output of each part and the path of
+    /// that part, as [`describe`](Self::describe) names it. By default the layer has no parts.
+    ///
+    /// The parts are computed one by one, which is slower than in `forward` and may round differently.
+    ///
+    /// # Errors
+    /// Those of [`forward`](Self::forward).
+    fn forward_parts(&self, xs: &Tensor, mode: Mode, visit: &mut dyn FnMut(&str, &Tensor)) -> Result<Tensor> {
+        let _ = visit;
+        self.forward(xs, mode)
+    }
+
     /// Describes the layer for an input of this shape (without the batch axis), without computing anything.
     ///
     /// # Errors
@@ -104,6 +116,10 @@ pub trait Layer: Send + Sync {
 impl<L: Layer + ?Sized> Layer for Box<L> {
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
         (**self).forward(xs, mode)
+    }
+
+    fn forward_parts(&self, xs: &Tensor, mode: Mode, visit: &mut dyn FnMut(&str, &Tensor)) -> Result<Tensor> {
+        (**self).forward_parts(xs, mode, visit)
     }
 
     fn describe(&self, input: &[usize]) -> Result<Description> {

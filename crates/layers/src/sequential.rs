@@ -50,6 +50,14 @@ impl Layer for Sequential {
         self.steps.forward(xs, mode)
     }
 
+    fn forward_parts(&self, xs: &Tensor, mode: Mode, visit: &mut dyn FnMut(&str, &Tensor)) -> Result<Tensor> {
+        self.modules.iter().try_fold(xs.clone(), |xs, (path, module)| {
+            let ys = module.layer().forward_parts(&xs, mode, &mut |part, ys| visit(&format!("{path}.{part}"), ys))?;
+            visit(path, &ys);
+            Ok(ys)
+        })
+    }
+
     fn describe(&self, input: &[usize]) -> Result<Description> {
         Ok(Description::chain("Sequential", input, self.descriptions(input)?))
     }

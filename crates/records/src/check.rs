@@ -6,6 +6,8 @@ use serde::Deserialize;
 
 use crate::{
     bits::bits,
+    config::RunConfig,
+    confusion::Confusion,
     input::read_input,
     point::Point,
     record::{EpochPoint, Outcome, Record, Speed, Status},
@@ -114,6 +116,9 @@ fn check(record: &Record) -> Checked {
         check_outcome(outcome)?;
         check_hits("final.top1", outcome.top1, &record.test_hits)?;
     }
+    if let Some(confusion) = &record.confusion {
+        check_confusion(confusion, config, outcome.as_ref().map(|outcome| outcome.top1), record.test_hits.len())?;
+    }
     record.speed.as_ref().map_or(Ok(()), check_speed)?;
     record.measures.iter().enumerate().try_for_each(|(index, point)| check_point(index, point))
 }
@@ -163,6 +168,30 @@ fn check_point(index: usize, point: &Point) -> Checked {
     point.hits.as_ref().map_or(Ok(()), |hits| check_hits(&field("value"), value, hits))
 }
 
+/// Checks that the counts have the size of the classes, and that they are those of the hits, in `digits` hexadecimal digits.
+fn check_confusion(confusion: &Confusion, config: &RunConfig, top1: Option<f64>, digits: usize) -> Checked {
+    let Confusion { classes, counts } = confusion;
+    let size = config.classes;
+    let columns = counts.first().map_or(0, Vec::len);
+    let is_matrix = counts.len() == size && counts.iter().all(|row| row.len() == columns);
+    if classes.len() != size || !is_matrix || !(size..=size + 1).contains(&columns) {
+        let value = format!("{} classes with {} rows of {columns} counts", classes.len(), counts.len());
+        return Err(impossible("confusion", value, format!("there are {size} classes")));
+    }
+    let images = counts.iter().flatten().try_fold(0u64, |sum, &count| sum.checked_add(count));
+    if images.is_none_or(|images| images.div_ceil(4) != digits as u64) {
+        let value = images.map_or("too large to add".into(), |images| format!("of {images} images"));
+        return Err(impossible("confusion", value, format!("there are hits of about {} images", 4 * digits)));
+    }
+    let agrees = |accuracy: f64| top1.is_some_and(|top1| (accuracy - top1).abs() <= TOLERANCE);
+    match confusion.accuracy() {
+        Some(accuracy) if agrees(accuracy) => Ok(()),
+        accuracy => {
+            Err(impossible("confusion", format!("of accuracy {accuracy:?}"), format!("final.top1 is {top1:?}")))
+        }
+    }
+}
+
 /// Checks that a share is the one of the hits. Their number is known up to the padding of the last digit.
 fn check_hits(field: &str, value: f64, hits: &str) -> Checked {
     let Some(hit) = bits(hits, 4 * hits.len()) else {
@@ -206,6 +235,10 @@ mod tests {
     use super::*;
     use crate::{bits::hex_bits, record::Diverged, samples};
 
+    fn confusion(record: &mut Record) -> &mut Confusion {
+        record.confusion.as_mut().unwrap()
+    }
+
     fn refused(change: impl Fn(&mut Record)) -> String {
         let mut record = samples::record("fc", 0, 3, 0.9);
         assert_eq!(Record::parse(&serde_json::to_vec(&record).unwrap()).unwrap(), record);
@@ -216,7 +249,7 @@ mod tests {
     #[test]
     fn a_record_with_an_impossible_value_is_refused_and_the_field_is_named() {
         type Change = fn(&mut Record);
-        let changes: [(Change, &str); 14] = [
+        let changes: [(Change, &str); 18] = [
             (|record| record.outcome.as_mut().unwrap().top1 = 500., "final.top1 is 500"),
             (|record| record.outcome.as_mut().unwrap().train_top1 = -0.1, "final.train_top1 is -0.1"),
             (|record| record.outcome.as_mut().unwrap().val_top1 = Some(2.), "final.val_top1 is 2"),
@@ -236,6 +269,10 @@ mod tests {
                 },
                 "measures[0].value is 0.5",
             ),
+            (|record| confusion(record).classes.truncate(9), "confusion is 9 classes with 10 rows"),
+            (|record| confusion(record).counts[3].truncate(9), "confusion is 10 classes with 10 rows"),
+            (|record| confusion(record).counts[0] = vec![u64::MAX; 10], "confusion is too large to add"),
+            (|record| confusion(record).counts[0].swap(0, 1), "confusion is of accuracy Some(0.8"),
         ];
         for (change, part) in changes {
             let message = refused(change);

@@ -11,6 +11,9 @@ use crate::file::file_name;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
+    /// The random changes of training images, such as `shift(2)+flip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub augment: Option<String>,
     /// The number of images per update.
     pub batch_size: usize,
     /// The canvas that images are placed on, such as `centred(size=52)`.

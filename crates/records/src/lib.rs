@@ -5,6 +5,7 @@
 mod bits;
 mod check;
 mod config;
+mod confusion;
 mod cpu;
 mod distinct;
 mod estimate;
@@ -28,6 +29,7 @@ pub mod samples;
 pub use bits::{bits, hex_bits};
 pub use check::RecordError;
 pub use config::RunConfig;
+pub use confusion::Confusion;
 pub use cpu::Cpu;
 pub use distinct::distinct;
 pub use estimate::{Estimate, estimate, middle};

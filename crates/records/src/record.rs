@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{config::RunConfig, cpu::Cpu, point::Point};
+use crate::{config::RunConfig, confusion::Confusion, cpu::Cpu, point::Point};
 
 /// A finished run. Shares are from 0 to 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,10 @@ pub struct Record {
     pub weights_sha256: String,
     /// One bit per test image, set if it was classified correctly; see [`hex_bits`](crate::hex_bits).
     pub test_hits: String,
+    /// How often the test images of each class were classified as each class; `None` in records of earlier versions, and
+    /// where there is no test accuracy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confusion: Option<Confusion>,
     /// The values that the suite measured besides accuracy.
     #[serde(default)]
     pub measures: Vec<Point>,

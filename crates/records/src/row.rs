@@ -1,6 +1,7 @@
 //! Rows of tables: one row per configuration, over its seeds.
 
 use crate::{
+    confusion::Confusion,
     distinct::distinct,
     estimate::{Estimate, estimate},
     metric::{Metric, Number},
@@ -36,6 +37,8 @@ pub struct Row {
     pub rising: bool,
     /// The values that the suite measured besides accuracy.
     pub measures: Vec<MeasuredPoint>,
+    /// The confusion of the test images, added over the finished runs; `None` if one of them does not have it.
+    pub confusion: Option<Confusion>,
     /// The values of [`Metric::ALL`]; see [`Metric::value`].
     pub numbers: Vec<Option<Number>>,
 }
@@ -83,8 +86,16 @@ fn row(group: &[Record]) -> Row {
         receptive_field: first.receptive_field.clone(),
         rising: is_rising(group),
         measures: measures(group),
+        confusion: confusion(group),
         numbers: Metric::ALL.iter().map(|metric| metric.aggregate(group)).collect(),
     }
+}
+
+/// The confusion of all finished runs.
+fn confusion(group: &[Record]) -> Option<Confusion> {
+    let finished = group.iter().filter(|record| record.outcome.is_some());
+    let all: Option<Vec<&Confusion>> = finished.map(|record| record.confusion.as_ref()).collect();
+    Confusion::sum(all?)
 }
 
 /// The measures of a configuration, in the order of their first appearance.

@@ -3,6 +3,7 @@
 use crate::{
     bits::hex_bits,
     config::RunConfig,
+    confusion::Confusion,
     cpu::Cpu,
     record::{Diverged, EpochPoint, Measured, Outcome, Record, Speed, Status, SuiteInfo, Timings, Versions},
 };
@@ -15,6 +16,7 @@ pub fn record(head: &str, order: usize, seed: u64, top1: f64) -> Record {
     let measured = |median| Measured { median, spread: 0.031 };
     let point = |epoch, top1| EpochPoint { epoch, train_loss: Some(0.5), val_top1: Some(top1), val_loss: Some(0.5) };
     let config = RunConfig {
+        augment: None,
         batch_size: 64,
         canvas: None,
         classes: 10,
@@ -67,10 +69,22 @@ pub fn record(head: &str, order: usize, seed: u64, top1: f64) -> Record {
         test_hits: hex_bits(
             &(0..IMAGES).map(|image| image < (top1 * IMAGES as f64).round() as usize).collect::<Vec<_>>(),
         ),
+        confusion: confusion(top1),
         versions: Versions { experiments: "0.1.0".into(), candle: "0.11.1".into(), gemm: None },
         cpu: Cpu { model: "A CPU".into(), instruction_set: "avx2+fma".into(), cache_kib: vec![32, 1024] },
         threads: 1,
     }
+}
+
+/// The confusion of ten classes of equal size, whose mistakes all go from one class to the next.
+fn confusion(top1: f64) -> Option<Confusion> {
+    let classes: Vec<String> = (0..10).map(|class| class.to_string()).collect();
+    let hits = (top1 * IMAGES as f64).round() as usize;
+    let pair = |image: usize| {
+        let class = image as u32 % 10;
+        (class, Some(if image < hits { class } else { (class + 1) % 10 }))
+    };
+    Confusion::new(&classes, (0..IMAGES).map(pair))
 }
 
 /// Runs of a head over several seeds that classify this many of 400 images correctly, and with some seeds one or two more.
@@ -78,7 +92,7 @@ pub fn runs(head: &str, seeds: u64, right: usize) -> Vec<Record> {
     let run = |seed: u64| {
         let hits: Vec<bool> = (0..400).map(|image| image < right + (seed % 3) as usize).collect();
         let top1 = hits.iter().filter(|&&hit| hit).count() as f64 / 400.;
-        Record { test_hits: hex_bits(&hits), ..record(head, 0, seed, top1) }
+        Record { test_hits: hex_bits(&hits), confusion: None, ..record(head, 0, seed, top1) }
     };
     (0..seeds).map(run).collect()
 }
@@ -86,7 +100,7 @@ pub fn runs(head: &str, seeds: u64, right: usize) -> Vec<Record> {
 /// A run that diverged.
 pub fn diverged(head: &str, order: usize, seed: u64) -> Record {
     let status = Status::Diverged(Diverged { epoch: 1, step: 12 });
-    Record { status, outcome: None, curve: Vec::new(), ..record(head, order, seed, 0.5) }
+    Record { status, outcome: None, confusion: None, curve: Vec::new(), ..record(head, order, seed, 0.5) }
 }
 
 /// The comparisons and the claim of a suite's file, of whose three tests one may hold and another not.

@@ -35,6 +35,25 @@ pub fn paired_t(differences: &[f64]) -> Option<Interval> {
     Some(Interval { low: mean - ci95, high: mean + ci95, p })
 }
 
+/// The ends of the 95 % confidence interval of a share among `n` independent samples, such as the images of a class (Wilson
+/// 1927); `None` without samples.
+///
+/// Unlike the interval by the normal distribution, it stays between 0 and 1, and has a width where the share is 0 or 1.
+///
+/// ```
+/// let [low, high] = statistics::wilson(0.8, 10).unwrap();
+/// assert!((low - 0.490).abs() < 1e-3 && (high - 0.943).abs() < 1e-3);
+/// ```
+pub fn wilson(share: f64, n: u64) -> Option<[f64; 2]> {
+    /// The 0.975 quantile of the standard normal distribution.
+    const Z: f64 = 1.959_963_984_540_054;
+    let n = (n > 0).then_some(n as f64)?;
+    let z2 = Z * Z / n;
+    let centre = share + z2 / 2.;
+    let half = Z * (share * (1. - share) / n + z2 / (4. * n)).sqrt();
+    Some([centre - half, centre + half].map(|end| (end / (1. + z2)).clamp(0., 1.)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +66,20 @@ mod tests {
         for (ours, known) in [t.low, t.high, t.p].into_iter().zip(known) {
             assert!((ours - known).abs() < 1e-9, "{t:?}");
         }
+    }
+
+    #[test]
+    fn a_wilson_interval_has_its_known_values() {
+        // scipy.stats.binomtest(k, n).proportion_ci(method="wilson") of k = 8, 0 and 990
+        for (share, n, known) in [
+            (0.8, 10, [0.490_162_471_536, 0.943_317_848_545]),
+            (0., 20, [0., 0.161_125_158_052]),
+            (0.99, 1000, [0.981_690_531_129, 0.994_559_245_554]),
+        ] {
+            let ends = wilson(share, n).unwrap();
+            assert!(ends.iter().zip(known).all(|(ours, known)| (ours - known).abs() < 1e-9), "{ends:?}");
+        }
+        assert_eq!(wilson(0.5, 0), None);
     }
 
     #[test]

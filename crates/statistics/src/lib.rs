@@ -21,7 +21,7 @@ pub use comparison::{By, Comparison, Quantity, Selector};
 pub use effect::{Certainty, Compared, Effect, NoInterval, Unmeasured};
 pub use error::{Error, Result};
 pub use holm::holm;
-pub use interval::{Interval, paired_t};
+pub use interval::{Interval, paired_t, wilson};
 pub use limits::{MOST_PRIMARY, SEEDS_FOR_A_TEST};
 
 /// Checks what can be checked of a suite's comparisons and claims without its records.

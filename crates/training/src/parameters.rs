@@ -41,18 +41,20 @@ pub struct Parameters {
     seed: Option<u64>,
     device: Device,
     variables: Arc<Mutex<BTreeMap<String, Var>>>,
+    /// The paths of the frozen parameters.
+    frozen: Arc<Mutex<Vec<String>>>,
 }
 
 impl Parameters {
     /// Returns an empty store. Building a model with its [`builder`](Self::builder) fills it.
     pub fn seeded(seed: u64, device: &Device) -> Self {
-        Self { seed: Some(seed), device: device.clone(), variables: Arc::default() }
+        Self { seed: Some(seed), device: device.clone(), variables: Arc::default(), frozen: Arc::default() }
     }
 
     /// Returns an empty store whose parameters are 0, to build a model that is not trained. Drawing the initial values of
     /// a large model takes much longer than building it.
     pub fn zeros(device: &Device) -> Self {
-        Self { seed: None, device: device.clone(), variables: Arc::default() }
+        Self { seed: None, device: device.clone(), variables: Arc::default(), frozen: Arc::default() }
     }
 
     /// Returns the builder that candle's layers, and those of this workspace, are constructed with. All parameters are
@@ -61,16 +63,53 @@ impl Parameters {
         VarBuilder::from_backend(Box::new(self.clone()), DType::F32, self.device.clone())
     }
 
-    /// Returns the parameters that an optimiser updates, sorted by name: all but the running statistics.
+    /// Freezes the parameters whose path is `prefix` or begins with it: `features` freezes `features.0.weight`, but not
+    /// `features2.weight`, and the empty prefix freezes all. Optimisers that are made afterwards do not update them. A model
+    /// that is built afterwards does not compute their gradients either.
+    ///
+    /// Running statistics are not parameters: in training, batch normalisation updates them also where its weights are
+    /// frozen. To leave a whole backbone as it is, freeze it in the model, by `Classifier::freeze_backbone` of the models
+    /// here.
+    ///
+    /// ```
+    /// use candle_core::Device;
+    /// use candle_nn::linear;
+    /// use training::Parameters;
+    ///
+    /// # fn main() -> candle_core::Result<()> {
+    /// let parameters = Parameters::seeded(0, &Device::Cpu);
+    /// parameters.freeze("features");
+    /// linear(3, 4, parameters.builder().pp("features"))?;
+    /// linear(4, 2, parameters.builder().pp("classifier"))?;
+    /// let names: Vec<String> = parameters.trainable().into_iter().map(|(name, _)| name).collect();
+    /// assert_eq!(names, ["classifier.bias", "classifier.weight"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn freeze(&self, prefix: &str) {
+        lock(&self.frozen).push(prefix.to_string());
+    }
+
+    /// Returns whether a parameter is frozen.
+    fn is_frozen(&self, name: &str) -> bool {
+        let is_under = |prefix: &String| match name.strip_prefix(prefix.as_str()) {
+            Some(rest) => prefix.is_empty() || rest.is_empty() || rest.starts_with('.'),
+            None => false,
+        };
+        lock(&self.frozen).iter().any(is_under)
+    }
+
+    /// Returns the parameters that an optimiser updates, sorted by name: all but the running statistics and those that are
+    /// [frozen](Self::freeze).
     pub fn trainable(&self) -> Vec<(String, Var)> {
         let mut variables = self.all();
-        variables.retain(|(name, _)| !is_running_statistic(name));
+        variables.retain(|(name, _)| !is_running_statistic(name) && !self.is_frozen(name));
         variables
     }
 
     /// Returns all parameters and running statistics, sorted by name.
     pub fn all(&self) -> Vec<(String, Var)> {
-        self.lock().iter().map(|(name, variable)| (name.clone(), variable.clone())).collect()
+        lock(&self.variables).iter().map(|(name, variable)| (name.clone(), variable.clone())).collect()
     }
 
     /// Returns the device that holds the parameters.
@@ -91,19 +130,22 @@ impl Parameters {
         Ok(true)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Var>> {
-        // A thread that panics cannot leave the map in an inconsistent state.
-        self.variables.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Returns the tensor of a variable. Another type or device is refused, since a converted copy would not be
     /// trained.
     fn tensor(&self, variable: &Var, name: &str, dtype: DType, device: &Device) -> Result<Tensor> {
         if dtype != DType::F32 || !device.same_device(&self.device) {
             bail!("parameter {name} is f32 on {:?}; it is not available as {dtype:?} on {device:?}", self.device)
         }
+        if self.is_frozen(name) && !is_running_statistic(name) {
+            return Ok(variable.as_detached_tensor());
+        }
         Ok(variable.as_tensor().clone())
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A thread that panics cannot leave a map or list in an inconsistent state.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn is_running_statistic(name: &str) -> bool {
@@ -119,7 +161,7 @@ impl fmt::Debug for Parameters {
 
 impl SimpleBackend for Parameters {
     fn get(&self, shape: Shape, name: &str, hint: Init, dtype: DType, device: &Device) -> Result<Tensor> {
-        let mut variables = self.lock();
+        let mut variables = lock(&self.variables);
         if let Some(variable) = variables.get(name) {
             if variable.shape() != &shape {
                 bail!("parameter {name} has the shape {:?}, not {:?}", variable.dims(), shape.dims())
@@ -145,7 +187,7 @@ impl SimpleBackend for Parameters {
 
     /// Returns an existing parameter only: without a shape none can be created.
     fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor> {
-        match self.lock().get(name) {
+        match lock(&self.variables).get(name) {
             Some(variable) => self.tensor(variable, name, dtype, device),
             None => bail!("there is no parameter {name}, and none can be created without a shape"),
         }

@@ -1,7 +1,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
-    fs::File,
-    io::Read,
+    fs,
     path::Path,
 };
 
@@ -9,9 +8,6 @@ use candle_core::{DType, Error, Result, Tensor, bail, safetensors};
 use sha2::{Digest, Sha256};
 
 use crate::{file, parameters::Parameters};
-
-/// The largest header of a safetensors file in bytes; the crate `safetensors` has the same limit.
-const MAX_HEADER: u64 = 100_000_000;
 
 impl Parameters {
     /// Writes all parameters and running statistics to a safetensors file (f32), under the names of PyTorch's
@@ -98,20 +94,14 @@ impl Parameters {
     }
 }
 
-/// Reads a text from the metadata of a safetensors file, without the tensors; `None` if it has no such key.
+/// Reads a text from the metadata of a safetensors file; `None` if it has no such key.
 ///
 /// # Errors
 /// A file that cannot be read or is not a safetensors file.
 pub fn metadata(path: &Path, key: &str) -> Result<Option<String>> {
-    let read = || {
-        let mut file = File::open(path)?;
-        let mut header = vec![0; 8];
-        file.read_exact(&mut header)?;
-        let length = u64::from_le_bytes(header[..8].try_into().unwrap_or_default());
-        // What is too long for a header is not read, and refused below.
-        file.take(length.min(MAX_HEADER)).read_to_end(&mut header)?;
-        Ok::<_, Error>(::safetensors::SafeTensors::read_metadata(&header)?.1)
-    };
-    let metadata = read().map_err(|error| error.with_path(path))?;
-    Ok(metadata.metadata().as_ref().and_then(|texts| texts.get(key).cloned()))
+    let bytes = fs::read(path).map_err(|error| Error::Io(error).with_path(path))?;
+    match ::safetensors::SafeTensors::read_metadata(&bytes) {
+        Ok((_, metadata)) => Ok(metadata.metadata().as_ref().and_then(|texts| texts.get(key).cloned())),
+        Err(error) => bail!("{} is not a complete safetensors file: {error}", path.display()),
+    }
 }

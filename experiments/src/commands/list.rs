@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     output::{print, print_json},
-    suite,
+    suite, zoo,
 };
 
 /// The kinds of things that can be listed.
@@ -17,10 +17,11 @@ pub enum ItemKind {
     Heads,
     Datasets,
     Suites,
+    Weights,
 }
 
 impl ItemKind {
-    const ALL: [Self; 4] = [Self::Models, Self::Heads, Self::Datasets, Self::Suites];
+    const ALL: [Self; 5] = [Self::Models, Self::Heads, Self::Datasets, Self::Suites, Self::Weights];
 
     fn name(self) -> &'static str {
         match self {
@@ -28,6 +29,7 @@ impl ItemKind {
             Self::Heads => "heads",
             Self::Datasets => "datasets",
             Self::Suites => "suites",
+            Self::Weights => "weights",
         }
     }
 
@@ -38,6 +40,7 @@ impl ItemKind {
             Self::Models => models::list().iter().map(|model| owned(&model.name, model.description)).collect(),
             Self::Heads => HeadConfig::examples().iter().map(|(head, description)| owned(head, description)).collect(),
             Self::Datasets => DatasetId::builtin().iter().map(|(name, description)| owned(name, description)).collect(),
+            Self::Weights => zoo::list()?,
             Self::Suites => suite::all()?.iter().map(|suite| owned(&suite.name, &suite.question)).collect(),
         })
     }
@@ -75,5 +78,6 @@ fn as_json(items: &[(String, String)]) -> Value {
 fn as_text(kind: ItemKind, items: &[(String, String)]) -> String {
     let width = items.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let lines = items.iter().map(|(name, description)| format!("  {name:width$}  {description}\n"));
-    format!("{}\n{}", kind.name(), lines.collect::<String>())
+    let lines = if items.is_empty() { "  none\n".into() } else { lines.collect::<String>() };
+    format!("{}\n{lines}", kind.name())
 }

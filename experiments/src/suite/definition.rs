@@ -1,5 +1,5 @@
 use anyhow::Result;
-use datasets::{Canvas, DatasetId, Shape, SplitOptions};
+use datasets::{Augmentation, Canvas, DatasetId, Shape, SplitOptions};
 use heads::HeadConfig;
 use models::ModelName;
 use records::{Rates, distinct};
@@ -58,6 +58,8 @@ pub struct Variant {
     pub datasets: Vec<DatasetId>,
     /// The number of seeds, if fewer than the suite's.
     pub seeds: Option<usize>,
+    /// The random changes of training images.
+    pub augmentation: Augmentation,
     pub lr: f64,
     /// True if the learning rate is given: neither `--tune` nor its earlier results change it then.
     pub fixed_lr: bool,
@@ -106,7 +108,8 @@ impl Suite {
 impl Variant {
     /// Creates a variant with a learning rate that `--tune` may change.
     pub fn new(model: ModelName, head: HeadConfig, lr: f64) -> Self {
-        Self { model, head, setting: None, datasets: Vec::new(), seeds: None, lr, fixed_lr: false }
+        let (setting, datasets, augmentation) = (None, Vec::new(), Augmentation::default());
+        Self { model, head, setting, datasets, seeds: None, augmentation, lr, fixed_lr: false }
     }
 
     /// Returns whether the variant is trained on this data set.

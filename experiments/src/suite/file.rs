@@ -3,7 +3,7 @@
 use std::{fmt::Display, path::Path, str::FromStr};
 
 use anyhow::{Context, Result, bail, ensure};
-use datasets::{Canvas, DatasetId, Shape};
+use datasets::{Augmentation, Canvas, DatasetId, Shape};
 use heads::HeadConfig;
 use models::ModelName;
 use records::Rates;
@@ -58,6 +58,8 @@ struct File {
     _claims: IgnoredAny,
     #[serde(default, rename = "plots")]
     _plots: IgnoredAny,
+    #[serde(default, rename = "publish")]
+    _publish: IgnoredAny,
 }
 
 fn default_tuning_seeds() -> usize {
@@ -75,6 +77,8 @@ struct VariantBlock {
     datasets: Vec<Parsed<DatasetId>>,
     setting: Option<String>,
     seeds: Option<usize>,
+    #[serde(default)]
+    augment: Augmentation,
     /// The learning rate of the whole block, which is not tuned.
     lr: Option<f64>,
 }
@@ -136,6 +140,7 @@ fn parse_file(path: &Path, text: &str, read_rates: impl Fn(&str) -> Result<Strin
     };
     let mut variants = Vec::new();
     for block in file.variants {
+        block.augment.check()?;
         add_variants(&mut variants, block, &datasets, file.lr)?;
     }
     ensure!(!variants.is_empty(), "the suite has no variants");
@@ -215,6 +220,7 @@ fn add_variants(variants: &mut Vec<Variant>, block: VariantBlock, datasets: &[Da
                 setting: block.setting.clone(),
                 datasets: only.clone(),
                 seeds: block.seeds,
+                augmentation: block.augment,
                 lr: block.lr.or(own_lr).unwrap_or(lr),
                 fixed_lr: block.lr.is_some(),
             };

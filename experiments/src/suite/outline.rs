@@ -1,4 +1,4 @@
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use anyhow::{Result, anyhow, ensure};
 use datasets::Shape;
@@ -19,6 +19,9 @@ pub struct Outline {
     pub claims: Vec<Claim>,
     #[serde(default)]
     pub plots: Vec<PlotSpec>,
+    /// For each data set whose networks are published, what they should be used for, and what not.
+    #[serde(default)]
+    pub publish: BTreeMap<String, String>,
 }
 
 impl Outline {

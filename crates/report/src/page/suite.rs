@@ -35,6 +35,8 @@ pub struct SuiteReport<'a> {
     pub explanations: &'a [(&'a str, &'a str)],
     /// Its plots.
     pub figures: &'a [Figure],
+    /// The names of its networks that are published, each with a card NAME.md and a file NAME.safetensors.
+    pub published: &'a [String],
     /// Its pictures of class maps.
     pub images: &'a [Image],
 }
@@ -53,6 +55,11 @@ pub fn suite_page(suite: &SuiteReport) -> Document {
         page.table(table(rows, suite.rows));
     }
     page.paragraph(legend(suite.rows));
+    if !suite.published.is_empty() {
+        page.heading(1, "Trained networks");
+        page.paragraph("Each has a card, which says what it is, how good it is in each class, and how it is used.");
+        page.list(suite.published.iter().map(|name| Text::link(name, format!("{name}.md"))));
+    }
     measures(&mut page, suite.rows, suite.explanations);
     if !suite.figures.is_empty() {
         page.heading(1, "Plots");
