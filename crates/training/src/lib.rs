@@ -10,13 +10,16 @@ mod evaluate;
 mod file;
 mod fit;
 mod init;
+mod load;
 mod loss;
 mod model;
 mod optimizer;
 mod parameters;
 mod position;
 mod progress;
+mod rename;
 mod schedule;
+mod state_dict;
 mod weights;
 
 pub use batch::Batch;
@@ -27,6 +30,7 @@ pub use evaluate::{Evaluation, evaluate, predictions};
 pub use fit::{fit, fit_resumable};
 /// The purpose of a forward pass, for implementations of [`Model`].
 pub use layers::Mode;
+pub use load::Matching;
 pub use loss::Loss;
 pub use model::Model;
 pub use optimizer::{Optimizer, OptimizerConfig};

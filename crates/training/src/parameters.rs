@@ -10,7 +10,7 @@ use candle_nn::{Init, VarBuilder, var_builder::SimpleBackend};
 use crate::init;
 
 /// The largest number of values in a model: 1 GiB of f32.
-const MAX_VALUES: usize = 1 << 28;
+pub(crate) const MAX_VALUES: usize = 1 << 28;
 
 /// The named parameters of a model: a seeded store behind candle's [`VarBuilder`]. Clones share the parameters.
 ///
@@ -92,11 +92,7 @@ impl Parameters {
 
     /// Returns whether a parameter is frozen.
     fn is_frozen(&self, name: &str) -> bool {
-        let is_under = |prefix: &String| match name.strip_prefix(prefix.as_str()) {
-            Some(rest) => prefix.is_empty() || rest.is_empty() || rest.starts_with('.'),
-            None => false,
-        };
-        lock(&self.frozen).iter().any(is_under)
+        lock(&self.frozen).iter().any(|prefix| is_under(name, prefix))
     }
 
     /// Returns the parameters that an optimiser updates, sorted by name: all but the running statistics and those that are
@@ -146,6 +142,14 @@ impl Parameters {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A thread that panics cannot leave a map or list in an inconsistent state.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns whether a path is `prefix` or lies under it. All lie under the empty one.
+pub(crate) fn is_under(name: &str, prefix: &str) -> bool {
+    match name.strip_prefix(prefix) {
+        Some(rest) => prefix.is_empty() || rest.is_empty() || rest.starts_with('.'),
+        None => false,
+    }
 }
 
 fn is_running_statistic(name: &str) -> bool {

@@ -1,10 +1,6 @@
-use std::{
-    collections::{BTreeMap, HashMap},
-    fs,
-    path::Path,
-};
+use std::{collections::HashMap, fs, path::Path};
 
-use candle_core::{DType, Error, Result, Tensor, bail, safetensors};
+use candle_core::{DType, Error, Result, Tensor, bail};
 use sha2::{Digest, Sha256};
 
 use crate::{file, parameters::Parameters};
@@ -17,7 +13,7 @@ impl Parameters {
     /// # Errors
     /// A file that cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        self.save_with(path, None)
+        write(path, self.tensors(), None)
     }
 
     /// Writes the file of [`save`](Self::save) with a text in its metadata, which [`metadata`] reads.
@@ -25,51 +21,28 @@ impl Parameters {
     /// # Errors
     /// A file that cannot be written.
     pub fn save_with_metadata(&self, path: &Path, key: &str, text: String) -> Result<()> {
-        self.save_with(path, Some(HashMap::from([(key.to_string(), text)])))
+        write(path, self.tensors(), Some(HashMap::from([(key.to_string(), text)])))
     }
 
-    // One entry only, as entries of a hash map have no order, and equal weights should give equal files.
-    fn save_with(&self, path: &Path, metadata: Option<HashMap<String, String>>) -> Result<()> {
-        let tensors = self.all().into_iter().map(|(name, variable)| (name, variable.as_detached_tensor()));
-        file::replace(path, &::safetensors::serialize(tensors, metadata)?)
-    }
-
-    /// Reads the weights of a model that has been built, from a safetensors file that [`save`](Self::save) or PyTorch
-    /// wrote. PyTorch's counters `num_batches_tracked` are ignored.
+    /// Writes what [`save_with_metadata`](Self::save_with_metadata) does and, for each batch normalisation, PyTorch's
+    /// counter `num_batches_tracked`, so that the file has all keys of a `state_dict`. The counter is 0, as batches are not
+    /// counted here; PyTorch uses it only in a layer without momentum.
     ///
     /// # Errors
-    /// A file that cannot be read, and tensors whose names or shapes are not exactly those of the model. The message
-    /// lists all that are missing, unknown, of another shape or of a type that does not convert to f32. No parameter is
-    /// changed in case of an error.
-    pub fn load(&self, path: &Path) -> Result<()> {
-        self.load_tensors(path).map_err(|error| error.with_path(path))
-    }
-
-    fn load_tensors(&self, path: &Path) -> Result<()> {
-        let mut found: BTreeMap<String, Tensor> = safetensors::load(path, self.device())?.into_iter().collect();
-        found.retain(|name, _| name.rsplit('.').next() != Some("num_batches_tracked"));
-        let mut problems = Vec::new();
-        let mut pairs = Vec::new();
+    /// A file that cannot be written.
+    pub fn save_state_dict(&self, path: &Path, key: &str, text: String) -> Result<()> {
+        let mut tensors = self.tensors();
         for (name, variable) in self.all() {
-            match found.remove(&name) {
-                None => problems.push(format!("{name} is missing")),
-                Some(tensor) if tensor.dims() != variable.dims() => {
-                    problems.push(format!("{name} has the shape {:?}, not {:?}", tensor.dims(), variable.dims()))
-                }
-                Some(tensor) => match tensor.to_dtype(DType::F32) {
-                    Ok(tensor) => pairs.push((variable, tensor)),
-                    Err(_) => problems.push(format!("{name} is {:?}, which does not convert to f32", tensor.dtype())),
-                },
+            if let Some(norm) = name.strip_suffix("running_mean") {
+                let counter = Tensor::zeros((), DType::I64, variable.device())?;
+                tensors.push((format!("{norm}num_batches_tracked"), counter));
             }
         }
-        problems.extend(found.keys().map(|name| format!("{name} is not in the model")));
-        if !problems.is_empty() {
-            bail!("the weights do not fit the model: {}", problems.join(", "))
-        }
-        for (variable, tensor) in pairs {
-            variable.set(&tensor)?;
-        }
-        Ok(())
+        write(path, tensors, Some(HashMap::from([(key.to_string(), text)])))
+    }
+
+    fn tensors(&self) -> Vec<(String, Tensor)> {
+        self.all().into_iter().map(|(name, variable)| (name, variable.as_detached_tensor())).collect()
     }
 
     /// Returns the fingerprint of the weights: the SHA-256, in hexadecimal, of the names, shapes and values of all
@@ -94,13 +67,19 @@ impl Parameters {
     }
 }
 
+/// Writes tensors and at most one text to a safetensors file. The entries of a hash map have no order, and equal weights
+/// should give equal files.
+fn write(path: &Path, tensors: Vec<(String, Tensor)>, metadata: Option<HashMap<String, String>>) -> Result<()> {
+    file::replace(path, &safetensors::serialize(tensors, metadata)?)
+}
+
 /// Reads a text from the metadata of a safetensors file; `None` if it has no such key.
 ///
 /// # Errors
 /// A file that cannot be read or is not a safetensors file.
 pub fn metadata(path: &Path, key: &str) -> Result<Option<String>> {
     let bytes = fs::read(path).map_err(|error| Error::Io(error).with_path(path))?;
-    match ::safetensors::SafeTensors::read_metadata(&bytes) {
+    match safetensors::SafeTensors::read_metadata(&bytes) {
         Ok((_, metadata)) => Ok(metadata.metadata().as_ref().and_then(|texts| texts.get(key).cloned())),
         Err(error) => bail!("{} is not a complete safetensors file: {error}", path.display()),
     }
