@@ -51,16 +51,11 @@ impl Init {
     pub fn apply(&self, network: &mut Classifier, parameters: &Parameters) -> Result<Matching, Misuse> {
         let matching = parameters.load_matching(&self.path).map_err(Misuse::from)?;
         let head = format!("{}.", network.backbone.naming.head);
-        let in_backbone = |name: &String| !name.starts_with(&head);
-        let names = parameters.all().into_iter().map(|(name, _)| name);
-        if let Some(name) = names.filter(in_backbone).find(|name| !matching.loaded.contains(name)) {
-            let skipped = match matching.skipped.as_slice() {
-                [] => String::new(),
-                skipped => format!("; not used were: {}", skipped.join(", ")),
-            };
-            let (path, model) = (self.path.display(), &network.backbone.name);
+        if let Some(name) = matching.kept.iter().find(|name| !name.starts_with(&head)) {
+            let (path, model, skipped) = (self.path.display(), &network.backbone.name, skipped(&matching));
+            let not_used = if skipped.is_empty() { String::new() } else { format!("; not used were: {skipped}") };
             return Err(Misuse::new(format!(
-                "--init {path} does not hold the backbone of {model}: {name} does not fit{skipped}"
+                "--init {path} does not hold the backbone of {model}: {name} does not fit{not_used}"
             )));
         }
         if self.freeze {
@@ -68,4 +63,10 @@ impl Init {
         }
         Ok(matching)
     }
+}
+
+/// The tensors of a file that were not used, with the reason for each.
+pub fn skipped(matching: &Matching) -> String {
+    let skipped: Vec<String> = matching.skipped.iter().map(|(name, reason)| format!("{name} {reason}")).collect();
+    skipped.join(", ")
 }

@@ -1,7 +1,10 @@
 use candle_core::{Context, Result, Tensor};
 use candle_nn::VarBuilder;
 use heads::{Head, HeadConfig};
-use layers::{Description, Layer, Mode, Prepared};
+use layers::{
+    Description, Layer, Mode, Prepared,
+    graph::{Graph, Value},
+};
 
 use crate::{
     Naming,
@@ -90,5 +93,11 @@ impl Layer for Backbone {
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         self.layers.prepare(input).with_context(|| self.name.clone())
+    }
+
+    fn export(&self, input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        graph
+            .scoped(self.naming.backbone, |graph| self.layers.export(input, graph, xs))
+            .with_context(|| self.name.clone())
     }
 }

@@ -1,7 +1,10 @@
 use candle_core::{Result, Tensor};
 use candle_nn::{ModuleT, VarBuilder};
 use heads::{Head, HeadConfig};
-use layers::{Description, Layer, Mode, Prepared, StepCounter};
+use layers::{
+    Description, Layer, Mode, Prepared, StepCounter,
+    graph::{Graph, Value},
+};
 use ops::prepared::Chain;
 
 use crate::Backbone;
@@ -138,6 +141,12 @@ impl Layer for Classifier {
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         let features = self.backbone.feature_shape(input)?;
         Ok(Box::new(Chain::new(vec![self.backbone.prepare(input)?, self.head.prepare(&features)?])?))
+    }
+
+    fn export(&self, input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let features = self.backbone.export(input, graph, xs)?;
+        let shape = self.backbone.feature_shape(input)?;
+        graph.scoped(self.backbone.naming.head, |graph| self.head.export(&shape, graph, &features))
     }
 }
 

@@ -1,4 +1,5 @@
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
+use layers::graph::{Graph, Value};
 
 use crate::{Evidence, Layer, Mode, Reduction, gradient_times_activation};
 
@@ -74,6 +75,17 @@ pub trait ClassifierHead: Layer {
         let classes = self.describe(shape)?.output.iter().product();
         let maps = gradient_times_activation(features, classes, |f| self.forward(f, Mode::Eval))?;
         Ok(Evidence::new(maps, None, Reduction::None))
+    }
+
+    /// Adds what computes [`class_maps`](Self::class_maps) to a graph of operators, as
+    /// [`Layer::export`] does for the logits, and returns the maps.
+    ///
+    /// # Errors
+    /// By default always: gradients have no exported form. Only maps that are a formula of the features can be exported,
+    /// such as class activation maps.
+    fn export_class_maps(&self, features: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let _ = (features, graph, xs);
+        bail!("the class maps of this head need gradients, which cannot be exported; its logits can")
     }
 
     /// Returns whether the head takes feature maps of one size only. By default it takes any size.

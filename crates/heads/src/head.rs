@@ -1,6 +1,9 @@
 use candle_core::{Result, Tensor, bail};
 use candle_nn::{ModuleT, VarBuilder};
-use layers::StepCounter;
+use layers::{
+    StepCounter,
+    graph::{Graph, Value},
+};
 
 use crate::{ClassifierHead, Description, Evidence, HeadConfig, Layer, Mode, Prepared};
 
@@ -64,6 +67,15 @@ impl Head {
         self.head.class_maps(features)
     }
 
+    /// Adds what computes [`class_maps`](Self::class_maps) to a graph of operators, as [`Layer::export`] does for the
+    /// logits, and returns the maps. `xs` are features of the shape `features`, without the batch axis.
+    ///
+    /// # Errors
+    /// A head whose class maps need gradients, such as `fc:128` and `spp-fc`.
+    pub fn export_class_maps(&self, features: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        self.head.export_class_maps(features, graph, xs)
+    }
+
     /// Returns whether the head takes feature maps of one size only.
     pub fn fixed_input(&self) -> bool {
         self.head.fixed_input()
@@ -93,6 +105,10 @@ impl Layer for Head {
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         self.head.prepare(input)
+    }
+
+    fn export(&self, input: &[usize], graph: &mut Graph, features: &Value) -> Result<Value> {
+        self.head.export(input, graph, features)
     }
 }
 

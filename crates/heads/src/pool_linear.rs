@@ -1,5 +1,6 @@
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
+use layers::graph::{Graph, Value};
 use ops::prepared::Chain;
 
 use crate::{ClassifierHead, Description, Evidence, Layer, Linear, Mode, Pooling, Prepared, pooling::check_channels};
@@ -43,6 +44,11 @@ impl<P: Pooling> Layer for PoolLinear<P> {
         let linear = self.linear.prepare(&[self.pooling.outputs(self.channels)])?;
         Ok(Box::new(Chain::new(vec![self.pooling.prepare(input)?, linear])?))
     }
+
+    fn export(&self, input: &[usize], graph: &mut Graph, features: &Value) -> Result<Value> {
+        let pooled = self.pooling.export(input, graph, features)?;
+        self.linear.export(&[self.pooling.outputs(self.channels)], graph, &pooled)
+    }
 }
 
 impl<P: Pooling> ClassifierHead for PoolLinear<P> {
@@ -58,5 +64,9 @@ impl<P: Pooling> ClassifierHead for PoolLinear<P> {
 
     fn class_maps(&self, features: &Tensor) -> Result<Evidence> {
         self.pooling.class_maps(features, &self.linear)
+    }
+
+    fn export_class_maps(&self, features: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        self.pooling.export_class_maps(&self.linear, features, graph, xs)
     }
 }

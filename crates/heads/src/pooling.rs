@@ -1,5 +1,8 @@
 use candle_core::{Result, Tensor, bail};
-use layers::prepare_with;
+use layers::{
+    graph::{Graph, Value},
+    prepare_with,
+};
 
 use crate::{
     Description, Evidence, Layer, Linear, Mode, Prepared, Reduction, class_activation_map, gradient_times_activation,
@@ -98,6 +101,25 @@ pub trait Pooling: Send + Sync {
             contributions(self, features, linear)?
         };
         Ok(Evidence::new(maps, Some(linear.bias().clone()), Reduction::None))
+    }
+
+    /// Adds the pooling to a graph of operators, as [`Layer::export`] does, and returns the vectors (N, D).
+    ///
+    /// # Errors
+    /// By default always: a pooling of another crate can only be exported if it implements this method.
+    fn export(&self, features: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let _ = (features, graph, xs);
+        bail!("the pooling {} cannot be exported; it would have to implement `Pooling::export`", self.name())
+    }
+
+    /// Adds what computes [`class_maps`](Self::class_maps) to a graph of operators and returns the maps. For class
+    /// activation maps, [`export_class_activation_map`](crate::export_class_activation_map) does so.
+    ///
+    /// # Errors
+    /// By default always, as for [`ClassifierHead::export_class_maps`](crate::ClassifierHead::export_class_maps).
+    fn export_class_maps(&self, linear: &Linear, features: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let _ = (linear, features, graph, xs);
+        bail!("the class maps of {} need gradients, which cannot be exported; its logits can", self.name())
     }
 }
 

@@ -4,6 +4,7 @@ use ops::BatchStatistics;
 
 use crate::{
     description::Description,
+    graph::{Graph, Value},
     layer::{Layer, Mode},
 };
 
@@ -117,5 +118,17 @@ impl Layer for BatchNorm {
         }
         let description = Description::pointwise(format!("BatchNorm({channels})"), input.to_vec());
         Ok(description.with_params(2 * channels).with_buffers(2 * channels))
+    }
+
+    fn export(&self, _input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let [weight, bias] = [("weight", &self.weight), ("bias", &self.bias)];
+        let [mean, var] =
+            [("running_mean", self.running_mean.as_tensor()), ("running_var", self.running_var.as_tensor())];
+        let mut inputs = vec![xs.clone()];
+        for (name, tensor) in [weight, bias, mean, var] {
+            inputs.push(graph.parameter(name, tensor)?);
+        }
+        let inputs: Vec<&Value> = inputs.iter().collect();
+        Ok(graph.node("BatchNormalization", &inputs, &[("epsilon", self.options.eps.into())]))
     }
 }

@@ -6,7 +6,9 @@ use ops::{
 };
 
 use crate::{
+    conv2d::export_convolution,
     description::Description,
+    graph::{Graph, Value},
     init::uniform,
     layer::{Layer, Mode},
     receptive_field::ReceptiveField,
@@ -160,6 +162,12 @@ impl Layer for Conv1d {
             return Ok(conv);
         }
         Ok(Box::new(Chain::new(vec![Box::new(PreparedPadding { channels, length, padding: extra }), conv])?))
+    }
+
+    fn export(&self, _input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let Conv1dOptions { kernel, stride, padding, .. } = self.options;
+        let attributes = [("kernel_shape", [kernel].into()), ("strides", [stride].into()), ("pads", padding.into())];
+        export_convolution(graph, xs, &self.weight, self.bias.as_ref(), &attributes)
     }
 }
 

@@ -7,6 +7,7 @@ use ops::{
 
 use crate::{
     description::Description,
+    graph::{Attribute, Graph, Value, window_attributes},
     init::uniform,
     layer::{Layer, Mode},
     prepared::image_shape,
@@ -122,6 +123,10 @@ impl Layer for Conv2d {
         let (bias, input) = (self.bias.as_ref(), image_shape(input)?);
         Ok(Box::new(prepared::Conv2d::new(&self.weight, bias, &self.window, Epilogue::None, input)?))
     }
+
+    fn export(&self, _input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        export_convolution(graph, xs, &self.weight, self.bias.as_ref(), &window_attributes(&self.window))
+    }
 }
 
 /// Describes a convolution, depthwise or not, whose input has `channels` channels.
@@ -142,4 +147,18 @@ pub(crate) fn describe_convolution(
         .with_params(weight.elem_count() + bias.map_or(0, Tensor::elem_count))
         .with_macs(weight.elem_count().saturating_mul(oh).saturating_mul(ow) as u64)
         .with_receptive_field(Some(ReceptiveField::of_window(window))))
+}
+
+/// Exports a convolution with these attributes.
+pub(crate) fn export_convolution(
+    graph: &mut Graph,
+    xs: &Value,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    attributes: &[(&'static str, Attribute)],
+) -> Result<Value> {
+    let weight = graph.parameter("weight", weight)?;
+    let bias = bias.map(|bias| graph.parameter("bias", bias)).transpose()?;
+    let inputs: Vec<&Value> = [xs, &weight].into_iter().chain(&bias).collect();
+    Ok(graph.node("Conv", &inputs, attributes))
 }

@@ -6,8 +6,9 @@ use ops::{
 };
 
 use crate::{
-    conv2d::{Conv2dOptions, describe_convolution},
+    conv2d::{Conv2dOptions, describe_convolution, export_convolution},
     description::Description,
+    graph::{Graph, Value, window_attributes},
     init::uniform,
     layer::{Layer, Mode},
     prepared::image_shape,
@@ -70,5 +71,11 @@ impl Layer for DepthwiseConv2d {
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         let (bias, input) = (self.bias.as_ref(), image_shape(input)?);
         Ok(Box::new(prepared::DepthwiseConv2d::new(&self.weight, bias, &self.window, false, input)?))
+    }
+
+    fn export(&self, _input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let mut attributes = window_attributes(&self.window);
+        attributes.push(("group", self.weight.dim(0)?.into()));
+        export_convolution(graph, xs, &self.weight, self.bias.as_ref(), &attributes)
     }
 }

@@ -4,6 +4,7 @@ use rand_chacha::rand_core::Rng;
 
 use crate::{
     description::Description,
+    graph::{Graph, Value},
     layer::{Layer, Mode},
     rng::rng,
 };
@@ -64,6 +65,10 @@ impl Layer for Dropout {
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         Ok(Box::new(Identity(input.iter().product())))
     }
+
+    fn export(&self, _input: &[usize], _graph: &mut Graph, xs: &Value) -> Result<Value> {
+        Ok(xs.clone())
+    }
 }
 
 impl Layer for SpatialDropout {
@@ -80,6 +85,10 @@ impl Layer for SpatialDropout {
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         Ok(Box::new(Identity(input.iter().product())))
+    }
+
+    fn export(&self, _input: &[usize], _graph: &mut Graph, xs: &Value) -> Result<Value> {
+        Ok(xs.clone())
     }
 }
 

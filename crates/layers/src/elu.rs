@@ -3,6 +3,7 @@ use ops::prepared::{self, Prepared};
 
 use crate::{
     description::Description,
+    graph::{Graph, Value},
     layer::{Layer, Mode},
 };
 
@@ -47,5 +48,9 @@ impl Layer for Elu {
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         Ok(Box::new(prepared::Elu { values: input.iter().product(), alpha: self.alpha }))
+    }
+
+    fn export(&self, _input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        Ok(graph.node("Elu", &[xs], &[("alpha", self.alpha.into())]))
     }
 }

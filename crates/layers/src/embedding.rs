@@ -4,6 +4,7 @@ use ops::prepared::Prepared;
 
 use crate::{
     description::Description,
+    graph::{Graph, Value},
     layer::{Layer, Mode},
 };
 
@@ -149,6 +150,15 @@ impl Layer for Embedding {
         let vectors = vectors.flatten_all()?.to_vec1()?;
         let channels_first = self.options.channels_first;
         Ok(Box::new(PreparedEmbedding { vectors, ids, dimensions, length: input[0], channels_first }))
+    }
+
+    fn export(&self, _input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let weight = graph.parameter("weight", &self.vectors(Mode::Inference)?)?;
+        let vectors = graph.node("Gather", &[&weight, xs], &[]);
+        if !self.options.channels_first {
+            return Ok(vectors);
+        }
+        Ok(graph.node("Transpose", &[&vectors], &[("perm", [0, 2, 1].into())]))
     }
 }
 

@@ -3,6 +3,8 @@ use ops::prepared::{Pool, Prepared};
 
 use crate::{
     description::Description,
+    flatten::Flatten,
+    graph::{Graph, Value},
     layer::{Layer, Mode},
     prepared::image_shape,
 };
@@ -35,6 +37,11 @@ impl Layer for GlobalMaxPool {
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         Ok(Box::new(Pool::global_max(image_shape(input)?)?))
     }
+
+    fn export(&self, input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let pooled = graph.node("GlobalMaxPool", &[xs], &[]);
+        Flatten.export(input, graph, &pooled)
+    }
 }
 
 impl Layer for GlobalAvgPool {
@@ -48,6 +55,11 @@ impl Layer for GlobalAvgPool {
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         Ok(Box::new(Pool::global_avg(image_shape(input)?)?))
+    }
+
+    fn export(&self, input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let pooled = graph.node("GlobalAveragePool", &[xs], &[]);
+        Flatten.export(input, graph, &pooled)
     }
 }
 

@@ -1,7 +1,11 @@
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use ops::prepared::Prepared;
 
-use crate::{description::Description, prepared::prepare_with};
+use crate::{
+    description::Description,
+    graph::{Graph, Value},
+    prepared::prepare_with,
+};
 
 /// The purpose of a forward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +97,20 @@ pub trait Layer: Send + Sync {
         let output = self.describe(input)?.output.iter().product();
         Ok(prepare_with(input, output, |xs| self.forward(xs, Mode::Inference)))
     }
+
+    /// Adds the layer, as it computes in [`Mode::Inference`], to a graph of operators, and returns its output.
+    ///
+    /// `xs` is the layer's input, whose shape is `input` (without the batch axis). The graph takes batches of any size, and
+    /// may be run on larger or smaller images than that. A layer of another crate can only be exported if it implements
+    /// this method.
+    ///
+    /// # Errors
+    /// Fails if the layer has no such form, or does not take this shape.
+    fn export(&self, input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let _ = (graph, xs);
+        let layer = std::any::type_name::<Self>();
+        bail!("{layer} cannot be exported for an input of {input:?}; it would have to implement `Layer::export`")
+    }
 }
 
 impl<L: Layer + ?Sized> Layer for Box<L> {
@@ -110,5 +128,9 @@ impl<L: Layer + ?Sized> Layer for Box<L> {
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         (**self).prepare(input)
+    }
+
+    fn export(&self, input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        (**self).export(input, graph, xs)
     }
 }

@@ -1,7 +1,8 @@
 //! Neural-network layers for candle that compute what PyTorch's compute and describe themselves.
 //!
 //! - A [`Layer`] computes its output, and describes its output shape, parameters, multiply-accumulates and receptive field
-//!   without computing anything. It can also be prepared for fast inference on inputs of one size.
+//!   without computing anything. It can also be prepared for fast inference on inputs of one size, and
+//!   exported as a graph of ONNX's operators.
 //! - A [`Stack`] builds a network module by module and tracks the shape.
 //! - Parameters come from candle's `VarBuilder` under the names of PyTorch's `state_dict` and with PyTorch's default
 //!   initialisation.
@@ -44,6 +45,7 @@ mod flatten;
 mod fused_conv;
 mod fusion;
 mod global_pool;
+pub mod graph;
 mod init;
 mod layer;
 mod linear;

@@ -4,6 +4,7 @@ use ops::prepared::{self, Prepared};
 
 use crate::{
     description::Description,
+    graph::{Graph, Value},
     init::uniform,
     layer::{Layer, Mode},
 };
@@ -72,5 +73,10 @@ impl Layer for Linear {
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         self.prepare_with_relu(input, false)
+    }
+
+    fn export(&self, _input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let (weight, bias) = (graph.parameter("weight", &self.weight)?, graph.parameter("bias", &self.bias)?);
+        Ok(graph.node("Gemm", &[xs, &weight, &bias], &[("transB", 1.into())]))
     }
 }

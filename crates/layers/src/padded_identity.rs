@@ -3,6 +3,7 @@ use ops::{Window, prepared::Prepared};
 
 use crate::{
     description::Description,
+    graph::{Graph, Value, int},
     layer::{Layer, Mode},
     prepared::image_shape,
 };
@@ -66,6 +67,17 @@ impl Layer for PaddedIdentity {
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         let output = image_shape(&self.describe(input)?.output)?;
         Ok(Box::new(PreparedPaddedIdentity { stride: self.stride, input: image_shape(input)?, output }))
+    }
+
+    fn export(&self, input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let missing = self.missing_channels(image_shape(input)?[0])?;
+        let (start, end, axes) = (graph.ints(&[0, 0])?, graph.ints(&[i64::MAX; 2])?, graph.ints(&[2, 3])?);
+        let strides = graph.ints(&[int(self.stride); 2])?;
+        let selected = graph.node("Slice", &[xs, &start, &end, &axes, &strides], &[]);
+        // The zeros before each of the four axes, then those behind.
+        let [before, behind] = [missing / 2, missing - missing / 2].map(int);
+        let padding = graph.ints(&[0, before, 0, 0, 0, behind, 0, 0])?;
+        Ok(graph.node("Pad", &[&selected, &padding], &[]))
     }
 }
 

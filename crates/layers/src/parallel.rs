@@ -3,6 +3,7 @@ use ops::prepared::{Prepared, scratch};
 
 use crate::{
     description::Description,
+    graph::{Graph, Value},
     layer::{Layer, Mode},
     receptive_field::ReceptiveField,
 };
@@ -87,6 +88,16 @@ impl Layer for Parallel {
             branches.push(branch.prepare(input).with_context(|| format!("branch {path}"))?);
         }
         Ok(Box::new(PreparedParallel { branches }))
+    }
+
+    fn export(&self, input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let mut outputs = Vec::with_capacity(self.branches.len());
+        for (path, branch) in &self.branches {
+            let output = graph.scoped(path, |graph| branch.export(input, graph, xs));
+            outputs.push(output.with_context(|| format!("branch {path}"))?);
+        }
+        let outputs: Vec<&Value> = outputs.iter().collect();
+        Ok(graph.node("Concat", &outputs, &[("axis", 1.into())]))
     }
 }
 

@@ -6,6 +6,7 @@ use ops::{
 
 use crate::{
     description::Description,
+    graph::{Attribute, Graph, Value},
     layer::{Layer, Mode},
     receptive_field::ReceptiveField,
 };
@@ -40,6 +41,11 @@ impl Pool1dOptions {
 
     fn window(&self) -> Window {
         Window::row(self.kernel, self.stride, self.padding)
+    }
+
+    fn attributes(&self) -> Vec<(&'static str, Attribute)> {
+        let Self { kernel, stride, padding } = *self;
+        vec![("kernel_shape", [kernel].into()), ("strides", [stride].into()), ("pads", [padding; 2].into())]
     }
 
     fn describe(&self, name: &str, input: &[usize]) -> Result<Description> {
@@ -78,6 +84,10 @@ impl Layer for MaxPool1d {
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         Ok(Box::new(Pool::max(&self.0.window(), image("MaxPool1d", input)?)?))
     }
+
+    fn export(&self, _input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        Ok(graph.node("MaxPool", &[xs], &self.0.attributes()))
+    }
 }
 
 impl Layer for AvgPool1d {
@@ -91,6 +101,12 @@ impl Layer for AvgPool1d {
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         Ok(Box::new(Pool::avg(&self.0.window(), image("AvgPool1d", input)?)?))
+    }
+
+    fn export(&self, _input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let mut attributes = self.0.attributes();
+        attributes.push(("count_include_pad", 1.into()));
+        Ok(graph.node("AveragePool", &[xs], &attributes))
     }
 }
 

@@ -6,6 +6,7 @@ use ops::{
 
 use crate::{
     description::Description,
+    graph::{Graph, Value, window_attributes},
     layer::{Layer, Mode},
     prepared::image_shape,
     receptive_field::ReceptiveField,
@@ -38,6 +39,10 @@ impl Layer for MaxPool2d {
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         Ok(Box::new(Pool::max(&self.0, image_shape(input)?)?))
     }
+
+    fn export(&self, _input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        Ok(graph.node("MaxPool", &[xs], &window_attributes(&self.0)))
+    }
 }
 
 impl Layer for AvgPool2d {
@@ -51,6 +56,12 @@ impl Layer for AvgPool2d {
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         Ok(Box::new(Pool::avg(&self.0, image_shape(input)?)?))
+    }
+
+    fn export(&self, _input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let mut attributes = window_attributes(&self.0);
+        attributes.push(("count_include_pad", 1.into()));
+        Ok(graph.node("AveragePool", &[xs], &attributes))
     }
 }
 

@@ -3,6 +3,7 @@ use ops::prepared::{self, Prepared};
 
 use crate::{
     description::Description,
+    graph::{Graph, Value},
     layer::{Layer, Mode},
 };
 
@@ -21,5 +22,9 @@ impl Layer for Relu {
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         Ok(Box::new(prepared::Relu(input.iter().product())))
+    }
+
+    fn export(&self, _input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        Ok(graph.node("Relu", &[xs], &[]))
     }
 }

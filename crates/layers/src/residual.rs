@@ -4,6 +4,7 @@ use ops::prepared::{Prepared, add_relu, scratch};
 use crate::{
     description::Description,
     fusion::FusedResidual,
+    graph::{Graph, Value},
     layer::{Layer, Mode},
     relu::Relu,
     sequential::Sequential,
@@ -72,6 +73,14 @@ impl Layer for Residual {
         self.describe(input)?;
         let shortcut = self.shortcut.as_ref().map(|shortcut| shortcut.prepare(input)).transpose()?;
         Ok(Box::new(PreparedResidual { body: self.body.prepare(input)?, shortcut }))
+    }
+
+    fn export(&self, input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let body = self.body.export(input, graph, xs)?;
+        let export = |shortcut: &dyn Layer| graph.scoped("downsample", |graph| shortcut.export(input, graph, xs));
+        let shortcut = self.shortcut.as_deref().map_or(Ok(xs.clone()), export)?;
+        let sum = graph.node("Add", &[&body, &shortcut], &[]);
+        Relu.export(input, graph, &sum)
     }
 }
 

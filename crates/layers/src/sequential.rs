@@ -4,6 +4,7 @@ use ops::prepared::{Chain, Identity, Prepared};
 use crate::{
     description::Description,
     fusion::{Module, Steps},
+    graph::{Graph, Value},
     layer::{Layer, Mode},
 };
 
@@ -71,5 +72,16 @@ impl Layer for Sequential {
             parts.push(part.prepare(shape).with_context(|| format!("layer {}", descriptions[first].path))?);
         }
         Ok(Box::new(Chain::new(parts)?))
+    }
+
+    fn export(&self, input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let descriptions = self.descriptions(input)?;
+        let mut ys = xs.clone();
+        for (i, (path, module)) in self.modules.iter().enumerate() {
+            let shape = i.checked_sub(1).map_or(input, |before| &descriptions[before].output);
+            let output = graph.scoped(path, |graph| module.layer().export(shape, graph, &ys));
+            ys = output.with_context(|| format!("layer {path}"))?;
+        }
+        Ok(ys)
     }
 }

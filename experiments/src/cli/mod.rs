@@ -1,6 +1,7 @@
 //! The command line. Arguments are parsed here, once, into the options that the commands take; nothing else knows clap.
 
 mod bench;
+mod export;
 mod predict;
 mod run;
 mod sharded;
@@ -21,6 +22,7 @@ use crate::{
     machine::available_cores,
 };
 use bench::BenchArguments;
+use export::ExportArguments;
 use predict::PredictArguments;
 use run::{DEFAULT_SUITE, RunArguments};
 use sharded::{PlanArguments, SlurmArguments};
@@ -44,6 +46,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, c
             Command::Summary(SummaryOptions { model, head, input, classes, json })
         }
         Some(Subcommands::Predict(predict)) => Command::Predict(predict.options()),
+        Some(Subcommands::Export(export)) => Command::Export(export.options()),
         Some(Subcommands::Bench(bench)) => Command::Bench(bench.options()),
         Some(Subcommands::Report { dir }) => Command::Report { dir },
         Some(Subcommands::Data { dataset, data_dir, input, grid, json }) => {
@@ -110,6 +113,11 @@ enum Subcommands {
     ///
     /// An image may have any size and colour; it is resized to the network's input, as a folder of images is in training.
     Predict(PredictArguments),
+    /// Write a trained network for other programs: weights for PyTorch, or an ONNX model
+    ///
+    /// `load_state_dict(safetensors.torch.load_file(OUT), strict=True)` takes the weights. The ONNX model takes images of
+    /// (N, C, H, W) with pixels from 0 to 1 and standardises them itself; its metadata hold the names of the classes.
+    Export(ExportArguments),
     /// Measure speed only: training and inference throughput, latency of one image, memory
     Bench(BenchArguments),
     /// Execute one request of `bench` and print the peak memory of this process

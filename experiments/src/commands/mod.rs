@@ -2,6 +2,7 @@
 
 mod bench;
 mod data;
+mod export;
 mod list;
 mod plan;
 mod predict;
@@ -18,6 +19,7 @@ use anyhow::Result;
 
 pub use bench::BenchOptions;
 pub use data::DataOptions;
+pub use export::ExportOptions;
 pub use list::ItemKind;
 pub use plan::PlanOptions;
 pub use predict::{PredictFormat, PredictOptions};
@@ -40,6 +42,7 @@ pub enum Command {
     List { kind: Option<ItemKind>, json: bool },
     Summary(SummaryOptions),
     Predict(PredictOptions),
+    Export(ExportOptions),
     Bench(BenchOptions),
     Report { dir: PathBuf },
     Data(DataOptions),
@@ -57,6 +60,7 @@ impl Command {
             Command::List { kind, json } => list::list(*kind, *json),
             Command::Summary(options) => summary::summary(options),
             Command::Predict(options) => predict::predict(options),
+            Command::Export(options) => export::export(options),
             Command::Bench(options) => bench::bench(options),
             Command::Report { dir } => report::report(dir),
             Command::Data(options) => data::data(options),

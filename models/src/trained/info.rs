@@ -10,7 +10,7 @@ use training::Parameters;
 use crate::{ModelConfig, ModelName};
 
 /// The key of the description in the file's metadata.
-const KEY: &str = "network";
+pub(super) const KEY: &str = "network";
 
 /// What a trained network is: what is needed to build it and to feed it, and what it was trained on. It stands in the
 /// metadata of the weights' file as JSON, under the key `network`.
@@ -57,7 +57,11 @@ impl NetworkInfo {
     /// # Errors
     /// A file that cannot be written.
     pub fn save(&self, parameters: &Parameters, path: &Path) -> Result<()> {
-        parameters.save_with_metadata(path, KEY, serde_json::to_string(self).map_err(Error::wrap)?)
+        parameters.save_with_metadata(path, KEY, self.json()?)
+    }
+
+    pub(super) fn json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(Error::wrap)
     }
 
     /// Returns the options that the network is built with.

@@ -1,5 +1,6 @@
 //! Trained networks in files.
 
+mod graph;
 mod info;
 mod prediction;
 
@@ -122,6 +123,15 @@ impl Trained {
         self.info.head = head.clone();
         self.info.classes = classes.iter().map(|class| class.to_string()).collect();
         Ok(())
+    }
+
+    /// Writes the network to a safetensors file with all keys of PyTorch's `state_dict`, also the counters
+    /// `num_batches_tracked` that nothing here needs. [`load`](Self::load) reads it as well.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn save_state_dict(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.parameters.save_state_dict(path.as_ref(), info::KEY, self.info.json()?)
     }
 
     /// Computes the probability of each class for each image, and sorts the classes by it.

@@ -1,10 +1,15 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use layers::image_shape;
+use layers::{
+    graph::{Graph, Value},
+    image_shape,
+};
 use ops::{GatedAttention, prepared::GatedAttentionPool};
 
 use crate::{
     Description, Evidence, HeadKind, Linear, Mode, PoolLinear, Pooling, Prepared, Reduction, class_activation_map,
+    export::{pointwise, spatial_axes},
+    export_class_activation_map,
 };
 
 pub(super) const ATTN_FC: HeadKind =
@@ -41,6 +46,34 @@ impl Attention {
         let (v_bias, u_bias, w_bias) = (&v_bias, &u_bias, &w_bias);
         f(&GatedAttention { v: &v, v_bias, u: &u, u_bias, w: &w, w_bias })
     }
+
+    /// Exports the product of `values` (N, D, …) with the attention to each position.
+    fn export_attended(&self, features: &[usize], graph: &mut Graph, xs: &Value, values: &Value) -> Result<Value> {
+        let attention = graph.scoped("attention", |graph| self.export_attention(features, graph, xs))?;
+        Ok(graph.node("Mul", &[values, &attention], &[]))
+    }
+
+    /// Exports the attention to each position, (N, 1, …).
+    fn export_attention(&self, features: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let layer = |graph: &mut Graph, path: &str, linear: &Linear, xs: &Value| {
+            graph.scoped(path, |graph| {
+                let weight = graph.parameter("weight", linear.weight())?;
+                let bias = graph.parameter("bias", linear.bias())?;
+                pointwise(features, graph, xs, &[&weight, &bias])
+            })
+        };
+        let (v, u) = (layer(graph, "v", &self.v, xs)?, layer(graph, "u", &self.u, xs)?);
+        let (v, u) = (graph.node("Tanh", &[&v], &[]), graph.node("Sigmoid", &[&u], &[]));
+        let gated = graph.node("Mul", &[&v, &u], &[]);
+        let scores = layer(graph, "w", &self.w, &gated)?;
+        // A softmax over all positions, whose number of axes is that of the features.
+        let maximum = graph.node("GlobalMaxPool", &[&scores], &[]);
+        let difference = graph.node("Sub", &[&scores, &maximum], &[]);
+        let exponential = graph.node("Exp", &[&difference], &[]);
+        let axes = spatial_axes(features, graph)?;
+        let sum = graph.node("ReduceSum", &[&exponential, &axes], &[]);
+        Ok(graph.node("Div", &[&exponential, &sum], &[]))
+    }
 }
 
 impl Pooling for Attention {
@@ -72,5 +105,16 @@ impl Pooling for Attention {
         let attended = maps.flatten_from(2)?.broadcast_mul(&attention.unsqueeze(1)?)?;
         let maps = attended.reshape(maps.shape())?;
         Ok(Evidence::new(maps, Some(linear.bias().clone()), Reduction::Sum))
+    }
+
+    fn export(&self, features: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let attended = self.export_attended(features, graph, xs, xs)?;
+        let axes = spatial_axes(features, graph)?;
+        Ok(graph.node("ReduceSum", &[&attended, &axes], &[("keepdims", 0.into())]))
+    }
+
+    fn export_class_maps(&self, linear: &Linear, features: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let maps = export_class_activation_map(linear, features, graph, xs)?;
+        self.export_attended(features, graph, xs, &maps)
     }
 }

@@ -1,6 +1,9 @@
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use layers::{image_shape, uniform};
+use layers::{
+    graph::{Graph, Value},
+    image_shape, uniform,
+};
 use ops::{
     Epilogue, Window,
     prepared::{Chain, Conv2d, Linear},
@@ -134,6 +137,16 @@ impl Layer for ConvPool {
         };
         Ok(Box::new(Chain::new(steps)?))
     }
+
+    fn export(&self, input: &[usize], graph: &mut Graph, features: &Value) -> Result<Value> {
+        check_channels(input, self.channels)?;
+        let Some(Convolution { weight, bias }) = &self.convolution else {
+            return self.pooling.export(input, graph, features);
+        };
+        let (weight, bias) = (graph.parameter("weight", weight)?, graph.parameter("bias", bias)?);
+        let maps = graph.node("Conv", &[features, &weight, &bias], &[]);
+        self.pooling.export(input, graph, &maps)
+    }
 }
 
 impl ClassifierHead for ConvPool {
@@ -151,5 +164,11 @@ impl ClassifierHead for ConvPool {
         };
         let maps = class_activation_map(features, &weight.reshape((self.classes, self.channels))?)?;
         Ok(Evidence::new(maps, Some(bias.clone()), reduction))
+    }
+
+    fn export_class_maps(&self, _features: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let Some(Convolution { weight, .. }) = &self.convolution else { return Ok(xs.clone()) };
+        let weight = graph.parameter("weight", weight)?;
+        Ok(graph.node("Conv", &[xs, &weight], &[]))
     }
 }

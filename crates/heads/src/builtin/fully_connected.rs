@@ -1,6 +1,9 @@
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use layers::{Flatten, Sequential, Stack};
+use layers::{
+    Flatten, Sequential, Stack,
+    graph::{Graph, Value},
+};
 use ops::prepared::Chain;
 
 use crate::{
@@ -120,6 +123,15 @@ impl Layer for FullyConnected {
         let linear = self.linear.prepare(&[inputs])?;
         Ok(Box::new(Chain::new(hidden.into_iter().chain([linear]).collect())?))
     }
+
+    fn export(&self, input: &[usize], graph: &mut Graph, features: &Value) -> Result<Value> {
+        self.check(input)?;
+        let hidden = match &self.hidden {
+            Some(hidden) => hidden.export(input, graph, features)?,
+            None => Flatten.export(input, graph, features)?,
+        };
+        graph.scoped(&self.path, |graph| self.linear.export(&[], graph, &hidden))
+    }
 }
 
 impl ClassifierHead for FullyConnected {
@@ -143,5 +155,23 @@ impl ClassifierHead for FullyConnected {
 
     fn fixed_input(&self) -> bool {
         true
+    }
+
+    /// Exports the products of features and weights, summed over the channels: the gradient of a linear layer is its weight.
+    fn export_class_maps(&self, features: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        self.check(features)?;
+        if !self.linear_in_features {
+            bail!(
+                "the class maps of fully connected layers with hidden units need gradients, which cannot be exported; \
+                 their logits can"
+            )
+        }
+        let weight = graph.scoped(&self.path, |graph| graph.parameter("weight", self.linear.weight()))?;
+        let shape: Vec<i64> = [self.linear.bias().dim(0)?].iter().chain(features).map(|&size| size as i64).collect();
+        let (shape, before, channels) = (graph.ints(&shape)?, graph.ints(&[1])?, graph.ints(&[2])?);
+        let weight = graph.node("Reshape", &[&weight, &shape], &[]);
+        let xs = graph.node("Unsqueeze", &[xs, &before], &[]);
+        let products = graph.node("Mul", &[&xs, &weight], &[]);
+        Ok(graph.node("ReduceSum", &[&products, &channels], &[("keepdims", 0.into())]))
     }
 }

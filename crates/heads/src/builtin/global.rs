@@ -1,8 +1,15 @@
 use candle_core::{Result, Tensor};
-use layers::image_shape;
+use layers::{
+    GlobalAvgPool, GlobalMaxPool,
+    graph::{Graph, Value},
+    image_shape,
+};
 use ops::prepared::Pool;
 
-use crate::{Evidence, HeadKind, Linear, Mode, PoolLinear, Pooling, Prepared, Reduction, class_activation_map};
+use crate::{
+    Evidence, HeadKind, Layer, Linear, Mode, PoolLinear, Pooling, Prepared, Reduction, class_activation_map,
+    export_class_activation_map,
+};
 
 pub(super) const GAP_FC: HeadKind = HeadKind::new("gap-fc", "global average, linear", |features, classes, vb| {
     Ok(Box::new(PoolLinear::new(Global::Average, features[0], classes, vb)?))
@@ -49,5 +56,16 @@ impl Pooling for Global {
         };
         let maps = class_activation_map(features, linear.weight())?;
         Ok(Evidence::new(maps, Some(linear.bias().clone()), reduction))
+    }
+
+    fn export(&self, features: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        match self {
+            Self::Average => GlobalAvgPool.export(features, graph, xs),
+            Self::Maximum => GlobalMaxPool.export(features, graph, xs),
+        }
+    }
+
+    fn export_class_maps(&self, linear: &Linear, features: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        export_class_activation_map(linear, features, graph, xs)
     }
 }

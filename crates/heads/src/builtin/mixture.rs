@@ -1,8 +1,15 @@
 use candle_core::{Result, Tensor};
-use layers::image_shape;
+use layers::{
+    GlobalAvgPool, GlobalMaxPool,
+    graph::{Graph, Value},
+    image_shape,
+};
 use ops::prepared::{Chain, Pool};
 
-use crate::{Evidence, HeadKind, Linear, Mode, PoolLinear, Pooling, Prepared, Reduction, class_activation_map};
+use crate::{
+    Evidence, HeadKind, Layer, Linear, Mode, PoolLinear, Pooling, Prepared, Reduction, class_activation_map,
+    export::pointwise,
+};
 
 pub(super) const AVGMAX_FC: HeadKind =
     HeadKind::new("avgmax-fc", "half the sum of global average and maximum, linear", |features, classes, vb| {
@@ -36,6 +43,21 @@ impl Prepared for MeanOfHalves {
             y.iter_mut().zip(first).zip(last).for_each(|((y, first), last)| *y = 0.5 * (first + last));
         }
         Ok(())
+    }
+}
+
+impl Mixture {
+    /// Returns the weight (K, C) of the class maps.
+    fn map_weight(&self, linear: &Linear) -> Result<Tensor> {
+        let weight = linear.weight();
+        match self {
+            Self::Mean => Ok(weight.clone()),
+            // A channel has one weight for its average and one for its maximum, and the map uses their sum.
+            Self::Concatenated => {
+                let channels = weight.dim(1)? / 2;
+                weight.narrow(1, 0, channels)? + weight.narrow(1, channels, channels)?
+            }
+        }
     }
 }
 
@@ -75,16 +97,21 @@ impl Pooling for Mixture {
     }
 
     fn class_maps(&self, features: &Tensor, linear: &Linear) -> Result<Evidence> {
-        let weight = linear.weight();
-        let weight = match self {
-            Self::Mean => weight.clone(),
-            // A channel has one weight for its average and one for its maximum, and the map uses their sum.
-            Self::Concatenated => {
-                let channels = features.dim(1)?;
-                (weight.narrow(1, 0, channels)? + weight.narrow(1, channels, channels)?)?
-            }
-        };
-        let maps = class_activation_map(features, &weight)?;
+        let maps = class_activation_map(features, &self.map_weight(linear)?)?;
         Ok(Evidence::new(maps, Some(linear.bias().clone()), Reduction::None))
+    }
+
+    fn export(&self, features: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let average = GlobalAvgPool.export(features, graph, xs)?;
+        let maximum = GlobalMaxPool.export(features, graph, xs)?;
+        match self {
+            Self::Mean => Ok(graph.node("Mean", &[&average, &maximum], &[])),
+            Self::Concatenated => Ok(graph.node("Concat", &[&average, &maximum], &[("axis", 1.into())])),
+        }
+    }
+
+    fn export_class_maps(&self, linear: &Linear, features: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let weight = graph.parameter("class_maps.weight", &self.map_weight(linear)?)?;
+        pointwise(features, graph, xs, &[&weight])
     }
 }

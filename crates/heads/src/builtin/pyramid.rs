@@ -1,8 +1,14 @@
 use candle_core::{Result, Tensor, bail};
-use layers::image_shape;
+use layers::{
+    Flatten,
+    graph::{Attribute, Graph, Value},
+    image_shape,
+};
 use ops::prepared::Pool;
 
-use crate::{Evidence, HeadKind, Linear, Mode, PoolLinear, Pooling, Prepared, Reduction, pooling::contributions};
+use crate::{
+    Evidence, HeadKind, Layer, Linear, Mode, PoolLinear, Pooling, Prepared, Reduction, pooling::contributions,
+};
 
 pub(super) const SPP_FC: HeadKind =
     HeadKind::new("spp-fc", "spatial pyramid of maxima (1, 2, 4), linear", |features, classes, vb| {
@@ -46,4 +52,43 @@ impl Pooling for Pyramid {
         let maps = contributions(self, features, linear)?;
         Ok(Evidence::new(maps, Some(linear.bias().clone()), Reduction::Sum))
     }
+
+    fn export(&self, features: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        let xs = if features.len() == 2 { as_image(graph, xs)? } else { xs.clone() };
+        let shape = graph.node("Shape", &[&xs], &[]);
+        let mut levels = Vec::new();
+        for bins in LEVELS {
+            let rows = export_bins(graph, &xs, &shape, 2, bins as i64)?;
+            let grid = export_bins(graph, &rows, &shape, 3, bins as i64)?;
+            levels.push(Flatten.export(features, graph, &grid)?);
+        }
+        let levels: Vec<&Value> = levels.iter().collect();
+        Ok(graph.node("Concat", &levels, &[("axis", 1.into())]))
+    }
+}
+
+/// Exports the view of sequences (N, C, L) as images of height 1.
+fn as_image(graph: &mut Graph, xs: &Value) -> Result<Value> {
+    let axis = graph.ints(&[2])?;
+    Ok(graph.node("Unsqueeze", &[xs, &axis], &[]))
+}
+
+/// Exports the maxima of bins along an axis of size s, whose number may be chosen when the graph is run: bin i of n
+/// covers ⌊i·s/n⌋ to ⌈(i+1)·s/n⌉ = ⌊((i+1)·s + n − 1)/n⌋.
+fn export_bins(graph: &mut Graph, xs: &Value, shape: &Value, axis: i64, bins: i64) -> Result<Value> {
+    let (axes, count, rounding) = (graph.ints(&[axis])?, graph.ints(&[bins])?, graph.ints(&[bins - 1])?);
+    let size = graph.node("Gather", &[shape, &axes], &[]);
+    let mut maxima = Vec::new();
+    for bin in 0..bins {
+        let (index, next) = (graph.ints(&[bin])?, graph.ints(&[bin + 1])?);
+        let start = graph.node("Mul", &[&size, &index], &[]);
+        let start = graph.node("Div", &[&start, &count], &[]);
+        let end = graph.node("Mul", &[&size, &next], &[]);
+        let end = graph.node("Add", &[&end, &rounding], &[]);
+        let end = graph.node("Div", &[&end, &count], &[]);
+        let values = graph.node("Slice", &[xs, &start, &end, &axes], &[]);
+        maxima.push(graph.node("ReduceMax", &[&values], &[("axes", Attribute::Ints(vec![axis]))]));
+    }
+    let maxima: Vec<&Value> = maxima.iter().collect();
+    Ok(graph.node("Concat", &maxima, &[("axis", Attribute::Int(axis))]))
 }
