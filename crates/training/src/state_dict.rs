@@ -1,6 +1,6 @@
 //! Files of named tensors that PyTorch or a program here wrote.
 
-use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
+use std::{collections::BTreeMap, fs::File, io::Read, panic::catch_unwind, path::Path};
 
 use candle_core::{
     Device, Result, Tensor, bail,
@@ -19,16 +19,20 @@ pub fn read(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
     let mut start = Vec::new();
     File::open(path)?.take(4).read_to_end(&mut start)?;
     let mut tensors = match start[..] {
-        [b'P', b'K', 3, 4] => read_pth(path, device)?,
+        // Candle panics on some pickles that are broken.
+        [b'P', b'K', 3, 4] => match catch_unwind(|| read_pth(path)) {
+            Ok(tensors) => tensors?,
+            Err(_) => bail!("the file is broken, or holds something else than tensors by name"),
+        },
         // The opcode that begins a pickle, and its version.
         [0x80, 2..=5, ..] if !is_length(path)? => bail!(
             "the file is a pickle that is not in a zip archive, as PyTorch wrote before version 1.6; load it in PyTorch and \
              save it again"
         ),
-        _ => safetensors::load(path, device)?.into_iter().collect(),
+        _ => safetensors::load(path, &Device::Cpu)?.into_iter().collect(),
     };
     tensors.retain(|name: &String, _| !is_counter(name));
-    Ok(tensors)
+    tensors.into_iter().map(|(name, tensor)| Ok((name, tensor.to_device(device)?))).collect()
 }
 
 /// Returns whether a tensor counts the batches that a batch normalisation has seen. PyTorch stores it and uses it only
@@ -44,7 +48,7 @@ fn is_length(path: &Path) -> Result<bool> {
     Ok(start.last() == Some(&b'{'))
 }
 
-fn read_pth(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
+fn read_pth(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let key = key(path)?;
     let file = PthTensors::new(path, key)?;
     let infos = file.tensor_infos().values().filter(|info| !is_counter(&info.name));
@@ -59,9 +63,7 @@ fn read_pth(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
     let mut tensors = BTreeMap::new();
     for info in infos {
         let tensor = file.get(&info.name).map_err(|error| error.context(format!("tensor {}", info.name)))?;
-        if let Some(tensor) = tensor {
-            tensors.insert(info.name.clone(), tensor.to_device(device)?);
-        }
+        tensors.extend(tensor.map(|tensor| (info.name.clone(), tensor)));
     }
     Ok(tensors)
 }
