@@ -48,3 +48,10 @@ fn a_model_of_ones_own_is_trained_with_three_heads_and_tabulated() {
         assert!(accuracy > 80., "{output}");
     }
 }
+
+#[test]
+fn a_trained_network_is_saved_loaded_and_fine_tuned() {
+    let output = run("fine-tune", &[]);
+    assert!(accuracy(&output) > 80., "{output}");
+    assert!(output.contains("the first test image is odd"), "a 7: {output}");
+}

@@ -54,7 +54,7 @@ pub fn write_index(folder: &Path) -> Result<()> {
 
 /// Compares what a suite asks for; if that fails, standard error tells why.
 fn compared_or_told(suite: &SuiteResults) -> Option<Vec<Compared<'_>>> {
-    let compared = statistics::compare(&suite.outline.comparisons, &suite.records);
+    let compared = statistics::compare(&suite.outline.comparisons, &suite.outline.claims, &suite.records);
     compared.map_err(|error| note(&format!("the claims of {} are left out of {PAGE}: {error}", suite.info.name))).ok()
 }
 

@@ -24,6 +24,7 @@ mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 mod index;
+mod init;
 mod interrupt;
 mod limits;
 mod machine;

@@ -15,6 +15,7 @@ use timing::{INFER_BATCH, TRAIN_BATCH};
 use training::{DeviceKind, FitConfig, Length, Optimizer, OptimizerConfig, Parameters, Schedule};
 
 use crate::{
+    init::Init,
     measures::Measure,
     misuse::Misuse,
     shard::{Shard, balance},
@@ -45,6 +46,8 @@ pub struct Run {
     pub schedule: Schedule,
     pub optimizer: OptimizerConfig,
     pub device: DeviceKind,
+    /// The trained weights that the network starts from.
+    pub init: Option<Init>,
     pub measure: Option<&'static Measure>,
     /// The multiply-accumulates of a forward pass of one image.
     pub macs: u64,
@@ -68,6 +71,8 @@ impl Run {
         };
         RunConfig {
             augment: (!self.augmentation.is_none()).then(|| self.augmentation.to_string()),
+            init: self.init.as_ref().map(|init| init.sha256.clone()),
+            freeze: self.init.as_ref().is_some_and(|init| init.freeze),
             dataset: data.name.clone(),
             data_fingerprint: data.fingerprint.clone(),
             model: self.model.to_string(),
@@ -120,6 +125,20 @@ impl Run {
         }
     }
 
+    /// Says what the network takes from the weights that it starts from; `None` if there are none.
+    pub fn describe_init(&self) -> Result<Option<String>> {
+        let Some(init) = &self.init else { return Ok(None) };
+        let parameters = Parameters::zeros(&Device::Cpu);
+        let matching = init.apply(&mut self.build(&parameters)?, &parameters)?;
+        let (path, loaded) = (init.path().display(), matching.loaded.len());
+        let frozen = if init.freeze { ", the backbone is not trained" } else { "" };
+        let skipped = match matching.skipped.as_slice() {
+            [] => String::new(),
+            skipped => format!("; these start anew: {}", skipped.join(", ")),
+        };
+        Ok(Some(format!("starting from {path}: {loaded} of its tensors are loaded{frozen}{skipped}")))
+    }
+
     /// The options of training.
     pub fn fit_config(&self) -> FitConfig {
         FitConfig::new(self.length, self.lr).seed(self.seed).schedule(self.schedule).optimizer(self.optimizer.clone())
@@ -161,7 +180,9 @@ impl Run {
     /// multiply-accumulates.
     fn check(&self, trains: bool) -> Result<u64> {
         let parameters = Parameters::zeros(&Device::Cpu);
-        let description = self.build(&parameters)?.describe(&self.input())?;
+        let mut network = self.build(&parameters)?;
+        self.init.as_ref().map(|init| init.apply(&mut network, &parameters)).transpose()?;
+        let description = network.describe(&self.input())?;
         if description.output != [self.data.classes] {
             bail!("the network's output has the shape {:?} instead of {} logits", description.output, self.data.classes)
         }
@@ -259,6 +280,7 @@ fn runs_of_first_seed(suite: &Suite, data: &[Arc<Splits>]) -> Vec<(Run, usize)> 
                 schedule: suite.schedule,
                 optimizer: suite.optimizer.clone(),
                 device: suite.device,
+                init: suite.init.clone(),
                 measure: suite.measure,
                 macs: 0,
                 data_label: data_label.clone(),

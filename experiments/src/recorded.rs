@@ -30,6 +30,13 @@ impl<'a> Recorded<'a> {
     /// [`Misuse`] for a data set, model, head or device that this program does not have; otherwise, images that cannot be
     /// loaded or are not those of the record.
     pub fn run(&mut self, config: &RunConfig) -> Result<Run> {
+        if let Some(init) = &config.init {
+            return Err(Misuse::new(format!(
+                "the run started from a file of weights, of which the record only holds the hash {init}; it can be trained \
+                 again by `run` with `--init`, but not verified"
+            ))
+            .into());
+        }
         let data = self.splits(config)?;
         if data.fingerprint != config.data_fingerprint {
             bail!(
@@ -63,6 +70,7 @@ impl<'a> Recorded<'a> {
             schedule: parse(&config.schedule)?,
             optimizer: parse(&config.optimizer)?,
             device: config.device.parse().map_err(Misuse::new)?,
+            init: None,
             measure: None,
             macs: 0,
         };

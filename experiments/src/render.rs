@@ -35,7 +35,7 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
     let figures = write_figures(folder, &outline.plots, &rows);
     let images = write_images(folder, sources, &rows);
     let published = publish(folder, sources, &outline, &records);
-    let compared = statistics::compare(&outline.comparisons, &records);
+    let compared = statistics::compare(&outline.comparisons, &outline.claims, &records);
 
     let mut measures: Vec<&str> = records.iter().filter_map(|record| record.config.measure.as_deref()).collect();
     measures.dedup();

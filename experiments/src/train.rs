@@ -37,7 +37,8 @@ pub fn train(
 ) -> Result<Option<(Record, Option<Maps>)>> {
     let device = run.device.open()?;
     let parameters = Parameters::seeded(run.seed, &device);
-    let model = run.build(&parameters)?;
+    let mut model = run.build(&parameters)?;
+    run.init.as_ref().map(|init| init.apply(&mut model, &parameters)).transpose()?;
     let features = model.backbone.describe(&run.input())?;
     let head = model.head.describe(&features.output)?;
     let description = model.describe(&run.input())?;

@@ -30,8 +30,14 @@ pub struct RunConfig {
     /// The length of training, if it was given in epochs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epochs: Option<usize>,
+    /// True if the backbone was not trained.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub freeze: bool,
     /// The head, such as `fc:128`.
     pub head: String,
+    /// A hash of the file of weights that training started from, 16 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
     /// The shape of an image, such as `1x28x28`.
     pub input: String,
     /// The peak learning rate.
@@ -57,6 +63,10 @@ pub struct RunConfig {
     pub updates: Option<u64>,
     /// The number of training images held out for validation.
     pub validation: usize,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl RunConfig {

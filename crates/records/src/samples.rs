@@ -17,6 +17,8 @@ pub fn record(head: &str, order: usize, seed: u64, top1: f64) -> Record {
     let point = |epoch, top1| EpochPoint { epoch, train_loss: Some(0.5), val_top1: Some(top1), val_loss: Some(0.5) };
     let config = RunConfig {
         augment: None,
+        init: None,
+        freeze: false,
         batch_size: 64,
         canvas: None,
         classes: 10,

@@ -35,9 +35,13 @@ pub fn two_significant(value: f64) -> String {
     fixed(value, digits as usize)
 }
 
-/// Formats a p-value: two significant digits, or below a thousandth.
+/// Formats a p-value: two significant digits, or below a thousandth, or close to 1.
 pub fn p_value(p: f64) -> String {
-    if p < 0.001 { "< 0.001".into() } else { two_significant(p) }
+    match p {
+        p if p < 0.001 => "< 0.001".into(),
+        p if p > 0.99 => "> 0.99".into(),
+        p => two_significant(p),
+    }
 }
 
 /// Formats sizes as `64x5x5`, as options and records spell them; a dash if there are none.
@@ -66,7 +70,7 @@ mod tests {
 
     #[test]
     fn p_values_have_two_digits_that_matter_or_are_below_a_thousandth() {
-        assert_eq!([0.0002, 0.0012, 0.0346, 0.5, 1.].map(p_value), ["< 0.001", "0.0012", "0.035", "0.50", "1.0"]);
+        assert_eq!([0.0002, 0.0012, 0.0346, 0.5, 1.].map(p_value), ["< 0.001", "0.0012", "0.035", "0.50", "> 0.99"]);
     }
 
     #[test]

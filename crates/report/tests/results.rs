@@ -70,7 +70,7 @@ fn every_committed_suite_has_a_page_that_fits_a_terminal_and_all_its_figures() {
         let SuiteFile { plots, comparisons, claims } = toml::from_str(&file).unwrap();
         let (figures, without_data) = figures(&plots, &rows).unwrap();
         assert!(without_data.is_empty(), "{name}: {without_data:?}");
-        let compared = compare(&comparisons, &records).unwrap();
+        let compared = compare(&comparisons, &claims, &records).unwrap();
         let verdicts = judge(&claims, &compared);
         let suite = SuiteReport {
             records: &records,

@@ -4,6 +4,8 @@ use crate::{
     comparison::{By, Comparison},
     effect::{Certainty, Compared},
     error::{Error, Result},
+    interval::Interval,
+    limits::LEVEL,
 };
 
 /// A sentence, and what would have to be seen if it were true: an entry of `[[claims]]` in a suite's file.
@@ -43,6 +45,20 @@ pub enum Expect {
     AtMost(f64),
     /// At most this far from no difference, in either direction.
     Within(f64),
+}
+
+impl Expect {
+    /// The one-sided p-value of the hypothesis that a mean difference with this interval is not as expected: inferiority by
+    /// the bound or more, for example, or, for `Within`, the larger of two one-sided tests.
+    pub(crate) fn p(self, interval: &Interval) -> f64 {
+        match self {
+            Self::Greater => interval.p_greater(0.),
+            Self::Less => interval.p_less(0.),
+            Self::AtLeast(bound) => interval.p_greater(bound),
+            Self::AtMost(bound) => interval.p_less(bound),
+            Self::Within(margin) => interval.p_greater(-margin).max(interval.p_less(margin)),
+        }
+    }
 }
 
 /// Whether a test of a claim came out as expected.
@@ -118,7 +134,7 @@ impl Claim {
 }
 
 impl Compared<'_> {
-    /// Judges by the interval, and for a difference that a primary comparison should show by the adjusted p-value too.
+    /// Judges by the interval, and what a primary comparison should show by the adjusted p-value too.
     pub fn outcome(&self, expect: Expect) -> TestOutcome {
         let Ok(effect) = &self.effect else { return TestOutcome::NotMeasured };
         let none = if self.comparison.by == By::Ratio { 1. } else { 0. };
@@ -128,9 +144,6 @@ impl Compared<'_> {
             Certainty::Images(interval) | Certainty::Seeds(interval) => (interval.low, interval.high),
             Certainty::Unknown(_) => return TestOutcome::NotShown,
         };
-        if matches!(expect, Expect::Greater | Expect::Less) && self.holm.is_some_and(|p| p >= 0.05) {
-            return TestOutcome::NotShown;
-        }
         let is_exact = effect.certainty == Certainty::Exact;
         let (holds, fails) = match expect {
             Expect::Greater => (low > none, high < none || is_exact),
@@ -142,6 +155,8 @@ impl Compared<'_> {
             }
         };
         match (holds, fails) {
+            // One-sided, so that without adjustment it says the same as the interval.
+            (true, _) if self.holm.is_some_and(|p| p >= LEVEL) => TestOutcome::NotShown,
             (true, _) => TestOutcome::Holds,
             (_, true) => TestOutcome::DoesNotHold,
             _ => TestOutcome::NotShown,

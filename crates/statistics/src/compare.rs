@@ -1,12 +1,14 @@
 use records::{Getter, Measured, Metric, Outcome, Point, Record, Speed, bits, middle};
 
 use crate::{
-    bootstrap::{Hits, REPLICATES, crossed_bootstrap},
+    claim::Claim,
     comparison::{By, Comparison, Quantity, Selector},
     effect::{Certainty, Compared, Effect, NoInterval, Unmeasured},
     error::Result,
     holm::holm,
     interval::paired_t,
+    limits::SEEDS_FOR_A_TEST,
+    two_way::{Hits, two_way},
 };
 
 /// One value per seed for a and b, shares from 0 to 1.
@@ -21,20 +23,25 @@ struct Values {
 /// A value, or why it was not measured. The outer error is a mistake in the suite's file.
 type MaybeMeasured<T> = Result<Result<T, Unmeasured>>;
 
-/// Compares all that a suite asks for, and adjusts the p-values of the primary comparisons.
+/// Compares all that a suite asks for, tests what its claims expect, and adjusts the p-values of the primary comparisons.
 ///
 /// `records` are those of the suite's table, with one configuration per variant.
 ///
 /// # Errors
 /// Names a comparison that fits several configurations, or several values of a measure.
-pub fn compare<'a>(comparisons: &'a [Comparison], records: &[Record]) -> Result<Vec<Compared<'a>>> {
+pub fn compare<'a>(comparisons: &'a [Comparison], claims: &[Claim], records: &[Record]) -> Result<Vec<Compared<'a>>> {
     let mut compared = Vec::new();
     for comparison in comparisons {
-        compared.push(Compared { comparison, effect: comparison.effect(records)?, holm: None });
+        let mut of_comparison = Compared { comparison, effect: comparison.effect(records)?, p: None, holm: None };
+        let seeds = of_comparison.effect.as_ref().map_or(0, |effect| effect.seeds);
+        let mut tests = claims.iter().flat_map(|claim| &claim.tests);
+        let test = tests.find(|test| test.comparison == comparison.name).filter(|_| seeds >= SEEDS_FOR_A_TEST);
+        of_comparison.p = test.zip(of_comparison.interval()).map(|(test, interval)| test.expect.p(&interval));
+        compared.push(of_comparison);
     }
     let tested: Vec<(usize, f64)> = (compared.iter().enumerate())
         .filter(|(_, compared)| compared.comparison.primary)
-        .filter_map(|(i, compared)| Some((i, compared.p()?)))
+        .filter_map(|(i, compared)| Some((i, compared.p?)))
         .collect();
     let adjusted = holm(&tested.iter().map(|(_, p)| *p).collect::<Vec<_>>());
     tested.iter().zip(adjusted).for_each(|(&(i, _), p)| compared[i].holm = Some(p));
@@ -201,7 +208,7 @@ fn certainty(Values { values: [a, b], hits, offsets }: &Values, has_same_images:
         _ if offsets.len() < 2 => Certainty::Unknown(NoInterval::OneSeed),
         _ if !has_same_images => Certainty::Unknown(NoInterval::OtherImages),
         Some([a, b]) if a[0].len() != b[0].len() => Certainty::Unknown(NoInterval::OtherNumberOfImages),
-        Some([a, b]) => crossed_bootstrap(a, b, offsets, REPLICATES)
+        Some([a, b]) => two_way(a, b, offsets)
             .map_or(Certainty::Unknown(NoInterval::NoImages), |interval| Certainty::Images(interval.scaled(100.))),
         None => {
             let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();

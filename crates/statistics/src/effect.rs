@@ -1,4 +1,4 @@
-use crate::{comparison::Comparison, interval::Interval, limits::SEEDS_FOR_A_TEST};
+use crate::{comparison::Comparison, interval::Interval};
 
 /// A comparison with its result.
 #[derive(Clone, Debug, PartialEq)]
@@ -7,6 +7,9 @@ pub struct Compared<'a> {
     pub comparison: &'a Comparison,
     /// The result, or why there is none.
     pub effect: Result<Effect, Unmeasured>,
+    /// The one-sided p-value of the hypothesis that the expectation of its claim contradicts; `None` without a claim, and if
+    /// the seeds are too few for a test.
+    pub p: Option<f64>,
     /// The p-value, adjusted for all primary comparisons of the suite; `None` for the others.
     pub holm: Option<f64>,
 }
@@ -97,12 +100,6 @@ impl Compared<'_> {
             Certainty::Images(interval) | Certainty::Seeds(interval) => Some(interval),
             _ => None,
         }
-    }
-
-    /// The p-value before adjustment; `None` if the seeds are too few for a test.
-    pub fn p(&self) -> Option<f64> {
-        let seeds = self.effect.as_ref().ok()?.seeds;
-        self.interval().filter(|_| seeds >= SEEDS_FOR_A_TEST).map(|interval| interval.p)
     }
 
     /// Returns whether the effect varies with the seed and was not tested.

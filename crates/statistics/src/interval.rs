@@ -1,38 +1,64 @@
 use records::{Estimate, estimate};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// The 95 % confidence interval of a difference, and the p-value of its test.
+/// The 95 % confidence interval of a mean by Student's t, and what its tests need.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Interval {
+    /// The mean.
+    pub value: f64,
     /// The lower end of the interval.
     pub low: f64,
     /// The upper end of the interval.
     pub high: f64,
-    /// The two-sided p-value of the hypothesis that there is no difference.
-    pub p: f64,
+    /// The standard error of the mean.
+    pub standard_error: f64,
+    /// The degrees of freedom.
+    pub df: f64,
 }
 
 impl Interval {
-    /// Converts the ends to another unit; `factor` is positive.
-    pub fn scaled(self, factor: f64) -> Self {
-        Self { low: factor * self.low, high: factor * self.high, ..self }
+    /// Makes the interval of a mean that has this standard error with these degrees of freedom.
+    pub fn new(value: f64, standard_error: f64, df: f64) -> Self {
+        let half = if standard_error > 0. { student(df).inverse_cdf(0.975) * standard_error } else { 0. };
+        Self { value, low: value - half, high: value + half, standard_error, df }
     }
+
+    /// Converts to another unit; `factor` is positive.
+    pub fn scaled(self, factor: f64) -> Self {
+        let Self { value, low, high, standard_error, df } = self;
+        let [value, low, high, standard_error] = [value, low, high, standard_error].map(|number| factor * number);
+        Self { value, low, high, standard_error, df }
+    }
+
+    /// The one-sided p-value of the hypothesis that the true mean is at most `bound`: small if it is shown to be greater.
+    ///
+    /// It is below 0.025 exactly if the whole interval lies above the bound.
+    pub fn p_greater(&self, bound: f64) -> f64 {
+        match (self.value - bound, self.standard_error) {
+            (distance, error) if error > 0. => student(self.df).cdf(-distance / error),
+            (distance, _) if distance > 0. => 0.,
+            _ => 1.,
+        }
+    }
+
+    /// The one-sided p-value of the hypothesis that the true mean is at least `bound`: small if it is shown to be less.
+    pub fn p_less(&self, bound: f64) -> f64 {
+        Self { value: -self.value, ..*self }.p_greater(-bound)
+    }
+}
+
+fn student(df: f64) -> StudentsT {
+    StudentsT::new(0., 1., df.clamp(1., 1e9)).expect("a scale and degrees of freedom above 0")
 }
 
 /// The interval of a mean difference by Student's t, from one difference per seed; `None` for fewer than two seeds.
 ///
-/// It is for values that are not shares of test images. A bootstrap over ten seeds or fewer would give intervals that are
-/// too narrow.
+/// It is for values that are not shares of test images.
 pub fn paired_t(differences: &[f64]) -> Option<Interval> {
-    let Estimate { mean, sd, ci95 } = estimate(differences)?;
-    let (sd, ci95) = sd.zip(ci95)?;
+    let Estimate { mean, sd, .. } = estimate(differences)?;
     let n = differences.len() as f64;
-    let p = match (mean == 0., sd == 0.) {
-        (true, _) => 1.,
-        (false, true) => 0.,
-        _ => 2. * StudentsT::new(0., 1., n - 1.).ok()?.cdf(-(mean * n.sqrt() / sd).abs()),
-    };
-    Some(Interval { low: mean - ci95, high: mean + ci95, p })
+    Some(Interval::new(mean, sd? / n.sqrt(), n - 1.))
 }
 
 /// The ends of the 95 % confidence interval of a share among `n` independent samples, such as the images of a class (Wilson
@@ -60,10 +86,12 @@ mod tests {
 
     #[test]
     fn a_paired_t_test_has_its_known_values() {
-        // scipy.stats.ttest_rel(a, b) of two samples with these differences, and its .confidence_interval(0.95)
+        // scipy.stats.ttest_rel(a, b) of two samples with these differences, and its .confidence_interval(0.95); then
+        // ttest_1samp(d, m, alternative="greater") for m = 0 and 0.1, and the larger p-value of statsmodels' ttost_mean(-2, 1.5)
         let t = paired_t(&[1.2, 0.4, -0.3, 2.1, 0.9, 1.5, 0.2, 0.8, 1.1, -0.1]).unwrap();
-        let known = [0.248_085_651_994, 1.311_914_348_006, 0.008_979_845_256];
-        for (ours, known) in [t.low, t.high, t.p].into_iter().zip(known) {
+        let known = [0.248_085_651_994, 1.311_914_348_006, 0.004_489_922_628, 0.008_913_855_397, 0.006_763_256_867];
+        let ours = [t.low, t.high, t.p_greater(0.), t.p_greater(0.1), t.p_greater(-2.).max(t.p_less(1.5))];
+        for (ours, known) in ours.into_iter().zip(known) {
             assert!((ours - known).abs() < 1e-9, "{t:?}");
         }
     }
@@ -85,7 +113,8 @@ mod tests {
     #[test]
     fn one_seed_has_no_interval_and_equal_seeds_a_point() {
         assert_eq!(paired_t(&[1.]), None);
-        assert_eq!(paired_t(&[0., 0.]), Some(Interval { low: 0., high: 0., p: 1. }));
-        assert_eq!(paired_t(&[2., 2.]), Some(Interval { low: 2., high: 2., p: 0. }));
+        let of = |value| paired_t(&[value, value]).map(|t| (t.low, t.high, t.p_greater(0.), t.p_less(0.)));
+        assert_eq!(of(0.), Some((0., 0., 1., 1.)));
+        assert_eq!(of(2.), Some((2., 2., 0., 1.)));
     }
 }

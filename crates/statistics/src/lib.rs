@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-mod bootstrap;
 mod claim;
 mod compare;
 mod comparison;
@@ -13,8 +12,8 @@ mod interval;
 mod limits;
 #[cfg(test)]
 mod tests;
+mod two_way;
 
-pub use bootstrap::{Hits, REPLICATES, crossed_bootstrap};
 pub use claim::{Claim, Expect, Judged, Test, TestOutcome, Verdict, judge};
 pub use compare::compare;
 pub use comparison::{By, Comparison, Quantity, Selector};
@@ -22,7 +21,8 @@ pub use effect::{Certainty, Compared, Effect, NoInterval, Unmeasured};
 pub use error::{Error, Result};
 pub use holm::holm;
 pub use interval::{Interval, paired_t, wilson};
-pub use limits::{MOST_PRIMARY, SEEDS_FOR_A_TEST};
+pub use limits::{LEVEL, MOST_PRIMARY, SEEDS_FOR_A_TEST};
+pub use two_way::{Hits, two_way};
 
 /// Checks what can be checked of a suite's comparisons and claims without its records.
 ///
@@ -40,5 +40,15 @@ pub fn check(comparisons: &[Comparison], claims: &[Claim]) -> Result<()> {
     if primary > MOST_PRIMARY {
         return Err(Error::TooManyPrimary(primary));
     }
-    claims.iter().try_for_each(|claim| claim.check(comparisons))
+    claims.iter().try_for_each(|claim| claim.check(comparisons))?;
+    for comparison in comparisons.iter().filter(|comparison| comparison.primary) {
+        if !claims.iter().flat_map(|claim| &claim.tests).any(|test| test.comparison == comparison.name) {
+            return Err(Error::Comparison {
+                name: comparison.name.clone(),
+                reason: "it is primary, but no claim says what is expected of it, so there is no hypothesis to test"
+                    .into(),
+            });
+        }
+    }
+    Ok(())
 }

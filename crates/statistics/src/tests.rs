@@ -34,14 +34,14 @@ fn claim(expect: &str) -> String {
 fn outcomes(text: &str, records: &[Record]) -> Vec<(TestOutcome, bool)> {
     let File { comparisons, claims } = file(text);
     check(&comparisons, &claims).unwrap();
-    let compared = compare(&comparisons, records).unwrap();
+    let compared = compare(&comparisons, &claims, records).unwrap();
     let verdicts = judge(&claims, &compared);
     verdicts[0].tests.iter().map(|judged| (judged.outcome, judged.is_descriptive)).collect()
 }
 
 /// The effect of the first comparison.
 fn effect(text: &str, records: &[Record]) -> Result<Effect, Unmeasured> {
-    compare(&file(text).comparisons, records).unwrap().remove(0).effect
+    compare(&file(text).comparisons, &[], records).unwrap().remove(0).effect
 }
 
 #[test]
@@ -73,8 +73,8 @@ fn a_verdict_follows_from_the_effect_even_against_the_sentence() {
 #[test]
 fn the_effect_has_difference_interval_and_p_value() {
     let records = [runs("gap", 10, 390), runs("fc", 10, 350)].concat();
-    let comparisons = file(TOP1).comparisons;
-    let compared = compare(&comparisons, &records).unwrap();
+    let File { comparisons, claims } = file(&format!("{TOP1}{}", claim("\"greater\"")));
+    let compared = compare(&comparisons, &claims, &records).unwrap();
     let interval = compared[0].interval().unwrap();
     assert!((compared[0].effect.as_ref().unwrap().value - 10.).abs() < 1e-9);
     assert!(interval.low > 7. && interval.low < 8. && interval.high > 12. && interval.high < 13., "{interval:?}");
@@ -85,10 +85,10 @@ fn the_effect_has_difference_interval_and_p_value() {
 fn fewer_than_ten_seeds_describe() {
     let records = [runs("gap", 9, 390), runs("fc", 12, 350)].concat();
     assert_eq!(outcomes(&format!("{TOP1}{}", claim("\"greater\"")), &records), [(TestOutcome::Holds, true)]);
-    let comparisons = file(TOP1).comparisons;
-    let compared = compare(&comparisons, &records).unwrap();
+    let File { comparisons, claims } = file(&format!("{TOP1}{}", claim("\"greater\"")));
+    let compared = compare(&comparisons, &claims, &records).unwrap();
     assert_eq!(compared[0].effect.as_ref().unwrap().seeds, 9);
-    assert!(compared[0].is_descriptive() && compared[0].p().is_none() && compared[0].holm.is_none());
+    assert!(compared[0].is_descriptive() && compared[0].p.is_none() && compared[0].holm.is_none());
 }
 
 #[test]
@@ -134,17 +134,20 @@ fn primary_p_values_are_adjusted_together_and_decide() {
     // The interval of the second excludes 0; among three its p-value does not stand.
     let File { comparisons, .. } = file(TOP1);
     let effect = comparisons[0].effect(&[runs("gap", 10, 356), runs("fc", 10, 350)].concat()).unwrap().unwrap();
-    let compared = |holm| Compared { comparison: &comparisons[0], effect: Ok(effect.clone()), holm };
-    assert_eq!(compared(Some(0.04)).outcome(Expect::Greater), TestOutcome::Holds);
-    assert_eq!(compared(Some(0.06)).outcome(Expect::Greater), TestOutcome::NotShown);
+    let compared = |holm| Compared { comparison: &comparisons[0], effect: Ok(effect.clone()), p: holm, holm };
+    for expect in [Expect::Greater, Expect::AtLeast(-3.), Expect::Within(5.)] {
+        assert_eq!(compared(Some(0.02)).outcome(expect), TestOutcome::Holds);
+        assert_eq!(compared(Some(0.03)).outcome(expect), TestOutcome::NotShown);
+    }
 
     let three = ["gap", "gmp", "spp-fc"].map(|head| {
         format!("[[comparisons]]\nname = \"{head}\"\nprimary = true\na = {{ model = \"two-conv\", head = \"{head}\" }}\nb = {{ model = \"two-conv\", head = \"fc\" }}\n")
     });
     let records = [runs("gap", 10, 353), runs("gmp", 10, 380), runs("spp-fc", 3, 380), runs("fc", 10, 350)].concat();
-    let comparisons = file(&three.concat()).comparisons;
-    let compared = compare(&comparisons, &records).unwrap();
-    let [gap, gmp, spp] = [0, 1, 2].map(|i| (compared[i].p(), compared[i].holm));
+    let claims = ["gap", "gmp", "spp-fc"].map(|head| claim("\"greater\"").replace("gap against fc", head));
+    let File { comparisons, claims } = file(&(three.concat() + &claims.concat()));
+    let compared = compare(&comparisons, &claims, &records).unwrap();
+    let [gap, gmp, spp] = [0, 1, 2].map(|i| (compared[i].p, compared[i].holm));
     assert_eq!(spp, (None, None), "three seeds are not tested");
     assert_eq!(gmp.1, gmp.0.map(|p| 2. * p));
     assert_eq!(gap.1, gap.0);
@@ -262,7 +265,7 @@ fn a_selector_that_fits_several_configurations_names_what_they_differ_in() {
         run.config_hash = "another".into();
     }
     let records = [runs("gap", 2, 390), smaller, runs("fc", 2, 350)].concat();
-    let error = compare(&file(TOP1).comparisons, &records).unwrap_err().to_string();
+    let error = compare(&file(TOP1).comparisons, &[], &records).unwrap_err().to_string();
     assert_eq!(
         error,
         "comparison `gap against fc`: a = two-conv gap fits several configurations, which differ in train_size: add one of these keys"
@@ -289,6 +292,7 @@ fn a_mistake_in_a_file_is_named() {
         (TOP1.replace("primary = true", "metric = \"macs\"\nat = 3"), "`macs` is a metric"),
         (TOP1.replace("primary = true", "primary = true\nmetric = \"macs\""), "cannot be primary"),
         (TOP1.replace("head = \"gap\"", "head = \"fc\""), "a and b are the same"),
+        (TOP1.into(), "no claim says what is expected"),
         (with(TOP1), "is defined twice"),
         (with(&claim("\"greatr\"")), "unknown variant `greatr`"),
         (with(&claim("{ within = -1.0 }")), "a margin at least 0"),

@@ -10,7 +10,7 @@ use candle_nn::{Init, VarBuilder, var_builder::SimpleBackend};
 use crate::init;
 
 /// The largest number of values in a model: 1 GiB of f32.
-pub(crate) const MAX_VALUES: usize = 1 << 28;
+const MAX_VALUES: usize = 1 << 28;
 
 /// The named parameters of a model: a seeded store behind candle's [`VarBuilder`]. Clones share the parameters.
 ///
@@ -90,6 +90,28 @@ impl Parameters {
         lock(&self.frozen).push(prefix.to_string());
     }
 
+    /// Replaces all parameters and running statistics whose path is `prefix` or begins with it by those of another store. A
+    /// model that was built before keeps the old ones.
+    ///
+    /// This is how a part of a model is built anew, with other shapes: in an empty store, which then takes the place of the
+    /// old parameters.
+    ///
+    /// # Errors
+    /// A store of another device, and names that are not under the prefix.
+    pub fn replace(&self, prefix: &str, other: &Parameters) -> Result<()> {
+        let new = other.all();
+        if let Some((name, _)) = new.iter().find(|(name, _)| !is_under(name, prefix)) {
+            bail!("{name} does not lie under `{prefix}`, so it cannot replace what does")
+        }
+        if !other.device.same_device(&self.device) {
+            bail!("parameters on {:?} cannot replace those on {:?}", other.device, self.device)
+        }
+        let mut variables = lock(&self.variables);
+        variables.retain(|name, _| !is_under(name, prefix));
+        variables.extend(new);
+        Ok(())
+    }
+
     /// Returns whether a parameter is frozen.
     fn is_frozen(&self, name: &str) -> bool {
         lock(&self.frozen).iter().any(|prefix| is_under(name, prefix))
@@ -139,17 +161,15 @@ impl Parameters {
     }
 }
 
+/// Returns whether the path of a parameter is a prefix or begins with it.
+pub(crate) fn is_under(name: &str, prefix: &str) -> bool {
+    let rest = name.strip_prefix(prefix);
+    rest.is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest.starts_with('.'))
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A thread that panics cannot leave a map or list in an inconsistent state.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Returns whether a path is `prefix` or lies under it. All lie under the empty one.
-pub(crate) fn is_under(name: &str, prefix: &str) -> bool {
-    match name.strip_prefix(prefix) {
-        Some(rest) => prefix.is_empty() || rest.is_empty() || rest.starts_with('.'),
-        None => false,
-    }
 }
 
 fn is_running_statistic(name: &str) -> bool {

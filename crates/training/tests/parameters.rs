@@ -230,3 +230,92 @@ fn the_fingerprint_sees_names_shapes_and_values() -> Result<()> {
     }
     Ok(())
 }
+
+/// The network of the files that `fixtures/make_pth.py` writes.
+fn of_fixtures() -> Parameters {
+    network(9, 2)
+}
+
+fn fixture(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+#[test]
+fn files_of_pytorch_are_read_whole_wrapped_and_with_tensors_that_are_views() -> Result<()> {
+    for file in ["state_dict.pth", "checkpoint.pt", "views.pth"] {
+        let parameters = of_fixtures();
+        parameters.load(&fixture(file))?;
+        // `num_batches_tracked` of the batch normalisation is the third of PyTorch's names, and not loaded.
+        for (number, name) in [
+            "0.bias",
+            "0.weight",
+            "1.bias",
+            "",
+            "1.running_mean",
+            "1.running_var",
+            "1.weight",
+            "head.bias",
+            "head.weight",
+        ]
+        .into_iter()
+        .enumerate()
+        .filter(|(_, name)| !name.is_empty())
+        {
+            let expected: Vec<f32> =
+                (0..values(&parameters, name).len()).map(|i| i as f32 / 64. + number as f32).collect();
+            assert_eq!(values(&parameters, name), expected, "{name} of {file}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn files_of_pytorch_that_do_not_fit_are_refused_with_a_hint() {
+    let error = |file: &str| of_fixtures().load(&fixture(file)).unwrap_err().to_string();
+    let wrapped = error("data_parallel.pth");
+    assert!(
+        wrapped.contains("0.weight is missing") && wrapped.contains("module.0.weight is not in the model"),
+        "{wrapped}"
+    );
+    assert!(wrapped.contains("without the `module.` at the start of their names, 8 of the 8"), "{wrapped}");
+    assert!(error("legacy.pth").contains("before version 1.6"));
+    assert!(error("no_tensors.pth").contains("no tensors"));
+}
+
+#[test]
+fn weights_that_match_are_loaded_and_the_others_are_named() -> Result<()> {
+    let (folder, ten) = (TempDir::new()?, network(1, 10));
+    let path = folder.path().join("ten.safetensors");
+    ten.save(&path)?;
+    let three = network(2, 3);
+    let head = values(&three, "head.weight");
+    let matching = three.load_matching(&path)?;
+    assert_eq!(matching.loaded, ["0.bias", "0.weight", "1.bias", "1.running_mean", "1.running_var", "1.weight"]);
+    assert_eq!(
+        matching.skipped,
+        ["head.bias has the shape [10], not [3]", "head.weight has the shape [10, 48], not [3, 48]"]
+    );
+    assert_eq!(values(&three, "0.weight"), values(&ten, "0.weight"));
+    assert_eq!(values(&three, "head.weight"), head);
+
+    let other = Parameters::seeded(0, &CPU);
+    other.builder().pp("elsewhere").get(3, "bias")?;
+    let error = other.load_matching(&path).unwrap_err().to_string();
+    assert!(error.contains("none of the weights fits"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn frozen_parameters_are_not_trainable_and_get_no_gradient() -> Result<()> {
+    let parameters = Parameters::seeded(0, &CPU);
+    parameters.freeze("0");
+    let stack = Stack::new(&[1, 6, 6], parameters.builder()).conv(3, 3).batch_norm().relu().flatten();
+    let net = stack.name("head").linear(2).build()?;
+    assert_eq!(names(parameters.trainable()), ["1.bias", "1.weight", "head.bias", "head.weight"]);
+    let loss = net.forward(&Tensor::ones((2, 1, 6, 6), DType::F32, &CPU)?, Mode::Eval)?.sum_all()?;
+    let gradients = loss.backward()?;
+    for (name, variable) in parameters.all().into_iter().filter(|(name, _)| !name.contains("running")) {
+        assert_eq!(gradients.get(&variable).is_none(), name.starts_with("0."), "{name}");
+    }
+    Ok(())
+}

@@ -64,6 +64,13 @@ pub struct RunArguments {
     /// First choose each variant's learning rate from the suite's grid, by validation accuracy
     #[arg(long, conflicts_with_all = ["lr", "shard"])]
     tune: bool,
+    /// Start from trained weights, those of a file or of a network that `list weights` shows; without `--models` and
+    /// `--heads`, from that network
+    #[arg(long, value_name = "WEIGHTS")]
+    init: Option<String>,
+    /// Train only the heads, and leave the backbone of `--init` as it is
+    #[arg(long, requires = "init")]
+    freeze: bool,
     /// The number of threads; concurrent runs share them [default: one per core]
     #[arg(long, value_name = "N", value_parser = up_to::<MAX_THREADS>, allow_negative_numbers = true)]
     threads: Option<usize>,
@@ -110,7 +117,10 @@ impl RunArguments {
                 batch_size: self.batch_size,
                 lr: self.lr,
                 device: self.device,
+                init: None,
             },
+            init: self.init,
+            freeze: self.freeze,
             tune: self.tune,
             data_dir: self.data_dir,
             out: self.out,

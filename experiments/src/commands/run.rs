@@ -4,13 +4,14 @@ use std::{
 };
 
 use anyhow::{Result, bail};
-use datasets::{Shape, Splits};
+use datasets::{DatasetId, Shape, Splits};
 use records::{Record, Status, Store, SuiteInfo, file_name};
 
 use crate::{
     data::check_input,
     files::{is_about_files, keep_suite},
     index::write_index,
+    init::Init,
     interrupt::Interrupted,
     output::{note, print},
     plan::{Plan, Run},
@@ -27,6 +28,10 @@ pub struct RunOptions {
     pub suite: String,
     /// The changes that the options make to the suite.
     pub changes: Changes,
+    /// The trained weights that the networks start from: a file, or the name of a network of the zoo.
+    pub init: Option<String>,
+    /// True if the backbone of these weights is not trained.
+    pub freeze: bool,
     /// True if learning rates are chosen first.
     pub tune: bool,
     /// The folder of the data sets' files.
@@ -46,6 +51,8 @@ impl RunOptions {
         Self {
             suite: suite.into(),
             changes: Changes::default(),
+            init: None,
+            freeze: false,
             tune: false,
             data_dir: None,
             out: None,
@@ -56,10 +63,29 @@ impl RunOptions {
     }
 }
 
+impl RunOptions {
+    /// The changes to the suite. Where trained weights are given, but no model or head, those of the weights are chosen.
+    fn changes(&self) -> Result<Changes> {
+        let mut changes = self.changes.clone();
+        if let Some(weights) = &self.init {
+            let init = Init::new(weights, self.freeze)?;
+            if let Some(info) = init.info() {
+                changes.models.get_or_insert(vec![info.model]);
+                changes.heads.get_or_insert(vec![info.head]);
+                if matches!(changes.dataset, Some(DatasetId::Folder(_))) {
+                    changes.input.get_or_insert(Shape(info.input));
+                }
+            }
+            changes.init = Some(init);
+        }
+        Ok(changes)
+    }
+}
+
 /// Trains all runs of a suite and renders its tables.
 pub fn run(options: &RunOptions) -> Result<()> {
     let original = suite::find(&options.suite)?;
-    let mut suite = original.with(&options.changes);
+    let mut suite = original.with(&options.changes()?);
     suite.datasets.iter().try_for_each(|id| check_input(id, options.changes.input))?;
     let data = suite.data_spec()?.load(options.data_dir.as_deref())?;
     let is_original = suite == original && !options.tune && suite::is_shipped(&original);
@@ -88,6 +114,7 @@ pub fn run(options: &RunOptions) -> Result<()> {
     }
     if !options.sweep.quiet {
         announce(&plan, &store, &options.sweep);
+        plan.runs[0].describe_init()?.iter().for_each(|text| note(text));
     }
     let sweep = Sweep::begin(&plan, &store, &info, &options.sweep)?;
     let keep = || {
@@ -151,8 +178,10 @@ fn describe(plan: &Plan, folder: &Path, options: &SweepOptions) -> String {
     let runs: Vec<&Run> = plan.shard(options.shard).collect();
     let mut text = format!("{} runs, into {}\n", runs.len(), folder.display());
     for run in runs {
+        let augmentation = run.augmentation;
+        let augmented = if augmentation.is_none() { String::new() } else { format!(", augmented by {augmentation},") };
         text += &format!(
-            "{run}: {} of {} images {} in batches of {}, lr {}, {}, {}\n",
+            "{run}: {} of {} images {}{augmented} in batches of {}, lr {}, {}, {}\n",
             run.length,
             run.data.train.len(),
             Shape(run.input()),

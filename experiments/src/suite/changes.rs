@@ -5,6 +5,7 @@ use records::distinct;
 use training::{DeviceKind, Length};
 
 use super::definition::{Suite, Variant};
+use crate::init::Init;
 
 /// The changes that options of the command line make to a suite. An option that is not given leaves the suite as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +21,7 @@ pub struct Changes {
     pub batch_size: Option<usize>,
     pub lr: Option<f64>,
     pub device: DeviceKind,
+    pub init: Option<Init>,
 }
 
 impl Suite {
@@ -38,6 +40,7 @@ impl Suite {
         suite.train_sizes = changes.train_size.map_or(suite.train_sizes, |size| vec![Some(size)]);
         suite.batch_size = changes.batch_size.unwrap_or(suite.batch_size);
         suite.device = changes.device;
+        suite.init = changes.init.clone();
         if changes.models.is_some() || changes.heads.is_some() {
             suite.variants = suite.choose(changes.models.as_deref(), changes.heads.as_deref());
         }

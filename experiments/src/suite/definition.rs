@@ -5,7 +5,7 @@ use models::ModelName;
 use records::{Rates, distinct};
 use training::{DeviceKind, Length, OptimizerConfig, Schedule};
 
-use crate::{data::DataSpec, measures::Measure, misuse::Misuse};
+use crate::{data::DataSpec, init::Init, measures::Measure, misuse::Misuse};
 
 /// A suite: the variants that are compared, their data and how they are trained. A run is one variant on one data set,
 /// canvas and training size with one seed.
@@ -32,6 +32,8 @@ pub struct Suite {
     pub schedule: Schedule,
     pub optimizer: OptimizerConfig,
     pub device: DeviceKind,
+    /// The trained weights that the networks start from.
+    pub init: Option<Init>,
     pub variants: Vec<Variant>,
     /// The learning rate of variants that the suite does not name.
     pub lr: f64,

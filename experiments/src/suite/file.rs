@@ -183,6 +183,7 @@ fn parse_file(path: &Path, text: &str, read_rates: impl Fn(&str) -> Result<Strin
         schedule: file.schedule,
         optimizer: file.optimizer,
         device: DeviceKind::Cpu,
+        init: None,
         variants,
         lr: file.lr,
         lr_grid: file.lr_grid,

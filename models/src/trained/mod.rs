@@ -10,6 +10,7 @@ pub use prediction::{ClassProbability, Prediction};
 use std::path::Path;
 
 use candle_core::{Context, Device, Result, Tensor, bail};
+use heads::HeadConfig;
 use layers::{Layer, Mode};
 use localisation::Upsampling;
 use training::Parameters;
@@ -106,6 +107,31 @@ impl Trained {
     /// A file that cannot be written.
     pub fn save_state_dict(&self, path: impl AsRef<Path>) -> Result<()> {
         self.parameters.save_state_dict(path.as_ref(), info::KEY, self.info.json()?)
+    }
+
+    /// Replaces the head by a new one for other classes, as `reset_classifier` of timm does. Its initial weights are drawn
+    /// with a seed. Train it with [`fit`](training::fit), with the backbone frozen or not:
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut trained = models::load("digits.safetensors")?;
+    /// trained.reset_classifier(&"gap-fc".parse()?, &["even", "odd"], 0)?;
+    /// trained.network.freeze_backbone();
+    /// // training::fit(&trained.network, &trained.parameters, …)
+    /// trained.save("parity.safetensors")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Head::new`](heads::Head::new). The old head stays.
+    pub fn reset_classifier(&mut self, head: &HeadConfig, classes: &[&str], seed: u64) -> Result<()> {
+        let new = Parameters::seeded(seed, self.parameters.device());
+        self.network.reset_classifier(head, classes.len(), new.builder())?;
+        self.parameters.replace(self.network.backbone.naming.head, &new)?;
+        self.info.head = head.clone();
+        self.info.classes = classes.iter().map(|class| class.to_string()).collect();
+        Ok(())
     }
 
     /// Computes the probability of each class for each image, and sorts the classes by it.

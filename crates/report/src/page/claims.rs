@@ -21,9 +21,9 @@ pub fn claims(page: &mut Document, verdicts: &[Verdict]) {
     page.table(table);
     page.paragraph(
         "A claim holds if the whole interval lies where the claim expects the value, and does not hold if the whole \
-         interval lies elsewhere. Otherwise it is not shown, and the interval says what remains possible. A difference \
-         that a primary comparison should show is also not shown if its adjusted p-value is 0.05 or more. Verdicts marked \
-         “descriptive” follow from intervals alone.",
+         interval lies elsewhere. Otherwise it is not shown, and the interval says what remains possible. What a primary \
+         comparison should show is also not shown if its adjusted p-value is 0.025 or more. Verdicts marked “descriptive” \
+         follow from intervals alone.",
     );
 }
 
@@ -47,14 +47,13 @@ pub fn words(verdict: &Verdict) -> String {
     kinds.iter().map(words).collect::<Vec<_>>().join("; ")
 }
 
-/// The figures that a verdict follows from. A p-value is given where the test expects a difference, as it tests that
-/// there is none.
+/// The figures that a verdict follows from, with the adjusted p-value of a primary comparison.
 pub fn figures(verdict: &Verdict) -> String {
     let figure = |judged: &Judged| {
         let Judged { test, compared, .. } = judged;
         let when = if test.when.is_empty() { String::new() } else { format!("{}: ", test.when) };
-        let p = compared.holm.filter(|_| matches!(test.expect, Expect::Greater | Expect::Less)).map(p_value);
-        let p = p.map(|p| if p.starts_with('<') { format!(", p {p}") } else { format!(", p = {p}") });
+        let p = compared.holm.map(p_value);
+        let p = p.map(|p| if p.starts_with(['<', '>']) { format!(", p {p}") } else { format!(", p = {p}") });
         let value = value_and_interval(compared) + &p.unwrap_or_default();
         format!("{when}{value} (expected: {})", expectation(test.expect))
     };

@@ -1,11 +1,11 @@
 //! What a suite compares, in words.
 
 use records::Getter;
-use statistics::{By, Certainty, Compared, NoInterval, Quantity, REPLICATES, SEEDS_FOR_A_TEST, Selector, Unmeasured};
+use statistics::{By, Certainty, Compared, LEVEL, NoInterval, Quantity, SEEDS_FOR_A_TEST, Selector, Unmeasured};
 
 use crate::{
     document::{Cell, Column, Document, Table},
-    number::{NONE, count, fixed, p_value, signed, two_significant, whole},
+    number::{NONE, fixed, p_value, signed, two_significant, whole},
 };
 
 /// Appends the table of comparisons, unless nothing is compared.
@@ -21,13 +21,13 @@ pub fn comparisons(page: &mut Document, compared: &[Compared]) {
     page.table(table);
     page.paragraph(format!(
         "Accuracies and measures are means in per cent over the seeds that both sides have; their differences are in \
-         points. Brackets hold 95 % confidence intervals. They come from a bootstrap that resamples seeds and, \
-         independently of them, test images ({} replicates), both sides together; where “seeds alone” is written, they \
-         come from Student's t over the seeds. The p-values test the hypothesis of no difference, and are given for at \
-         least {SEEDS_FOR_A_TEST} seeds. Primary comparisons were named in the suite's file, and their p-values are \
-         adjusted together (Holm). All other comparisons are descriptive, and their p-values are not adjusted. For timings, \
-         brackets hold the range that is possible within the interquartile ranges of both sides. Counts are exact.",
-        count(REPLICATES as u64)
+         points. Brackets hold 95 % confidence intervals by Student's t. They count the variance of the seeds and that of \
+         the test images (two-way random effects, with Satterthwaite's degrees of freedom), or, where “seeds alone” is \
+         written, that of the seeds. The p-values are one-sided: each tests the hypothesis that the expectation of the \
+         comparison's claim contradicts, margin included, and below {LEVEL} it is rejected. They are given for at least \
+         {SEEDS_FOR_A_TEST} seeds. Primary comparisons were named in the suite's file, and their p-values are adjusted \
+         together (Holm). All other comparisons are descriptive, and their p-values are not adjusted. For timings, \
+         brackets hold the range that is possible within the interquartile ranges of both sides. Counts are exact."
     ));
 }
 
@@ -56,7 +56,7 @@ fn cells(compared: &Compared) -> [Cell; 9] {
         side(&comparison.b, effect.map(|effect| effect.b)).into(),
         value,
         seeds.into(),
-        p(compared.p()),
+        p(compared.p),
         p(compared.holm),
         kind(compared).into(),
     ]

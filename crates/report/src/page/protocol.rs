@@ -34,28 +34,40 @@ pub fn learning_rates(page: &mut Document, rows: &[Row]) {
 pub fn protocol(page: &mut Document, records: &[Record], is_trained: bool) {
     let has_several = records.iter().any(|record| record.config.dataset != records[0].config.dataset);
     // Everything but the number of training images, which is listed.
-    let described =
-        |RunConfig {
-             augment, dataset, canvas, validation, updates, epochs, batch_size, optimizer, schedule, ..
-         }: &RunConfig| {
-            let name = if has_several { format!("{dataset}: ") } else { String::new() };
-            let canvas = canvas.as_ref().map(|canvas| format!(", {canvas}")).unwrap_or_default();
-            if !is_trained {
-                return (name, format!("images{canvas}; nothing is trained"));
-            }
-            let held_out = match validation {
-                0 => "nothing was held out".into(),
-                images => format!("{images} more held out for validation, the same for all seeds"),
-            };
-            let length = match (updates, epochs) {
-                (Some(updates), _) => format!("updates: {updates}"),
-                (None, epochs) => format!("epochs: {}", epochs.unwrap_or_default()),
-            };
-            let augmented = augment.as_ref().map(|augment| format!(", augmented by {augment}")).unwrap_or_default();
-            let training =
-                format!("{length}, batch size: {batch_size}, {optimizer}, learning rate {schedule}{augmented}");
-            (name, format!("training images{canvas} ({held_out}), {training}"))
+    let described = |RunConfig {
+                         augment,
+                         dataset,
+                         canvas,
+                         validation,
+                         updates,
+                         epochs,
+                         batch_size,
+                         optimizer,
+                         schedule,
+                         init,
+                         freeze,
+                         ..
+                     }: &RunConfig| {
+        let name = if has_several { format!("{dataset}: ") } else { String::new() };
+        let canvas = canvas.as_ref().map(|canvas| format!(", {canvas}")).unwrap_or_default();
+        if !is_trained {
+            return (name, format!("images{canvas}; nothing is trained"));
+        }
+        let held_out = match validation {
+            0 => "nothing was held out".into(),
+            images => format!("{images} more held out for validation, the same for all seeds"),
         };
+        let length = match (updates, epochs) {
+            (Some(updates), _) => format!("updates: {updates}"),
+            (None, epochs) => format!("epochs: {}", epochs.unwrap_or_default()),
+        };
+        let augmented = augment.as_ref().map(|augment| format!(", augmented by {augment}")).unwrap_or_default();
+        let training = format!("{length}, batch size: {batch_size}, {optimizer}, learning rate {schedule}{augmented}");
+        let frozen = if *freeze { ", whose backbone was not trained" } else { "" };
+        let started = init.as_ref().map(|hash| format!(", starting from the weights of file {hash}{frozen}"));
+        let training = training + &started.unwrap_or_default();
+        (name, format!("training images{canvas} ({held_out}), {training}"))
+    };
     let protocols = distinct(records.iter().map(|record| described(&record.config)));
     let items = protocols.iter().map(|protocol| {
         let same = records.iter().filter(|record| described(&record.config) == *protocol);
