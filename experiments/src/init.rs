@@ -51,16 +51,12 @@ impl Init {
     pub fn apply(&self, network: &mut Classifier, parameters: &Parameters) -> Result<Matching, Misuse> {
         let matching = parameters.load_matching(&self.path).map_err(Misuse::from)?;
         let head = format!("{}.", network.backbone.naming.head);
-        let in_backbone = |name: &String| !name.starts_with(&head);
-        let names = parameters.all().into_iter().map(|(name, _)| name);
-        if let Some(name) = names.filter(in_backbone).find(|name| !matching.loaded.contains(name)) {
-            let skipped = match matching.skipped.as_slice() {
-                [] => String::new(),
-                skipped => format!("; not used were: {}", skipped.join(", ")),
-            };
-            let (path, model) = (self.path.display(), &network.backbone.name);
+        let mut names = parameters.all().into_iter().map(|(name, _)| name).filter(|name| !name.starts_with(&head));
+        if let Some(name) = names.find(|name| !matching.loaded.contains(name)) {
+            let (path, model, skipped) = (self.path.display(), &network.backbone.name, matching.skipped.join(", "));
+            let not_used = if skipped.is_empty() { String::new() } else { format!("; not used were: {skipped}") };
             return Err(Misuse::new(format!(
-                "--init {path} does not hold the backbone of {model}: {name} does not fit{skipped}"
+                "--init {path} does not hold the backbone of {model}: {name} does not fit{not_used}"
             )));
         }
         if self.freeze {

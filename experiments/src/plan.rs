@@ -132,9 +132,9 @@ impl Run {
         let matching = init.apply(&mut self.build(&parameters)?, &parameters)?;
         let (path, loaded) = (init.path().display(), matching.loaded.len());
         let frozen = if init.freeze { ", the backbone is not trained" } else { "" };
-        let skipped = match matching.skipped.as_slice() {
-            [] => String::new(),
-            skipped => format!("; these start anew: {}", skipped.join(", ")),
+        let skipped = match matching.skipped.join(", ") {
+            skipped if skipped.is_empty() => skipped,
+            skipped => format!("; these start anew: {skipped}"),
         };
         Ok(Some(format!("starting from {path}: {loaded} of its tensors are loaded{frozen}{skipped}")))
     }

@@ -1,4 +1,4 @@
-use records::{Getter, Measured, Metric, Outcome, Point, Record, Speed, bits, middle};
+use records::{Getter, Measured, Metric, Outcome, Point, Record, Speed, bits, distinct, middle};
 
 use crate::{
     claim::Claim,
@@ -153,32 +153,40 @@ impl Comparison {
             let at = selector.at.or(self.at);
             let of = || Selector { at, ..selector.clone() }.to_string();
             for pair in pairs {
-                let Some(point) = self.point(measure, at, pair[side])? else {
+                let points = self.points(measure, at, pair[side])?;
+                if points.is_empty() {
                     return Ok(Err(Unmeasured::NoMeasure { measure: measure.into(), of: of() }));
-                };
-                let Some(value) = point.value else {
+                }
+                let Some(all) = points.iter().map(|point| point.value).collect::<Option<Vec<f64>>>() else {
                     return Ok(Err(Unmeasured::Impossible { measure: measure.into(), of: of() }));
                 };
-                values[side].push(value);
-                hits[side].extend(point.hits.as_deref());
+                values[side].push(all.iter().sum::<f64>() / all.len() as f64);
+                hits[side].extend(points.iter().map(|point| point.hits.as_deref()).collect::<Option<Vec<&str>>>());
             }
         }
         let hits = all_hits(&hits, &values);
         Ok(Ok(Values { values, hits, offsets: vec![0.; pairs.len()] }))
     }
 
-    fn point<'a>(&self, measure: &str, at: Option<f64>, run: &'a Record) -> Result<Option<&'a Point>> {
-        let fits = |point: &&Point| {
-            point.measure == measure
-                && (self.setting.is_none() || point.setting == self.setting)
-                && (at.is_none() || point.at == at)
+    /// The points of a measure: one, or all those that a mean is taken over.
+    fn points<'a>(&self, measure: &str, at: Option<f64>, run: &'a Record) -> Result<Vec<&'a Point>> {
+        let is_at = |point: &Point| match (at, self.mean_over) {
+            (Some(_), _) => point.at == at,
+            (None, Some([first, last])) => point.at.is_some_and(|at| first <= at && at <= last),
+            (None, None) => true,
         };
+        let of_setting = |point: &Point| self.setting.is_none() || point.setting == self.setting;
+        let fits = |point: &&Point| point.measure == measure && of_setting(point) && is_at(point);
         let points: Vec<&Point> = run.measures.iter().filter(fits).collect();
-        if points.len() > 1 {
-            let places: Vec<String> = points.iter().map(|point| place(point)).collect();
+        let places: Vec<String> = points.iter().map(|point| place(point)).collect();
+        let is_ambiguous = match self.mean_over {
+            Some(_) => distinct(places.clone()).len() < places.len(),
+            None => places.len() > 1,
+        };
+        if is_ambiguous {
             return Err(self.error(format!("`{measure}` has several values: add one of {}", places.join(", "))));
         }
-        Ok(points.first().copied())
+        Ok(points)
     }
 }
 
@@ -187,7 +195,7 @@ fn metric_values(metric: Metric, share: &dyn Fn(&Outcome) -> f64, pairs: &[[&Rec
         [0, 1].map(|side| pairs.iter().filter_map(|pair| pair[side].outcome.as_ref()).map(of).collect::<Vec<f64>>())
     };
     let hits = || {
-        let texts = [0, 1].map(|side| pairs.iter().map(|pair| pair[side].test_hits.as_str()).collect());
+        let texts = [0, 1].map(|side| pairs.iter().map(|pair| vec![pair[side].test_hits.as_str()]).collect());
         all_hits(&texts, &outcomes(&|outcome| outcome.top1))
     };
     let (hits, offsets) = match metric {
@@ -225,16 +233,28 @@ fn place(point: &Point) -> String {
     [setting, at].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// The hits of all runs of a and b, if the values are their shares.
-fn all_hits(texts: &[Vec<&str>; 2], values: &[Vec<f64>; 2]) -> Option<[Hits; 2]> {
-    let side = |texts: &[&str], values: &[f64]| -> Option<Hits> {
-        let most = 4 * texts.first().filter(|_| texts.len() == values.len())?.len();
+/// The hits of all runs of a and b, if the values are their shares. Each run has one text of hits, or several whose mean is
+/// taken.
+fn all_hits(texts: &[Vec<Vec<&str>>; 2], values: &[Vec<f64>; 2]) -> Option<[Hits; 2]> {
+    let side = |texts: &[Vec<&str>], values: &[f64]| -> Option<Hits> {
+        let most = 4 * texts.first().filter(|_| texts.len() == values.len())?.first()?.len();
         // The last hexadecimal digit may be padded.
         (most.saturating_sub(3)..=most).rev().find_map(|images| {
-            let hits: Hits = texts.iter().map(|text| bits(text, images)).collect::<Option<_>>()?;
-            let share = |hits: &Vec<bool>| hits.iter().filter(|&&hit| hit).count() as f64 / images as f64;
-            hits.iter().zip(values).all(|(hits, value)| (share(hits) - value).abs() < 1e-9).then_some(hits)
+            let hits: Hits = texts.iter().map(|of_run| mean_hits(of_run, images)).collect::<Option<_>>()?;
+            let share = |hits: &[f32]| hits.iter().map(|&hit| f64::from(hit)).sum::<f64>() / images as f64;
+            hits.iter().zip(values).all(|(hits, value)| (share(hits) - value).abs() < 1e-6).then_some(hits)
         })
     };
     side(&texts[0], &values[0]).zip(side(&texts[1], &values[1])).map(|(a, b)| [a, b])
+}
+
+/// The mean of several hits for each image.
+fn mean_hits(texts: &[&str], images: usize) -> Option<Vec<f32>> {
+    let mut mean = vec![0.; images];
+    for text in texts {
+        for (mean, hit) in mean.iter_mut().zip(bits(text, images)?) {
+            *mean += if hit { 1. / texts.len() as f32 } else { 0. };
+        }
+    }
+    Some(mean)
 }

@@ -21,6 +21,8 @@ pub struct Comparison {
     pub setting: Option<String>,
     /// The strength at which a measure was taken, unless a and b give their own.
     pub at: Option<f64>,
+    /// The first and last strength over which the mean of a measure is taken, instead of one strength.
+    pub mean_over: Option<[f64; 2]>,
     /// The first configuration.
     pub a: Selector,
     /// The second configuration.
@@ -90,6 +92,12 @@ impl Comparison {
                 self.error(format!("`setting` and `at` select a value of a measure, but `{metric}` is a metric"))
             );
         }
+        if self.mean_over.is_some_and(|[first, last]| first.is_nan() || last.is_nan() || first > last) {
+            return Err(self.error("`mean_over` is the first and the last strength, in this order".into()));
+        }
+        if self.mean_over.is_some() && [self.at, self.a.at, self.b.at].iter().any(Option::is_some) {
+            return Err(self.error("a value is taken `at` one strength or as the `mean_over` several, not both".into()));
+        }
         if self.a == self.b {
             return Err(self.error("a and b are the same; they must differ in at least one key".into()));
         }
@@ -106,7 +114,9 @@ impl Comparison {
     }
 
     fn has_place(&self) -> bool {
-        self.setting.is_some() || [self.at, self.a.at, self.b.at].iter().any(Option::is_some)
+        self.setting.is_some()
+            || self.mean_over.is_some()
+            || [self.at, self.a.at, self.b.at].iter().any(Option::is_some)
     }
 
     pub(crate) fn error(&self, reason: String) -> Error {

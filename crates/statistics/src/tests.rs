@@ -226,6 +226,17 @@ fn a_measure_is_taken_at_its_place_over_images_where_it_counts_them_and_else_ove
 }
 
 #[test]
+fn the_mean_over_several_strengths_is_taken_image_by_image() {
+    let text = TOP1.replace("primary = true", "metric = \"shift\"\nmean_over = [4, 8]");
+    let records = [measured("gap", 390, true), measured("fc", 350, true)].concat();
+    let at_one = &file(&text.replace("mean_over = [4, 8]", "at = 4")).comparisons[0];
+    // The same hits at both strengths have the mean and the interval of one.
+    assert_eq!(file(&text).comparisons[0].effect(&records), at_one.effect(&records));
+    let outside = &file(&text.replace("[4, 8]", "[5, 7]")).comparisons[0];
+    assert!(matches!(outside.effect(&records).unwrap(), Err(Unmeasured::NoMeasure { .. })));
+}
+
+#[test]
 fn a_network_is_compared_with_itself_elsewhere_and_what_it_cannot_take_is_said() {
     let text = r#"
 [[comparisons]]
@@ -293,6 +304,8 @@ fn a_mistake_in_a_file_is_named() {
         (TOP1.replace("primary = true", "primary = true\nmetric = \"macs\""), "cannot be primary"),
         (TOP1.replace("head = \"gap\"", "head = \"fc\""), "a and b are the same"),
         (TOP1.into(), "no claim says what is expected"),
+        (TOP1.replace("primary = true", "metric = \"shift\"\nmean_over = [8, 4]"), "in this order"),
+        (TOP1.replace("primary = true", "metric = \"shift\"\nat = 4\nmean_over = [4, 8]"), "not both"),
         (with(TOP1), "is defined twice"),
         (with(&claim("\"greatr\"")), "unknown variant `greatr`"),
         (with(&claim("{ within = -1.0 }")), "a margin at least 0"),

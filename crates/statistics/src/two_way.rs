@@ -1,7 +1,7 @@
 use crate::interval::Interval;
 
-/// Whether each test image was classified correctly, one list per seed.
-pub type Hits = Vec<Vec<bool>>;
+/// How right the answer to each test image is, from 0 to 1, one list per seed. For the classes of images that is 0 or 1.
+pub type Hits = Vec<Vec<f32>>;
 
 /// The interval of the mean over seeds and images of `a` minus `b`, by a two-way analysis of variance with seeds and
 /// images as random effects and one observation per cell (Searle, Casella & McCulloch 1992, "Variance Components").
@@ -19,8 +19,7 @@ pub fn two_way(a: &Hits, b: &Hits, offsets: &[f64]) -> Option<Interval> {
         return None;
     }
     let (s, n) = (seeds as f64, images as f64);
-    let difference =
-        |seed: usize, image: usize| f64::from(u8::from(a[seed][image])) - f64::from(u8::from(b[seed][image]));
+    let difference = |seed: usize, image: usize| f64::from(a[seed][image]) - f64::from(b[seed][image]);
     let of_seeds: Vec<f64> =
         (0..seeds).map(|seed| (0..images).map(|image| difference(seed, image)).sum::<f64>() / n).collect();
     let of_images: Vec<f64> =
@@ -54,7 +53,7 @@ mod tests {
     use super::*;
 
     fn hits(rows: &[&str]) -> Hits {
-        rows.iter().map(|row| row.chars().map(|bit| bit == '1').collect()).collect()
+        rows.iter().map(|row| row.chars().map(|bit| if bit == '1' { 1. } else { 0. }).collect()).collect()
     }
 
     fn close(ours: f64, known: f64, tolerance: f64) {
@@ -102,7 +101,8 @@ mod tests {
         [(), ()].map(|()| {
             let ease: Vec<f64> = (0..images).map(|_| if uniform() < opposed { 0.02 } else { 0.9 }).collect();
             let skills: Vec<f64> = (0..seeds).map(|_| skill * (2. * uniform() - 1.)).collect();
-            skills.iter().map(|skill| ease.iter().map(|ease| uniform() < ease + skill).collect()).collect()
+            let mut hit = |ease: f64| if uniform() < ease { 1. } else { 0. };
+            skills.iter().map(|skill| ease.iter().map(|ease| hit(ease + skill)).collect()).collect()
         })
     }
 

@@ -36,6 +36,7 @@ fn cells(compared: &Compared) -> [Cell; 9] {
     let mut metric = comparison.metric.to_string();
     comparison.setting.iter().for_each(|setting| metric += &format!(", {setting}"));
     comparison.at.iter().for_each(|at| metric += &format!(" at {at}"));
+    comparison.mean_over.iter().for_each(|[first, last]| metric += &format!(", mean over {first} to {last}"));
     let effect = compared.effect.as_ref().ok();
     let side = |selector: &Selector, value: Option<f64>| {
         selector.to_string() + &value.map(|value| format!(": {}", absolute(compared, value))).unwrap_or_default()
