@@ -20,6 +20,7 @@ mod bench_record;
 mod cli;
 mod commands;
 mod data;
+mod events;
 mod files;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -28,6 +29,7 @@ mod interrupt;
 mod limits;
 mod machine;
 mod measures;
+mod mistakes;
 mod misuse;
 mod output;
 mod peak_memory;
@@ -42,6 +44,7 @@ mod suite;
 mod sweep;
 mod train;
 mod tune;
+mod zoo;
 
 use std::{ffi::OsString, process::ExitCode};
 

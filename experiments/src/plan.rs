@@ -7,8 +7,9 @@ use candle_core::Device;
 use datasets::{Shape, Splits};
 use heads::HeadConfig;
 use layers::{Description, Layer};
-use models::{Classifier, ModelConfig, ModelName};
+use models::{Classifier, ModelConfig, ModelName, NetworkInfo};
 use records::{PlanInfo, RunConfig};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use timing::{INFER_BATCH, TRAIN_BATCH};
 use training::{DeviceKind, FitConfig, Length, Optimizer, OptimizerConfig, Parameters, Schedule};
@@ -101,6 +102,20 @@ impl Run {
             width: self.model.width(),
         };
         self.model.architecture().build(&config, parameters.builder())
+    }
+
+    /// What the file of the trained network says about it.
+    pub fn network_info(&self) -> NetworkInfo {
+        let config = self.config();
+        NetworkInfo {
+            model: self.model,
+            head: self.head.clone(),
+            input: self.input(),
+            classes: self.data.class_names.clone(),
+            standardization: self.data.standardization.clone(),
+            dataset: Some(self.data.name.clone()),
+            training: Some(json!({ "config_hash": config.hash(), "config": config })),
+        }
     }
 
     /// The options of training.

@@ -12,18 +12,19 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
-use records::{PlanState, RunConfig, Store, SuiteInfo};
+use records::{PlanState, RunConfig, Store, SuiteInfo, create_folder};
 use training::{Checkpoints, DeviceKind};
 
 use crate::{
-    files::{is_about_files, save_maps},
+    events::events_file,
+    files::{is_about_files, save_pictures},
     interrupt::{Graceful, Interrupted},
     machine,
     plan::{Plan, Run},
     progress::Progress,
     shard::Shard,
     speed::measure_speed,
-    train::{conditions, train},
+    train::{RunFiles, conditions, train},
 };
 
 /// The time between two looks at what another process is doing.
@@ -37,6 +38,10 @@ pub struct SweepOptions {
     /// The part of the runs to train; all of them if `None`.
     pub shard: Option<Shard>,
     pub existing: Existing,
+    /// True if the trained weights are saved.
+    pub weights: bool,
+    /// True if the curves of the runs are written for TensorBoard.
+    pub tensorboard: bool,
     /// True if only results are printed.
     pub quiet: bool,
     /// The command line that goes on after an interruption.
@@ -60,6 +65,8 @@ impl Default for SweepOptions {
             threads: machine::available_cores(),
             shard: None,
             existing: Existing::Resume,
+            weights: false,
+            tensorboard: false,
             quiet: false,
             resuming: String::new(),
         }
@@ -244,12 +251,16 @@ impl<'a> Sweep<'a> {
         }
         let checkpoints = Checkpoints::new(self.state.checkpoint(&config), conditions(run)?).stop_on(graceful.asked());
         let bar = progress.start_run(run.to_string(), run.updates());
-        let Some((record, maps)) = pool.install(|| train(run, self.info.clone(), &checkpoints, &bar))? else {
-            return Ok(Attempt::Over);
-        };
+        let folder = self.store.folder();
+        let weights = self.options.weights.then(|| self.store.weights(&config));
+        let events = self.options.tensorboard.then(|| events_file(folder, &config));
+        [&weights, &events].into_iter().flatten().filter_map(|file| file.parent()).try_for_each(create_folder)?;
+        let files = RunFiles { weights, events };
+        let trained = pool.install(|| train(run, self.info.clone(), &checkpoints, files, &bar))?;
+        let Some((record, pictures)) = trained else { return Ok(Attempt::Over) };
         // Only one network of each variant is drawn.
-        if let Some(maps) = maps.filter(|_| Some(run.seed) == self.plan.runs.first().map(|run| run.seed)) {
-            save_maps(self.store.folder(), run, &maps)?;
+        if Some(run.seed) == self.plan.runs.first().map(|run| run.seed) {
+            save_pictures(folder, run, &pictures)?;
         }
         self.store.save(&record)?;
         self.state.finish(&config)?;

@@ -11,6 +11,7 @@ mod naming;
 mod prepared;
 mod registry;
 mod summary;
+mod trained;
 mod width;
 mod zoo;
 
@@ -23,4 +24,5 @@ pub use naming::Naming;
 pub use prepared::PreparedClassifier;
 pub use registry::{find, list, register};
 pub use summary::{LayerSummary, Summary, summary};
+pub use trained::{ClassProbability, NetworkInfo, Prediction, Trained, load};
 pub use width::Width;

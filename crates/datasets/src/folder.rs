@@ -16,7 +16,7 @@ use crate::{
     dataset::Dataset,
     error::DatasetError,
     image_file::{self, MAX_DECODED, Stamp},
-    images::{Images, MAX_SIDE},
+    images::Images,
     source::Budget,
 };
 
@@ -28,11 +28,7 @@ const MAX_CHUNK_BYTES: usize = 32 << 20;
 /// Reads `root` and resizes every image to `shape` (channels, height, width). At most `cache_bytes` of pixels are kept in
 /// memory; further images are decoded again whenever they are needed.
 pub fn read(root: &Path, shape: [usize; 3], cache_bytes: usize) -> Result<Dataset, DatasetError> {
-    let [channels, height, width] = shape;
-    let sides = 1..=MAX_SIDE;
-    if ![1, 3].contains(&channels) || !sides.contains(&height) || !sides.contains(&width) {
-        return Err(DatasetError::InvalidInput { channels, height, width, limit: MAX_SIDE });
-    }
+    image_file::check_shape(shape)?;
     let (train_folder, test_folder) = (root.join("train"), root.join("test"));
     // Both are listed before any image is decoded, which can take long.
     let (train_classes, test_classes) = (class_folders(&train_folder)?, class_folders(&test_folder)?);

@@ -16,7 +16,7 @@ pub fn cifar(bytes: &[u8], classes: usize) -> Result<Images, DatasetError> {
     Images::new(cifar::SHAPE, pixels, labels)
 }
 
-/// Decodes a PNG or JPEG image whose decoded size is at most `max_decoded` bytes, and resizes it.
+/// Decodes a PNG, JPEG, BMP or WebP image whose decoded size is at most `max_decoded` bytes, and resizes it.
 pub fn image(bytes: &[u8], shape: [usize; 3], max_decoded: u64) -> Result<Vec<u8>, DatasetError> {
     image_file::decode_resized(Path::new("image"), bytes, shape, max_decoded)
 }

@@ -39,6 +39,7 @@ pub use dataset::Dataset;
 pub use error::DatasetError;
 pub use grid::{grid, save_grid};
 pub use id::DatasetId;
+pub use image_file::ImageFile;
 pub use images::{Images, MAX_SIDE};
 pub use load::{LoadOptions, load};
 pub use object::Object;

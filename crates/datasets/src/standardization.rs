@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use crate::{error::DatasetError, images::Images};
 
 /// The mean and standard deviation of each channel, of pixels scaled to 0 to 1. Compute them from the training images
@@ -10,7 +12,7 @@ use crate::{error::DatasetError, images::Images};
 /// assert_eq!(Standardization::of(&images)?, Standardization { mean: vec![0.5], std: vec![0.5] });
 /// # Ok::<(), datasets::DatasetError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Standardization {
     /// The mean of each channel.
     pub mean: Vec<f32>,

@@ -57,6 +57,11 @@ impl Upsampling {
     /// Interpolates a map with one value per position, in row-major order. Negative values are set to 0.
     pub fn apply(&self, map: &[f32]) -> PixelMap {
         let map: Vec<f32> = map.iter().map(|value| value.max(0.)).collect();
+        PixelMap { values: self.interpolate(&map), width: self.axes[1].len(), peak: self.peak(&map) }
+    }
+
+    /// Interpolates a map with one value per position to one value per pixel, both in row-major order.
+    pub fn interpolate(&self, map: &[f32]) -> Vec<f32> {
         let [rows, columns] = &self.axes;
         let mut values = Vec::with_capacity(rows.len() * columns.len());
         for &(above, below, down) in rows {
@@ -67,7 +72,7 @@ impl Upsampling {
                 above + (below - above) * down
             }));
         }
-        PixelMap { values, width: columns.len(), peak: self.peak(&map) }
+        values
     }
 
     fn peak(&self, map: &[f32]) -> Option<[usize; 2]> {

@@ -11,6 +11,8 @@ use sha2::{Digest, Sha256};
 
 /// The subfolder of a suite's results that contains the records.
 pub(crate) const RUNS: &str = "runs";
+/// The subfolder of a suite's results that contains trained weights.
+pub(crate) const WEIGHTS: &str = "weights";
 /// The largest number of bytes in a name that [`file_name`] returns. File systems allow 255, extensions included.
 const MAX_NAME: usize = 200;
 /// The longest ending of a name that is kept when the name is shortened.

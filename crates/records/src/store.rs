@@ -6,7 +6,7 @@ use std::{
 use crate::{
     check::read_record,
     config::RunConfig,
-    file::{FileError, RUNS, write_file},
+    file::{FileError, RUNS, WEIGHTS, write_file},
     record::Record,
 };
 
@@ -75,6 +75,11 @@ impl Store {
     fn read(&self, config: &RunConfig) -> Result<Record, String> {
         let record = read_record(&self.path(config))?;
         if record.config == *config { Ok(record) } else { Err("it is the record of another configuration".into()) }
+    }
+
+    /// The file for the trained weights of a run: `weights/NAME.safetensors`, where the record is `runs/NAME.json`.
+    pub fn weights(&self, config: &RunConfig) -> PathBuf {
+        self.folder.join(WEIGHTS).join(config.file_stem() + ".safetensors")
     }
 
     fn path(&self, config: &RunConfig) -> PathBuf {

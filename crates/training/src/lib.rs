@@ -33,3 +33,4 @@ pub use optimizer::{Optimizer, OptimizerConfig};
 pub use parameters::Parameters;
 pub use progress::{Diverged, EpochReport, Event, FitOutcome, Validation};
 pub use schedule::Schedule;
+pub use weights::metadata;

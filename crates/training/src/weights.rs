@@ -1,9 +1,17 @@
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::File,
+    io::Read,
+    path::Path,
+};
 
-use candle_core::{DType, Result, Tensor, bail, safetensors};
+use candle_core::{DType, Error, Result, Tensor, bail, safetensors};
 use sha2::{Digest, Sha256};
 
 use crate::{file, parameters::Parameters};
+
+/// The largest header of a safetensors file in bytes; the crate `safetensors` has the same limit.
+const MAX_HEADER: u64 = 100_000_000;
 
 impl Parameters {
     /// Writes all parameters and running statistics to a safetensors file (f32), under the names of PyTorch's
@@ -13,8 +21,21 @@ impl Parameters {
     /// # Errors
     /// A file that cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
+        self.save_with(path, None)
+    }
+
+    /// Writes the file of [`save`](Self::save) with a text in its metadata, which [`metadata`] reads.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn save_with_metadata(&self, path: &Path, key: &str, text: String) -> Result<()> {
+        self.save_with(path, Some(HashMap::from([(key.to_string(), text)])))
+    }
+
+    // One entry only, as entries of a hash map have no order, and equal weights should give equal files.
+    fn save_with(&self, path: &Path, metadata: Option<HashMap<String, String>>) -> Result<()> {
         let tensors = self.all().into_iter().map(|(name, variable)| (name, variable.as_detached_tensor()));
-        file::replace(path, &::safetensors::serialize(tensors, None)?)
+        file::replace(path, &::safetensors::serialize(tensors, metadata)?)
     }
 
     /// Reads the weights of a model that has been built, from a safetensors file that [`save`](Self::save) or PyTorch
@@ -75,4 +96,22 @@ impl Parameters {
         }
         Ok(hex::encode(hash.finalize()))
     }
+}
+
+/// Reads a text from the metadata of a safetensors file, without the tensors; `None` if it has no such key.
+///
+/// # Errors
+/// A file that cannot be read or is not a safetensors file.
+pub fn metadata(path: &Path, key: &str) -> Result<Option<String>> {
+    let read = || {
+        let mut file = File::open(path)?;
+        let mut header = vec![0; 8];
+        file.read_exact(&mut header)?;
+        let length = u64::from_le_bytes(header[..8].try_into().unwrap_or_default());
+        // What is too long for a header is not read, and refused below.
+        file.take(length.min(MAX_HEADER)).read_to_end(&mut header)?;
+        Ok::<_, Error>(::safetensors::SafeTensors::read_metadata(&header)?.1)
+    };
+    let metadata = read().map_err(|error| error.with_path(path))?;
+    Ok(metadata.metadata().as_ref().and_then(|texts| texts.get(key).cloned()))
 }

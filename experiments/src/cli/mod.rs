@@ -1,6 +1,7 @@
 //! The command line. Arguments are parsed here, once, into the options that the commands take; nothing else knows clap.
 
 mod bench;
+mod predict;
 mod run;
 mod sharded;
 mod typed;
@@ -20,6 +21,7 @@ use crate::{
     machine::available_cores,
 };
 use bench::BenchArguments;
+use predict::PredictArguments;
 use run::{DEFAULT_SUITE, RunArguments};
 use sharded::{PlanArguments, SlurmArguments};
 use values::{Count, up_to};
@@ -41,6 +43,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, c
         Some(Subcommands::Summary { model, head, input, classes, json }) => {
             Command::Summary(SummaryOptions { model, head, input, classes, json })
         }
+        Some(Subcommands::Predict(predict)) => Command::Predict(predict.options()),
         Some(Subcommands::Bench(bench)) => Command::Bench(bench.options()),
         Some(Subcommands::Report { dir }) => Command::Report { dir },
         Some(Subcommands::Data { dataset, data_dir, input, grid, json }) => {
@@ -103,6 +106,10 @@ enum Subcommands {
         #[arg(long)]
         json: bool,
     },
+    /// Classify images by a trained network
+    ///
+    /// An image may have any size and colour; it is resized to the network's input, as a folder of images is in training.
+    Predict(PredictArguments),
     /// Measure speed only: training and inference throughput, latency of one image, memory
     Bench(BenchArguments),
     /// Execute one request of `bench` and print the peak memory of this process

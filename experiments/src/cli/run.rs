@@ -85,6 +85,12 @@ pub struct RunArguments {
     /// Show the plan and train nothing
     #[arg(long)]
     dry_run: bool,
+    /// Do not save the trained weights, which otherwise go to OUT/SUITE/weights
+    #[arg(long)]
+    no_weights: bool,
+    /// Write the curves and pictures of the runs for TensorBoard, to OUT/SUITE/tensorboard
+    #[arg(long)]
+    tensorboard: bool,
     /// Print only the tables
     #[arg(long)]
     quiet: bool,
@@ -120,6 +126,8 @@ impl RunArguments {
                     (_, true) => Existing::Discard,
                     _ => Existing::Resume,
                 },
+                weights: !self.no_weights,
+                tensorboard: self.tensorboard,
                 quiet: self.quiet,
                 resuming,
             },

@@ -4,6 +4,7 @@ mod bench;
 mod data;
 mod list;
 mod plan;
+mod predict;
 mod report;
 mod run;
 mod sharded;
@@ -19,6 +20,7 @@ pub use bench::BenchOptions;
 pub use data::DataOptions;
 pub use list::ItemKind;
 pub use plan::PlanOptions;
+pub use predict::{PredictFormat, PredictOptions};
 pub use run::RunOptions;
 pub use sharded::ShardedRun;
 pub use slurm::SlurmOptions;
@@ -37,6 +39,7 @@ pub enum Command {
     Slurm(SlurmOptions),
     List { kind: Option<ItemKind>, json: bool },
     Summary(SummaryOptions),
+    Predict(PredictOptions),
     Bench(BenchOptions),
     Report { dir: PathBuf },
     Data(DataOptions),
@@ -53,6 +56,7 @@ impl Command {
             Command::Slurm(options) => slurm::slurm(options),
             Command::List { kind, json } => list::list(*kind, *json),
             Command::Summary(options) => summary::summary(options),
+            Command::Predict(options) => predict::predict(options),
             Command::Bench(options) => bench::bench(options),
             Command::Report { dir } => report::report(dir),
             Command::Data(options) => data::data(options),

@@ -50,7 +50,7 @@ impl RunOptions {
             data_dir: None,
             out: None,
             dry_run: false,
-            sweep: SweepOptions { resuming, ..SweepOptions::default() },
+            sweep: SweepOptions { resuming, weights: true, ..SweepOptions::default() },
             typed,
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod claims;
+mod classes;
 mod columns;
 mod comparisons;
 mod confusion;
@@ -9,6 +10,8 @@ pub mod factors;
 mod index;
 mod maps;
 mod measures;
+mod mistakes;
+mod overlay;
 mod protocol;
 mod strip;
 mod suite;
@@ -18,5 +21,7 @@ mod tests;
 pub use confusion::{class_table, confusion_table};
 pub use index::{INDEX_MARKER, SuiteEntry, index_page, is_index};
 pub use maps::maps;
+pub use mistakes::{Mistake, mistakes};
+pub use overlay::overlay;
 pub use strip::{LocatedImage, strip};
 pub use suite::{SuiteReport, left_out, suite_overview, suite_page};

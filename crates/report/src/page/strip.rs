@@ -1,5 +1,7 @@
 use image::{Rgb, RgbImage, imageops};
 
+use super::overlay::overlay;
+
 /// The side of an image's pixel in the strip.
 const SCALE: u32 = 2;
 /// The width of the space around each image.
@@ -19,7 +21,7 @@ pub struct LocatedImage<'a> {
 }
 
 /// Draws images of one size in a row at twice their size, each with its object's box. An image with evidence is overlaid
-/// with colours from blue (none) to yellow (this image's maximum).
+/// with colours from black (none) to yellow (this image's maximum).
 pub fn strip(images: &[LocatedImage]) -> RgbImage {
     let (width, height) = images.first().map_or((0, 0), |first| first.image.dimensions());
     let extent = |images: u32, size: u32| GAP + images * (size * SCALE + GAP);
@@ -33,13 +35,9 @@ pub fn strip(images: &[LocatedImage]) -> RgbImage {
 fn drawn(LocatedImage { image, bbox, evidence }: &LocatedImage) -> RgbImage {
     let (width, height) = image.dimensions();
     let (columns, rows) = (width * SCALE, height * SCALE);
-    let most = evidence.map_or(0., |evidence| evidence.iter().copied().fold(0., f32::max));
-    let mut drawn = RgbImage::from_fn(columns, rows, |x, y| {
-        let (x, y) = (x / SCALE, y / SCALE);
-        let Some(evidence) = evidence else { return image[(x, y)] };
-        let value = evidence.get((y * width + x) as usize).copied().unwrap_or_default();
-        blend(image[(x, y)], heat(if most > 0. { value / most } else { 0. }))
-    });
+    let overlaid = evidence.map(|evidence| overlay(image, evidence));
+    let shown = overlaid.as_ref().unwrap_or(image);
+    let mut drawn = RgbImage::from_fn(columns, rows, |x, y| shown[(x / SCALE, y / SCALE)]);
     let [y0, x0, y1, x1] = bbox.map(|edge| edge as u32 * SCALE);
     // The box surrounds the object, except at the border of the image.
     let (top, left) = (y0.saturating_sub(1), x0.saturating_sub(1));
@@ -47,21 +45,6 @@ fn drawn(LocatedImage { image, bbox, evidence }: &LocatedImage) -> RgbImage {
     (left..=right).for_each(|x| [top, bottom].into_iter().for_each(|y| drawn.put_pixel(x, y, BOX)));
     (top..=bottom).for_each(|y| [left, right].into_iter().for_each(|x| drawn.put_pixel(x, y, BOX)));
     drawn
-}
-
-/// Blends a pixel with the colour of its evidence. Dark evidence leaves the image visible.
-fn blend(Rgb(pixel): Rgb<u8>, heat: [f32; 3]) -> Rgb<u8> {
-    Rgb([0, 1, 2].map(|i| (0.45 * f32::from(pixel[i]) + 0.55 * heat[i]) as u8))
-}
-
-/// The colour of a value from 0 to 1: dark blue, violet, orange, yellow. Brightness increases with the value, so the scale
-/// also works in greyscale.
-fn heat(value: f32) -> [f32; 3] {
-    const COLOURS: [[f32; 3]; 4] = [[10., 10., 90.], [150., 20., 120.], [240., 120., 30.], [255., 240., 90.]];
-    let position = value.clamp(0., 1.) * (COLOURS.len() - 1) as f32;
-    let before = (position as usize).min(COLOURS.len() - 2);
-    let (weight, [from, to]) = (position - before as f32, [COLOURS[before], COLOURS[before + 1]]);
-    [0, 1, 2].map(|i| from[i] + (to[i] - from[i]) * weight)
 }
 
 #[cfg(test)]
