@@ -95,6 +95,9 @@ pub struct RunArguments {
     /// Do not save the trained weights, which otherwise go to OUT/SUITE/weights
     #[arg(long)]
     no_weights: bool,
+    /// Write the curves and pictures of the runs for TensorBoard, to OUT/SUITE/tensorboard
+    #[arg(long)]
+    tensorboard: bool,
     /// Print only the tables
     #[arg(long)]
     quiet: bool,
@@ -134,6 +137,7 @@ impl RunArguments {
                     _ => Existing::Resume,
                 },
                 weights: !self.no_weights,
+                tensorboard: self.tensorboard,
                 quiet: self.quiet,
                 resuming,
             },
