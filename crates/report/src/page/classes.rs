@@ -123,7 +123,7 @@ mod tests {
         let text = markdown(&page(&records, &[Some("mistakes/fc.png".into()), None]));
         assert!(text.contains("### two-conv fc on mnist-mini\n\n| class | images |"), "{text}");
         // Of 1,000 images per class, each of the two seeds classifies 900 correctly.
-        assert!(text.contains("| 3 | 1,000 | 90.00 % | 87.99 to 91.71 | 90.00 % | 4 (200) |"), "{text}");
+        assert!(text.contains("| 3 | 1,000 | 90.00 % | 87.98 to 91.71 | 90.00 % | 4 (200) |"), "{text}");
         assert!(text.contains("| 3 | · | · | · | 1,800 | 200 |"), "{text}");
         assert!(text.contains("](mistakes/fc.png)\n\ntwo-conv fc, first seed"), "{text}");
         assert_eq!(text.matches("mistakes/").count(), 1, "{text}");

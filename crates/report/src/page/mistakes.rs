@@ -54,7 +54,7 @@ pub fn mistakes(mistakes: &[Mistake]) -> RgbImage {
         let image = imageops::resize(&mistake.image, width, height, FilterType::Nearest);
         imageops::replace(&mut canvas.0, &image, left.into(), top.into());
         let Mistake { truth, predicted, probability, .. } = mistake;
-        let lines = [format!("true {truth}"), format!("not  {predicted}"), format!("     {:.1} %", 100. * probability)];
+        let lines = [format!("true {truth}"), format!("said {predicted}"), format!("     {:.1} %", 100. * probability)];
         for (line, number) in lines.into_iter().zip(0..) {
             let at = Point::new(left as i32, (top + height + 1 + number * LINE) as i32);
             write(&mut canvas, at, &line);
