@@ -10,7 +10,7 @@ use datasets::{DatasetId, Images, LoadOptions};
 /// Writes images as PNG files into folders of two classes: even and odd digits.
 fn write_parity(folder: &Path, images: &Images, count: usize) {
     for index in 0..count {
-        let class = folder.join(if images.labels[index] % 2 == 0 { "even" } else { "odd" });
+        let class = folder.join(if images.labels[index].is_multiple_of(2) { "even" } else { "odd" });
         fs::create_dir_all(&class).unwrap();
         images.rgb(index).unwrap().save(class.join(format!("{index}.png"))).unwrap();
     }
