@@ -81,10 +81,13 @@ fn weights_that_cannot_be_started_from_are_named() {
     misuse(&["--init", "nowhere"], "no file nowhere");
     misuse(&["--init", &weights, "--models", "lenet5"], "does not hold the backbone of lenet5");
     misuse(&["--init", &weights, "--models", "two-conv-avg"], "unknown model");
-    let part = ["--init", &weights, "--models", "two-conv-padded", "--heads", "fc", "--partial", "--train-size", "64"];
+    let part = ["--init", &weights, "--models", "two-conv@0.5", "--heads", "gap-fc", "--partial", "--train-size", "64"];
     let message = stderr(experiments(&["run", "heads", "--updates", "1", "--out", &out]).args(part), 0);
-    assert!(message.contains("4 of its tensors are loaded"), "{message}");
-    assert!(message.contains("classifier.weight has the shape [10, 64], not [10, 3136]"), "{message}");
+    assert!(
+        message.contains("1 of its tensors are loaded; these are trained from the beginning: classifier.weight"),
+        "{message}"
+    );
+    assert!(message.contains("classifier.weight has the shape [10, 64], not [10, 32]"), "{message}");
     misuse(&["--partial"], "--init");
     misuse(&["--init", &weights, "--models", "two-conv@0.5"], "does not hold the backbone of two-conv@0.5");
 }
