@@ -116,7 +116,7 @@ fn tensorboard_reads_the_curves_and_pictures_back() {
     let python = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
     let has_package = Command::new(&python).args(["-c", "import tensorboard"]).stderr(Stdio::null()).status();
     if !has_package.is_ok_and(|status| status.success()) {
-        println!("skipped: {python:?} with the package tensorboard is not available; name it in PYTHON");
+        eprintln!("skipped: {python:?} with the package tensorboard is not available; name it in PYTHON");
         return;
     }
     let out = TempDir::new().unwrap();
