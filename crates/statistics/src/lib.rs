@@ -10,6 +10,7 @@ mod error;
 mod holm;
 mod interval;
 mod limits;
+mod ranking;
 #[cfg(test)]
 mod tests;
 mod two_way;
@@ -21,6 +22,7 @@ pub use effect::{Certainty, Compared, Effect, NoInterval, Unmeasured};
 pub use error::{Error, Result};
 pub use holm::holm;
 pub use interval::{Interval, paired_t, wilson};
+pub use ranking::Ranking;
 pub use limits::{LEVEL, MOST_PRIMARY, SEEDS_FOR_A_TEST};
 pub use two_way::{Hits, two_way};
 

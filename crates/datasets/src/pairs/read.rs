@@ -1,0 +1,115 @@
+//! Reads the file format of the authors of DeepConv-DTI.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use super::{Drug, Interaction, PairProblem, Pairs, Protein, table::Table};
+use crate::{error::DatasetError, printable::shown};
+
+/// The column of the fingerprint that the authors use: Morgan, radius 2.
+pub const FINGERPRINT: &str = "morgan_fp_r2";
+
+/// A part of the data, with a folder of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PairSplit {
+    /// The pairs to train on, in `training_dataset`.
+    Training,
+    /// The pairs that choose, in `validation_dataset`.
+    Validation,
+    /// The pairs that are read once, in `test_dataset`.
+    Test,
+}
+
+impl PairSplit {
+    /// Returns the first word of the names of the folder and its files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Training => "training",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl Pairs {
+    /// Reads one part of the data from a folder in the authors' layout, with the column `fingerprint` of the drugs, by default
+    /// [`FINGERPRINT`].
+    ///
+    /// The folder `training_dataset`, for example, holds three CSV files, of which these columns are read:
+    ///
+    /// | file | columns |
+    /// | --- | --- |
+    /// | `training_dti.csv` | `Protein_ID`, `Compound_ID`, `Label`: 1 if the drug binds the protein, else 0 |
+    /// | `training_protein.csv` | `Protein_ID`, `Sequence`: the letters of [`RESIDUES`](crate::RESIDUES) |
+    /// | `training_compound.csv` | `Compound_ID` and the fingerprint, whose bits have tabs between them |
+    ///
+    /// SMILES are not read: no maintained crate computes Morgan fingerprints that are equal to RDKit's.
+    ///
+    /// # Errors
+    /// A file that is missing or is not CSV, and every mistake that [`PairProblem`] names; the message says in which line.
+    pub fn load(folder: &Path, split: PairSplit, fingerprint: &str) -> Result<Self, DatasetError> {
+        let name = split.name();
+        let folder = folder.join(format!("{name}_dataset"));
+        let [interactions, proteins, drugs] = ["dti", "protein", "compound"].map(|kind| {
+            let path = folder.join(format!("{name}_{kind}.csv"));
+            let file = match File::open(&path) {
+                Ok(file) if path.is_file() => Ok(file),
+                Err(source) if path.exists() => Err(DatasetError::Io { path: path.clone(), source }),
+                _ => {
+                    let expected = format!("expected {name}_dti.csv, {name}_protein.csv and {name}_compound.csv there");
+                    Err(DatasetError::Missing { path: path.clone(), expected })
+                }
+            };
+            file.map(|file| (path, BufReader::new(file)))
+        });
+        read_parts(interactions?, proteins?, drugs?, fingerprint)
+    }
+}
+
+/// Reads the files of interactions, proteins and drugs, each with its path.
+pub(crate) fn read_parts<R: Read>(
+    interactions: (PathBuf, R),
+    proteins: (PathBuf, R),
+    drugs: (PathBuf, R),
+    fingerprint: &str,
+) -> Result<Pairs, DatasetError> {
+    let table = Table::new(&proteins.0, proteins.1, &["Protein_ID", "Sequence"])?;
+    let (protein_list, protein_positions) = table.items(|id, sequence| Protein::new(id, sequence))?;
+
+    let table = Table::new(&drugs.0, drugs.1, &["Compound_ID", fingerprint])?;
+    let mut expected = None;
+    let (drug_list, drug_positions) = table.items(|id, bits| {
+        let drug = Drug::new(id, bits)?;
+        let (bits, expected) = (drug.fingerprint.len(), *expected.get_or_insert(drug.fingerprint.len()));
+        if bits == expected { Ok(drug) } else { Err(PairProblem::Ragged { drug: drug.id, bits, expected }) }
+    })?;
+
+    let table = Table::new(&interactions.0, interactions.1, &["Protein_ID", "Compound_ID", "Label"])?;
+    let mut list = Vec::new();
+    table.for_each(|_, [protein, drug, label]| {
+        let binds = match label {
+            "0" => false,
+            "1" => true,
+            _ => return Err(PairProblem::Label(label.into())),
+        };
+        let protein = position("protein", protein, &protein_positions, &proteins.0)?;
+        let drug = position("compound", drug, &drug_positions, &drugs.0)?;
+        list.push(Interaction { protein, drug, binds });
+        Ok(())
+    })?;
+    Ok(Pairs { proteins: protein_list.into(), drugs: drug_list.into(), interactions: list })
+}
+
+fn position(
+    kind: &'static str,
+    id: &str,
+    positions: &HashMap<String, usize>,
+    file: &Path,
+) -> Result<usize, PairProblem> {
+    let unknown = || PairProblem::Unknown { kind, id: id.into(), file: shown(file).to_string() };
+    positions.get(id).copied().ok_or_else(unknown)
+}
