@@ -51,8 +51,9 @@ impl Init {
     pub fn apply(&self, network: &mut Classifier, parameters: &Parameters) -> Result<Matching, Misuse> {
         let matching = parameters.load_matching(&self.path).map_err(Misuse::from)?;
         let head = format!("{}.", network.backbone.naming.head);
-        if let Some(name) = matching.kept.iter().find(|name| !name.starts_with(&head)) {
-            let (path, model, skipped) = (self.path.display(), &network.backbone.name, skipped(&matching));
+        let mut names = parameters.all().into_iter().map(|(name, _)| name).filter(|name| !name.starts_with(&head));
+        if let Some(name) = names.find(|name| !matching.loaded.contains(name)) {
+            let (path, model, skipped) = (self.path.display(), &network.backbone.name, matching.skipped.join(", "));
             let not_used = if skipped.is_empty() { String::new() } else { format!("; not used were: {skipped}") };
             return Err(Misuse::new(format!(
                 "--init {path} does not hold the backbone of {model}: {name} does not fit{not_used}"
@@ -63,10 +64,4 @@ impl Init {
         }
         Ok(matching)
     }
-}
-
-/// The tensors of a file that were not used, with the reason for each.
-pub fn skipped(matching: &Matching) -> String {
-    let skipped: Vec<String> = matching.skipped.iter().map(|(name, reason)| format!("{name} {reason}")).collect();
-    skipped.join(", ")
 }

@@ -15,7 +15,7 @@ use timing::{INFER_BATCH, TRAIN_BATCH};
 use training::{DeviceKind, FitConfig, Length, Optimizer, OptimizerConfig, Parameters, Schedule};
 
 use crate::{
-    init::{Init, skipped},
+    init::Init,
     measures::Measure,
     misuse::Misuse,
     shard::{Shard, balance},
@@ -132,7 +132,7 @@ impl Run {
         let matching = init.apply(&mut self.build(&parameters)?, &parameters)?;
         let (path, loaded) = (init.path().display(), matching.loaded.len());
         let frozen = if init.freeze { ", the backbone is not trained" } else { "" };
-        let skipped = match skipped(&matching) {
+        let skipped = match matching.skipped.join(", ") {
             skipped if skipped.is_empty() => skipped,
             skipped => format!("; these start anew: {skipped}"),
         };

@@ -69,7 +69,9 @@ pub fn train(
             val_top1: curve.last().and_then(|point| point.val_top1),
         });
         if let Some(measure) = run.measure {
-            measures = (measure.run)(&network, &run.data)?;
+            let initial = initial_network(run, &device)?;
+            let untrained = TrainedNetwork { model: &initial, ..network };
+            measures = (measure.run)(&network, &untrained, &run.data)?;
             maps = measure.draw.map(|draw| draw(&network, &run.data)).transpose()?;
         }
     }
@@ -99,6 +101,14 @@ pub fn train(
         threads: rayon::current_num_threads(),
     };
     Ok(Some((record, maps)))
+}
+
+/// The network as it is before training.
+fn initial_network(run: &Run, device: &Device) -> Result<Classifier> {
+    let parameters = Parameters::seeded(run.seed, device);
+    let mut network = run.build(&parameters)?;
+    run.init.as_ref().map(|init| init.apply(&mut network, &parameters)).transpose()?;
+    Ok(network)
 }
 
 fn fit_network(

@@ -50,6 +50,8 @@ pub struct Splits {
     pub test: Images,
     /// The test images before they are placed on a canvas.
     pub original_test: Images,
+    /// The object on each training image, where the canvas determines it.
+    pub train_objects: Option<Vec<Object>>,
     /// The object on each validation image, where the canvas determines it.
     pub validation_objects: Option<Vec<Object>>,
     /// The object on each test image, where the canvas determines it.
@@ -86,7 +88,8 @@ impl Dataset {
             let test_objects = objects(canvas, &self.test, Part::Test)?;
             for size in &options.train_sizes {
                 let subset = size.map(|size| rest.stratified_subset(size, SPLIT_SEED)).transpose()?;
-                let train = place(canvas, subset.as_ref().unwrap_or(&rest), Part::Train)?;
+                let originals = subset.as_ref().unwrap_or(&rest);
+                let train = place(canvas, originals, Part::Train)?;
                 all.push(Splits {
                     id: id.clone(),
                     name: name.clone(),
@@ -98,6 +101,7 @@ impl Dataset {
                     validation: held_out.clone(),
                     test: test.clone(),
                     original_test: self.test.clone(),
+                    train_objects: objects(canvas, originals, Part::Train)?,
                     validation_objects: validation_objects.clone(),
                     test_objects: test_objects.clone(),
                     fingerprint: fingerprint.clone(),

@@ -10,7 +10,7 @@ use candle_nn::{Init, VarBuilder, var_builder::SimpleBackend};
 use crate::init;
 
 /// The largest number of values in a model: 1 GiB of f32.
-pub(crate) const MAX_VALUES: usize = 1 << 28;
+const MAX_VALUES: usize = 1 << 28;
 
 /// The named parameters of a model: a seeded store behind candle's [`VarBuilder`]. Clones share the parameters.
 ///
@@ -161,15 +161,15 @@ impl Parameters {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A thread that panics cannot leave a map or list in an inconsistent state.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Returns whether a path is `prefix` or lies under it. All lie under the empty one.
+/// Returns whether the path of a parameter is a prefix or begins with it.
 pub(crate) fn is_under(name: &str, prefix: &str) -> bool {
     let rest = name.strip_prefix(prefix);
     rest.is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest.starts_with('.'))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A thread that panics cannot leave a map or list in an inconsistent state.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn is_running_statistic(name: &str) -> bool {

@@ -277,9 +277,9 @@ fn files_of_pytorch_that_do_not_fit_are_refused_with_a_hint() {
         wrapped.contains("0.weight is missing") && wrapped.contains("module.0.weight is not in the model"),
         "{wrapped}"
     );
-    assert!(wrapped.contains("8 of the file's tensors would fit if `module.NAME` were renamed to `NAME`"), "{wrapped}");
+    assert!(wrapped.contains("without the `module.` at the start of their names, 8 of the 8"), "{wrapped}");
     assert!(error("legacy.pth").contains("before version 1.6"));
-    assert!(error("no_tensors.pth").contains("no tensors by name"));
+    assert!(error("no_tensors.pth").contains("no tensors"));
 }
 
 #[test]
@@ -291,17 +291,17 @@ fn weights_that_match_are_loaded_and_the_others_are_named() -> Result<()> {
     let head = values(&three, "head.weight");
     let matching = three.load_matching(&path)?;
     assert_eq!(matching.loaded, ["0.bias", "0.weight", "1.bias", "1.running_mean", "1.running_var", "1.weight"]);
-    let skipped =
-        [("head.bias", "has the shape [10], not [3]"), ("head.weight", "has the shape [10, 48], not [3, 48]")];
-    assert_eq!(matching.skipped, skipped.map(|(name, reason)| (name.to_string(), reason.to_string())));
-    assert_eq!(matching.kept, ["head.bias", "head.weight"]);
+    assert_eq!(
+        matching.skipped,
+        ["head.bias has the shape [10], not [3]", "head.weight has the shape [10, 48], not [3, 48]"]
+    );
     assert_eq!(values(&three, "0.weight"), values(&ten, "0.weight"));
     assert_eq!(values(&three, "head.weight"), head);
 
     let other = Parameters::seeded(0, &CPU);
     other.builder().pp("elsewhere").get(3, "bias")?;
     let error = other.load_matching(&path).unwrap_err().to_string();
-    assert!(error.contains("elsewhere.bias is missing"), "{error}");
+    assert!(error.contains("none of the weights fits"), "{error}");
     Ok(())
 }
 

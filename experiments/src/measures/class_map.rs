@@ -1,4 +1,4 @@
-//! A head's evidence for the true class, interpolated to the pixels of the image.
+//! A head's evidence for the true class, less the mean over all classes, interpolated to the pixels of the image.
 
 use anyhow::{Context, Result};
 use candle_core::Tensor;
@@ -32,7 +32,9 @@ pub fn for_each(network: &TrainedNetwork, images: &Images, mut visit: impl FnMut
         let (xs, labels) = batch?;
         let features = network.model.forward_features(&xs, Mode::Inference)?;
         let predictions = predictions(&network.model.head.forward(&features, Mode::Inference)?)?;
-        let maps = of_classes(&network.model.head.class_maps(&features)?.maps.detach(), &labels)?;
+        let maps = network.model.head.class_maps(&features)?.maps.detach();
+        // Adding one vector to the weights of all classes would change the maps, but no probability.
+        let maps = of_classes(&maps.broadcast_sub(&maps.mean_keepdim(1)?)?, &labels)?;
         let correct = predictions.into_iter().zip(labels.to_vec1()?).map(|(class, label)| class == Some(label));
         for (map, correct) in maps.to_vec2()?.iter().zip(correct) {
             visit(ClassMap { map: upsampling.apply(map), correct });

@@ -17,7 +17,7 @@ pub static MEASURE: Measure = Measure {
         None => Ok(()),
         Some(_) => Err("the images are resized by the measure itself: leave the canvas out"),
     },
-    run: |network, data| input_size(network, &data.original_test),
+    run: |network, _, data| input_size(network, &data.original_test),
     draw: None,
 };
 

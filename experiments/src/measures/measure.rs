@@ -22,8 +22,8 @@ pub struct Measure {
     /// Whether a suite's images allow the measure, given their canvas and whether validation images are held out. The
     /// error says what the measure needs.
     pub check: fn(Option<Canvas>, bool) -> Result<(), &'static str>,
-    /// Measures a trained network on the test images.
-    pub run: fn(&TrainedNetwork, &Splits) -> Result<Vec<Point>>,
+    /// Measures a trained network on the test images. The second network is the same one before it was trained.
+    pub run: fn(&TrainedNetwork, &TrainedNetwork, &Splits) -> Result<Vec<Point>>,
     /// Draws what a network does to the first test images, if the measure has a picture.
     pub draw: Option<fn(&TrainedNetwork, &Splits) -> Result<Maps>>,
 }

@@ -5,13 +5,15 @@ mod input_size;
 mod localisation;
 mod measure;
 mod network;
+mod position_probe;
 mod shift;
 
 pub use measure::{Maps, Measure};
 pub use network::TrainedNetwork;
 
 /// All measures.
-static MEASURES: &[&Measure] = &[&shift::MEASURE, &input_size::MEASURE, &localisation::MEASURE];
+static MEASURES: &[&Measure] =
+    &[&shift::MEASURE, &input_size::MEASURE, &localisation::MEASURE, &position_probe::MEASURE];
 
 /// Finds the measure of this name.
 ///
@@ -103,7 +105,7 @@ mod tests {
         let measured = |head, weight| {
             let model = uniform(head, 64, weight);
             let network = TrainedNetwork { model: &model, standardization: &standardization, device: &Device::Cpu };
-            localisation::localisation(&network, located, located).unwrap()
+            localisation::localisation(&network, &network, located, located).unwrap()
         };
         for head in ["gap", "fc", "gmp-fc"] {
             let points = measured(head, 1.);

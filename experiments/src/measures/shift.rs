@@ -19,7 +19,7 @@ pub static MEASURE: Measure = Measure {
         Some(Canvas::Centred { .. }) => Ok(()),
         _ => Err("the images need room to be moved: set a `canvas` of kind `centred`"),
     },
-    run: |network, data| shift(network, &data.original_test, data.test.shape[1]),
+    run: |network, _, data| shift(network, &data.original_test, data.test.shape[1]),
     draw: None,
 };
 

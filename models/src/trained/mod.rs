@@ -100,6 +100,15 @@ impl Trained {
         self.info.save(&self.parameters, path.as_ref())
     }
 
+    /// Writes the network to a safetensors file with all keys of PyTorch's `state_dict`, also the counters
+    /// `num_batches_tracked` that nothing here needs. [`load`](Self::load) reads it as well.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn save_state_dict(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.parameters.save_state_dict(path.as_ref(), info::KEY, self.info.json()?)
+    }
+
     /// Replaces the head by a new one for other classes, as `reset_classifier` of timm does. Its initial weights are drawn
     /// with a seed. Train it with [`fit`](training::fit), with the backbone frozen or not:
     ///
@@ -123,15 +132,6 @@ impl Trained {
         self.info.head = head.clone();
         self.info.classes = classes.iter().map(|class| class.to_string()).collect();
         Ok(())
-    }
-
-    /// Writes the network to a safetensors file with all keys of PyTorch's `state_dict`, also the counters
-    /// `num_batches_tracked` that nothing here needs. [`load`](Self::load) reads it as well.
-    ///
-    /// # Errors
-    /// A file that cannot be written.
-    pub fn save_state_dict(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.parameters.save_state_dict(path.as_ref(), info::KEY, self.info.json()?)
     }
 
     /// Computes the probability of each class for each image, and sorts the classes by it.

@@ -32,8 +32,3 @@ pub fn values(name: &str, shape: &[usize]) -> Result<Tensor> {
 pub fn fill(parameters: &Parameters) -> Result<()> {
     parameters.all().iter().try_for_each(|(name, variable)| variable.set(&values(name, variable.dims())?))
 }
-
-/// Returns the largest absolute difference.
-pub fn difference(a: &Tensor, b: &Tensor) -> Result<f32> {
-    (a - b)?.abs()?.max_all()?.to_scalar()
-}
