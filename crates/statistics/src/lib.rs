@@ -22,8 +22,8 @@ pub use effect::{Certainty, Compared, Effect, NoInterval, Unmeasured};
 pub use error::{Error, Result};
 pub use holm::holm;
 pub use interval::{Interval, paired_t, wilson};
-pub use ranking::Ranking;
 pub use limits::{LEVEL, MOST_PRIMARY, SEEDS_FOR_A_TEST};
+pub use ranking::Ranking;
 pub use two_way::{Hits, two_way};
 
 /// Checks what can be checked of a suite's comparisons and claims without its records.

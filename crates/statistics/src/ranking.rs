@@ -42,7 +42,11 @@ impl Ranking {
     pub fn new(scores: &[f64], positive: &[bool]) -> Result<Self> {
         let problem = |reason: String| Err(Error::Ranking(reason));
         if scores.len() != positive.len() {
-            return problem(format!("{} scores for {} labels; there must be one for each", scores.len(), positive.len()));
+            return problem(format!(
+                "{} scores for {} labels; there must be one for each",
+                scores.len(),
+                positive.len()
+            ));
         }
         if let Some(index) = scores.iter().position(|score| score.is_nan()) {
             return problem(format!("the score of sample {index} is NaN; all must be numbers"));
@@ -56,7 +60,8 @@ impl Ranking {
         let mut cuts: Vec<Cut> = Vec::new();
         for (score, positive) in samples {
             let last = cuts.last().copied();
-            let (true_positives, false_positives) = last.map_or((0., 0.), |cut| (cut.true_positives, cut.false_positives));
+            let (true_positives, false_positives) =
+                last.map_or((0., 0.), |cut| (cut.true_positives, cut.false_positives));
             let cut = Cut {
                 threshold: score,
                 true_positives: true_positives + f64::from(u8::from(positive)),
@@ -184,7 +189,13 @@ mod tests {
         let (mut share, mut pairs) = (0., 0.);
         for (a, _) in scores.iter().zip(positive).filter(|(_, positive)| *positive) {
             for (b, _) in scores.iter().zip(positive).filter(|(_, positive)| !*positive) {
-                share += if a > b { 1. } else if a == b { 0.5 } else { 0. };
+                share += if a > b {
+                    1.
+                } else if a == b {
+                    0.5
+                } else {
+                    0.
+                };
                 pairs += 1.;
             }
         }

@@ -30,7 +30,9 @@ fn each_schedule_moves_as_pytorchs_does() {
 fn every_step_of_every_length_has_a_positive_rate_up_to_the_peak() {
     for warmup in [0., 0.05, 0.1, 0.3, 0.5, 1.] {
         let one_cycle = Schedule::OneCycle { warmup, div_factor: 25., final_div_factor: 1e4 };
-        for schedule in [Schedule::constant(), one_cycle, Schedule::Cosine { warmup }, Schedule::InverseTime { decay: warmup }] {
+        for schedule in
+            [Schedule::constant(), one_cycle, Schedule::Cosine { warmup }, Schedule::InverseTime { decay: warmup }]
+        {
             for total in 1..50 {
                 for step in 0..total {
                     let lr = schedule.lr(0.1, step, total);

@@ -12,8 +12,8 @@ pub use drug::{Drug, FINGERPRINT_BITS};
 pub use planted::PlantedMotifs;
 pub use problem::PairProblem;
 pub use protein::{Protein, RESIDUES};
-pub use read::{FINGERPRINT, PairSplit};
 pub(crate) use read::read_parts;
+pub use read::{FINGERPRINT, PairSplit};
 
 use std::sync::Arc;
 

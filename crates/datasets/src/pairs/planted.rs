@@ -188,9 +188,8 @@ mod tests {
 
     #[test]
     fn impossible_settings_are_errors_with_the_numbers() {
-        let error = |generator: PlantedMotifs, count| {
-            generator.pairs(PairSplit::Training, count).unwrap_err().to_string()
-        };
+        let error =
+            |generator: PlantedMotifs, count| generator.pairs(PairSplit::Training, count).unwrap_err().to_string();
         let new = || PlantedMotifs::new(0);
         assert!(error(new().motifs(1, 12), 1).contains("2 to 128"));
         assert!(error(new().motifs(2, 5), 1).contains("6 to 50"));

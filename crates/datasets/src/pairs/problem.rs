@@ -63,7 +63,10 @@ pub enum PairProblem {
         drug: String,
     },
     /// A fingerprint of another length than that of the first drug.
-    #[error("the fingerprint of {} has {bits} bits, but the first one {expected}; all must be equally long", printable(drug))]
+    #[error(
+        "the fingerprint of {} has {bits} bits, but the first one {expected}; all must be equally long",
+        printable(drug)
+    )]
     Ragged {
         /// The id of the drug.
         drug: String,
