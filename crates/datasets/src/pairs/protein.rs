@@ -2,9 +2,9 @@ use std::ops::Range;
 
 use super::PairProblem;
 
-/// The letters of the residues, in the order of their ids, which begin at 1: the 20 amino acids and proline's successors O
-/// (pyrrolysine), U (selenocysteine), X (unknown), B (asparagine or aspartic acid) and Z (glutamine or glutamic acid). The id 0 is
-/// padding.
+/// The letters of the residues, in the order of their ids, which begin at 1; the id 0 is padding. They are the 20 amino acids,
+/// pyrrolysine (O), selenocysteine (U), an unknown residue (X), asparagine or aspartic acid (B), and glutamine or glutamic
+/// acid (Z).
 pub const RESIDUES: &str = "AILVFWYNCQMSTDERHKGPOUXBZ";
 
 /// A protein: its name and its sequence of residues.

@@ -47,7 +47,8 @@ impl Pairs {
     /// | `training_protein.csv` | `Protein_ID`, `Sequence`: the letters of [`RESIDUES`](crate::RESIDUES) |
     /// | `training_compound.csv` | `Compound_ID` and the fingerprint, whose bits have tabs between them |
     ///
-    /// SMILES are not read: no maintained crate computes Morgan fingerprints that are equal to RDKit's.
+    /// Drugs cannot be given as SMILES: to compute RDKit's Morgan fingerprints takes RDKit itself, a C++ library that its Rust
+    /// bindings expect to be installed.
     ///
     /// # Errors
     /// A file that is missing or is not CSV, and every mistake that [`PairProblem`] names; the message says in which line.
