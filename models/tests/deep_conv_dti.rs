@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Result, Tensor};
+use datasets::{FINGERPRINT_BITS, Order, PairSplit, PlantedMotifs};
 use models::{DEEP_CONV_DTI, DeepConvDti, DeepConvDtiConfig};
-use training::{FitConfig, Length, Loss, Mode, Model, OptimizerConfig, Parameters, Schedule, fit};
+use training::{FitConfig, Length, Loss, Mode, Model, OptimizerConfig, Parameters, Schedule, evaluate, fit};
 
 const CPU: Device = Device::Cpu;
 
@@ -233,4 +234,41 @@ fn a_configuration_is_read_with_the_scripts_defaults_and_typos_are_refused() {
     let config = read(r#"{"head": "gap-fc", "windows": [5], "activation": "relu"}"#).unwrap();
     assert_eq!((config.head.to_string(), config.windows, config.filters), ("gap-fc".into(), vec![5], 64));
     assert!(read(r#"{"window": [5]}"#).is_err());
+}
+
+#[test]
+fn the_network_finds_planted_motifs_in_sequences_that_it_has_not_seen() -> Result<()> {
+    let generator = PlantedMotifs::new(0).motifs(2, 12).lengths(50..=150);
+    let [train, test] = [(PairSplit::Training, 1000), (PairSplit::Test, 200)]
+        .map(|(split, count)| generator.pairs(split, count).unwrap());
+    let config = DeepConvDtiConfig {
+        length: 150,
+        fingerprint_bits: FINGERPRINT_BITS,
+        windows: vec![12],
+        filters: 16,
+        protein_layers: vec![32],
+        drug_layers: vec![32],
+        joint_layers: vec![32],
+        ..small("gmp-fc", false)
+    };
+    let (network, parameters) = build(&config);
+    let shuffled = |epoch| train.batches(32, Order::Shuffled { seed: 0, epoch }, 150, &CPU);
+    let config = FitConfig::new(Length::Epochs(5), 5e-3).optimizer(OptimizerConfig::adam());
+    fit(&network, &parameters, shuffled, &Loss::BinaryCrossEntropy, &config, |_| Ok(()))?;
+    let evaluation = evaluate(&network, test.batches(50, Order::Sequential, 150, &CPU), &Loss::BinaryCrossEntropy)?;
+    assert!(evaluation.top1 > 0.8, "{}", evaluation.top1);
+
+    // A window at random overlaps the motif with a probability of about 23 in 100. A filter that answers to one of the two
+    // motifs is right in every second sequence at least.
+    let ([ids, _], _) = test.batch(&(0..100).collect::<Vec<_>>(), 150, &CPU)?;
+    let mut overlapping = [0; 16];
+    for (index, winners) in network.winning_windows(&ids)?.iter().enumerate() {
+        let motif = test.protein(index).padded_motif(150).expect("no sequence is longer");
+        for winner in winners {
+            let overlaps = winner.positions.start < motif.end && motif.start < winner.positions.end;
+            overlapping[winner.filter] += usize::from(overlaps);
+        }
+    }
+    assert!(overlapping.iter().filter(|&&sequences| sequences >= 50).count() >= 2, "{overlapping:?}");
+    Ok(())
 }

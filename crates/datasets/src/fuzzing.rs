@@ -7,7 +7,7 @@ use crate::{
     error::DatasetError,
     idx, image_file,
     images::Images,
-    pairs::{FINGERPRINT, Pairs, read_parts},
+    pairs::{PairOptions, Pairs, read_parts},
     raw_file::RawFile,
 };
 
@@ -29,6 +29,6 @@ pub fn image(bytes: &[u8], shape: [usize; 3], max_decoded: u64) -> Result<Vec<u8
 }
 
 /// Reads the files of interactions, proteins and drugs.
-pub fn pairs(interactions: &[u8], proteins: &[u8], drugs: &[u8]) -> Result<Pairs, DatasetError> {
-    read_parts(("dti".into(), interactions), ("protein".into(), proteins), ("compound".into(), drugs), FINGERPRINT)
+pub fn pairs(interactions: &[u8], proteins: &[u8], drugs: &[u8], options: &PairOptions) -> Result<Pairs, DatasetError> {
+    read_parts(("dti".into(), interactions), ("protein".into(), proteins), ("compound".into(), drugs), options)
 }

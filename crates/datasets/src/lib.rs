@@ -48,7 +48,7 @@ pub use load::{LoadOptions, load};
 pub use object::Object;
 pub use order::Order;
 pub use pairs::{
-    Drug, FINGERPRINT, FINGERPRINT_BITS, Interaction, PairProblem, PairSplit, Pairs, PlantedMotifs, Protein, RESIDUES,
+    Drug, FINGERPRINT_BITS, Interaction, PairOptions, PairProblem, PairSplit, Pairs, PlantedMotifs, Protein, RESIDUES,
 };
 pub use placed::Placed;
 pub use printable::printable;

@@ -6,7 +6,7 @@ use std::{error::Error, path::Path};
 
 use candle_core::{Device, Result as CandleResult};
 use common::write;
-use datasets::{FINGERPRINT, Order, PairSplit, Pairs, PlantedMotifs, Protein, RESIDUES};
+use datasets::{Order, PairOptions, PairSplit, Pairs, PlantedMotifs, Protein, RESIDUES};
 use tempfile::TempDir;
 
 /// Columns in various orders, and further ones, as the authors' files have them.
@@ -23,7 +23,7 @@ fn folder(interactions: &str, proteins: &str, compounds: &str) -> TempDir {
 }
 
 fn load(folder: &Path) -> Result<Pairs, datasets::DatasetError> {
-    Pairs::load(folder, PairSplit::Test, FINGERPRINT)
+    Pairs::load(folder, PairSplit::Test, &PairOptions::default())
 }
 
 #[test]
@@ -42,8 +42,22 @@ fn the_three_files_are_joined_by_their_ids() {
 #[test]
 fn another_column_may_hold_the_fingerprint() {
     let folder = folder(INTERACTIONS, PROTEINS, COMPOUNDS);
-    let pairs = Pairs::load(folder.path(), PairSplit::Test, "morgan_fp_r1").unwrap();
+    let pairs =
+        Pairs::load(folder.path(), PairSplit::Test, &PairOptions::default().fingerprint("morgan_fp_r1")).unwrap();
     assert_eq!(pairs.drugs[0].fingerprint, [1]);
+}
+
+#[test]
+fn pairs_of_unknown_proteins_or_drugs_are_left_out_and_counted_on_request() {
+    let skip = |interactions: &str| {
+        let options = PairOptions::default().skip_unknown(true);
+        Pairs::load(folder(interactions, PROTEINS, COMPOUNDS).path(), PairSplit::Test, &options)
+    };
+    let pairs = skip("Protein_ID,Compound_ID,Label\nP3,C1,1\nP1,C2,0\nP1,C3,1\n").unwrap();
+    assert_eq!((pairs.len(), pairs.left_out, pairs.protein(0).id.as_str()), (1, 2, "P1"));
+    assert_eq!(skip(INTERACTIONS).unwrap().left_out, 0);
+    let error = skip("Protein_ID,Compound_ID,Label\nP3,C1,1\n").unwrap_err().to_string();
+    assert!(error.contains("test_dti.csv") && error.contains("none of the 1 rows"), "{error}");
 }
 
 #[test]
@@ -145,7 +159,7 @@ fn a_missing_file_and_text_that_is_not_utf8_are_named() {
     assert!(error.to_string().contains("test_protein.csv, line 3") && error.source().is_some(), "{error}");
     std::fs::remove_file(folder.path().join("test_dataset/test_compound.csv")).unwrap();
     assert!(load(folder.path()).unwrap_err().to_string().contains("test_compound.csv is missing"));
-    let message = Pairs::load(folder.path(), PairSplit::Training, FINGERPRINT).unwrap_err().to_string();
+    let message = Pairs::load(folder.path(), PairSplit::Training, &PairOptions::default()).unwrap_err().to_string();
     assert!(message.contains("training_dataset") && message.contains("is missing"), "{message}");
 }
 

@@ -13,7 +13,7 @@ pub use planted::PlantedMotifs;
 pub use problem::PairProblem;
 pub use protein::{Protein, RESIDUES};
 pub(crate) use read::read_parts;
-pub use read::{FINGERPRINT, PairSplit};
+pub use read::{PairOptions, PairSplit};
 
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ pub struct Pairs {
     pub drugs: Arc<[Drug]>,
     /// The pairs.
     pub interactions: Vec<Interaction>,
+    /// The number of pairs in the file that were left out; see [`PairOptions::skip_unknown`].
+    pub left_out: usize,
 }
 
 /// A protein and a drug, by their positions in [`Pairs`].

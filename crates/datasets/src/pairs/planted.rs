@@ -85,7 +85,7 @@ impl PlantedMotifs {
             drugs.push(drug(index, &patterns[if binds { motif } else { other }], rng));
             interactions.push(Interaction { protein: index, drug: index, binds });
         }
-        Ok(Pairs { proteins: proteins.into(), drugs: drugs.into(), interactions })
+        Ok(Pairs { proteins: proteins.into(), drugs: drugs.into(), interactions, left_out: 0 })
     }
 
     fn check(&self, count: usize) -> Result<(), DatasetError> {

@@ -18,6 +18,9 @@ pub enum PairProblem {
     /// A file without rows.
     #[error("there are no rows below the header; at least one is needed")]
     NoRows,
+    /// A file whose rows were all left out.
+    #[error("none of the {0} rows has both a protein and a compound of the other two files")]
+    NoneLeft(usize),
     /// An id without letters.
     #[error("`{0}` is empty; every row needs one")]
     NoId(String),
@@ -30,7 +33,7 @@ pub enum PairProblem {
         first: u64,
     },
     /// An id that the file of proteins or drugs lacks.
-    #[error("there is no {kind} {} in {file}; add it there, or leave this pair out", printable(id))]
+    #[error("there is no {kind} {} in {file}; add it there, or skip such pairs", printable(id))]
     Unknown {
         /// "protein" or "compound".
         kind: &'static str,

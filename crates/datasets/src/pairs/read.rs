@@ -10,8 +10,41 @@ use std::{
 use super::{Drug, Interaction, PairProblem, Pairs, Protein, table::Table};
 use crate::{error::DatasetError, printable::shown};
 
-/// The column of the fingerprint that the authors use: Morgan, radius 2.
-pub const FINGERPRINT: &str = "morgan_fp_r2";
+/// How pairs are read.
+///
+/// ```
+/// use datasets::PairOptions;
+///
+/// let options = PairOptions::default().fingerprint("morgan_fp_r3").skip_unknown(true);
+/// assert_ne!(options, PairOptions::default());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PairOptions {
+    /// The column of the drugs' fingerprints, by default that of the authors: `morgan_fp_r2`, Morgan with radius 2.
+    pub fingerprint: String,
+    /// True to leave out pairs whose protein or drug the other files lack, as the authors' script does without a word. By
+    /// default such a pair is an error.
+    pub skip_unknown: bool,
+}
+
+impl Default for PairOptions {
+    fn default() -> Self {
+        Self { fingerprint: "morgan_fp_r2".into(), skip_unknown: false }
+    }
+}
+
+impl PairOptions {
+    /// Sets the column of the fingerprints.
+    pub fn fingerprint(self, column: impl Into<String>) -> Self {
+        Self { fingerprint: column.into(), ..self }
+    }
+
+    /// Sets whether pairs of unknown proteins or drugs are left out.
+    pub fn skip_unknown(self, skip_unknown: bool) -> Self {
+        Self { skip_unknown, ..self }
+    }
+}
 
 /// A part of the data, with a folder of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +69,7 @@ impl PairSplit {
 }
 
 impl Pairs {
-    /// Reads one part of the data from a folder in the authors' layout, with the column `fingerprint` of the drugs, by default
-    /// [`FINGERPRINT`].
+    /// Reads one part of the data from a folder in the authors' layout.
     ///
     /// The folder `training_dataset`, for example, holds three CSV files, of which these columns are read:
     ///
@@ -52,7 +84,7 @@ impl Pairs {
     ///
     /// # Errors
     /// A file that is missing or is not CSV, and every mistake that [`PairProblem`] names; the message says in which line.
-    pub fn load(folder: &Path, split: PairSplit, fingerprint: &str) -> Result<Self, DatasetError> {
+    pub fn load(folder: &Path, split: PairSplit, options: &PairOptions) -> Result<Self, DatasetError> {
         let name = split.name();
         let folder = folder.join(format!("{name}_dataset"));
         let [interactions, proteins, drugs] = ["dti", "protein", "compound"].map(|kind| {
@@ -67,7 +99,7 @@ impl Pairs {
             };
             file.map(|file| (path, BufReader::new(file)))
         });
-        read_parts(interactions?, proteins?, drugs?, fingerprint)
+        read_parts(interactions?, proteins?, drugs?, options)
     }
 }
 
@@ -76,12 +108,12 @@ pub(crate) fn read_parts<R: Read>(
     interactions: (PathBuf, R),
     proteins: (PathBuf, R),
     drugs: (PathBuf, R),
-    fingerprint: &str,
+    options: &PairOptions,
 ) -> Result<Pairs, DatasetError> {
     let table = Table::new(&proteins.0, proteins.1, &["Protein_ID", "Sequence"])?;
     let (protein_list, protein_positions) = table.items(|id, sequence| Protein::new(id, sequence))?;
 
-    let table = Table::new(&drugs.0, drugs.1, &["Compound_ID", fingerprint])?;
+    let table = Table::new(&drugs.0, drugs.1, &["Compound_ID", &options.fingerprint])?;
     let mut expected = None;
     let (drug_list, drug_positions) = table.items(|id, bits| {
         let drug = Drug::new(id, bits)?;
@@ -90,19 +122,26 @@ pub(crate) fn read_parts<R: Read>(
     })?;
 
     let table = Table::new(&interactions.0, interactions.1, &["Protein_ID", "Compound_ID", "Label"])?;
-    let mut list = Vec::new();
+    let (mut list, mut left_out) = (Vec::new(), 0);
     table.for_each(|_, [protein, drug, label]| {
         let binds = match label {
             "0" => false,
             "1" => true,
             _ => return Err(PairProblem::Label(label.into())),
         };
-        let protein = position("protein", protein, &protein_positions, &proteins.0)?;
-        let drug = position("compound", drug, &drug_positions, &drugs.0)?;
-        list.push(Interaction { protein, drug, binds });
+        let protein = position("protein", protein, &protein_positions, &proteins.0);
+        let drug = position("compound", drug, &drug_positions, &drugs.0);
+        match protein.and_then(|protein| Ok(Interaction { protein, drug: drug?, binds })) {
+            Ok(interaction) => list.push(interaction),
+            Err(_) if options.skip_unknown => left_out += 1,
+            Err(unknown) => return Err(unknown),
+        }
         Ok(())
     })?;
-    Ok(Pairs { proteins: protein_list.into(), drugs: drug_list.into(), interactions: list })
+    if list.is_empty() {
+        return Err(DatasetError::Pair { path: interactions.0, line: 1, problem: PairProblem::NoneLeft(left_out) });
+    }
+    Ok(Pairs { proteins: protein_list.into(), drugs: drug_list.into(), interactions: list, left_out })
 }
 
 fn position(
