@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use image::{ImageFormat, RgbImage};
-use records::{FileError, create_folder, file_name, read_text, write_file};
+use records::{FileError, RunConfig, create_folder, file_name, read_text, write_file};
 use report::Document;
 
 use crate::{limits::MAX_TEXT_BYTES, measures::Maps, plan::Run};
@@ -17,6 +17,8 @@ use crate::{limits::MAX_TEXT_BYTES, measures::Maps, plan::Run};
 const SUITE_FILE: &str = "suite.toml";
 /// The subfolder of class maps.
 const MAPS: &str = "maps";
+/// The subfolder of pictures of mistakes.
+const MISTAKES: &str = "mistakes";
 
 /// Copies the suite's file into the folder, which then can be rendered without it.
 pub fn keep_suite(folder: &Path, text: &str) -> Result<()> {
@@ -33,12 +35,29 @@ pub fn read_suite(folder: &Path) -> Result<Option<String>> {
     Ok(Some(read_text(&path, MAX_TEXT_BYTES)?))
 }
 
-/// Writes the pictures of a run: `maps/DATASET.png` with the images, `maps/DATASET.MODEL.HEAD.png` with the class maps.
-pub fn save_maps(folder: &Path, run: &Run, maps: &Maps) -> Result<()> {
-    create_folder(&folder.join(MAPS))?;
-    let (dataset, model, head) = (&run.data.name, run.model.to_string(), run.head.to_string());
-    save_png(&map_path(folder, &[dataset]), &maps.images)?;
-    save_png(&map_path(folder, &[dataset, &model, &head]), &maps.maps)
+/// What is drawn of a trained network.
+#[derive(Default)]
+pub struct Pictures {
+    /// What the suite's measure draws.
+    pub maps: Option<Maps>,
+    /// The most confident mistakes.
+    pub mistakes: Option<RgbImage>,
+}
+
+/// Writes the pictures of a run: `maps/DATASET.png` with the images, `maps/DATASET.MODEL.HEAD.png` with the class maps,
+/// `mistakes/RUN.png` with the mistakes.
+pub fn save_pictures(folder: &Path, run: &Run, Pictures { maps, mistakes }: &Pictures) -> Result<()> {
+    if let Some(maps) = maps {
+        create_folder(&folder.join(MAPS))?;
+        let (dataset, model, head) = (&run.data.name, run.model.to_string(), run.head.to_string());
+        save_png(&map_path(folder, &[dataset]), &maps.images)?;
+        save_png(&map_path(folder, &[dataset, &model, &head]), &maps.maps)?;
+    }
+    if let Some(mistakes) = mistakes {
+        create_folder(&folder.join(MISTAKES))?;
+        save_png(&folder.join(mistakes_file(&run.config())), mistakes)?;
+    }
+    Ok(())
 }
 
 /// The class maps of a data set, model and head, or the images of a data set, from the first folder that has them.
@@ -52,6 +71,11 @@ fn map_path(folder: &Path, factors: &[&str]) -> PathBuf {
     folder.join(MAPS).join(file_name(&factors.join(".")) + ".png")
 }
 
+/// The name, in the folder of results, of the picture of a run's most confident mistakes.
+pub fn mistakes_file(config: &RunConfig) -> String {
+    format!("{MISTAKES}/{}.png", config.file_stem())
+}
+
 /// Writes a page in all formats that pages are kept in.
 pub fn save_page(folder: &Path, page: &Document) -> Result<()> {
     report::PAGE_FILES.iter().try_for_each(|(file, export)| Ok(write_file(&folder.join(file), export(page))?))
@@ -59,9 +83,14 @@ pub fn save_page(folder: &Path, page: &Document) -> Result<()> {
 
 /// Writes a picture as PNG.
 pub fn save_png(path: &Path, picture: &RgbImage) -> Result<()> {
+    Ok(write_file(path, as_png(picture)?)?)
+}
+
+/// The bytes of a picture's PNG file.
+pub fn as_png(picture: &RgbImage) -> Result<Vec<u8>> {
     let mut png = Cursor::new(Vec::new());
     picture.write_to(&mut png, ImageFormat::Png)?;
-    Ok(write_file(path, png.into_inner())?)
+    Ok(png.into_inner())
 }
 
 /// Returns whether a file could not be read or written, which other runs would meet too.

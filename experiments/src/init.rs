@@ -1,9 +1,6 @@
 //! The weights that runs start from, `--init`.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result};
 use models::{Classifier, NetworkInfo};
@@ -20,6 +17,8 @@ pub struct Init {
     pub sha256: String,
     /// True if the backbone is not trained.
     pub freeze: bool,
+    /// True if the file may hold only a part of the backbone.
+    partial: bool,
 }
 
 impl Init {
@@ -27,15 +26,10 @@ impl Init {
     ///
     /// # Errors
     /// [`Misuse`] for what is neither; a file that cannot be read.
-    pub fn new(weights: &str, freeze: bool) -> Result<Self> {
+    pub fn new(weights: &str, freeze: bool, partial: bool) -> Result<Self> {
         let path = zoo::find(weights)?;
         let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
-        Ok(Self { sha256: hex::encode(Sha256::digest(bytes))[..16].into(), path, freeze })
-    }
-
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
+        Ok(Self { sha256: hex::encode(Sha256::digest(bytes))[..16].into(), path, freeze, partial })
     }
 
     /// What the file says of its network; `None` if it says nothing, like the files of other programs.
@@ -47,21 +41,40 @@ impl Init {
     /// for. The head keeps its initial weights where those of the file do not fit, as for other classes.
     ///
     /// # Errors
-    /// [`Misuse`] if a part of the backbone does not fit.
+    /// [`Misuse`] if a part of the backbone does not fit, unless that is allowed, and if nothing fits.
     pub fn apply(&self, network: &mut Classifier, parameters: &Parameters) -> Result<Matching, Misuse> {
         let matching = parameters.load_matching(&self.path).map_err(Misuse::from)?;
         let head = format!("{}.", network.backbone.naming.head);
         let mut names = parameters.all().into_iter().map(|(name, _)| name).filter(|name| !name.starts_with(&head));
-        if let Some(name) = names.find(|name| !matching.loaded.contains(name)) {
+        if let Some(name) = names.find(|name| !matching.loaded.contains(name)).filter(|_| !self.partial) {
             let (path, model, skipped) = (self.path.display(), &network.backbone.name, matching.skipped.join(", "));
             let not_used = if skipped.is_empty() { String::new() } else { format!("; not used were: {skipped}") };
             return Err(Misuse::new(format!(
-                "--init {path} does not hold the backbone of {model}: {name} does not fit{not_used}"
+                "--init {path} does not hold the backbone of {model}: {name} does not fit{not_used}; --partial takes what fits"
             )));
         }
         if self.freeze {
             network.freeze_backbone();
         }
         Ok(matching)
+    }
+
+    /// Loads the weights as [`apply`](Self::apply) does, and says what is loaded and what is not.
+    ///
+    /// # Errors
+    /// Those of [`apply`](Self::apply).
+    pub fn describe(&self, network: &mut Classifier, parameters: &Parameters) -> Result<String, Misuse> {
+        let Matching { loaded, skipped, .. } = self.apply(network, parameters)?;
+        let names = parameters.all().into_iter().map(|(name, _)| name);
+        let initial: Vec<String> = names.filter(|name| !loaded.contains(name)).collect();
+        let mut text = format!("starting from {}: {} of its tensors are loaded", self.path.display(), loaded.len());
+        for (what, names) in
+            [("these are trained from the beginning", initial), ("these of the file are skipped", skipped)]
+        {
+            if !names.is_empty() {
+                text += &format!("; {what}: {}", names.join(", "));
+            }
+        }
+        Ok(text + if self.freeze { "; the backbone is not trained" } else { "" })
     }
 }

@@ -20,6 +20,7 @@ mod bench_record;
 mod cli;
 mod commands;
 mod data;
+mod events;
 mod files;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -29,6 +30,7 @@ mod interrupt;
 mod limits;
 mod machine;
 mod measures;
+mod mistakes;
 mod misuse;
 mod output;
 mod peak_memory;

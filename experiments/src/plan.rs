@@ -125,20 +125,6 @@ impl Run {
         }
     }
 
-    /// Says what the network takes from the weights that it starts from; `None` if there are none.
-    pub fn describe_init(&self) -> Result<Option<String>> {
-        let Some(init) = &self.init else { return Ok(None) };
-        let parameters = Parameters::zeros(&Device::Cpu);
-        let matching = init.apply(&mut self.build(&parameters)?, &parameters)?;
-        let (path, loaded) = (init.path().display(), matching.loaded.len());
-        let frozen = if init.freeze { ", the backbone is not trained" } else { "" };
-        let skipped = match matching.skipped.join(", ") {
-            skipped if skipped.is_empty() => skipped,
-            skipped => format!("; these start anew: {skipped}"),
-        };
-        Ok(Some(format!("starting from {path}: {loaded} of its tensors are loaded{frozen}{skipped}")))
-    }
-
     /// The options of training.
     pub fn fit_config(&self) -> FitConfig {
         FitConfig::new(self.length, self.lr).seed(self.seed).schedule(self.schedule).optimizer(self.optimizer.clone())

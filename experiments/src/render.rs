@@ -1,13 +1,13 @@
 //! The tables, figures and page of a suite, made from its records.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
-use anyhow::{Result, bail};
-use records::{Row, file_name, rows, write_file};
+use anyhow::{Context, Result, bail};
+use records::{Record, Row, create_folder, file_name, rows, write_file};
 use report::{Figure, Image, PlotSpec};
 
 use crate::{
-    files::{read_maps, save_page, save_png},
+    files::{mistakes_file, read_maps, save_page, save_png},
     measures,
     output::{note, print_document},
     results::SuiteResults,
@@ -28,13 +28,19 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
         bail!("{} has no records of the runs in its plan.json to render", folder.display())
     }
     let rows = rows(&records);
-    write_file(&folder.join("summary.csv"), report::summary_csv(&rows)?)?;
-    if let Some(measures) = report::measures_csv(&rows)? {
-        write_file(&folder.join("measures.csv"), measures)?;
+    for (file, csv) in [
+        ("summary.csv", Some(report::summary_csv(&rows)?)),
+        ("measures.csv", report::measures_csv(&rows)?),
+        ("curves.csv", report::curves_csv(&rows, &records)?),
+        ("per_class.csv", report::per_class_csv(&rows)?),
+        ("confusion.csv", report::confusion_csv(&rows)?),
+    ] {
+        csv.map(|csv| write_file(&folder.join(file), csv)).transpose()?;
     }
     let figures = write_figures(folder, &outline.plots, &rows);
     let images = write_images(folder, sources, &rows);
     let published = publish(folder, sources, &outline, &records);
+    let mistakes = collect_mistakes(folder, sources, &rows, &records);
     let compared = statistics::compare(&outline.comparisons, &outline.claims, &records);
 
     let mut measures: Vec<&str> = records.iter().filter_map(|record| record.config.measure.as_deref()).collect();
@@ -54,12 +60,14 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
         figures: figures.as_deref().unwrap_or_default(),
         published: published.as_deref().unwrap_or_default(),
         images: images.as_deref().unwrap_or_default(),
+        mistakes: mistakes.as_deref().unwrap_or_default(),
     };
     save_page(folder, &report::suite_page(&suite))?;
     print_document(&report::suite_overview(&suite))?;
     published?;
     figures?;
     images?;
+    mistakes?;
     compared?;
     Ok(())
 }
@@ -83,4 +91,25 @@ fn write_images(folder: &Path, sources: &[&Path], rows: &[Row]) -> Result<Vec<Im
         images.push(image);
     }
     Ok(images)
+}
+
+/// Finds the picture of each row's mistakes, that of its first seed, and copies those of other folders into `folder`.
+fn collect_mistakes(folder: &Path, sources: &[&Path], rows: &[Row], records: &[Record]) -> Result<Vec<Option<String>>> {
+    let of_row = |records: &[Record]| -> Result<Option<String>> {
+        let Some(first) = records.iter().min_by_key(|record| record.config.seed) else { return Ok(None) };
+        let file = mistakes_file(&first.config);
+        let Some(source) = sources.iter().map(|source| source.join(&file)).find(|path| path.is_file()) else {
+            return Ok(None);
+        };
+        let target = folder.join(&file);
+        if source != target {
+            target.parent().map(create_folder).transpose()?;
+            let picture = fs::read(&source).with_context(|| source.display().to_string())?;
+            write_file(&target, picture)?;
+        }
+        Ok(Some(file))
+    };
+    let groups = records.chunk_by(|a, b| a.config_hash == b.config_hash);
+    debug_assert_eq!(groups.clone().count(), rows.len());
+    groups.map(of_row).collect()
 }

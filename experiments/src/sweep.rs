@@ -3,7 +3,6 @@
 
 use std::{
     collections::VecDeque,
-    path::Path,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -17,14 +16,15 @@ use records::{PlanState, RunConfig, Store, SuiteInfo, create_folder};
 use training::{Checkpoints, DeviceKind};
 
 use crate::{
-    files::{is_about_files, save_maps},
+    events::events_file,
+    files::{is_about_files, save_pictures},
     interrupt::{Graceful, Interrupted},
     machine,
     plan::{Plan, Run},
     progress::Progress,
     shard::Shard,
     speed::measure_speed,
-    train::{conditions, train},
+    train::{RunFiles, conditions, train},
 };
 
 /// The time between two looks at what another process is doing.
@@ -40,6 +40,8 @@ pub struct SweepOptions {
     pub existing: Existing,
     /// True if the trained weights are saved.
     pub weights: bool,
+    /// True if the curves of the runs are written for TensorBoard.
+    pub tensorboard: bool,
     /// True if only results are printed.
     pub quiet: bool,
     /// The command line that goes on after an interruption.
@@ -64,6 +66,7 @@ impl Default for SweepOptions {
             shard: None,
             existing: Existing::Resume,
             weights: false,
+            tensorboard: false,
             quiet: false,
             resuming: String::new(),
         }
@@ -248,15 +251,16 @@ impl<'a> Sweep<'a> {
         }
         let checkpoints = Checkpoints::new(self.state.checkpoint(&config), conditions(run)?).stop_on(graceful.asked());
         let bar = progress.start_run(run.to_string(), run.updates());
+        let folder = self.store.folder();
         let weights = self.options.weights.then(|| self.store.weights(&config));
-        weights.as_deref().and_then(Path::parent).map(create_folder).transpose()?;
-        let trained = pool.install(|| train(run, self.info.clone(), &checkpoints, weights.as_deref(), &bar))?;
-        let Some((record, maps)) = trained else {
-            return Ok(Attempt::Over);
-        };
+        let events = self.options.tensorboard.then(|| events_file(folder, &config));
+        [&weights, &events].into_iter().flatten().filter_map(|file| file.parent()).try_for_each(create_folder)?;
+        let files = RunFiles { weights, events };
+        let trained = pool.install(|| train(run, self.info.clone(), &checkpoints, files, &bar))?;
+        let Some((record, pictures)) = trained else { return Ok(Attempt::Over) };
         // Only one network of each variant is drawn.
-        if let Some(maps) = maps.filter(|_| Some(run.seed) == self.plan.runs.first().map(|run| run.seed)) {
-            save_maps(self.store.folder(), run, &maps)?;
+        if Some(run.seed) == self.plan.runs.first().map(|run| run.seed) {
+            save_pictures(folder, run, &pictures)?;
         }
         self.store.save(&record)?;
         self.state.finish(&config)?;

@@ -1,6 +1,6 @@
 //! The training of one run.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use candle_core::Device;
@@ -10,9 +10,7 @@ use records::{Confusion, EpochPoint, Outcome, Record, Status, SuiteInfo, Timings
 use training::{Checkpoints, EpochReport, Event, FitOutcome, Loss, Parameters, Validation, fit_resumable};
 
 use crate::{
-    machine,
-    measures::{Maps, TrainedNetwork},
-    plan::Run,
+    events::Events, files::Pictures, machine, measures::TrainedNetwork, mistakes::draw_mistakes, plan::Run,
     progress::RunProgress,
 };
 
@@ -26,15 +24,24 @@ pub fn conditions(run: &Run) -> Result<String> {
     Ok(serde_json::to_string(&(run.config(), machine::versions(), ops::instruction_set()))?)
 }
 
-/// Trains on the current rayon pool and returns the record, and a picture if the suite's measure draws one; `None` if the
-/// run was stopped. The trained network is saved in the file `weights`. A run of 0 epochs is only described.
+/// The files that a run writes besides its record; `None` for those that are not asked for.
+#[derive(Clone, Debug, Default)]
+pub struct RunFiles {
+    /// The trained network.
+    pub weights: Option<PathBuf>,
+    /// The events for TensorBoard.
+    pub events: Option<PathBuf>,
+}
+
+/// Trains on the current rayon pool and returns the record and pictures; `None` if the run was stopped. A run of 0 epochs is
+/// only described.
 pub fn train(
     run: &Run,
     suite: SuiteInfo,
     checkpoints: &Checkpoints,
-    weights: Option<&Path>,
+    files: RunFiles,
     progress: &RunProgress,
-) -> Result<Option<(Record, Option<Maps>)>> {
+) -> Result<Option<(Record, Pictures)>> {
     let device = run.device.open()?;
     let parameters = Parameters::seeded(run.seed, &device);
     let mut model = run.build(&parameters)?;
@@ -43,9 +50,9 @@ pub fn train(
     let head = model.head.describe(&features.output)?;
     let description = model.describe(&run.input())?;
 
-    let mut fitted = None;
+    let (mut fitted, mut events) = (None, Events::new(files.events));
     if run.epochs() > 0 {
-        let outcome = fit_network(run, &model, &parameters, &device, checkpoints, progress)?;
+        let outcome = fit_network(run, &model, &parameters, &device, checkpoints, &mut events, progress)?;
         if outcome.stopped.is_some() {
             return Ok(None);
         }
@@ -53,15 +60,17 @@ pub fn train(
     }
     let curve: Vec<EpochPoint> = fitted.iter().flat_map(|fitted| curve(&fitted.epochs, run.epochs())).collect();
     let diverged = fitted.as_ref().and_then(|fitted| fitted.diverged);
-    let (mut outcome, mut hits, mut confusion, mut measures, mut maps) = (None, Vec::new(), None, Vec::new(), None);
+    let (mut outcome, mut hits, mut confusion, mut measures) = (None, Vec::new(), None, Vec::new());
+    let mut pictures = Pictures::default();
     if fitted.is_some() && diverged.is_none() {
         let network = TrainedNetwork { model: &model, standardization: &run.data.standardization, device: &device };
         let train = network.evaluate(&run.data.train)?;
         let test = network.evaluate(&run.data.test)?;
         hits = test.hits;
-        let pairs = run.data.test.labels.iter().copied().zip(test.predictions);
-        confusion = Confusion::new(&run.data.class_names, pairs);
-        weights.map(|path| run.network_info(test.top1).save(&parameters, path)).transpose()?;
+        let (images, classes) = (&run.data.test, &run.data.class_names);
+        pictures.mistakes = draw_mistakes(&network, images, &test.predictions, classes)?;
+        confusion = Confusion::new(classes, images.labels.iter().copied().zip(test.predictions));
+        files.weights.as_deref().map(|path| run.network_info(test.top1).save(&parameters, path)).transpose()?;
         outcome = Some(Outcome {
             top1: test.top1,
             test_loss: finite(test.loss),
@@ -72,8 +81,9 @@ pub fn train(
             let initial = initial_network(run, &device)?;
             let untrained = TrainedNetwork { model: &initial, ..network };
             measures = (measure.run)(&network, &untrained, &run.data)?;
-            maps = measure.draw.map(|draw| draw(&network, &run.data)).transpose()?;
+            pictures.maps = measure.draw.map(|draw| draw(&network, &run.data)).transpose()?;
         }
+        events.pictures(run.epochs() - 1, &pictures)?;
     }
     let config = run.config();
     let record = Record {
@@ -100,7 +110,7 @@ pub fn train(
         cpu: machine::cpu(),
         threads: rayon::current_num_threads(),
     };
-    Ok(Some((record, maps)))
+    Ok(Some((record, pictures)))
 }
 
 /// The network as it is before training.
@@ -117,6 +127,7 @@ fn fit_network(
     parameters: &Parameters,
     device: &Device,
     checkpoints: &Checkpoints,
+    events: &mut Events,
     progress: &RunProgress,
 ) -> Result<FitOutcome> {
     let (data, config) = (&*run.data, run.fit_config());
@@ -131,11 +142,17 @@ fn fit_network(
     };
     let fitted = fit_resumable(model, parameters, batches, &Loss::default(), &config, checkpoints, |event| {
         match event {
-            Event::Resumed { step, .. } => progress.resume(step),
+            Event::Resumed { epoch, step, .. } => {
+                progress.resume(step);
+                events.resume(epoch)?;
+            }
             Event::Step { loss, .. } => progress.step(loss),
-            Event::Epoch(report) if is_point(report.epoch, run.epochs()) => {
-                let validation = data.validation.as_ref().map(|images| network.evaluate(images)).transpose()?;
-                report.validation = validation.as_ref().map(Validation::from);
+            Event::Epoch(report) => {
+                if is_point(report.epoch, run.epochs()) {
+                    let validation = data.validation.as_ref().map(|images| network.evaluate(images)).transpose()?;
+                    report.validation = validation.as_ref().map(Validation::from);
+                }
+                events.epoch(report)?;
             }
             _ => {}
         }

@@ -48,7 +48,7 @@ pub fn tune(
     create_folder(folder)?;
     let trials_folder = folder.join("tuning");
     let existing = if options.existing == Existing::Discard { Existing::Discard } else { Existing::Extend };
-    let options = SweepOptions { existing, weights: false, ..options.clone() };
+    let options = SweepOptions { existing, weights: false, tensorboard: false, ..options.clone() };
     let mut plans = Vec::new();
     for &lr in &suite.lr_grid {
         let plan = Plan::new(&at_rate(suite, lr), &data)?;

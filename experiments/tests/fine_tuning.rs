@@ -10,7 +10,7 @@ use datasets::{DatasetId, Images, LoadOptions};
 /// Writes images as PNG files into folders of two classes: even and odd digits.
 fn write_parity(folder: &Path, images: &Images, count: usize) {
     for index in 0..count {
-        let class = folder.join(if images.labels[index] % 2 == 0 { "even" } else { "odd" });
+        let class = folder.join(if images.labels[index].is_multiple_of(2) { "even" } else { "odd" });
         fs::create_dir_all(&class).unwrap();
         images.rgb(index).unwrap().save(class.join(format!("{index}.png"))).unwrap();
     }
@@ -81,5 +81,13 @@ fn weights_that_cannot_be_started_from_are_named() {
     misuse(&["--init", "nowhere"], "no file nowhere");
     misuse(&["--init", &weights, "--models", "lenet5"], "does not hold the backbone of lenet5");
     misuse(&["--init", &weights, "--models", "two-conv-avg"], "unknown model");
+    let part = ["--init", &weights, "--models", "two-conv@0.5", "--heads", "gap-fc", "--partial", "--train-size", "64"];
+    let message = stderr(experiments(&["run", "heads", "--updates", "1", "--out", &out]).args(part), 0);
+    assert!(
+        message.contains("1 of its tensors are loaded; these are trained from the beginning: classifier.weight"),
+        "{message}"
+    );
+    assert!(message.contains("classifier.weight has the shape [10, 64], not [10, 32]"), "{message}");
+    misuse(&["--partial"], "--init");
     misuse(&["--init", &weights, "--models", "two-conv@0.5"], "does not hold the backbone of two-conv@0.5");
 }

@@ -133,7 +133,7 @@ fn logits_are_pytorchs_before_and_after_a_training_step() -> Result<()> {
         let before = difference(&logits(&trained, &images)?, &expected(&case.logits)?)?;
         train_one_step(&trained, &images)?;
         let after = difference(&logits(&trained, &images)?, &expected(&case.after_a_step)?)?;
-        println!("{}: {before:.1e}, after a training step {after:.1e}", case.name());
+        eprintln!("{}: {before:.1e}, after a training step {after:.1e}", case.name());
         assert!(before <= TOLERANCE && after <= TOLERANCE, "{}: {before}, {after}", case.name());
         let moved = difference(&expected(&case.logits)?, &expected(&case.after_a_step)?)?;
         assert!(moved > 10. * TOLERANCE, "{}: the step changes no logit by more than {moved}", case.name());

@@ -220,7 +220,9 @@ mod tests {
     }
 
     fn encoded(mut encoder: impl ImageEncoder, exif: Option<&[u8]>) {
-        exif.map(|exif| encoder.set_exif_metadata(exif.to_vec()).unwrap());
+        if let Some(exif) = exif {
+            encoder.set_exif_metadata(exif.to_vec()).unwrap();
+        }
         encoder.write_image(&halves(), 32, 16, image::ExtendedColorType::Rgb8).unwrap();
     }
 

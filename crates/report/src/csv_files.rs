@@ -1,6 +1,7 @@
 //! The CSV files of a suite's folder. Their columns are a contract: new ones are appended.
 
-use records::{Measured, Metric, Number, Row, Trial};
+use records::{Confusion, Measured, Metric, Number, Record, Row, Trial};
+use statistics::wilson;
 
 use crate::{
     document::{Cell, Column, Span, Table, Text},
@@ -76,6 +77,82 @@ pub fn measures_csv(rows: &[Row]) -> Result<Option<String>> {
     });
     let columns = ["measure", "under", "at", "seeds", "value", "sd", "ci95"];
     with_factors(rows, columns.into_iter().map(String::from), lines).map(Some)
+}
+
+/// Writes `curves.csv`: a line per point of each run's learning curve, with accuracies in per cent; `None` if nothing was
+/// trained. `rows` are those of the records.
+///
+/// # Errors
+/// Returns what the writer reports.
+pub fn curves_csv(rows: &[Row], records: &[Record]) -> Result<Option<String>> {
+    if records.iter().all(|record| record.curve.is_empty()) {
+        return Ok(None);
+    }
+    let runs = rows.iter().zip(records.chunk_by(|a, b| a.config_hash == b.config_hash));
+    let runs = runs.flat_map(|(row, records)| records.iter().map(move |record| (row, record)));
+    let points = runs.flat_map(|(row, record)| record.curve.iter().map(move |point| (row, record.config.seed, point)));
+    let lines = points.map(|(row, seed, point)| {
+        let [train_loss, val_loss] = [point.train_loss, point.val_loss].map(|loss| number(loss, 6));
+        let val_top1 = number(point.val_top1.map(|top1| 100. * top1), 4);
+        (row, vec![seed.to_string(), point.epoch.to_string(), train_loss, val_loss, val_top1])
+    });
+    let columns = ["seed", "epoch", "train_loss", "val_loss", "val_top1"];
+    with_factors(rows, columns.into_iter().map(String::from), lines).map(Some)
+}
+
+/// Writes `per_class.csv`: a line per class of each row, with its number of test images, and its accuracy and precision over
+/// all seeds in per cent; `None` if no row has them. The ends of the 95 % interval count each image once.
+///
+/// # Errors
+/// Returns what the writer reports.
+pub fn per_class_csv(rows: &[Row]) -> Result<Option<String>> {
+    let line = |row: &Row, confusion: &Confusion, class: usize| {
+        let images = confusion.images(class) / row.seeds.max(1) as u64;
+        let accuracy = confusion.recall(class);
+        let [low, high] = accuracy.and_then(|share| wilson(share, images)).map_or([None; 2], |ends| ends.map(Some));
+        let shares = [accuracy, low, high, confusion.precision(class)];
+        let shares = shares.map(|share| number(share.map(|share| 100. * share), 4));
+        let names = [confusion.classes[class].clone(), row.seeds.to_string(), images.to_string()];
+        names.into_iter().chain(shares).collect()
+    };
+    let classes = |confusion: &Confusion| 0..confusion.classes.len();
+    let columns = ["class", "seeds", "images", "accuracy", "accuracy_low95", "accuracy_high95", "precision"];
+    of_confusions(rows, &columns, |row, confusion| {
+        classes(confusion).map(|class| line(row, confusion, class)).collect()
+    })
+}
+
+/// Writes `confusion.csv`: how often images of a class were classified as which class, over all seeds, without the pairs that
+/// do not occur; `None` if no row has it. Where the output contained a NaN, no class is predicted.
+///
+/// # Errors
+/// Returns what the writer reports.
+pub fn confusion_csv(rows: &[Row]) -> Result<Option<String>> {
+    of_confusions(rows, &["class", "predicted", "count"], |_, Confusion { classes, counts }| {
+        let cells = counts
+            .iter()
+            .enumerate()
+            .flat_map(|(class, row)| row.iter().enumerate().map(move |(predicted, count)| (class, predicted, *count)));
+        let name = |class: usize| classes.get(class).cloned().unwrap_or_default();
+        let occurring = cells.filter(|(.., count)| *count > 0);
+        occurring.map(|(class, predicted, count)| vec![name(class), name(predicted), count.to_string()]).collect()
+    })
+}
+
+/// Builds a table of the lines of each row that has a confusion.
+fn of_confusions(
+    rows: &[Row],
+    columns: &[&str],
+    lines: impl Fn(&Row, &Confusion) -> Vec<Vec<String>>,
+) -> Result<Option<String>> {
+    let with_confusion = rows.iter().filter_map(|row| Some((row, row.confusion.as_ref()?)));
+    let mut lines = with_confusion
+        .flat_map(|(row, confusion)| lines(row, confusion).into_iter().map(move |line| (row, line)))
+        .peekable();
+    if lines.peek().is_none() {
+        return Ok(None);
+    }
+    with_factors(rows, columns.iter().map(ToString::to_string), lines).map(Some)
 }
 
 /// Writes `tuning.csv`: a line per trial of a learning rate, with accuracies in per cent.

@@ -120,7 +120,7 @@ mod tests {
                     })
                     .count();
                 let coverage = covered as f64 / f64::from(trials);
-                println!("{what} dominate, {seeds} seeds: {coverage:.3}");
+                eprintln!("{what} dominate, {seeds} seeds: {coverage:.3}");
                 assert!((0.93..=0.97).contains(&coverage), "{what} dominate, {seeds} seeds: {coverage}");
             }
         }

@@ -1,5 +1,8 @@
 //! Finds what should be renamed, where the names in a file are not those of a model.
 
+/// The name and shape of a tensor.
+type Named = (String, Vec<usize>);
+
 /// The most names of each kind that are compared.
 const MOST_NAMES: usize = 300;
 
@@ -8,16 +11,16 @@ const MOST_NAMES: usize = 300;
 ///
 /// PyTorch names the layers of `Sequential(Flatten(), Linear(…))` `classifier.1.weight`, for example, where a model here may
 /// have `classifier.weight`, and wrappers put `module.` before all names.
-pub fn rename(missing: &[(String, Vec<usize>)], unknown: &[(String, Vec<usize>)]) -> Option<String> {
+pub fn rename(missing: &[Named], unknown: &[Named]) -> Option<String> {
     let (missing, unknown) = (&missing[..missing.len().min(MOST_NAMES)], &unknown[..unknown.len().min(MOST_NAMES)]);
     let explained = |from: &str, to: &str| {
-        let fits = |(name, shape): &&(String, Vec<usize>)| {
+        let fits = |(name, shape): &&Named| {
             let Some(rest) = below(name, to) else { return false };
             unknown.iter().any(|(other, other_shape)| other_shape == shape && below(other, from) == Some(rest))
         };
         missing.iter().filter(fits).count()
     };
-    let same_shape = |(a, b): &(&(String, Vec<usize>), &(String, Vec<usize>))| a.1 == b.1;
+    let same_shape = |(a, b): &(&Named, &Named)| a.1 == b.1;
     let pairs = missing.iter().flat_map(|name| unknown.iter().map(move |other| (name, other))).filter(same_shape);
     let mut paths: Vec<(&str, &str)> = pairs.filter_map(|(name, other)| differing(&other.0, &name.0)).collect();
     paths.sort_unstable();
@@ -50,7 +53,7 @@ fn differing<'a>(from: &'a str, to: &'a str) -> Option<(&'a str, &'a str)> {
 mod tests {
     use super::*;
 
-    fn names(names: &[(&str, usize)]) -> Vec<(String, Vec<usize>)> {
+    fn names(names: &[(&str, usize)]) -> Vec<Named> {
         names.iter().map(|(name, size)| (name.to_string(), vec![*size])).collect()
     }
 

@@ -71,6 +71,9 @@ pub struct RunArguments {
     /// Train only the heads, and leave the backbone of `--init` as it is
     #[arg(long, requires = "init")]
     freeze: bool,
+    /// Start also from weights of which only a part fits the backbone, and say what is skipped
+    #[arg(long, requires = "init")]
+    partial: bool,
     /// The number of threads; concurrent runs share them [default: one per core]
     #[arg(long, value_name = "N", value_parser = up_to::<MAX_THREADS>, allow_negative_numbers = true)]
     threads: Option<usize>,
@@ -95,6 +98,9 @@ pub struct RunArguments {
     /// Do not save the trained weights, which otherwise go to OUT/SUITE/weights
     #[arg(long)]
     no_weights: bool,
+    /// Write the curves and pictures of the runs for TensorBoard, to OUT/SUITE/tensorboard
+    #[arg(long)]
+    tensorboard: bool,
     /// Print only the tables
     #[arg(long)]
     quiet: bool,
@@ -121,6 +127,7 @@ impl RunArguments {
             },
             init: self.init,
             freeze: self.freeze,
+            partial: self.partial,
             tune: self.tune,
             data_dir: self.data_dir,
             out: self.out,
@@ -134,6 +141,7 @@ impl RunArguments {
                     _ => Existing::Resume,
                 },
                 weights: !self.no_weights,
+                tensorboard: self.tensorboard,
                 quiet: self.quiet,
                 resuming,
             },

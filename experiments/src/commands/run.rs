@@ -4,8 +4,10 @@ use std::{
 };
 
 use anyhow::{Result, bail};
+use candle_core::Device;
 use datasets::{DatasetId, Shape, Splits};
 use records::{Record, Status, Store, SuiteInfo, file_name};
+use training::Parameters;
 
 use crate::{
     data::check_input,
@@ -32,6 +34,8 @@ pub struct RunOptions {
     pub init: Option<String>,
     /// True if the backbone of these weights is not trained.
     pub freeze: bool,
+    /// True if these weights may hold only a part of the backbone.
+    pub partial: bool,
     /// True if learning rates are chosen first.
     pub tune: bool,
     /// The folder of the data sets' files.
@@ -53,6 +57,7 @@ impl RunOptions {
             changes: Changes::default(),
             init: None,
             freeze: false,
+            partial: false,
             tune: false,
             data_dir: None,
             out: None,
@@ -68,7 +73,7 @@ impl RunOptions {
     fn changes(&self) -> Result<Changes> {
         let mut changes = self.changes.clone();
         if let Some(weights) = &self.init {
-            let init = Init::new(weights, self.freeze)?;
+            let init = Init::new(weights, self.freeze, self.partial)?;
             if let Some(info) = init.info() {
                 changes.models.get_or_insert(vec![info.model]);
                 changes.heads.get_or_insert(vec![info.head]);
@@ -114,7 +119,10 @@ pub fn run(options: &RunOptions) -> Result<()> {
     }
     if !options.sweep.quiet {
         announce(&plan, &store, &options.sweep);
-        plan.runs[0].describe_init()?.iter().for_each(|text| note(text));
+        if let [run @ Run { init: Some(init), .. }, ..] = plan.runs.as_slice() {
+            let parameters = Parameters::zeros(&Device::Cpu);
+            note(&init.describe(&mut run.build(&parameters)?, &parameters)?);
+        }
     }
     let sweep = Sweep::begin(&plan, &store, &info, &options.sweep)?;
     let keep = || {

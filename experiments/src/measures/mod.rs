@@ -38,8 +38,8 @@ mod tests {
 
     use crate::misuse::Misuse;
 
-    /// A network all of whose weights are `weight` and whose biases are 0: for the weight 1 ink is evidence for every
-    /// class, for −1 nothing is.
+    /// A network all of whose weights are `weight` and whose biases are 0, but for the last weights of all classes except the
+    /// first, which are 0: for the weight 1 ink is evidence for the first class, for −1 nothing is.
     fn uniform(head: &str, size: usize, weight: f64) -> Classifier {
         let variables = VarMap::new();
         let vb = VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu);
@@ -47,8 +47,12 @@ mod tests {
         let model = models::build("two-conv", &config, vb).unwrap();
         for (name, variable) in variables.data().lock().unwrap().iter() {
             let value = if name.ends_with("bias") { 0. } else { weight };
-            let filled = Tensor::ones(variable.shape(), DType::F32, &Device::Cpu).and_then(|ones| ones * value);
-            variable.set(&filled.unwrap()).unwrap();
+            let mut values = vec![value as f32; variable.elem_count()];
+            if name.starts_with("classifier") {
+                let of_class = values.len() / 10;
+                values[of_class..].fill(0.);
+            }
+            variable.set(&Tensor::from_vec(values, variable.shape(), &Device::Cpu).unwrap()).unwrap();
         }
         model
     }
@@ -99,7 +103,8 @@ mod tests {
 
     #[test]
     fn ink_as_evidence_is_found_on_the_digit_and_no_evidence_is_a_miss_at_chance() {
-        let Placed { images, objects } = Canvas::Scattered { size: 64, clutter: 0 }.apply(&digits(40), 0).unwrap();
+        let Placed { mut images, objects } = Canvas::Scattered { size: 64, clutter: 0 }.apply(&digits(40), 0).unwrap();
+        images.labels.fill(0);
         let located = LocatedImages::new(Some(&images), objects.as_deref()).unwrap();
         let standardization = Standardization::of(&images).unwrap();
         let measured = |head, weight| {
@@ -111,6 +116,13 @@ mod tests {
             let points = measured(head, 1.);
             assert_eq!(value(&points, "pointing", "all"), 1., "{head}");
             assert!(value(&points, "energy", "all") > 0.6, "{head}");
+            // Here the network is its own untrained form, and the brightness is the digit.
+            assert_eq!(value(&points, "energy", "untrained"), value(&points, "energy", "all"), "{head}");
+            assert_eq!(value(&points, "pointing", "intensity"), 1., "{head}");
+            for baseline in ["other-image", "centre"] {
+                assert!(value(&points, "pointing", baseline) < 0.5, "{head}, {baseline}");
+                assert!(value(&points, "max-box-acc", baseline) < 0.5, "{head}, {baseline}");
+            }
             assert!(value(&points, "max-box-acc", "all") >= value(&points, "cam-box-acc", "all"), "{head}");
             assert!(value(&points, "px-ap", "all") > 3. * value(&points, "chance-mask", "all"), "{head}");
         }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The most classes that a matrix shows; of more, only the most frequent mistakes are listed.
-const MOST_IN_MATRIX: usize = 12;
+pub const MOST_IN_MATRIX: usize = 12;
 /// The number of mistakes in the list that stands for a larger matrix.
 const LISTED: usize = 20;
 /// The longest name of a class that titles a column of a matrix; longer ones are numbered.

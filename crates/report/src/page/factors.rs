@@ -34,6 +34,15 @@ pub fn varying(rows: &[Row]) -> Vec<&'static Factor> {
     FACTORS.iter().filter(differs).collect()
 }
 
+/// The name of a row outside of a table: `nin gap on mnist, 500 images`, as far as the rows differ in it.
+pub fn name(row: &Row, rows: &[Row]) -> String {
+    let has_several = rows.iter().any(|other| other.dataset != row.dataset);
+    let dataset = if has_several { format!(" on {}", row.dataset) } else { String::new() };
+    let words = varying(rows).into_iter().map(|factor| factor.words(row)).filter(|words| !words.is_empty());
+    let factors: String = words.map(|words| format!(", {words}")).collect();
+    format!("{} {}{dataset}{factors}", row.model, row.head)
+}
+
 /// The rows of each data set and model.
 pub fn by_model(rows: &[Row]) -> impl Iterator<Item = &[Row]> {
     rows.chunk_by(|a, b| (&a.dataset, &a.model) == (&b.dataset, &b.model))

@@ -3,9 +3,10 @@ use statistics::{Compared, SEEDS_FOR_A_TEST, Verdict};
 
 use super::{
     claims::{claims, words},
+    classes::classes,
     columns::{is_trained, table},
     comparisons::comparisons,
-    factors::{by_model, varying},
+    factors::{by_model, name},
     measures::measures,
     protocol::{learning_rates, made_with, protocol},
 };
@@ -39,9 +40,11 @@ pub struct SuiteReport<'a> {
     pub published: &'a [String],
     /// Its pictures of class maps.
     pub images: &'a [Image],
+    /// The name, relative to the page, of the picture of each row's most confident mistakes; `None` where there is none.
+    pub mistakes: &'a [Option<String>],
 }
 
-/// Builds the page of a suite: its question, results, measures, plots, comparisons, claims, notes and protocol. The page is
+/// Builds the page of a suite: its question, results, measures, plots, classes, comparisons, claims, notes and protocol. The page is
 /// empty if there are no records.
 pub fn suite_page(suite: &SuiteReport) -> Document {
     let Some(first) = suite.records.first() else { return Document::default() };
@@ -69,6 +72,7 @@ pub fn suite_page(suite: &SuiteReport) -> Document {
         page.heading(1, "Where the networks look");
         page.blocks.extend(suite.images.iter().cloned().map(Block::Image));
     }
+    classes(&mut page, suite.rows, suite.mistakes);
     comparisons(&mut page, suite.compared);
     claims(&mut page, suite.verdicts);
     let notes: Vec<String> = rising(suite.rows).into_iter().chain(suite.left_out.iter().map(left_out)).collect();
@@ -161,15 +165,7 @@ fn legend(rows: &[Row]) -> String {
 
 /// The note on networks whose validation accuracy was still rising.
 fn rising(rows: &[Row]) -> Option<String> {
-    let factors = varying(rows);
-    let has_several = rows.iter().any(|row| row.dataset != rows[0].dataset);
-    let name = |row: &Row| {
-        let dataset = if has_several { format!(" on {}", row.dataset) } else { String::new() };
-        let words = factors.iter().map(|factor| factor.words(row)).filter(|words| !words.is_empty());
-        let factors: String = words.map(|words| format!(", {words}")).collect();
-        format!("{} {}{dataset}{factors}", row.model, row.head)
-    };
-    let rising: Vec<String> = rows.iter().filter(|row| row.rising).map(name).collect();
+    let rising: Vec<String> = rows.iter().filter(|row| row.rising).map(|row| name(row, rows)).collect();
     let names = if rising.len() == rows.len() { "all variants".into() } else { rising.join("; ") };
     (!rising.is_empty()).then(|| {
         format!(

@@ -87,7 +87,7 @@ fn predict_one(trained: &Trained, path: PathBuf, label: Option<usize>, cam: Opti
 
 /// The image (C, H, W), resized as the network's training images were, with pixels from 0 to 1.
 fn pixels(file: &ImageFile, input: [usize; 3]) -> Result<Tensor> {
-    let images = file.resized(input).map_err(|error| Misuse::from(error))?;
+    let images = file.resized(input).map_err(Misuse::from)?;
     let values = images.image(0)?.iter().map(|&value| f32::from(value) / 255.).collect();
     Ok(Tensor::from_vec(values, &input[..], &Device::Cpu)?)
 }
