@@ -5,6 +5,7 @@
 mod architecture;
 mod backbone;
 mod classifier;
+mod deep_conv_dti;
 mod error;
 mod name;
 mod naming;
@@ -18,6 +19,7 @@ mod zoo;
 pub use architecture::{Architecture, BuildLayers, ModelConfig};
 pub use backbone::Backbone;
 pub use classifier::Classifier;
+pub use deep_conv_dti::{Activation, DEEP_CONV_DTI, DeepConvDti, DeepConvDtiConfig, Preset, WinningWindow};
 pub use error::{ParseModelError, RegisterError};
 pub use name::{ModelName, build};
 pub use naming::Naming;

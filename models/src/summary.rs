@@ -23,6 +23,9 @@ pub struct Summary {
     pub model: String,
     /// The shape of the input without the batch axis, as in (C, H, W).
     pub input: Vec<usize>,
+    /// The shapes of the second input and those behind it, if the network has several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub further_inputs: Vec<Vec<usize>>,
     /// The number of stored values: trainable parameters and running statistics.
     pub params: usize,
     /// The number of trainable parameters.
@@ -81,20 +84,7 @@ pub struct LayerSummary {
 /// # Errors
 /// If the network does not take the input.
 pub fn summary(network: &dyn Layer, input: &[usize]) -> Result<Summary> {
-    let description = network.describe(input)?;
-    let whole = row(&description, String::new(), 0);
-    let counts_itself = description.children.is_empty() || whole.params > 0 || whole.macs > 0;
-    let mut layers = if counts_itself { vec![whole] } else { Vec::new() };
-    add_rows(&description.children, "", 0, &mut layers);
-    Ok(Summary {
-        input: input.to_vec(),
-        params: description.params + description.buffers,
-        trainable_params: description.params,
-        macs: description.macs,
-        receptive_field: receptive_field(&description, input),
-        layers,
-        model: description.kind,
-    })
+    Ok(Summary::new(network.describe(input)?, input))
 }
 
 fn add_rows(descriptions: &[Description], parent: &str, depth: usize, rows: &mut Vec<LayerSummary>) {
@@ -126,6 +116,24 @@ fn receptive_field(network: &Description, input: &[usize]) -> Option<Vec<usize>>
 }
 
 impl Summary {
+    /// Summarises a network that describes itself so for an `input` of this shape.
+    pub fn new(description: Description, input: &[usize]) -> Self {
+        let whole = row(&description, String::new(), 0);
+        let counts_itself = description.children.is_empty() || whole.params > 0 || whole.macs > 0;
+        let mut layers = if counts_itself { vec![whole] } else { Vec::new() };
+        add_rows(&description.children, "", 0, &mut layers);
+        Self {
+            input: input.to_vec(),
+            further_inputs: Vec::new(),
+            params: description.params + description.buffers,
+            trainable_params: description.params,
+            macs: description.macs,
+            receptive_field: receptive_field(&description, input),
+            layers,
+            model: description.kind,
+        }
+    }
+
     /// Returns the summary as a document of a table and the totals, for any of the exporters of the crate `report`.
     pub fn document(&self) -> Document {
         let mut table = Table::new([
@@ -136,7 +144,9 @@ impl Summary {
             Column::number("MACs"),
         ]);
         let cell = |text: String| Cell::from(text);
-        table.push([self.model.clone(), "input".into(), shape(&self.input), String::new(), String::new()].map(cell));
+        let inputs: Vec<String> =
+            [&self.input].into_iter().chain(&self.further_inputs).map(|input| shape(input)).collect();
+        table.push([self.model.clone(), "input".into(), inputs.join(" + "), String::new(), String::new()].map(cell));
         let mut parents: Vec<&str> = Vec::new();
         for layer in &self.layers {
             parents.truncate(layer.depth);
@@ -154,10 +164,15 @@ impl Summary {
             format!("Non-trainable parameters: {}", count((self.params - self.trainable_params) as u64)),
             format!("Total parameters: {}", count(self.params as u64)),
             format!("Multiply-accumulates: {}", count(self.macs)),
-            format!("Receptive field: {}", seen.map_or("the whole input".into(), |sizes| shape(sizes) + " pixels")),
+            format!("Receptive field: {}", seen.map_or("the whole input".into(), extent)),
         ]);
         document
     }
+}
+
+/// Names a part of the input: pixels of an image, or positions of a sequence.
+fn extent(sizes: &[usize]) -> String {
+    shape(sizes) + if sizes.len() == 1 { " positions" } else { " pixels" }
 }
 
 /// Returns a cell with a count, or a dash for layers that cost nothing.

@@ -1,6 +1,9 @@
 use std::{io, path::PathBuf};
 
-use crate::printable::{printable, shown};
+use crate::{
+    pairs::PairProblem,
+    printable::{printable, shown},
+};
 
 /// An error in a data set or in a request to it. Each message names the file, or says what is possible. The words of
 /// the operating system or of a decoder are the [`source`](std::error::Error::source).
@@ -277,6 +280,32 @@ pub enum DatasetError {
         /// The largest possible number.
         most: usize,
     },
+
+    /// A file of proteins, drugs or their interactions that is not CSV in UTF-8, or has rows of different lengths.
+    #[error("{}, line {line}: not readable as CSV in UTF-8 with rows of equal length", shown(path))]
+    Csv {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// The error of the reader.
+        source: csv::Error,
+    },
+
+    /// A row of such a file that has a mistake.
+    #[error("{}, line {line}: {problem}", shown(path))]
+    Pair {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// The mistake, and what is possible.
+        problem: PairProblem,
+    },
+
+    /// Synthetic pairs with impossible settings.
+    #[error("synthetic pairs cannot be made with {0}")]
+    InvalidPlanted(String),
 
     /// A download that failed or that does not hold the expected data.
     #[error("{dataset} could not be downloaded from the Hugging Face hub: {reason}")]

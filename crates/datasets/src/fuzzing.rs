@@ -2,7 +2,14 @@
 
 use std::path::Path;
 
-use crate::{cifar, error::DatasetError, idx, image_file, images::Images, raw_file::RawFile};
+use crate::{
+    cifar,
+    error::DatasetError,
+    idx, image_file,
+    images::Images,
+    pairs::{PairOptions, Pairs, read_parts},
+    raw_file::RawFile,
+};
 
 /// Reads a file of images and one of labels in the IDX format.
 pub fn idx(images: &[u8], labels: &[u8], classes: usize) -> Result<Images, DatasetError> {
@@ -19,4 +26,9 @@ pub fn cifar(bytes: &[u8], classes: usize) -> Result<Images, DatasetError> {
 /// Decodes a PNG, JPEG, BMP or WebP image whose decoded size is at most `max_decoded` bytes, and resizes it.
 pub fn image(bytes: &[u8], shape: [usize; 3], max_decoded: u64) -> Result<Vec<u8>, DatasetError> {
     image_file::decode_resized(Path::new("image"), bytes, shape, max_decoded)
+}
+
+/// Reads the files of interactions, proteins and drugs.
+pub fn pairs(interactions: &[u8], proteins: &[u8], drugs: &[u8], options: &PairOptions) -> Result<Pairs, DatasetError> {
+    read_parts(("dti".into(), interactions), ("protein".into(), proteins), ("compound".into(), drugs), options)
 }

@@ -22,6 +22,7 @@ mod images;
 mod load;
 mod object;
 mod order;
+mod pairs;
 mod place;
 mod placed;
 mod printable;
@@ -46,6 +47,9 @@ pub use images::{Images, MAX_SIDE};
 pub use load::{LoadOptions, load};
 pub use object::Object;
 pub use order::Order;
+pub use pairs::{
+    Drug, FINGERPRINT_BITS, Interaction, PairOptions, PairProblem, PairSplit, Pairs, PlantedMotifs, Protein, RESIDUES,
+};
 pub use placed::Placed;
 pub use printable::printable;
 pub use shape::Shape;

@@ -7,7 +7,7 @@ use std::{
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
-use crate::{ClassifierHead, HeadBuilder, HeadKind, registry};
+use crate::{ClassifierHead, HeadBuilder, HeadKind, Pooling, registry};
 
 /// A choice of head and its arguments, written as text: `fc`, `fc:120,84`, `fc:128+drop0.5`, `gap`, `gap:direct`,
 /// `gmp-fc`, and every other kind that is built in or [registered](crate::register).
@@ -45,6 +45,28 @@ impl HeadConfig {
         vb: VarBuilder,
     ) -> candle_core::Result<Box<dyn ClassifierHead>> {
         self.builder.build(features, classes, vb)
+    }
+
+    /// Builds the pooling of the head without its linear layer, for features of `channels` channels; `None` if the head is not a
+    /// pooling followed by a linear layer, as the built-in heads named `…-fc` are.
+    ///
+    /// ```
+    /// use candle_core::{DType, Device, Tensor};
+    /// use candle_nn::{VarBuilder, VarMap};
+    /// use heads::{HeadConfig, Mode};
+    ///
+    /// let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
+    /// let pooling = "gmp-fc".parse::<HeadConfig>()?.pooling(3, vb.clone())?.expect("a pooling");
+    /// let features = Tensor::new(&[[[1f32, 4.], [0., -1.], [2., 2.]]], &Device::Cpu)?;
+    /// assert_eq!(pooling.pool(&features, Mode::Eval)?.to_vec2::<f32>()?, [[4., 0., 2.]]);
+    /// assert!("fc".parse::<HeadConfig>()?.pooling(3, vb)?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Parameters that `vb` lacks or holds in another shape.
+    pub fn pooling(&self, channels: usize, vb: VarBuilder) -> candle_core::Result<Option<Box<dyn Pooling>>> {
+        self.kind.pooling().map(|build| build(channels, vb)).transpose()
     }
 
     fn key(&self) -> (&str, &str) {

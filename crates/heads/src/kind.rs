@@ -3,11 +3,14 @@ use std::{fmt, sync::Arc};
 use candle_core::Result;
 use candle_nn::VarBuilder;
 
-use crate::ClassifierHead;
+use crate::{ClassifierHead, PoolLinear, Pooling};
 
 /// A function that builds a head from the shape of the features, (C, L) or (C, H, W), the number of classes, and the
 /// parameters.
 pub type BuildHead = fn(&[usize], usize, VarBuilder) -> Result<Box<dyn ClassifierHead>>;
+
+/// A function that builds a pooling for features of this number of channels with parameters from the builder.
+pub type BuildPooling = fn(usize, VarBuilder) -> Result<Box<dyn Pooling>>;
 
 /// A kind of head that can be chosen by name, such as `gap-fc` or `fc`. [`register`](crate::register) makes one from
 /// another crate available.
@@ -26,6 +29,7 @@ pub struct HeadKind {
 #[derive(Debug, Clone, Copy)]
 enum Parser {
     NoArguments(BuildHead),
+    Pooling(BuildPooling),
     Arguments(fn(&str) -> Option<HeadBuilder>),
 }
 
@@ -52,6 +56,27 @@ impl HeadKind {
     /// ```
     pub const fn new(name: &'static str, description: &'static str, build: BuildHead) -> Self {
         Self { name, description, usage: name, examples: &[], parser: Parser::NoArguments(build) }
+    }
+
+    /// Creates a kind without arguments from its pooling, which a linear layer follows. The pooling is then available without
+    /// the linear layer, too, by [`HeadConfig::pooling`](crate::HeadConfig::pooling).
+    ///
+    /// ```
+    /// use heads::HeadKind;
+    /// # use heads::{Mode, Pooling, ops};
+    /// # use candle_core::{Result, Tensor};
+    /// # struct Min;
+    /// # impl Pooling for Min {
+    /// #     fn name(&self) -> &str { "GlobalMinPool" }
+    /// #     fn pool(&self, xs: &Tensor, _: Mode) -> Result<Tensor> { ops::global_max_pool(&xs.neg()?)?.neg() }
+    /// # }
+    ///
+    /// const MIN_FC: HeadKind = HeadKind::pooled("min-fc", "global minimum, linear", |_, _| Ok(Box::new(Min)));
+    /// heads::register(MIN_FC)?;
+    /// # Ok::<(), heads::RegisterHeadError>(())
+    /// ```
+    pub const fn pooled(name: &'static str, description: &'static str, pooling: BuildPooling) -> Self {
+        Self { name, description, usage: name, examples: &[], parser: Parser::Pooling(pooling) }
     }
 
     /// Creates a kind with arguments. The function `parse` gets the text after the name and returns `None` if it is not
@@ -121,8 +146,19 @@ impl HeadKind {
     pub(crate) fn parse(&self, arguments: &str) -> Option<HeadBuilder> {
         match self.parser {
             Parser::NoArguments(build) => arguments.is_empty().then(|| HeadBuilder::new("", build)),
+            Parser::Pooling(build) => arguments.is_empty().then(|| {
+                HeadBuilder::new("", move |features, classes, vb| {
+                    let pooling = build(features[0], vb.clone())?;
+                    Ok(Box::new(PoolLinear::new(pooling, features[0], classes, vb)?))
+                })
+            }),
             Parser::Arguments(parse) => parse(arguments),
         }
+    }
+
+    /// Returns the function that builds the pooling of a [`pooled`](Self::pooled) kind.
+    pub(crate) fn pooling(&self) -> Option<BuildPooling> {
+        if let Parser::Pooling(build) = self.parser { Some(build) } else { None }
     }
 }
 

@@ -18,7 +18,7 @@ pub use config::{HeadConfig, ParseHeadError, parse_list};
 pub use evidence::{Evidence, Reduction, class_activation_map, gradient_times_activation};
 pub use export::export_class_activation_map;
 pub use head::Head;
-pub use kind::{BuildHead, HeadBuilder, HeadKind};
+pub use kind::{BuildHead, BuildPooling, HeadBuilder, HeadKind};
 pub use layers::{self, Description, Layer, Linear, Mode, Prepared};
 pub use ops;
 pub use pool_linear::PoolLinear;

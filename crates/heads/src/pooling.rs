@@ -123,6 +123,40 @@ pub trait Pooling: Send + Sync {
     }
 }
 
+impl Pooling for Box<dyn Pooling> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn pool(&self, features: &Tensor, mode: Mode) -> Result<Tensor> {
+        (**self).pool(features, mode)
+    }
+
+    fn outputs(&self, channels: usize) -> usize {
+        (**self).outputs(channels)
+    }
+
+    fn describe(&self, features: &[usize]) -> Result<Description> {
+        (**self).describe(features)
+    }
+
+    fn prepare(&self, features: &[usize]) -> Result<Box<dyn Prepared + '_>> {
+        (**self).prepare(features)
+    }
+
+    fn class_maps(&self, features: &Tensor, linear: &Linear) -> Result<Evidence> {
+        (**self).class_maps(features, linear)
+    }
+
+    fn export(&self, features: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        (**self).export(features, graph, xs)
+    }
+
+    fn export_class_maps(&self, linear: &Linear, features: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
+        (**self).export_class_maps(linear, features, graph, xs)
+    }
+}
+
 /// Computes gradient × activation through a pooling and a linear layer.
 pub(crate) fn contributions(pooling: &(impl Pooling + ?Sized), features: &Tensor, linear: &Linear) -> Result<Tensor> {
     let classes = linear.bias().dim(0)?;

@@ -1,6 +1,6 @@
 use crate::limits::MOST_PRIMARY;
 
-/// An error in a suite's comparisons or claims.
+/// An error in a suite's comparisons or claims, or in what a statistic is computed from.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -18,6 +18,9 @@ pub enum Error {
         /// The reason, and what is possible.
         reason: String,
     },
+    /// Samples that cannot be ranked by their scores.
+    #[error("the samples cannot be ranked: {0}")]
+    Ranking(String),
     /// A claim cannot be tested.
     #[error("claim `{claim}`: {reason}")]
     Claim {

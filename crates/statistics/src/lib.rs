@@ -10,6 +10,7 @@ mod error;
 mod holm;
 mod interval;
 mod limits;
+mod ranking;
 #[cfg(test)]
 mod tests;
 mod two_way;
@@ -22,6 +23,7 @@ pub use error::{Error, Result};
 pub use holm::holm;
 pub use interval::{Interval, paired_t, wilson};
 pub use limits::{LEVEL, MOST_PRIMARY, SEEDS_FOR_A_TEST};
+pub use ranking::Ranking;
 pub use two_way::{Hits, two_way};
 
 /// Checks what can be checked of a suite's comparisons and claims without its records.

@@ -15,6 +15,8 @@ pub struct Evaluation {
     pub hits: Vec<bool>,
     /// The predicted class of each sample, in the order of the batches; `None` if its outputs contain a NaN.
     pub predictions: Vec<Option<u32>>,
+    /// The logit of each sample, in the order of the batches, with [`Loss::BinaryCrossEntropy`]; empty otherwise.
+    pub scores: Vec<f32>,
 }
 
 /// Classifies all batches in [`Mode::Inference`] and compares the predictions with the targets.
@@ -30,7 +32,7 @@ pub fn evaluate<B: Into<Batch>>(
     batches: impl IntoIterator<Item = Result<B>>,
     loss: &Loss,
 ) -> Result<Evaluation> {
-    let (mut hits, mut predictions) = (Vec::new(), Vec::new());
+    let (mut hits, mut predictions, mut scores) = (Vec::new(), Vec::new(), Vec::new());
     let mut total = 0.;
     for batch in batches {
         let Batch { inputs, targets } = batch?.into();
@@ -41,10 +43,9 @@ pub fn evaluate<B: Into<Batch>>(
             Loss::BinaryCrossEntropy => {
                 let values = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
                 let class = |target| u32::from(target > 0.5);
-                (
-                    values(&outputs)?.into_iter().map(binary).collect(),
-                    values(&targets)?.into_iter().map(class).collect(),
-                )
+                let logits = values(&outputs)?;
+                scores.extend_from_slice(&logits);
+                (logits.into_iter().map(binary).collect(), values(&targets)?.into_iter().map(class).collect())
             }
         };
         total += mean as f64 * predicted.len() as f64;
@@ -56,7 +57,7 @@ pub fn evaluate<B: Into<Batch>>(
     }
     let samples = hits.len() as f64;
     let correct = hits.iter().filter(|&&hit| hit).count();
-    Ok(Evaluation { top1: correct as f64 / samples, loss: total / samples, hits, predictions })
+    Ok(Evaluation { top1: correct as f64 / samples, loss: total / samples, hits, predictions, scores })
 }
 
 /// Returns the class with the largest logit for each row of `logits` (N, K): the first of equal ones, and `None` if the

@@ -43,6 +43,12 @@ pub enum Schedule {
         #[serde(default = "default::cosine_warmup")]
         warmup: f64,
     },
+    /// A decay with the inverse of the number of steps: peak / (1 + `decay` · step), as the option `decay` of Keras's
+    /// optimisers. It does not depend on the length of the run.
+    InverseTime {
+        /// The growth of the divisor with every step.
+        decay: f64,
+    },
 }
 
 mod default {
@@ -86,6 +92,7 @@ impl Schedule {
         let (step, total) = (step as f64, total_steps as f64);
         match *self {
             Schedule::Constant {} => peak,
+            Schedule::InverseTime { decay } => peak / (1. + decay * step),
             Schedule::OneCycle { warmup, div_factor, final_div_factor } => {
                 let first = peak / div_factor;
                 let top = warmup * total - 1.;
@@ -112,10 +119,12 @@ impl Schedule {
     /// Checks the settings, so that an error shows before a run starts.
     ///
     /// # Errors
-    /// A warm-up outside 0 to 1, or a factor that is not positive.
+    /// A warm-up outside 0 to 1, a factor that is not positive, or a decay that is negative.
     pub fn check(&self) -> Result<()> {
         let (warmup, factors) = match *self {
             Schedule::Constant {} => return Ok(()),
+            Schedule::InverseTime { decay } if decay.is_finite() && decay >= 0. => return Ok(()),
+            Schedule::InverseTime { .. } => bail!("schedule {self}: decay must be finite and not negative"),
             Schedule::OneCycle { warmup, div_factor, final_div_factor } => (warmup, [div_factor, final_div_factor]),
             Schedule::Cosine { warmup } => (warmup, [1., 1.]),
         };
@@ -143,6 +152,7 @@ impl fmt::Display for Schedule {
                 write!(f, "one-cycle(warmup={warmup}, div_factor={div_factor}, final_div_factor={final_div_factor})")
             }
             Schedule::Cosine { warmup } => write!(f, "cosine(warmup={warmup})"),
+            Schedule::InverseTime { decay } => write!(f, "inverse-time(decay={decay})"),
         }
     }
 }

@@ -183,6 +183,7 @@ fn binary_accuracy_has_its_threshold_at_a_sigmoid_of_one_half() -> Result<()> {
     assert_eq!(evaluation.predictions, [Some(0), Some(0), Some(1), Some(1)]);
     assert_eq!(evaluation.hits, [true, true, true, false]);
     assert_eq!(evaluation.top1, 0.75);
+    assert_eq!(evaluation.scores, [-0.1, 0., 0.1, 5.]);
     Ok(())
 }
 

@@ -116,7 +116,8 @@ fn configurations_are_read_with_pytorchs_defaults_and_typos_refused() {
     assert_eq!(nesterov.to_string(), "sgd(momentum=0.9, nesterov, weight_decay=0)");
     assert_eq!(read(&serde_json::to_string(&nesterov).unwrap()).unwrap(), nesterov);
     assert!(read(r#"{"kind": "adamw", "weigth_decay": 0.1}"#).is_err());
-    assert!(read(r#"{"kind": "adam"}"#).unwrap_err().to_string().contains("adamw"));
+    assert_eq!(read(r#"{"kind": "adam"}"#).unwrap(), OptimizerConfig::adam());
+    assert!(read(r#"{"kind": "adamax"}"#).unwrap_err().to_string().contains("adamw"));
 }
 
 #[test]
@@ -127,6 +128,8 @@ fn settings_that_pytorch_refuses_are_refused() {
         OptimizerConfig::Sgd { momentum: 0., nesterov: true, weight_decay },
         OptimizerConfig::Sgd { momentum: -0.1, nesterov: false, weight_decay },
         OptimizerConfig::Sgd { momentum: 0., nesterov: false, weight_decay: f64::NAN },
+        OptimizerConfig::Adam { beta1: 0.9, beta2: 1., eps, l2: 0. },
+        OptimizerConfig::Adam { beta1: 0.9, beta2: 0.9, eps, l2: -1. },
         OptimizerConfig::AdamW { beta1: 1., beta2: 0.9, eps, weight_decay },
         OptimizerConfig::AdamW { beta1: 0.9, beta2: -1., eps, weight_decay },
         OptimizerConfig::AdamW { beta1: 0.9, beta2: 0.9, eps: -1., weight_decay },

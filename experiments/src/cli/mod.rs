@@ -13,11 +13,10 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Parser, Subcommand};
 use datasets::{DatasetId, Shape};
 use heads::HeadConfig;
-use models::ModelName;
 use timing::Request;
 
 use crate::{
-    commands::{Command, DataOptions, ItemKind, RunOptions, SummaryOptions, VerifyOptions},
+    commands::{Command, DataOptions, ItemKind, RunOptions, SummaryModel, SummaryOptions, VerifyOptions},
     limits::{MAX_CLASSES, MAX_THREADS},
     machine::available_cores,
 };
@@ -94,8 +93,8 @@ enum Subcommands {
     },
     /// Show a network layer by layer: shapes, parameters, multiply-accumulates
     Summary {
-        /// A model, as in `two-conv` or `nin@0.25` (a quarter of the channels)
-        model: ModelName,
+        /// A model, as in `two-conv` or `nin@0.25` (a quarter of the channels), or `deep-conv-dti`
+        model: SummaryModel,
         /// The head [default: the model's]
         #[arg(long)]
         head: Option<HeadConfig>,

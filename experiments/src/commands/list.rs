@@ -37,7 +37,11 @@ impl ItemKind {
     fn items(self) -> Result<Vec<(String, String)>> {
         let owned = |name: &dyn ToString, description: &str| (name.to_string(), description.to_string());
         Ok(match self {
-            Self::Models => models::list().iter().map(|model| owned(&model.name, model.description)).collect(),
+            Self::Models => {
+                let images = models::list().into_iter().map(|model| owned(&model.name, model.description));
+                let pairs = models::DEEP_CONV_DTI.iter().map(|preset| owned(&preset.name, preset.description));
+                images.chain(pairs).collect()
+            }
             Self::Heads => HeadConfig::examples().iter().map(|(head, description)| owned(head, description)).collect(),
             Self::Datasets => DatasetId::builtin().iter().map(|(name, description)| owned(name, description)).collect(),
             Self::Weights => zoo::list()?,

@@ -1,8 +1,10 @@
+use std::str::FromStr;
+
 use anyhow::Result;
 use candle_core::Device;
 use datasets::Shape;
 use heads::HeadConfig;
-use models::ModelName;
+use models::{DEEP_CONV_DTI, DeepConvDti, ModelName, Preset, Summary};
 use training::Parameters;
 
 use crate::{
@@ -10,10 +12,34 @@ use crate::{
     output::{print_document, print_json},
 };
 
+/// A network that `summary` shows.
+#[derive(Clone, Debug)]
+pub enum SummaryModel {
+    /// A classifier of images.
+    Images(ModelName),
+    /// A network for protein–drug pairs.
+    Pairs(&'static Preset),
+}
+
+impl FromStr for SummaryModel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(preset) = DEEP_CONV_DTI.iter().find(|preset| preset.name == text) {
+            return Ok(Self::Pairs(preset));
+        }
+        let names = || DEEP_CONV_DTI.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ");
+        text.parse().map(Self::Images).map_err(|error: models::ParseModelError| match error {
+            models::ParseModelError::Unknown { .. } => format!("{error}; or, without a width, {}", names()),
+            _ => error.to_string(),
+        })
+    }
+}
+
 /// The options of `summary`. The default of an option that is `None` is the model's.
 #[derive(Debug)]
 pub struct SummaryOptions {
-    pub model: ModelName,
+    pub model: SummaryModel,
     pub head: Option<HeadConfig>,
     pub input: Option<Shape>,
     pub classes: Option<usize>,
@@ -22,12 +48,32 @@ pub struct SummaryOptions {
 
 /// Prints the layers of a network with their shapes and costs.
 pub fn summary(options: &SummaryOptions) -> Result<()> {
-    let mut config = options.model.config()?;
+    let summary = match &options.model {
+        SummaryModel::Images(model) => of_images(model, options)?,
+        SummaryModel::Pairs(preset) => of_pairs(preset, options)?,
+    };
+    if options.json { print_json(&summary) } else { print_document(&summary.document()) }
+}
+
+fn of_images(model: &ModelName, options: &SummaryOptions) -> Result<Summary> {
+    let mut config = model.config()?;
     config.head = options.head.clone().unwrap_or(config.head);
     config.input = options.input.map_or(config.input, |input| input.0);
     config.classes = options.classes.unwrap_or(config.classes);
     let parameters = Parameters::seeded(0, &Device::Cpu);
-    let network = options.model.build(&config, parameters.builder()).map_err(Misuse::from)?;
-    let summary = models::summary(&network, &config.input).map_err(Misuse::from)?;
-    if options.json { print_json(&summary) } else { print_document(&summary.document()) }
+    let network = model.build(&config, parameters.builder()).map_err(Misuse::from)?;
+    Ok(models::summary(&network, &config.input).map_err(Misuse::from)?)
+}
+
+fn of_pairs(preset: &Preset, options: &SummaryOptions) -> Result<Summary> {
+    if options.input.is_some() || options.classes.is_some() {
+        let reason =
+            format!("{} takes proteins and drugs and has one output: leave out --input and --classes", preset.name);
+        return Err(Misuse::new(reason).into());
+    }
+    let mut config = (preset.config)();
+    config.head = options.head.clone().unwrap_or(config.head);
+    // The values do not matter, and drawing the 100 million of a network that flattens takes seconds.
+    let network = DeepConvDti::new(&config, Parameters::zeros(&Device::Cpu).builder()).map_err(Misuse::from)?;
+    Ok(network.summary().map_err(Misuse::from)?)
 }

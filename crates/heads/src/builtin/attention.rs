@@ -7,16 +7,14 @@ use layers::{
 use ops::{GatedAttention, prepared::GatedAttentionPool};
 
 use crate::{
-    Description, Evidence, HeadKind, Linear, Mode, PoolLinear, Pooling, Prepared, Reduction, class_activation_map,
+    Description, Evidence, HeadKind, Linear, Mode, Pooling, Prepared, Reduction, class_activation_map,
     export::{pointwise, spatial_axes},
     export_class_activation_map,
 };
 
-pub(super) const ATTN_FC: HeadKind =
-    HeadKind::new("attn-fc", "gated attention pooling, linear", |features, classes, vb| {
-        let attention = Attention::new(features[0], vb.pp("attention"))?;
-        Ok(Box::new(PoolLinear::new(attention, features[0], classes, vb)?))
-    });
+pub(super) const ATTN_FC: HeadKind = HeadKind::pooled("attn-fc", "gated attention pooling, linear", |channels, vb| {
+    Ok(Box::new(Attention::new(channels, vb.pp("attention"))?))
+});
 
 const HIDDEN: usize = 64;
 

@@ -7,17 +7,15 @@ use layers::{
 use ops::prepared::Pool;
 
 use crate::{
-    Evidence, HeadKind, Layer, Linear, Mode, PoolLinear, Pooling, Prepared, Reduction, class_activation_map,
+    Evidence, HeadKind, Layer, Linear, Mode, Pooling, Prepared, Reduction, class_activation_map,
     export_class_activation_map,
 };
 
-pub(super) const GAP_FC: HeadKind = HeadKind::new("gap-fc", "global average, linear", |features, classes, vb| {
-    Ok(Box::new(PoolLinear::new(Global::Average, features[0], classes, vb)?))
-});
+pub(super) const GAP_FC: HeadKind =
+    HeadKind::pooled("gap-fc", "global average, linear", |_, _| Ok(Box::new(Global::Average)));
 
-pub(super) const GMP_FC: HeadKind = HeadKind::new("gmp-fc", "global maximum, linear", |features, classes, vb| {
-    Ok(Box::new(PoolLinear::new(Global::Maximum, features[0], classes, vb)?))
-});
+pub(super) const GMP_FC: HeadKind =
+    HeadKind::pooled("gmp-fc", "global maximum, linear", |_, _| Ok(Box::new(Global::Maximum)));
 
 /// The average or the maximum over all positions.
 #[derive(Debug, Clone, Copy)]

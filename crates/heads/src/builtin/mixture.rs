@@ -7,18 +7,17 @@ use layers::{
 use ops::prepared::{Chain, Pool};
 
 use crate::{
-    Evidence, HeadKind, Layer, Linear, Mode, PoolLinear, Pooling, Prepared, Reduction, class_activation_map,
-    export::pointwise,
+    Evidence, HeadKind, Layer, Linear, Mode, Pooling, Prepared, Reduction, class_activation_map, export::pointwise,
 };
 
 pub(super) const AVGMAX_FC: HeadKind =
-    HeadKind::new("avgmax-fc", "half the sum of global average and maximum, linear", |features, classes, vb| {
-        Ok(Box::new(PoolLinear::new(Mixture::Mean, features[0], classes, vb)?))
+    HeadKind::pooled("avgmax-fc", "half the sum of global average and maximum, linear", |_, _| {
+        Ok(Box::new(Mixture::Mean))
     });
 
 pub(super) const CATAVGMAX_FC: HeadKind =
-    HeadKind::new("catavgmax-fc", "global average and maximum side by side, linear", |features, classes, vb| {
-        Ok(Box::new(PoolLinear::new(Mixture::Concatenated, features[0], classes, vb)?))
+    HeadKind::pooled("catavgmax-fc", "global average and maximum side by side, linear", |_, _| {
+        Ok(Box::new(Mixture::Concatenated))
     });
 
 /// The global average and maximum combined, as timm's `avgmax` and `catavgmax`.

@@ -6,14 +6,10 @@ use layers::{
 };
 use ops::prepared::Pool;
 
-use crate::{
-    Evidence, HeadKind, Layer, Linear, Mode, PoolLinear, Pooling, Prepared, Reduction, pooling::contributions,
-};
+use crate::{Evidence, HeadKind, Layer, Linear, Mode, Pooling, Prepared, Reduction, pooling::contributions};
 
 pub(super) const SPP_FC: HeadKind =
-    HeadKind::new("spp-fc", "spatial pyramid of maxima (1, 2, 4), linear", |features, classes, vb| {
-        Ok(Box::new(PoolLinear::new(Pyramid, features[0], classes, vb)?))
-    });
+    HeadKind::pooled("spp-fc", "spatial pyramid of maxima (1, 2, 4), linear", |_, _| Ok(Box::new(Pyramid)));
 
 /// The grids of the pyramid: 1×1, 2×2 and 4×4 bins.
 const LEVELS: [usize; 3] = [1, 2, 4];

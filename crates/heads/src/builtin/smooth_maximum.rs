@@ -7,16 +7,16 @@ use layers::{
 };
 use ops::prepared;
 
-use crate::{Description, HeadKind, Layer, Linear, Mode, PoolLinear, Pooling, Prepared, export_class_activation_map};
+use crate::{Description, HeadKind, Layer, Linear, Mode, Pooling, Prepared, export_class_activation_map};
 
 pub(super) const GEM_FC: HeadKind =
-    HeadKind::new("gem-fc", "generalised mean with learnable power, linear", |features, classes, vb| {
-        Ok(Box::new(PoolLinear::new(SmoothMaximum::gem(vb.clone())?, features[0], classes, vb)?))
+    HeadKind::pooled("gem-fc", "generalised mean with learnable power, linear", |_, vb| {
+        Ok(Box::new(SmoothMaximum::gem(vb)?))
     });
 
 pub(super) const LSE_FC: HeadKind =
-    HeadKind::new("lse-fc", "log-sum-exp with learnable sharpness, linear", |features, classes, vb| {
-        Ok(Box::new(PoolLinear::new(SmoothMaximum::lse(vb.clone())?, features[0], classes, vb)?))
+    HeadKind::pooled("lse-fc", "log-sum-exp with learnable sharpness, linear", |_, vb| {
+        Ok(Box::new(SmoothMaximum::lse(vb)?))
     });
 
 /// A pooling between average and maximum, with one learnable parameter that determines how close it is to either.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use ops::optimizer::Update;
 
 /// An optimiser and its settings, apart from the learning rate. As in PyTorch, weight decay applies to all parameters,
-/// including biases and those of normalisation layers.
+/// including biases and those of normalisation layers; the L2 penalty of [`OptimizerConfig::Adam`] does not.
 ///
 /// In a configuration file: `optimizer = { kind = "adamw" }` or `optimizer = { kind = "sgd", momentum = 0.9, nesterov =
 /// true }`. Settings that are left out have PyTorch's defaults.
@@ -25,6 +25,24 @@ pub enum OptimizerConfig {
         /// The factor of the parameter that is added to its gradient.
         #[serde(default)]
         weight_decay: f64,
+    },
+    /// Adam (Kingma & Ba 2015), as `torch.optim.Adam`, with an optional L2 penalty on kernels, as Keras's
+    /// `kernel_regularizer=l2(…)`.
+    Adam {
+        /// The decay rate of the running mean of the gradient.
+        #[serde(default = "default::beta1")]
+        beta1: f64,
+        /// The decay rate of the running mean of the squared gradient.
+        #[serde(default = "default::beta2")]
+        beta2: f64,
+        /// The constant added to the denominator for numerical stability.
+        #[serde(default = "default::eps")]
+        eps: f64,
+        /// The factor of the penalty, the sum of the squares of all parameters of two or more axes: kernels and embeddings,
+        /// but not biases or normalisation layers. Its gradient is added to that of the loss, whose value does not
+        /// include it.
+        #[serde(default)]
+        l2: f64,
     },
     /// Adam with decoupled weight decay (Loshchilov & Hutter 2019), as `torch.optim.AdamW`.
     AdamW {
@@ -64,6 +82,11 @@ impl OptimizerConfig {
         OptimizerConfig::Sgd { momentum: 0., nesterov: false, weight_decay: 0. }
     }
 
+    /// Returns Adam with PyTorch's defaults, β 0.9 and 0.999, ε 1e-8, and no L2 penalty.
+    pub fn adam() -> Self {
+        OptimizerConfig::Adam { beta1: default::beta1(), beta2: default::beta2(), eps: default::eps(), l2: 0. }
+    }
+
     /// Returns AdamW with PyTorch's defaults: β 0.9 and 0.999, ε 1e-8, weight decay 0.01.
     pub fn adamw() -> Self {
         OptimizerConfig::AdamW {
@@ -81,20 +104,24 @@ impl OptimizerConfig {
             false => bail!("optimizer {self}: {name} must be finite and not negative"),
         };
         match *self {
-            OptimizerConfig::Sgd { momentum, nesterov, weight_decay } => {
+            OptimizerConfig::Sgd { momentum, nesterov, .. } => {
                 not_negative("momentum", momentum)?;
-                not_negative("weight_decay", weight_decay)?;
                 if nesterov && momentum == 0. {
                     bail!("optimizer {self}: nesterov needs a momentum above 0")
                 }
             }
-            OptimizerConfig::AdamW { beta1, beta2, eps, weight_decay } => {
+            OptimizerConfig::Adam { beta1, beta2, eps, .. } | OptimizerConfig::AdamW { beta1, beta2, eps, .. } => {
                 for (name, beta) in [("beta1", beta1), ("beta2", beta2)] {
                     if !(0. ..1.).contains(&beta) {
                         bail!("optimizer {self}: {name} must be at least 0 and less than 1")
                     }
                 }
                 not_negative("eps", eps)?;
+            }
+        }
+        match *self {
+            OptimizerConfig::Adam { l2, .. } => not_negative("l2", l2)?,
+            OptimizerConfig::Sgd { weight_decay, .. } | OptimizerConfig::AdamW { weight_decay, .. } => {
                 not_negative("weight_decay", weight_decay)?;
             }
         }
@@ -105,24 +132,36 @@ impl OptimizerConfig {
     pub(super) fn moments(&self) -> usize {
         match *self {
             OptimizerConfig::Sgd { momentum, .. } => (momentum != 0.) as usize,
-            OptimizerConfig::AdamW { .. } => 2,
+            OptimizerConfig::Adam { .. } | OptimizerConfig::AdamW { .. } => 2,
+        }
+    }
+
+    /// Returns the factor of a parameter that is added to its gradient before the update: the gradient of the L2 penalty.
+    pub(super) fn l2_gradient(&self, axes: usize) -> Option<f64> {
+        match *self {
+            OptimizerConfig::Adam { l2, .. } if l2 > 0. && axes >= 2 => Some(2. * l2),
+            _ => None,
         }
     }
 
     /// Returns the update that a parameter's `step`, counted from 1, applies.
     pub(super) fn update(&self, lr: f64, step: i32) -> Update {
+        let adam = |beta1: f64, beta2: f64, eps, decay| Update::AdamW {
+            decay,
+            beta1,
+            beta2,
+            step_size: lr / (1. - beta1.powi(step)),
+            bias_correction2_sqrt: (1. - beta2.powi(step)).sqrt(),
+            eps,
+        };
         match *self {
             OptimizerConfig::Sgd { momentum, nesterov, weight_decay } => {
                 Update::Sgd { lr, momentum, nesterov, weight_decay }
             }
-            OptimizerConfig::AdamW { beta1, beta2, eps, weight_decay } => Update::AdamW {
-                decay: 1. - lr * weight_decay,
-                beta1,
-                beta2,
-                step_size: lr / (1. - beta1.powi(step)),
-                bias_correction2_sqrt: (1. - beta2.powi(step)).sqrt(),
-                eps,
-            },
+            OptimizerConfig::Adam { beta1, beta2, eps, .. } => adam(beta1, beta2, eps, 1.),
+            OptimizerConfig::AdamW { beta1, beta2, eps, weight_decay } => {
+                adam(beta1, beta2, eps, 1. - lr * weight_decay)
+            }
         }
     }
 }
@@ -134,6 +173,9 @@ impl fmt::Display for OptimizerConfig {
             OptimizerConfig::Sgd { momentum, nesterov, weight_decay } => {
                 let nesterov = if *nesterov { ", nesterov" } else { "" };
                 write!(f, "sgd(momentum={momentum}{nesterov}, weight_decay={weight_decay})")
+            }
+            OptimizerConfig::Adam { beta1, beta2, eps, l2 } => {
+                write!(f, "adam(beta1={beta1}, beta2={beta2}, eps={eps:e}, l2={l2})")
             }
             OptimizerConfig::AdamW { beta1, beta2, eps, weight_decay } => {
                 write!(f, "adamw(beta1={beta1}, beta2={beta2}, eps={eps:e}, weight_decay={weight_decay})")

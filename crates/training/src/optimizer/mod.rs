@@ -1,4 +1,4 @@
-//! The optimisers SGD and AdamW, as in PyTorch.
+//! The optimisers SGD, Adam and AdamW, as in PyTorch.
 
 mod composed;
 mod config;
@@ -91,7 +91,11 @@ impl Optimizer {
             if let Some(gradient) = gradients.get(&slot.variable) {
                 updated = true;
                 slot.steps += 1;
-                slot.apply(self.config.update(lr, slot.steps), gradient)?;
+                let update = self.config.update(lr, slot.steps);
+                match self.config.l2_gradient(slot.variable.rank()) {
+                    Some(factor) => slot.apply(update, &(gradient + slot.variable.affine(factor, 0.)?)?)?,
+                    None => slot.apply(update, gradient)?,
+                }
             }
         }
         if !updated {
