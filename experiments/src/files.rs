@@ -11,7 +11,7 @@ use image::{ImageFormat, RgbImage};
 use records::{FileError, RunConfig, create_folder, file_name, read_text, write_file};
 use report::Document;
 
-use crate::{limits::MAX_TEXT_BYTES, measures::Maps, plan::Run};
+use crate::{limits::MAX_TEXT_BYTES, measures::Maps, run::Run};
 
 /// The suite's file in the folder of its results.
 const SUITE_FILE: &str = "suite.toml";

@@ -39,6 +39,7 @@ mod progress;
 mod recorded;
 mod render;
 mod results;
+mod run;
 mod shard;
 mod speed;
 mod suite;

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use training::Length;
 
-use crate::{data::DataSpec, misuse::Misuse, plan::Run};
+use crate::{data::DataSpec, misuse::Misuse, run::Run};
 
 /// Rebuilds runs. Runs on the same images share them.
 pub struct Recorded<'a> {

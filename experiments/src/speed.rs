@@ -17,7 +17,8 @@ use crate::{
     interrupt::{EXIT_CODE, Graceful},
     machine::thread_pool,
     output::note,
-    plan::{Plan, Run},
+    plan::Plan,
+    run::Run,
 };
 
 /// The time between two looks at whether the user has interrupted the measurement.

@@ -10,8 +10,8 @@ use records::{Confusion, EpochPoint, Outcome, Record, Status, SuiteInfo, Timings
 use training::{Checkpoints, EpochReport, Event, FitOutcome, Loss, Parameters, Validation, fit_resumable};
 
 use crate::{
-    events::Events, files::Pictures, machine, measures::TrainedNetwork, mistakes::draw_mistakes, plan::Run,
-    progress::RunProgress,
+    events::Events, files::Pictures, machine, measures::TrainedNetwork, mistakes::draw_mistakes, progress::RunProgress,
+    run::Run,
 };
 
 /// The largest number of points on a curve. A small training set has hundreds of epochs, and evaluating the validation

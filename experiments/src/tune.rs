@@ -17,7 +17,8 @@ use records::{Rates, Store, SuiteInfo, Trial, create_folder, file_name, write_fi
 use crate::{
     misuse::Misuse,
     output::note,
-    plan::{Plan, Run},
+    plan::Plan,
+    run::Run,
     suite::Suite,
     sweep::{Existing, Sweep, SweepOptions},
 };

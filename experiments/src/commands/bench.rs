@@ -18,7 +18,7 @@ use crate::{
     misuse::Misuse,
     output::{note, print_document, print_json},
     peak_memory::peak_memory,
-    plan::check_memory,
+    run::check_memory,
 };
 
 /// The networks that are compared if neither models nor heads are given.

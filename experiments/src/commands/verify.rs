@@ -10,9 +10,10 @@ use crate::{
     machine,
     misuse::Misuse,
     output::{note, print_document, print_json},
-    plan::{Plan, Run},
+    plan::Plan,
     recorded::Recorded,
     results::SuiteResults,
+    run::Run,
     sweep::{Sweep, SweepOptions},
 };
 
