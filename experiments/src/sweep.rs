@@ -256,11 +256,12 @@ impl<'a> Sweep<'a> {
         let weights = self.options.weights.then(|| self.store.weights(&config));
         let events = self.options.tensorboard.then(|| events_file(folder, &config));
         [&weights, &events].into_iter().flatten().filter_map(|file| file.parent()).try_for_each(create_folder)?;
-        let files = RunFiles { weights, events };
+        // Only one network of each variant is drawn.
+        let is_first = Some(run.seed) == self.plan.runs.first().map(|run| run.seed);
+        let files = RunFiles { weights, events, pictures: is_first };
         let trained = pool.install(|| train(run, self.info.clone(), &checkpoints, files, &bar))?;
         let Some((record, pictures)) = trained else { return Ok(Attempt::Over) };
-        // Only one network of each variant is drawn.
-        if Some(run.seed) == self.plan.runs.first().map(|run| run.seed) {
+        if is_first {
             save_pictures(folder, run, &pictures)?;
         }
         self.store.save(&record)?;

@@ -29,8 +29,10 @@ pub fn conditions(run: &Run) -> Result<String> {
 pub struct RunFiles {
     /// The trained network.
     pub weights: Option<PathBuf>,
-    /// The events for TensorBoard.
+    /// The events for TensorBoard, which shows pictures as well.
     pub events: Option<PathBuf>,
+    /// True if pictures are kept.
+    pub pictures: bool,
 }
 
 /// Trains on the current rayon pool and returns the record and pictures; `None` if the run was stopped. A run of 0 epochs is
@@ -50,6 +52,7 @@ pub fn train(
     let head = model.head.describe(&features.output)?;
     let description = model.describe(&run.input())?;
 
+    let draws = files.pictures || files.events.is_some();
     let (mut fitted, mut events) = (None, Events::new(files.events));
     if run.epochs() > 0 {
         let outcome = fit_network(run, &model, &parameters, &device, checkpoints, &mut events, progress)?;
@@ -68,7 +71,9 @@ pub fn train(
         let test = network.evaluate(&run.data.test)?;
         hits = test.hits;
         let (images, classes) = (&run.data.test, &run.data.class_names);
-        pictures.mistakes = draw_mistakes(&network, images, &test.predictions, classes)?;
+        if draws {
+            pictures.mistakes = draw_mistakes(&network, images, &test.predictions, classes)?;
+        }
         confusion = Confusion::new(classes, images.labels.iter().copied().zip(test.predictions));
         files.weights.as_deref().map(|path| run.network_info(test.top1).save(&parameters, path)).transpose()?;
         outcome = Some(Outcome {
@@ -81,7 +86,7 @@ pub fn train(
             let initial = initial_network(run, &device)?;
             let untrained = TrainedNetwork { model: &initial, ..network };
             measures = (measure.run)(&network, &untrained, &run.data)?;
-            pictures.maps = measure.draw.map(|draw| draw(&network, &run.data)).transpose()?;
+            pictures.maps = measure.draw.filter(|_| draws).map(|draw| draw(&network, &run.data)).transpose()?;
         }
         events.pictures(run.epochs() - 1, &pictures)?;
     }

@@ -33,7 +33,7 @@ pub enum Update {
         lr: f64,
         /// The factor of the velocity.
         momentum: f64,
-        /// Whether the step looks ahead along the velocity (Nesterov).
+        /// True if the step looks ahead along the velocity (Nesterov).
         nesterov: bool,
         /// The factor of the L2 penalty's gradient.
         weight_decay: f64,

@@ -33,7 +33,7 @@ pub enum Getter {
     Timed(fn(&Speed) -> Measured),
 }
 
-/// Whether a larger or a smaller value is better.
+/// The direction in which a metric is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Better {
     /// A larger value is better.

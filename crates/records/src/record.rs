@@ -13,7 +13,7 @@ pub struct Record {
     pub config: RunConfig,
     /// [`RunConfig::hash`]: records with equal hashes are comparable.
     pub config_hash: String,
-    /// Whether the run succeeded.
+    /// The result of the run as a whole: success, or where it diverged.
     pub status: Status,
     /// One point after each completed epoch, or after ten evenly spaced ones of a longer run.
     pub curve: Vec<EpochPoint>,
@@ -70,7 +70,7 @@ pub struct SuiteInfo {
     pub order: usize,
 }
 
-/// Whether a run succeeded.
+/// The result of a run as a whole: success, or where it diverged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {

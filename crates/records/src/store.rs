@@ -24,7 +24,7 @@ pub struct SetAside {
     pub path: PathBuf,
     /// The new name.
     pub now: PathBuf,
-    /// What is wrong with the file.
+    /// The reason why the file cannot be used.
     pub reason: String,
 }
 

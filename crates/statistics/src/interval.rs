@@ -49,7 +49,9 @@ impl Interval {
 }
 
 fn student(df: f64) -> StudentsT {
-    StudentsT::new(0., 1., df.clamp(1., 1e9)).expect("a scale and degrees of freedom above 0")
+    // What is not a number counts as the least, so that the distribution always exists.
+    let df = if df >= 1. { df.min(1e9) } else { 1. };
+    StudentsT::new(0., 1., df).expect("a scale and degrees of freedom above 0")
 }
 
 /// The interval of a mean difference by Student's t, from one difference per seed; `None` for fewer than two seeds.

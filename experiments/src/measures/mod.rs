@@ -137,6 +137,24 @@ mod tests {
     }
 
     #[test]
+    fn flattened_features_tell_the_place_of_a_digit_and_pooled_ones_do_not() {
+        let Placed { images, objects } = Canvas::Scattered { size: 64, clutter: 0 }.apply(&digits(300), 0).unwrap();
+        let (objects, standardization) = (objects.unwrap(), Standardization::of(&images).unwrap());
+        let parts =
+            [0..200, 200..250, 250..300].map(|part| (images.subset(&part.clone().collect::<Vec<_>>()), &objects[part]));
+        let parts = parts.each_ref().map(|(images, objects)| (images, *objects));
+        for (head, of_classifier) in [("fc", true), ("gap-fc", false)] {
+            let model = uniform(head, 64, 1.);
+            let network = TrainedNetwork { model: &model, standardization: &standardization, device: &Device::Cpu };
+            let points = position_probe::position_probe(&network, parts).unwrap();
+            for measure in ["probe-r2", "probe-in-box"] {
+                assert!(value(&points, measure, "features") > 0.7, "{head}: {points:?}");
+                assert_eq!(value(&points, measure, "classifier") > 0.7, of_classifier, "{head}: {points:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_suite_whose_images_do_not_allow_a_measure_is_told_what_it_needs() {
         let (centred, scattered) = (Canvas::Centred { size: 52 }, Canvas::Scattered { size: 64, clutter: 8 });
         assert!(shift::MEASURE.check_images(Some(centred), false).is_ok());

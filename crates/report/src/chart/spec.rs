@@ -44,7 +44,7 @@ pub struct PlotSpec {
     pub(super) file: String,
     /// The title; by default it names what is shown.
     pub(super) title: Option<String>,
-    /// Whether the horizontal and the vertical axis are logarithmic.
+    /// True for each axis, the horizontal and the vertical one, that is logarithmic.
     pub(super) is_log: [bool; 2],
     pub(super) content: Content,
 }
