@@ -9,7 +9,7 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(record) = Record::parse(data) {
         let json = serde_json::to_vec(&record).unwrap();
         assert_eq!(Record::parse(&json).unwrap(), record);
-        let (chosen, _) = select(&[record], &[]);
+        let (chosen, _) = select(&[record], None);
         assert_eq!(rows(&chosen).len(), 1);
     }
 });
