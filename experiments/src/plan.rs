@@ -96,7 +96,7 @@ fn runs_of_first_seed(suite: &Suite, data: &[Arc<Splits>]) -> Vec<(Run, usize)> 
                 lacks_rate: rate.is_none() && !variant.fixed_lr && !suite.rates.is_empty(),
                 order: runs.len(),
                 seed: suite.first_seed,
-                length: suite.length,
+                length: variant.length.unwrap_or(suite.length),
                 batch_size: suite.batch_size,
                 augmentation: variant.augmentation,
                 schedule: suite.schedule,

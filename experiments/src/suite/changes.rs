@@ -36,7 +36,10 @@ impl Suite {
         }
         suite.seeds = changes.seeds.unwrap_or(suite.seeds);
         suite.first_seed = changes.first_seed;
-        suite.length = changes.length.unwrap_or(suite.length);
+        if let Some(length) = changes.length {
+            suite.length = length;
+            suite.variants.iter_mut().for_each(|variant| variant.length = None);
+        }
         suite.train_sizes = changes.train_size.map_or(suite.train_sizes, |size| vec![Some(size)]);
         suite.batch_size = changes.batch_size.unwrap_or(suite.batch_size);
         suite.device = changes.device;

@@ -55,6 +55,15 @@ fn a_model_alone_comes_with_its_heads_in_the_suite() {
     assert_eq!(variants.len(), 3);
 }
 
+#[test]
+fn a_block_may_train_for_another_length_than_its_suite_and_the_command_line_overrides_both() {
+    let suite = heads("[[variants]]\nmodel = \"two-conv\"", "[[variants]]\nepochs = 9\nmodel = \"two-conv\"").unwrap();
+    let lengths = |suite: &Suite| suite.variants.iter().map(|variant| variant.length).collect::<Vec<_>>();
+    assert_eq!(lengths(&suite)[12..14], [Some(Length::Epochs(9)), None]);
+    let changed = suite.with(&Changes { length: Some(Length::Updates(5)), ..Changes::default() });
+    assert_eq!((changed.length, lengths(&changed)), (Length::Updates(5), vec![None; 16]));
+}
+
 /// The suite `heads` with a change in its file.
 fn heads(from: &str, to: &str) -> Result<Suite, String> {
     let text = original("heads").unwrap();
@@ -75,7 +84,7 @@ fn a_mistake_in_a_file_is_named() {
     let vgg = "model = \"vgg-small@0.5\"";
     for (from, to, answer) in [
         ("epochs = 4", "epoch = 4", "epoch"),
-        ("epochs = 4", "epochs = 4\nupdates = 9", "only one of them"),
+        ("epochs = 4", "epochs = 4\nupdates = 9", "`epochs` and `updates` exclude each other"),
         ("epochs = 4", "", "`epochs` or by `updates`"),
         ("epochs = 4", "updates = 0", "updates = 0, but it must be a whole number from 1 to"),
         ("epochs = 4", "epochs = 4\ntrain_sizes = []", "`train_sizes` is empty"),
