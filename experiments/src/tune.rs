@@ -7,19 +7,17 @@ use std::{
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use anyhow::{Context, Result, bail};
-use datasets::{Shape, Splits};
-use records::{Rates, Store, SuiteInfo, Trial, create_folder, file_name, write_file};
+use records::{Rates, RunConfig, Store, SuiteInfo, Trial, create_folder, file_name, write_file};
 
 use crate::{
     misuse::Misuse,
     output::note,
     plan::Plan,
     run::Run,
-    suite::Suite,
+    suite::LoadedSuite,
     sweep::{Existing, Sweep, SweepOptions},
 };
 
@@ -32,14 +30,13 @@ const FIRST_SEED: u64 = 1_000_000;
 /// # Errors
 /// [`Misuse`] for a suite without validation images, without a grid, or without learning rates to choose.
 pub fn tune(
-    suite: &Suite,
-    data: &[Arc<Splits>],
+    suite: &LoadedSuite,
     folder: &Path,
     info: &SuiteInfo,
     options: &SweepOptions,
 ) -> Result<Rates> {
     check(suite)?;
-    let Some(data) = data.iter().map(|data| data.without_test().map(Arc::new)).collect::<Option<Vec<_>>>() else {
+    let Some(suite) = suite.without_test() else {
         return Err(
             Misuse::new("--tune needs validation images, but the suite holds none out; set `validation`").into()
         );
@@ -51,8 +48,8 @@ pub fn tune(
     let existing = if options.existing == Existing::Discard { Existing::Discard } else { Existing::Extend };
     let options = SweepOptions { existing, weights: false, tensorboard: false, ..options.clone() };
     let mut plans = Vec::new();
-    for &lr in &suite.lr_grid {
-        let plan = Plan::new(&at_rate(suite, lr), &data)?;
+    for &lr in suite.lr_grid() {
+        let plan = Plan::new(&suite.at_rate(lr, FIRST_SEED))?;
         let store = Store::new(trials_folder.join(file_name(&format!("lr-{lr}"))));
         let sweep = Sweep::begin(&plan, &store, info, &options)?;
         sweep.train()?;
@@ -66,7 +63,7 @@ pub fn tune(
         for (lr, plan, store) in &plans {
             let runs = plan.runs.iter().filter(|run| run.order == variant.order);
             let accuracies = runs.map(|run| store.find(&run.config())?.outcome?.val_top1).collect::<Option<Vec<f64>>>();
-            of_variant.push(trial(suite, variant, *lr, accuracies));
+            of_variant.push(trial(&suite, variant, *lr, accuracies));
         }
         Trial::choose(&mut of_variant);
         if !options.quiet {
@@ -95,7 +92,8 @@ fn earlier_trials(path: &PathBuf) -> Result<Vec<Trial>> {
 /// The earlier trials of other variants, and those of the same variants at other rates, which then are not chosen.
 fn not_repeated(earlier: Vec<Trial>, trials: &[Trial]) -> Vec<Trial> {
     let variant = |trial: &Trial| {
-        (trial.dataset.clone(), trial.model.clone(), trial.head.clone(), trial.input.clone(), trial.train_size)
+        let Trial { dataset, model, head, input, train_size, setting, .. } = trial.clone();
+        (dataset, model, head, input, train_size, setting)
     };
     let is_repeated = |trial: &Trial| trials.iter().any(|new| variant(new) == variant(trial) && new.lr == trial.lr);
     let others = earlier.into_iter().filter(|trial| !is_repeated(trial));
@@ -103,12 +101,12 @@ fn not_repeated(earlier: Vec<Trial>, trials: &[Trial]) -> Vec<Trial> {
     others.map(|trial| Trial { chosen: trial.chosen && !is_retried(&trial), ..trial }).collect()
 }
 
-fn check(suite: &Suite) -> Result<(), Misuse> {
+fn check(suite: &LoadedSuite) -> Result<(), Misuse> {
     let problem = if !suite.trains() {
         "--tune chooses learning rates, but the suite trains nothing"
-    } else if suite.lr_grid.is_empty() {
+    } else if suite.lr_grid().is_empty() {
         "--tune needs learning rates to try, but the suite has none; set `lr_grid`"
-    } else if suite.variants.iter().all(|variant| variant.fixed_lr) {
+    } else if suite.has_fixed_rates() {
         "--tune has nothing to choose, because the learning rate of every variant is given"
     } else {
         return Ok(());
@@ -117,13 +115,19 @@ fn check(suite: &Suite) -> Result<(), Misuse> {
 }
 
 /// Describes the trial of a variant at one rate. `accuracies` are those of the seeds, `None` if one of them diverged.
-fn trial(suite: &Suite, run: &Run, lr: f64, accuracies: Option<Vec<f64>>) -> Trial {
+fn trial(suite: &LoadedSuite, run: &Run, lr: f64, accuracies: Option<Vec<f64>>) -> Trial {
+    let RunConfig { dataset, model, head, input, train_size, setting, .. } = run.config();
+    let (has_inputs, has_sizes) = match suite {
+        LoadedSuite::Images(suite, _) => (suite.canvases.len() > 1, suite.train_sizes.len() > 1),
+        LoadedSuite::Pairs(..) => (false, false),
+    };
     Trial {
-        dataset: run.data.name.clone(),
-        model: run.model.to_string(),
-        head: run.head.to_string(),
-        input: (suite.canvases.len() > 1).then(|| Shape(run.input()).to_string()),
-        train_size: (suite.train_sizes.len() > 1).then_some(run.data.train.len()),
+        dataset,
+        model,
+        head,
+        input: has_inputs.then_some(input),
+        train_size: has_sizes.then_some(train_size),
+        setting,
         lr,
         val_top1: accuracies.map(|all| 100. * all.iter().sum::<f64>() / all.len() as f64),
         chosen: false,
@@ -141,21 +145,8 @@ fn line(trials: &[Trial]) -> String {
     let rates: Vec<String> = trials.iter().map(rate).collect();
     let input = first.input.as_ref().map_or(String::new(), |input| format!(", {input}"));
     let size = first.train_size.map_or(String::new(), |size| format!(", {size} images"));
-    format!("{} {}{input}{size}: {}", first.model, first.head, rates.join(", "))
-}
-
-/// The suite that tries one rate.
-fn at_rate(suite: &Suite, lr: f64) -> Suite {
-    let mut suite = Suite {
-        seeds: suite.tuning_seeds,
-        first_seed: FIRST_SEED,
-        rates: Rates::default(),
-        measure: None,
-        ..suite.clone()
-    };
-    suite.variants.retain(|variant| !variant.fixed_lr);
-    suite.variants.iter_mut().for_each(|variant| (variant.lr, variant.seeds) = (lr, None));
-    suite
+    let setting = first.setting.as_ref().map_or(String::new(), |setting| format!(", {setting}"));
+    format!("{} {}{input}{size}{setting}: {}", first.model, first.head, rates.join(", "))
 }
 
 #[cfg(test)]
@@ -170,6 +161,7 @@ mod tests {
             head: "fc".into(),
             input: None,
             train_size: Some(100),
+            setting: None,
             lr,
             val_top1,
             chosen,
