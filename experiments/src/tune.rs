@@ -29,12 +29,7 @@ const FIRST_SEED: u64 = 1_000_000;
 ///
 /// # Errors
 /// [`Misuse`] for a suite without validation images, without a grid, or without learning rates to choose.
-pub fn tune(
-    suite: &LoadedSuite,
-    folder: &Path,
-    info: &SuiteInfo,
-    options: &SweepOptions,
-) -> Result<Rates> {
+pub fn tune(suite: &LoadedSuite, folder: &Path, info: &SuiteInfo, options: &SweepOptions) -> Result<Rates> {
     check(suite)?;
     let Some(suite) = suite.without_test() else {
         return Err(

@@ -20,8 +20,8 @@ pub use architecture::{Architecture, BuildLayers, ModelConfig};
 pub use backbone::Backbone;
 pub use classifier::Classifier;
 pub use deep_conv_dti::{
-    Activation, DEEP_CONV_DTI, DeepConvDti, DeepConvDtiConfig, DeepConvDtiInfo, Preset, TrainedDeepConvDti, WindowEvidence,
-    WinningWindow,
+    Activation, DEEP_CONV_DTI, DeepConvDti, DeepConvDtiConfig, DeepConvDtiInfo, Preset, TrainedDeepConvDti,
+    WindowEvidence, WinningWindow,
 };
 pub use error::{ParseModelError, RegisterError};
 pub use name::{ModelName, build};

@@ -106,12 +106,7 @@ pub fn run(options: &RunOptions) -> Result<()> {
         note(&format!("nothing to do: the plan has {runs} runs, and none of them belongs to shard {index}/{count}"));
         return Ok(());
     }
-    let info = SuiteInfo {
-        name,
-        question: original.question().to_string(),
-        command: options.typed.clone(),
-        order: 0,
-    };
+    let info = SuiteInfo { name, question: original.question().to_string(), command: options.typed.clone(), order: 0 };
     if options.tune {
         let rates = tune(&suite, store.folder(), &info, &options.sweep)?;
         plan = Plan::new(&suite.with_rates(rates))?;
@@ -172,15 +167,12 @@ fn describe(plan: &Plan, folder: &Path, options: &SweepOptions) -> String {
     let runs: Vec<&Run> = plan.shard(options.shard).collect();
     let mut text = format!("{} runs, into {}\n", runs.len(), folder.display());
     for run in runs {
-        let RunConfig { train_size, input, augment, .. } = run.config();
+        let config = run.config();
+        let (samples, RunConfig { train_size, input, augment, .. }) = (config.samples(), config);
         let augmented = augment.map_or(String::new(), |augment| format!(", augmented by {augment},"));
         text += &format!(
-            "{run}: {} of {train_size} images {input}{augmented} in batches of {}, lr {}, {}, {}\n",
-            run.length,
-            run.batch_size,
-            run.lr,
-            run.schedule,
-            run.optimizer
+            "{run}: {} of {train_size} {samples} {input}{augmented} in batches of {}, lr {}, {}, {}\n",
+            run.length, run.batch_size, run.lr, run.schedule, run.optimizer
         );
     }
     text

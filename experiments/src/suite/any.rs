@@ -7,11 +7,7 @@ use datasets::Splits;
 use records::Rates;
 
 use super::{Changes, PairSuite, Suite};
-use crate::{
-    data::check_input,
-    misuse::Misuse,
-    pair_data::PairData,
-};
+use crate::{data::check_input, misuse::Misuse, pair_data::PairData};
 
 /// A suite that trains on images, or on protein–drug pairs.
 #[derive(Clone, Debug, PartialEq)]

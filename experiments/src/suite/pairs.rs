@@ -145,7 +145,10 @@ pub(super) fn parse_pairs(path: &Path, text: &str, read_rates: impl Fn(&str) -> 
         let key = |variant: &PairVariant| (variant.model, variant.config.head.clone(), variant.setting.clone());
         if variants[..index].iter().any(|other| key(other) == key(variant)) {
             let setting = setting.as_deref().unwrap_or("none");
-            bail!("{model} with {} occurs twice with the setting {setting}: give each a different `setting`", config.head)
+            bail!(
+                "{model} with {} occurs twice with the setting {setting}: give each a different `setting`",
+                config.head
+            )
         }
     }
     let seeds = [file.seeds].into_iter().chain(variants.iter().filter_map(|variant| variant.seeds));
@@ -199,7 +202,14 @@ impl Block {
         let variant = |head: &String| -> Result<PairVariant> {
             let config = DeepConvDtiConfig { head: head.parse()?, ..config.clone() };
             let (setting, fixed_lr) = (self.setting.clone(), self.lr.is_some());
-            Ok(PairVariant { model: preset.name, config, setting, seeds: self.seeds, lr: self.lr.unwrap_or(lr), fixed_lr })
+            Ok(PairVariant {
+                model: preset.name,
+                config,
+                setting,
+                seeds: self.seeds,
+                lr: self.lr.unwrap_or(lr),
+                fixed_lr,
+            })
         };
         self.heads.iter().map(variant).collect()
     }
@@ -217,14 +227,19 @@ impl PairSuite {
             ("--init", changes.init.is_some()),
         ];
         if let Some((option, _)) = for_images.into_iter().find(|(_, is_given)| *is_given) {
-            return Err(Misuse::new(format!("{option} is for networks of images, but the suite {} is of pairs", self.name)));
+            return Err(Misuse::new(format!(
+                "{option} is for networks of images, but the suite {} is of pairs",
+                self.name
+            )));
         }
         let mut suite = self.clone();
         match &changes.dataset {
             Some(DatasetId::Folder(folder)) => suite.read_from(folder, changes.train_size),
             Some(id) => {
-                let message =
-                    format!("{id} has images, but the suite {} is of protein–drug pairs; --data-dir names them", self.name);
+                let message = format!(
+                    "{id} has images, but the suite {} is of protein–drug pairs; --data-dir names them",
+                    self.name
+                );
                 return Err(Misuse::new(message));
             }
             None => suite.train_size = changes.train_size.or(suite.train_size),

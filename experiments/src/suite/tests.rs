@@ -59,8 +59,7 @@ fn models_and_heads_are_combined_and_named_once() {
 
 #[test]
 fn a_model_alone_comes_with_its_heads_in_the_suite() {
-    let variants =
-        images("heads").with(&Changes { models: models(&["vgg-small@0.5"]), ..Changes::default() }).variants;
+    let variants = images("heads").with(&Changes { models: models(&["vgg-small@0.5"]), ..Changes::default() }).variants;
     assert_eq!(variants.len(), 3);
 }
 

@@ -147,8 +147,7 @@ impl Network for ImageNetwork<'_> {
 
     fn training_batches(&self, batch_size: usize, stream: [u64; 2]) -> Batches<'_> {
         let Splits { train, standardization, .. } = &*self.task.data;
-        let batches =
-            train.training_batches(batch_size, stream, self.task.augmentation, standardization, &self.device);
+        let batches = train.training_batches(batch_size, stream, self.task.augmentation, standardization, &self.device);
         Box::new(batches.map(|batch| batch.map(Batch::from)))
     }
 

@@ -33,7 +33,8 @@ impl DeepConvDti {
         let (sequences, length) = proteins.dims2()?;
         let residues = self.residues(proteins)?;
         let features = self.features(proteins, Mode::Eval)?;
-        let features = features.iter().map(|features| Var::from_tensor(&features.detach())).collect::<Result<Vec<_>>>()?;
+        let features =
+            features.iter().map(|features| Var::from_tensor(&features.detach())).collect::<Result<Vec<_>>>()?;
         let pooled = self.windows.iter().zip(&features);
         let pooled = pooled.map(|(window, features)| window.pool(features, &residues, Mode::Eval));
         let logits = self.logits_of(&pooled.collect::<Result<Vec<_>>>()?, drugs, Mode::Eval)?;
