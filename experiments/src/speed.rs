@@ -78,10 +78,12 @@ fn timed_network(run: &Run) -> Result<TimedNetwork> {
     let device = run.device.open()?;
     let network = Network::new(&device, &run.optimizer, |parameters| run.build(parameters))?;
     // The first training images; if there are fewer, they are repeated.
-    TimedNetwork::new(network, |size| -> Result<(Tensor, Tensor)> {
+    TimedNetwork::new(network, |size| -> Result<(Vec<Tensor>, Tensor)> {
         let indices: Vec<usize> = (0..size).map(|index| index % run.data.train.len()).collect();
         let images = run.data.train.subset(&indices);
         let mut batches = images.batches(size, Order::Sequential, &run.data.standardization, &device);
-        batches.next().ok_or_else(|| anyhow::anyhow!("there are no images to measure speed with"))?.map_err(Into::into)
+        let batch = batches.next().context("there are no images to measure speed with")?;
+        let (images, labels) = batch?;
+        Ok((vec![images], labels))
     })
 }
