@@ -32,6 +32,7 @@ mod machine;
 mod measures;
 mod mistakes;
 mod misuse;
+mod network_name;
 mod output;
 mod pair_data;
 mod peak_memory;

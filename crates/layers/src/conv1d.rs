@@ -112,6 +112,11 @@ impl Conv1d {
         self.bias.as_ref()
     }
 
+    /// Returns the options.
+    pub fn options(&self) -> &Conv1dOptions {
+        &self.options
+    }
+
     fn kind(&self) -> Result<String> {
         let (outputs, inputs, kernel) = self.weight.dims3()?;
         let mut kind = format!("Conv1d({inputs}, {outputs}, {kernel}");

@@ -1,7 +1,6 @@
 use anyhow::Result;
 use candle_core::Tensor;
 use records::{Measured, Speed};
-use training::Batch;
 
 use crate::{
     batch_sizes::{INFER_BATCH, LATENCY_BATCH, TRAIN_BATCH},
@@ -12,31 +11,32 @@ use crate::{
 const ROUNDS: usize = 7;
 /// The number of training steps per round.
 const TRAIN_STEPS: usize = 2;
-/// The number of single images per round.
+/// The number of single samples per round.
 const LATENCIES: usize = 10;
 
-/// A network with the samples that it is timed on.
+/// A network with the batches that it is timed on.
 pub struct TimedNetwork {
     network: Network,
-    train: Batch,
+    train: (Vec<Tensor>, Tensor),
     infer: Vec<Tensor>,
     single: Vec<Tensor>,
 }
 
 impl TimedNetwork {
-    /// Draws the samples with `batch`, which returns as many as it is asked for.
+    /// Draws the batches with `batch`, which returns the inputs and the targets of as many samples as it is asked for.
     ///
     /// # Errors
     /// The first error of `batch`.
-    pub fn new(network: Network, batch: impl Fn(usize) -> Result<Batch>) -> Result<Self> {
+    pub fn new(network: Network, batch: impl Fn(usize) -> Result<(Vec<Tensor>, Tensor)>) -> Result<Self> {
         let [train, infer, single] = [TRAIN_BATCH, INFER_BATCH, LATENCY_BATCH].map(batch);
-        Ok(Self { network, train: train?, infer: infer?.inputs, single: single?.inputs })
+        Ok(Self { network, train: train?, infer: infer?.0, single: single?.0 })
     }
 
-    /// Measures one round: images per second in training and in inference, and the median latency of one image in
+    /// Measures one round: samples per second in training and in inference, and the median latency of one sample in
     /// microseconds.
     fn time(&mut self) -> Result<[f64; 3]> {
-        let seconds = (0..TRAIN_STEPS).map(|_| self.network.train(&self.train)).sum::<Result<f64>>()?;
+        let (inputs, targets) = &self.train;
+        let seconds = (0..TRAIN_STEPS).map(|_| self.network.train(inputs, targets)).sum::<Result<f64>>()?;
         let train = (TRAIN_STEPS * TRAIN_BATCH) as f64 / seconds;
         let mut inference = self.network.inference(&self.infer)?;
         let infer = INFER_BATCH as f64 / inference.run(&self.infer)?;

@@ -27,6 +27,7 @@ mod image_groups;
 pub mod image_sums;
 mod isa;
 pub mod linear;
+pub mod lookup;
 mod matmul;
 pub mod max_pool;
 mod micro_kernel;
