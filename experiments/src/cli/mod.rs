@@ -109,7 +109,7 @@ enum Subcommands {
         #[arg(long)]
         json: bool,
     },
-    /// Classify images by a trained network
+    /// Classify images by a trained network, or tell whether drugs bind proteins
     ///
     /// An image may have any size and colour; it is resized to the network's input, as a folder of images is in training.
     Predict(PredictArguments),
