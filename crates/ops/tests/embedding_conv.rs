@@ -111,7 +111,9 @@ fn same_as_in_f64(name: &str, operator: Operator, case: &Case, masked: bool) -> 
     let ((y, gradients), (expected_y, expected)) = (run(DType::F32)?, run(DType::F64)?);
     close(name, &y, &expected_y, 1e-5)?;
     for (i, (gradient, expected)) in gradients.iter().zip(&expected).enumerate() {
-        close(&format!("{name}: gradient of input {i}"), gradient, expected, 2e-5)?;
+        // The gradients of what is normalised cancel, most of all where the variance is small.
+        let tolerance = if name.ends_with("train") { 1e-4 } else { 1e-5 };
+        close(&format!("{name}: gradient of input {i}"), gradient, expected, tolerance)?;
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ pub mod backward_pass;
 pub mod batch_norm;
 pub mod conv;
 pub mod conv_input;
+pub mod conv_max;
 pub mod conv_norm;
 pub mod cross_entropy;
 pub mod depthwise;

@@ -3,7 +3,7 @@ use candle_core::{DType, Result, Tensor, bail};
 use crate::{
     cpu::{
         fast,
-        lookup::{LookupConv, Sequences},
+        lookup::{LookupConv, Sequences, Windows},
         simd::BLOCK_WIDTH,
     },
     precision,
@@ -107,7 +107,7 @@ impl<'a> EmbeddingConv1d<'a> {
 
     /// Returns the convolution as the kernels take it; `None` if there are none for its tensors, or if there are so many ids
     /// that a table of what each contributes would take longer than it saves.
-    pub(super) fn lookup(&self, sizes: &Sizes) -> Result<Option<LookupConv>> {
+    pub(super) fn lookup(&self, sizes: &Sizes, windows: Windows) -> Result<Option<LookupConv>> {
         let &Sizes { batch, ids, dimensions, filters, window, .. } = sizes;
         let own_vectors = self.vectors.rank() == 3;
         let looked_up = if own_vectors { self.ids.dim(1)? } else { self.ids.elem_count() };
@@ -118,7 +118,7 @@ impl<'a> EmbeddingConv1d<'a> {
         let blocks = filters.div_ceil(BLOCK_WIDTH);
         check_memory("embedding_conv1d: the tables", &[blocks, ids + 1, window, BLOCK_WIDTH])?;
         check_memory("embedding_conv1d: the weights", &[blocks, dimensions, window, BLOCK_WIDTH])?;
-        let sequences = Sequences::new(&self.checked_ids(sizes)?, batch, ids, window, self.padding)?;
+        let sequences = Sequences::new(&self.checked_ids(sizes)?, batch, ids, window, self.padding, windows)?;
         Ok(Some(LookupConv { sequences, dimensions, filters, own_vectors }))
     }
 

@@ -6,7 +6,7 @@ use super::{EmbeddingConv1d, arguments::Sizes, fallback};
 use crate::{
     cpu::{
         Gradients, batch_norm,
-        lookup::{self, AffineGradient, Extremes, LookupConv, Upstream},
+        lookup::{self, AffineGradient, Extremes, LookupConv, Upstream, Windows},
     },
     sizes::check_memory,
     weighted::{BackwardArgs, Weighted, apply},
@@ -23,7 +23,7 @@ pub enum Moments {
 pub fn map(conv: &EmbeddingConv1d) -> Result<Tensor> {
     let sizes = conv.sizes()?;
     check_memory("embedding_conv1d: a result", &[sizes.batch, sizes.filters, sizes.positions])?;
-    match conv.lookup(&sizes)? {
+    match conv.lookup(&sizes, Windows::Each)? {
         Some(lookup) => apply(conv.vectors, conv.weight, conv.bias, Map(lookup)),
         None => fallback::map(conv, &sizes, conv.bias),
     }
@@ -37,7 +37,7 @@ pub fn map(conv: &EmbeddingConv1d) -> Result<Tensor> {
 pub fn extremes(conv: &EmbeddingConv1d, mask: Option<&Tensor>, signs: &Tensor, moments: Moments) -> Result<Tensor> {
     let sizes = conv.sizes()?;
     let counted = mask.map(|mask| counted(mask, &sizes)).transpose()?;
-    let Some(lookup) = conv.lookup(&sizes)? else {
+    let Some(lookup) = conv.lookup(&sizes, Windows::Merged(counted.as_deref()))? else {
         return fallback::extremes(conv, &sizes, mask, signs, moments);
     };
     let signs = signs.to_vec1()?;

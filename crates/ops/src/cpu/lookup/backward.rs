@@ -14,7 +14,7 @@ use crate::cpu::{
 /// The gradient of the outputs.
 #[derive(Clone, Copy)]
 pub enum Upstream<'a> {
-    /// That of all outputs, (N, filters, positions).
+    /// That of all outputs, (N, filters, positions), of sequences whose windows are not merged.
     Map(&'a [f32]),
     /// That of the extremes and of the moments.
     Extremes {
@@ -150,21 +150,21 @@ impl Kernel for Block<'_> {
         let first_channel = n * filters + first_filter;
         let count = BLOCK_WIDTH.min(filters - first_filter);
         let mut tile = CacheAligned([0f32; TILE * BLOCK_WIDTH]);
-        let tiles = (0..positions).step_by(TILE).map(|first| (first, TILE.min(positions - first)));
         match upstream {
             Upstream::Map(dy) => {
                 let dy = &dy[first_channel * positions..][..count * positions];
                 let mut sums = CacheAligned([0f32; BLOCK_WIDTH]);
-                for (first, len) in tiles {
-                    transpose(&dy[first..], positions, &mut tile.0, BLOCK_WIDTH, [count, len]);
-                    let tile = &vectors::<S, V>(&tile.0)[..len];
+                for (tile_index, runs) in sequence.runs.chunks(TILE).enumerate() {
+                    let dy = &dy[tile_index * TILE..];
+                    transpose(dy, positions, &mut tile.0, BLOCK_WIDTH, [count, runs.len()]);
+                    let tile = &vectors::<S, V>(&tile.0)[..runs.len()];
                     let sum = &mut vectors_mut::<S, V>(&mut sums.0)[0];
                     let mut of_tile = [simd.splat_f32s(0.); V];
                     for &row in tile {
                         of_tile = add::<S, V>(simd, of_tile, row);
                     }
                     *sum = add::<S, V>(simd, *sum, of_tile);
-                    sequence.add_to_rows::<S, V>(simd, first, tile, gradient);
+                    sequence.add_to_rows::<S, V>(simd, runs, tile, gradient);
                 }
                 of_bias[..count].iter_mut().zip(sums.0).for_each(|(bias, sum)| *bias += sum);
             }
@@ -172,16 +172,17 @@ impl Kernel for Block<'_> {
                 if let Some(AffineGradient { mean, slope, constant }) = moments {
                     let [mean, slope, constant] = [mean, slope, constant].map(|values| lanes(values, block));
                     let [mean, slope, constant] = [&mean, &slope, &constant].map(|values| vectors::<S, V>(values)[0]);
-                    for (first, len) in tiles {
-                        let tile = &mut vectors_mut::<S, V>(&mut tile.0)[..len];
-                        sequence.sum_rows::<S, V>(simd, table, [simd.splat_f32s(0.); V], first, tile);
-                        for row in &mut *tile {
+                    for runs in sequence.runs.chunks(TILE) {
+                        let tile = &mut vectors_mut::<S, V>(&mut tile.0)[..runs.len()];
+                        sequence.sum_rows::<S, V>(simd, table, [simd.splat_f32s(0.); V], runs, tile);
+                        for (run, row) in runs.iter().zip(&mut *tile) {
                             for v in 0..V {
                                 let distance = simd.sub_f32s(row[v], mean[v]);
-                                row[v] = simd.mul_add_e_f32s(distance, slope[v], constant[v]);
+                                let gradient = simd.mul_add_e_f32s(distance, slope[v], constant[v]);
+                                row[v] = simd.mul_f32s(gradient, simd.splat_f32s(run.count as f32));
                             }
                         }
-                        sequence.add_to_rows::<S, V>(simd, first, tile, gradient);
+                        sequence.add_to_rows::<S, V>(simd, runs, tile, gradient);
                     }
                 }
                 let channels = first_channel..first_channel + count;

@@ -1,12 +1,15 @@
 use pulp::Simd;
 
-use super::{LookupConv, lanes, sequences::Sequence};
+use super::{
+    LookupConv, lanes,
+    sequences::{Run, Sequence},
+};
 use crate::cpu::{
     parallel,
-    simd::{BLOCK_WIDTH, CacheAligned, Kernel, Row, add, dispatch, vectors, vectors_mut},
+    simd::{BLOCK_WIDTH, CacheAligned, Kernel, Row, dispatch, vectors, vectors_mut},
 };
 
-/// The number of positions of a tile: its sums are added to those before, so that rounding errors stay small.
+/// The number of runs of a tile: its sums are added to those before, so that rounding errors stay small.
 pub const TILE: usize = 64;
 
 /// The largest or the smallest output of each filter for each sequence, (N, filters).
@@ -83,16 +86,15 @@ impl Kernel for Block<'_> {
         let mut tile = CacheAligned([0f32; TILE * BLOCK_WIDTH]);
         let tile = vectors_mut::<S, V>(&mut tile.0);
         let (mut best, mut moments) = (None, Moments::<S, V> { count: 0, mean: zero, squares: zero });
-        let positions = sequence.positions();
-        for first in (0..positions).step_by(TILE) {
-            let tile = &mut tile[..TILE.min(positions - first)];
-            sequence.sum_rows::<S, V>(simd, table, zero, first, tile);
+        for runs in sequence.runs.chunks(TILE) {
+            let tile = &mut tile[..runs.len()];
+            sequence.sum_rows::<S, V>(simd, table, zero, runs, tile);
             if want_moments {
-                moments.add(simd, tile);
+                moments.add(simd, runs, tile);
             }
-            for (position, &row) in (first..).zip(&*tile) {
-                if counted.is_none_or(|counted| counted[position] != 0) {
-                    Best::update(&mut best, simd, signs, position as u32, row);
+            for (run, &row) in runs.iter().zip(&*tile) {
+                if counted.is_none_or(|counted| counted[run.position as usize] != 0) {
+                    Best::update(&mut best, simd, signs, run.position, row);
                 }
             }
         }
@@ -103,7 +105,7 @@ impl Kernel for Block<'_> {
             vectors_mut::<S, V>(&mut bits.0)[0] = best.position.map(|position| simd.transmute_f32s_u32s(position));
             winners.iter_mut().zip(bits.0).for_each(|(winner, bits)| *winner = bits.to_bits());
         }
-        let count = simd.splat_f32s(positions as f32);
+        let count = simd.splat_f32s(sequence.positions() as f32);
         rows[1] = moments.mean.map(|mean| simd.mul_f32s(mean, count));
         rows[2] = moments.squares;
     }
@@ -149,26 +151,28 @@ struct Moments<S: Simd, const V: usize> {
 }
 
 impl<S: Simd, const V: usize> Moments<S, V> {
-    /// Adds the outputs of a tile, by the formula of Chan, Golub & LeVeque (1979).
+    /// Adds the outputs of the runs of a tile, by the formula of Chan, Golub & LeVeque (1979).
     #[inline(always)]
-    fn add(&mut self, simd: S, tile: &[Row<S, V>]) {
-        let mut sum = [simd.splat_f32s(0.); V];
-        for &row in tile {
-            sum = add::<S, V>(simd, sum, row);
-        }
-        let mut mean = sum;
-        for mean in &mut mean {
-            *mean = simd.div_f32s(*mean, simd.splat_f32s(tile.len() as f32));
-        }
-        let mut squares = [simd.splat_f32s(0.); V];
-        for row in tile {
+    fn add(&mut self, simd: S, runs: &[Run], tile: &[Row<S, V>]) {
+        let (mut count, mut mean, mut squares) = (0, [simd.splat_f32s(0.); V], [simd.splat_f32s(0.); V]);
+        for (run, row) in runs.iter().zip(tile) {
+            count += run.count as usize;
             for v in 0..V {
-                let distance = simd.sub_f32s(row[v], mean[v]);
-                squares[v] = simd.mul_add_e_f32s(distance, distance, squares[v]);
+                mean[v] = simd.mul_add_e_f32s(row[v], simd.splat_f32s(run.count as f32), mean[v]);
             }
         }
-        let total = self.count + tile.len();
-        let share = tile.len() as f32 / total as f32;
+        for mean in &mut mean {
+            *mean = simd.div_f32s(*mean, simd.splat_f32s(count as f32));
+        }
+        for (run, row) in runs.iter().zip(tile) {
+            for v in 0..V {
+                let distance = simd.sub_f32s(row[v], mean[v]);
+                let weighted = simd.mul_f32s(distance, simd.splat_f32s(run.count as f32));
+                squares[v] = simd.mul_add_e_f32s(distance, weighted, squares[v]);
+            }
+        }
+        let total = self.count + count;
+        let share = count as f32 / total as f32;
         let (share, product) = (simd.splat_f32s(share), simd.splat_f32s(self.count as f32 * share));
         for v in 0..V {
             let distance = simd.sub_f32s(mean[v], self.mean[v]);

@@ -7,7 +7,7 @@ use crate::cpu::{
     transpose::transpose,
 };
 
-/// Computes all outputs, (N, filters, positions).
+/// Computes all outputs, (N, filters, positions), of sequences whose windows are not merged.
 pub fn map(conv: &LookupConv, vectors: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let (batch, positions) = (conv.sequences.batch(), conv.sequences.positions());
     let (packed, len) = (conv.pack(weight), conv.filters * positions);
@@ -42,10 +42,10 @@ impl Kernel for Block<'_> {
         let (bias, positions) = (vectors::<S, V>(&bias)[0], sequence.positions());
         let filters = y.len() / positions;
         let mut tile = CacheAligned([0f32; TILE * BLOCK_WIDTH]);
-        for first in (0..positions).step_by(TILE) {
-            let count = TILE.min(positions - first);
-            sequence.sum_rows::<S, V>(simd, table, bias, first, &mut vectors_mut::<S, V>(&mut tile.0)[..count]);
-            transpose(&tile.0, BLOCK_WIDTH, &mut y[first..], positions, [count, filters]);
+        for (tile_index, runs) in sequence.runs.chunks(TILE).enumerate() {
+            let rows = &mut vectors_mut::<S, V>(&mut tile.0)[..runs.len()];
+            sequence.sum_rows::<S, V>(simd, table, bias, runs, rows);
+            transpose(&tile.0, BLOCK_WIDTH, &mut y[tile_index * TILE..], positions, [runs.len(), filters]);
         }
     }
 }

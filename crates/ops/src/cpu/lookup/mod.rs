@@ -18,7 +18,7 @@ mod table;
 pub use backward::{AffineGradient, Upstream, backward};
 pub use extremes::{Extremes, extremes};
 pub use map::map;
-pub use sequences::Sequences;
+pub use sequences::{Sequences, Windows};
 
 use super::simd::BLOCK_WIDTH;
 
