@@ -119,7 +119,7 @@ fn tuned_rate(suite: &Suite, variant: &Variant, data: &Splits) -> Option<f64> {
     }
     let (model, head, input) =
         (variant.model.to_string(), variant.head.to_string(), Shape(data.train.shape).to_string());
-    suite.rates.find(&data.name, &model, &head, &input, data.train.len())
+    suite.rates.find([&data.name, &model, &head], &input, data.train.len(), variant.setting.as_deref())
 }
 
 /// The properties that differ within the data of one data set. Several data sets differ in them anyway and are told apart

@@ -21,6 +21,7 @@ const MAX_ACTIVATIONS: usize = 1 << 31;
 /// A planned run: everything that determines its result.
 #[derive(Clone, Debug)]
 pub struct Run {
+    /// The images, those of seed 0 if each seed draws its own.
     pub data: Arc<Splits>,
     pub model: ModelName,
     pub head: HeadConfig,
@@ -85,6 +86,14 @@ impl Run {
     /// The shape (C, H, W) of the images.
     pub fn input(&self) -> [usize; 3] {
         self.data.train.shape
+    }
+
+    /// The run with the images that its seed sees.
+    ///
+    /// # Errors
+    /// Images that cannot be read.
+    pub fn with_images_of_seed(&self) -> Result<Self> {
+        Ok(Self { data: Arc::new(self.data.of_seed(self.seed)?), ..self.clone() })
     }
 
     /// Builds the network.

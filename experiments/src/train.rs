@@ -44,6 +44,8 @@ pub fn train(
     files: RunFiles,
     progress: &RunProgress,
 ) -> Result<Option<(Record, Pictures)>> {
+    let config = run.config();
+    let run = &run.with_images_of_seed()?;
     let device = run.device.open()?;
     let parameters = Parameters::seeded(run.seed, &device);
     let mut model = run.build(&parameters)?;
@@ -90,7 +92,6 @@ pub fn train(
         }
         events.pictures(run.epochs() - 1, &pictures)?;
     }
-    let config = run.config();
     let record = Record {
         suite: SuiteInfo { order: run.order, ..suite },
         config_hash: config.hash(),

@@ -20,6 +20,9 @@ pub struct Trial {
     /// The number of training images, if the suite has several.
     #[serde(default)]
     pub train_size: Option<usize>,
+    /// The setting of the variant, if it has one.
+    #[serde(default)]
+    pub setting: Option<String>,
     /// The learning rate.
     pub lr: f64,
     /// The validation accuracy in per cent, as the mean over seeds; `None` if one of them diverged.
@@ -76,6 +79,7 @@ mod tests {
                 head: "fc".into(),
                 input: None,
                 train_size: None,
+                setting: None,
                 lr,
                 val_top1,
                 chosen: false,

@@ -94,6 +94,9 @@ pub fn run(options: &RunOptions) -> Result<()> {
     let mut suite = original.with(&options.changes()?);
     suite.datasets.iter().try_for_each(|id| check_input(id, options.changes.input))?;
     let data = suite.data_spec()?.load(options.data_dir.as_deref())?;
+    if let (Some(DatasetId::Folder(_)), None) = (&options.changes.dataset, options.changes.length) {
+        suite.lengthen(&data);
+    }
     let is_original = suite == original && !options.tune && suite::is_shipped(&original);
     if !is_original && options.out.is_none() {
         suite.name = changed_name(&original, &data);

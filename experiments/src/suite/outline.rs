@@ -13,6 +13,11 @@ use statistics::{Claim, Comparison, Selector};
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Outline {
     pub question: Option<String>,
+    /// The data set that the file names, or the path of a folder of images.
+    pub dataset: Option<String>,
+    /// The data sets that the file names, if there are several.
+    #[serde(default)]
+    pub datasets: Vec<String>,
     #[serde(default)]
     pub comparisons: Vec<Comparison>,
     #[serde(default)]

@@ -156,7 +156,7 @@ fn blocks_have_settings_data_sets_and_seeds_of_their_own() {
 #[test]
 fn rates_are_found_by_what_their_lines_say() {
     let suite = heads(DATASET, "dataset = \"mnist-mini\"\nrates = \"mine.csv\"").unwrap();
-    let find = |head, size| suite.rates.find("mnist-mini", "two-conv", head, "1x28x28", size);
+    let find = |head, size| suite.rates.find(["mnist-mini", "two-conv", head], "1x28x28", size, None);
     assert_eq!((find("gap", 100), find("gap", 300), find("fc", 100)), (Some(0.03), None, None));
 }
 

@@ -27,9 +27,9 @@ pub(crate) const FOUR: Architecture =
 pub(crate) const EIGHT: Architecture =
     Architecture { name: "plain-8", description: "plain-2 with eight convolutions", layers: layers::<8>, ..TWO };
 
-fn layers<const DEPTH: usize>(input: &[usize], width: Width, vb: VarBuilder) -> Result<Sequential> {
+fn layers<'a, const DEPTH: usize>(input: &[usize], width: Width, vb: VarBuilder<'a>) -> Result<Sequential> {
     // The shift of the batch normalisation replaces the bias.
     let conv3 = Conv2dOptions::same(3).without_bias();
-    let layer = |stack: Stack, _| stack.conv_with(width.of(16), conv3).batch_norm().relu();
+    let layer = |stack: Stack<'a>, _| stack.conv_with(width.of(16), conv3).batch_norm().relu();
     (0..DEPTH).fold(Stack::new(input, vb), layer).build()
 }
