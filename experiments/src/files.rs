@@ -67,9 +67,9 @@ pub struct Pictures {
 pub fn save_pictures(folder: &Path, run: &Run, Pictures { maps, mistakes }: &Pictures) -> Result<()> {
     if let Some(maps) = maps {
         create_folder(&folder.join(MAPS))?;
-        let (dataset, model, head) = (&run.data.name, run.model.to_string(), run.head.to_string());
+        let RunConfig { dataset, model, head, .. } = &run.config();
         save_png(&map_path(folder, &[dataset]), &maps.images)?;
-        save_png(&map_path(folder, &[dataset, &model, &head]), &maps.maps)?;
+        save_png(&map_path(folder, &[dataset, model, head]), &maps.maps)?;
     }
     if let Some(mistakes) = mistakes {
         create_folder(&folder.join(MISTAKES))?;

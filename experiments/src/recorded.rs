@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use training::Length;
 
-use crate::{data::DataSpec, misuse::Misuse, run::Run};
+use crate::{data::DataSpec, misuse::Misuse, run::Run, task::ImageTask};
 
 /// Rebuilds runs. Runs on the same images share them.
 pub struct Recorded<'a> {
@@ -54,11 +54,17 @@ impl<'a> Recorded<'a> {
         };
         let augmentation =
             config.augment.as_deref().map(str::parse).transpose().map_err(Misuse::new)?.unwrap_or_default();
-        let run = Run {
-            data_label: format!(", {}, {} images", config.input, config.train_size),
+        let task = ImageTask {
             data,
             model: config.model.parse().map_err(Misuse::from)?,
             head: config.head.parse().map_err(Misuse::from)?,
+            augmentation,
+            init: None,
+            measure: None,
+        };
+        let run = Run {
+            task: Arc::new(task),
+            data_label: format!(", {}, {} images", config.input, config.train_size),
             setting: config.setting.clone(),
             lr: config.lr,
             lacks_rate: false,
@@ -66,12 +72,9 @@ impl<'a> Recorded<'a> {
             seed: config.seed,
             length,
             batch_size: config.batch_size,
-            augmentation,
             schedule: parse(&config.schedule)?,
             optimizer: parse(&config.optimizer)?,
             device: config.device.parse().map_err(Misuse::new)?,
-            init: None,
-            measure: None,
             macs: 0,
         };
         if !run.device.is_supported() {

@@ -51,8 +51,7 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
 
     let mut measures: Vec<&str> = records.iter().filter_map(|record| record.config.measure.as_deref()).collect();
     measures.dedup();
-    let known = measures.into_iter().filter_map(|name| measures::find(name).ok());
-    let explanations: Vec<_> = known.flat_map(|measure| measure.explanations).copied().collect();
+    let explanations: Vec<_> = measures.into_iter().flat_map(measures::explanations).copied().collect();
     let compared_or_none = compared.as_deref().unwrap_or_default();
     let suite = report::SuiteReport {
         question: outline.question.as_deref(),

@@ -1,6 +1,7 @@
 use anyhow::Result;
 use candle_core::Tensor;
 use records::{Measured, Speed};
+use training::Batch;
 
 use crate::{
     batch_sizes::{INFER_BATCH, LATENCY_BATCH, TRAIN_BATCH},
@@ -14,29 +15,28 @@ const TRAIN_STEPS: usize = 2;
 /// The number of single images per round.
 const LATENCIES: usize = 10;
 
-/// A network with the images that it is timed on.
+/// A network with the samples that it is timed on.
 pub struct TimedNetwork {
     network: Network,
-    train: (Tensor, Tensor),
-    infer: Tensor,
-    single: Tensor,
+    train: Batch,
+    infer: Vec<Tensor>,
+    single: Vec<Tensor>,
 }
 
 impl TimedNetwork {
-    /// Draws the images with `batch`, which returns as many images and labels as it is asked for.
+    /// Draws the samples with `batch`, which returns as many as it is asked for.
     ///
     /// # Errors
     /// The first error of `batch`.
-    pub fn new(network: Network, batch: impl Fn(usize) -> Result<(Tensor, Tensor)>) -> Result<Self> {
+    pub fn new(network: Network, batch: impl Fn(usize) -> Result<Batch>) -> Result<Self> {
         let [train, infer, single] = [TRAIN_BATCH, INFER_BATCH, LATENCY_BATCH].map(batch);
-        Ok(Self { network, train: train?, infer: infer?.0, single: single?.0 })
+        Ok(Self { network, train: train?, infer: infer?.inputs, single: single?.inputs })
     }
 
     /// Measures one round: images per second in training and in inference, and the median latency of one image in
     /// microseconds.
     fn time(&mut self) -> Result<[f64; 3]> {
-        let (images, labels) = &self.train;
-        let seconds = (0..TRAIN_STEPS).map(|_| self.network.train(images, labels)).sum::<Result<f64>>()?;
+        let seconds = (0..TRAIN_STEPS).map(|_| self.network.train(&self.train)).sum::<Result<f64>>()?;
         let train = (TRAIN_STEPS * TRAIN_BATCH) as f64 / seconds;
         let mut inference = self.network.inference(&self.infer)?;
         let infer = INFER_BATCH as f64 / inference.run(&self.infer)?;

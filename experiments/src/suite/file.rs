@@ -62,7 +62,7 @@ struct File {
     _publish: IgnoredAny,
 }
 
-fn default_tuning_seeds() -> usize {
+pub(super) fn default_tuning_seeds() -> usize {
     2
 }
 
@@ -239,7 +239,7 @@ fn add_variants(variants: &mut Vec<Variant>, block: VariantBlock, datasets: &[Da
 }
 
 /// The length of training that is given by one of two keys.
-fn length_of(epochs: Option<usize>, updates: Option<u64>) -> Result<Option<Length>> {
+pub(super) fn length_of(epochs: Option<usize>, updates: Option<u64>) -> Result<Option<Length>> {
     in_range("epochs", epochs, 0, MAX_EPOCHS)?;
     in_range("updates", updates.map(|updates| updates as usize), 1, MAX_UPDATES)?;
     match (epochs, updates) {
@@ -259,7 +259,7 @@ fn one_or_more<T>(keys: [&str; 2], one: Option<T>, more: Option<Vec<T>>) -> Resu
 }
 
 /// Checks that no value occurs twice: the runs of both would overwrite each other.
-fn each_once<T: Display + PartialEq>(key: &str, values: impl IntoIterator<Item = T>) -> Result<()> {
+pub(super) fn each_once<T: Display + PartialEq>(key: &str, values: impl IntoIterator<Item = T>) -> Result<()> {
     let mut seen = Vec::new();
     for value in values {
         ensure!(!seen.contains(&value), "{value} occurs twice in `{key}`, but each value must be given once");
@@ -276,7 +276,7 @@ fn name_in_tables(id: &DatasetId) -> String {
     }
 }
 
-fn in_range(key: &str, values: impl IntoIterator<Item = usize>, least: usize, most: usize) -> Result<()> {
+pub(super) fn in_range(key: &str, values: impl IntoIterator<Item = usize>, least: usize, most: usize) -> Result<()> {
     for value in values {
         ensure!(
             (least..=most).contains(&value),
@@ -286,6 +286,6 @@ fn in_range(key: &str, values: impl IntoIterator<Item = usize>, least: usize, mo
     Ok(())
 }
 
-fn stem(path: &Path) -> String {
+pub(super) fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -9,6 +9,8 @@ use report::PlotSpec;
 use serde::Deserialize;
 use statistics::{Claim, Comparison, Selector};
 
+use super::pairs::preset;
+
 /// The part of a suite's file that determines what is made of its records.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Outline {
@@ -51,7 +53,9 @@ impl Outline {
 
 /// Writes names and shapes as they stand in records.
 fn normalise(selector: &mut Selector) -> Result<(), String> {
-    selector.model = normal::<ModelName>(&selector.model)?;
+    if preset(&selector.model).is_none() {
+        selector.model = normal::<ModelName>(&selector.model)?;
+    }
     selector.head = normal::<HeadConfig>(&selector.head)?;
     selector.input = selector.input.as_deref().map(normal::<Shape>).transpose()?;
     Ok(())
