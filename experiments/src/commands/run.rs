@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use datasets::{DatasetId, Shape};
 use records::{Record, RunConfig, Status, Store, SuiteInfo, file_name};
+use training::Length;
 
 use crate::{
     files::{is_about_files, keep_suite},
@@ -47,11 +48,11 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    /// Runs a suite as it is.
-    pub fn new(suite: &str, typed: String, resuming: String) -> Self {
+    /// Runs one seed of a suite for a few epochs, which is over in minutes.
+    pub fn first_look(suite: &str, typed: String, resuming: String) -> Self {
         Self {
             suite: suite.into(),
-            changes: Changes::default(),
+            changes: Changes { seeds: Some(1), length: Some(Length::Epochs(4)), ..Changes::default() },
             init: None,
             freeze: false,
             partial: false,
