@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::{misuse::Misuse, output::note};
 
 /// The name of the synthetic pairs.
-pub const PLANTED_MOTIFS: &str = "planted-motifs";
+pub const PLANTED_MOTIFS: &str = "synthetic-motifs";
 
 /// The seed of subsets of the training pairs.
 const SUBSET_SEED: u64 = 0;
@@ -127,7 +127,7 @@ impl PairData {
 }
 
 /// Names the option that helps where a pair is of an unknown protein or compound.
-fn with_option(error: DatasetError) -> anyhow::Error {
+pub fn with_option(error: DatasetError) -> anyhow::Error {
     let is_unknown = matches!(&error, DatasetError::Pair { problem: PairProblem::Unknown { .. }, .. });
     let error = anyhow::Error::from(error);
     if is_unknown { error.context("--skip-unknown leaves out the pairs that cannot be joined") } else { error }
