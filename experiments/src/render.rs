@@ -55,7 +55,7 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
         left_out: &left_out,
         missing,
         compared: compared_or_none,
-        verdicts: &statistics::judge(&outline.claims, compared_or_none),
+        judged: &statistics::judge(&outline.claims, compared_or_none),
         explanations: &explanations,
         figures: figures.as_deref().unwrap_or_default(),
         published: published.as_deref().unwrap_or_default(),
