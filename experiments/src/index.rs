@@ -10,7 +10,10 @@ use records::{read_text, write_file};
 use report::SuiteEntry;
 use statistics::Compared;
 
-use crate::{bench_record::BenchRecord, limits::MAX_TEXT_BYTES, output::note, results::SuiteResults};
+use crate::{
+    advice::advice, bench_record::BenchRecord, limits::MAX_TEXT_BYTES, output::note, results::SuiteResults,
+    statements::STATEMENTS,
+};
 
 /// The name of the page.
 const PAGE: &str = "README.md";
@@ -30,7 +33,7 @@ pub fn write_index(folder: &Path) -> Result<()> {
         return Ok(());
     }
     let compared: Vec<_> = results.iter().map(compared_or_told).collect();
-    let verdicts: Vec<_> = results
+    let judged: Vec<_> = results
         .iter()
         .zip(&compared)
         .map(|(suite, compared)| {
@@ -39,16 +42,17 @@ pub fn write_index(folder: &Path) -> Result<()> {
         .collect();
     let entries: Vec<SuiteEntry> = results
         .iter()
-        .zip(&verdicts)
-        .map(|(suite, verdicts)| SuiteEntry {
+        .zip(&judged)
+        .map(|(suite, judged)| SuiteEntry {
             name: &suite.info.name,
             question: suite.outline.question.as_deref().unwrap_or(&suite.info.question),
             runs: suite.records.len(),
             missing: suite.missing,
-            verdicts,
+            judged,
         })
         .collect();
-    let page = report::markdown(&report::index_page(&entries, BenchRecord::is_in(&folder.join("bench"))));
+    let has_bench = BenchRecord::is_in(&folder.join("bench"));
+    let page = report::markdown(&report::index_page(&advice(&entries)?, STATEMENTS, &entries, has_bench));
     Ok(write_file(&folder.join(PAGE), format!("{}{page}", report::INDEX_MARKER))?)
 }
 

@@ -15,6 +15,7 @@
 // `eprintln!` panics where standard error is closed; `output::note` does not.
 #![warn(clippy::print_stderr)]
 
+mod advice;
 mod bench_baseline;
 mod bench_record;
 mod cli;
@@ -45,6 +46,7 @@ mod results;
 mod run;
 mod shard;
 mod speed;
+mod statements;
 mod suite;
 mod sweep;
 mod task;

@@ -61,7 +61,7 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
         missing,
         doubts: &doubts,
         compared: compared_or_none,
-        verdicts: &statistics::judge(&outline.claims, compared_or_none),
+        judged: &statistics::judge(&outline.claims, compared_or_none),
         explanations: &explanations,
         figures: figures.as_deref().unwrap_or_default(),
         published: published.as_deref().unwrap_or_default(),

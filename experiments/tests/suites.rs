@@ -124,7 +124,12 @@ y = "macs"
     assert!(speed["latency_us"]["median"].as_f64().unwrap() > 0.);
 
     let page = read(&folder, "README.md");
-    assert!(page.contains("(growth.svg)") && page.contains("| fc grows with the image | **holds** |"), "{page}");
+    assert!(
+        page.contains("(growth.svg)")
+            && page.contains("| fc grows with the image |  | ")
+            && page.contains("**by construction**"),
+        "{page}"
+    );
     assert!(
         stderr(&mut run(&suite(out.path(), "growth", text), out.path(), &["--tune"]), 2).contains("trains nothing")
     );

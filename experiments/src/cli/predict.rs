@@ -49,7 +49,8 @@ pub struct PredictArguments {
 
 impl PredictArguments {
     pub fn options(self) -> PredictOptions {
-        let one = self.protein.zip(self.fingerprint).map(|(protein, fingerprint)| PairInput::One { protein, fingerprint });
+        let one =
+            self.protein.zip(self.fingerprint).map(|(protein, fingerprint)| PairInput::One { protein, fingerprint });
         let skip_unknown = self.skip_unknown;
         let folder = self.pairs.map(|folder| PairInput::Folder { folder, skip_unknown });
         PredictOptions {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use statistics::{Claim, Comparison, Selector};
 
 use super::pairs::preset;
+use crate::statements::STATEMENTS;
 
 /// The part of a suite's file that determines what is made of its records.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -45,6 +46,17 @@ impl Outline {
             }
         }
         statistics::check(&outline.comparisons, &outline.claims)?;
+        for claim in &outline.claims {
+            if let Some(name) = &claim.statement {
+                let known: Vec<&str> = STATEMENTS.iter().map(|(name, _)| *name).collect();
+                ensure!(
+                    known.contains(&name.as_str()),
+                    "claim `{}`: no statement is called `{name}`; the statements are {}",
+                    claim.claim,
+                    known.join(", ")
+                );
+            }
+        }
         let files: Vec<&str> = outline.plots.iter().map(PlotSpec::file).collect();
         ensure!(distinct(files.clone()) == files, "two plots have the same `file`; the files are {}", files.join(", "));
         Ok(outline)

@@ -113,9 +113,7 @@ fn top_windows(protein: &Protein, mut evidence: Vec<WindowEvidence>, length: usi
 }
 
 fn as_json(pair: &PredictedPair) -> Value {
-    let window = |Window { residues, sequence, evidence }: &Window| {
-        json!({ "first": residues.start, "last": residues.end, "residues": sequence, "evidence": evidence })
-    };
+    let window = |Window { residues, sequence, evidence }: &Window| json!({ "first": residues.start, "last": residues.end, "residues": sequence, "evidence": evidence });
     let mut value = json!({
         "protein": pair.protein,
         "compound": pair.drug,
