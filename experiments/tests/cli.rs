@@ -90,7 +90,7 @@ fn files_of_an_image_folder_that_are_skipped_are_counted_on_standard_error() {
 fn an_input_too_small_for_a_network_exits_with_2_before_anything_trains() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("small.toml");
-    let suite = include_str!("../suites/heads.toml").replace("seeds = 3", "seeds = 3\ninput = \"1x4x4\"");
+    let suite = include_str!("../suites/heads.toml").replacen("seeds = 10", "seeds = 10\ninput = \"1x4x4\"", 1);
     fs::write(&path, suite).unwrap();
     let images = image_folder(folder.path());
     let message =

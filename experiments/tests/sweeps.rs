@@ -138,7 +138,7 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
     let out = TempDir::new().unwrap();
     let plan = stdout(&mut tiny(out.path(), &["--dry-run"]));
     assert!(
-        plan.starts_with("6 runs, into ") && plan.contains("mnist-mini two-conv gap seed 2: 1 epoch of 256"),
+        plan.starts_with("20 runs, into ") && plan.contains("mnist-mini two-conv gap seed 2: 1 epoch of 256"),
         "{plan}"
     );
     assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
@@ -150,7 +150,7 @@ fn options_that_change_a_suite_lead_to_a_folder_of_their_own() {
     let plan = stdout(experiments(&["run", "heads", "--seeds", "1", "--dry-run"]).current_dir(here.path()));
     assert!(plan.lines().next().unwrap().ends_with("into results/heads-custom"), "{plan}");
     let plan = stdout(experiments(&["run", "--dry-run"]).current_dir(here.path()));
-    assert!(plan.starts_with("48 runs, into results/heads\n"), "{plan}");
+    assert!(plan.starts_with("121 runs, into results/heads\n"), "{plan}");
 }
 
 #[test]
