@@ -64,7 +64,8 @@ mod tests {
             let mut tests = outline.claims.iter().flat_map(|claim| &claim.tests);
             assert!(tests.any(|test| test.comparison == comparison), "{suite} does not test `{comparison}`");
             for form in [yes, no, otherwise] {
-                let filled = ["{a}", "{b}", "{value}", "{verdict}"].iter().fold(form, |form, place| form.replace(place, ""));
+                let filled =
+                    ["{a}", "{b}", "{value}", "{verdict}"].iter().fold(form, |form, place| form.replace(place, ""));
                 assert!(!filled.contains(['{', '}']), "{filled} has another place");
                 assert!(!filled.ends_with('.'), "{filled} ends before its link");
             }

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use datasets::{Shape, Splits};
-use records::{PlanInfo, RunConfig};
+use models::DeepConvDtiConfig;
+use records::{PlanInfo, Rates, RunConfig};
 use sha2::{Digest, Sha256};
 
 use crate::{
     misuse::Misuse,
+    pair_data::PairData,
     run::Run,
     shard::{Shard, balance},
-    suite::{Suite, Variant},
+    suite::{LoadedSuite, PairSuite, PairVariant, Suite},
+    task::{ImageTask, PairTask},
 };
 
 /// All runs of a suite.
@@ -25,26 +28,29 @@ impl Plan {
     ///
     /// # Errors
     /// [`Misuse`] for networks that cannot be built, such as for too small an input, and for unsupported devices.
-    pub fn new(suite: &Suite, data: &[Arc<Splits>]) -> Result<Self, Misuse> {
-        let device = suite.device;
+    pub fn new(suite: &LoadedSuite) -> Result<Self, Misuse> {
+        let (mut with_seeds, device, seeds, first_seed) = match suite {
+            LoadedSuite::Images(suite, data) => (of_images(suite, data), suite.device, suite.seeds, suite.first_seed),
+            LoadedSuite::Pairs(suite, data) => (of_pairs(suite, data), suite.device, suite.seeds, suite.first_seed),
+        };
         if !device.is_supported() {
             return Err(Misuse::new(format!(
                 "--device {device} is not supported by this build; build it with `cargo run -p experiments --features \
                  {device} -- …`"
             )));
         }
-        let mut with_seeds = runs_of_first_seed(suite, data);
-        if with_seeds.is_empty() {
+        if let (LoadedSuite::Images(suite, _), true) = (suite, with_seeds.is_empty()) {
             let names: Vec<String> = suite.datasets.iter().map(ToString::to_string).collect();
             return Err(Misuse::new(format!("the suite has no variants for {}", names.join(", "))));
         }
         for (run, _) in &mut with_seeds {
-            let title = || format!("{} {}{}", run.model, run.head, run.data_label);
+            let RunConfig { model, head, .. } = run.task.config();
+            let title = || format!("{model} {head}{}", run.data_label);
             run.macs = run.check(suite.trains()).map_err(|error| Misuse::from(error.context(title())))?;
         }
-        let runs = (0..suite.seeds).flat_map(|index| {
+        let runs = (0..seeds).flat_map(|index| {
             let of_seed = with_seeds.iter().filter(move |(_, seeds)| index < *seeds);
-            of_seed.map(move |(run, _)| Run { seed: suite.first_seed + index as u64, ..run.clone() })
+            of_seed.map(move |(run, _)| Run { seed: first_seed + index as u64, ..run.clone() })
         });
         Ok(Self { runs: runs.collect() })
     }
@@ -79,47 +85,78 @@ impl Plan {
     }
 }
 
-/// The first run of every variant on all its data, each with its number of seeds.
-fn runs_of_first_seed(suite: &Suite, data: &[Arc<Splits>]) -> Vec<(Run, usize)> {
+/// The first run of every variant on all its images, each with its number of seeds.
+fn of_images(suite: &Suite, data: &[Arc<Splits>]) -> Vec<(Run, usize)> {
     let labels = differing_properties(data);
     let mut runs = Vec::new();
     for data in data {
         let data_label: String = labels.iter().map(|label| format!(", {}", label(data))).collect();
         for variant in suite.variants.iter().filter(|variant| variant.is_for(&data.id)) {
-            let rate = tuned_rate(suite, variant, data);
-            let run = Run {
+            let task = ImageTask {
                 data: data.clone(),
                 model: variant.model,
                 head: variant.head.clone(),
+                augmentation: variant.augmentation,
+                init: suite.init.clone(),
+                measure: suite.measure,
+            };
+            let run = Run {
+                task: Arc::new(task),
                 setting: variant.setting.clone(),
-                lr: rate.unwrap_or(variant.lr),
-                lacks_rate: rate.is_none() && !variant.fixed_lr && !suite.rates.is_empty(),
+                lr: variant.lr,
+                lacks_rate: false,
                 order: runs.len(),
                 seed: suite.first_seed,
-                length: suite.length,
+                length: variant.length.unwrap_or(suite.length),
                 batch_size: suite.batch_size,
-                augmentation: variant.augmentation,
                 schedule: suite.schedule,
                 optimizer: suite.optimizer.clone(),
                 device: suite.device,
-                init: suite.init.clone(),
-                measure: suite.measure,
                 macs: 0,
                 data_label: data_label.clone(),
             };
-            runs.push((run, variant.seeds.map_or(suite.seeds, |seeds| seeds.min(suite.seeds))));
+            let seeds = variant.seeds.map_or(suite.seeds, |seeds| seeds.min(suite.seeds));
+            runs.push((at_tuned_rate(run, &suite.rates, variant.fixed_lr), seeds));
         }
     }
     runs
 }
 
-fn tuned_rate(suite: &Suite, variant: &Variant, data: &Splits) -> Option<f64> {
-    if variant.fixed_lr {
-        return None;
+/// The first run of every variant on pairs, each with its number of seeds.
+fn of_pairs(suite: &PairSuite, data: &Arc<PairData>) -> Vec<(Run, usize)> {
+    let run = |(order, variant): (usize, &PairVariant)| {
+        let fingerprint_bits = data.train.fingerprint_bits();
+        let config = DeepConvDtiConfig { length: data.length, fingerprint_bits, ..variant.config.clone() };
+        let run = Run {
+            task: Arc::new(PairTask { data: data.clone(), model: variant.model.into(), config }),
+            setting: variant.setting.clone(),
+            lr: variant.lr,
+            lacks_rate: false,
+            order,
+            seed: suite.first_seed,
+            length: suite.length,
+            batch_size: suite.batch_size,
+            schedule: suite.schedule,
+            optimizer: suite.optimizer.clone(),
+            device: suite.device,
+            macs: 0,
+            data_label: String::new(),
+        };
+        let seeds = variant.seeds.map_or(suite.seeds, |seeds| seeds.min(suite.seeds));
+        (at_tuned_rate(run, &suite.rates, variant.fixed_lr), seeds)
+    };
+    suite.variants.iter().enumerate().map(run).collect()
+}
+
+/// Gives a run the learning rate that was chosen for it, unless its rate is fixed.
+fn at_tuned_rate(run: Run, rates: &Rates, is_fixed: bool) -> Run {
+    if is_fixed || rates.is_empty() {
+        return run;
     }
-    let (model, head, input) =
-        (variant.model.to_string(), variant.head.to_string(), Shape(data.train.shape).to_string());
-    suite.rates.find(&data.name, &model, &head, &input, data.train.len())
+    match rates.find(&run.config()) {
+        Some(lr) => Run { lr, ..run },
+        None => Run { lacks_rate: true, ..run },
+    }
 }
 
 /// The properties that differ within the data of one data set. Several data sets differ in them anyway and are told apart

@@ -4,24 +4,33 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, Result, anyhow, bail};
 use datasets::{Canvas, DatasetId, Shape, SplitOptions, Splits};
+use models::DeepConvDtiConfig;
 use records::RunConfig;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use training::Length;
 
-use crate::{data::DataSpec, misuse::Misuse, run::Run};
+use crate::{
+    data::DataSpec,
+    misuse::Misuse,
+    pair_data::{PairData, Planted},
+    run::Run,
+    task::{ImageTask, PairTask, Task},
+};
 
-/// Rebuilds runs. Runs on the same images share them.
+/// Rebuilds runs. Runs on the same data share them.
 pub struct Recorded<'a> {
     /// The folder of the data sets' files.
     data_dir: Option<&'a Path>,
     loaded: Vec<(RunConfig, Arc<Splits>)>,
+    /// Protein–drug pairs, each with its fingerprint and the number of training pairs.
+    pairs: Vec<((String, usize), Arc<PairData>)>,
 }
 
 impl<'a> Recorded<'a> {
     /// Takes the folder of the data sets' files, for those that need one.
     pub fn new(data_dir: Option<&'a Path>) -> Self {
-        Self { data_dir, loaded: Vec::new() }
+        Self { data_dir, loaded: Vec::new(), pairs: Vec::new() }
     }
 
     /// Rebuilds the run of a configuration, without the measure of its suite, which does not change the weights.
@@ -37,13 +46,16 @@ impl<'a> Recorded<'a> {
             ))
             .into());
         }
-        let data = self.splits(config)?;
-        if data.fingerprint != config.data_fingerprint {
+        let task = match &config.network {
+            None => self.image_task(config)?,
+            Some(network) => self.pair_task(config, network)?,
+        };
+        let fingerprint = task.config().data_fingerprint;
+        if fingerprint != config.data_fingerprint {
             bail!(
-                "the images of {} are not those that the record was made with: their fingerprint is {} instead of {}; name \
-                 the folder of the right ones with `--data-dir`",
+                "the data of {} are not those that the record was made with: their fingerprint is {fingerprint} instead of \
+                 {}; name the folder of the right ones with `--data-dir`",
                 config.dataset,
-                data.fingerprint,
                 config.data_fingerprint
             )
         }
@@ -52,13 +64,9 @@ impl<'a> Recorded<'a> {
             (None, Some(updates)) => Length::Updates(updates),
             _ => bail!("the record has to give the length of training by `epochs` or by `updates`, and only by one"),
         };
-        let augmentation =
-            config.augment.as_deref().map(str::parse).transpose().map_err(Misuse::new)?.unwrap_or_default();
         let run = Run {
-            data_label: format!(", {}, {} images", config.input, config.train_size),
-            data,
-            model: config.model.parse().map_err(Misuse::from)?,
-            head: config.head.parse().map_err(Misuse::from)?,
+            task,
+            data_label: format!(", {}, {} samples", config.input, config.train_size),
             setting: config.setting.clone(),
             lr: config.lr,
             lacks_rate: false,
@@ -66,12 +74,9 @@ impl<'a> Recorded<'a> {
             seed: config.seed,
             length,
             batch_size: config.batch_size,
-            augmentation,
             schedule: parse(&config.schedule)?,
             optimizer: parse(&config.optimizer)?,
             device: config.device.parse().map_err(Misuse::new)?,
-            init: None,
-            measure: None,
             macs: 0,
         };
         if !run.device.is_supported() {
@@ -86,6 +91,43 @@ impl<'a> Recorded<'a> {
             bail!("the run cannot be rebuilt from its record: {} would differ", differing.join(", "))
         }
         Ok(run)
+    }
+
+    fn image_task(&mut self, config: &RunConfig) -> Result<Arc<dyn Task>> {
+        let augmentation = config.augment.as_deref().map(str::parse).transpose().map_err(Misuse::new)?;
+        Ok(Arc::new(ImageTask {
+            data: self.splits(config)?,
+            model: config.model.parse().map_err(Misuse::from)?,
+            head: config.head.parse().map_err(Misuse::from)?,
+            augmentation: augmentation.unwrap_or_default(),
+            init: None,
+            measure: None,
+        }))
+    }
+
+    fn pair_task(&mut self, config: &RunConfig, network: &Value) -> Result<Arc<dyn Task>> {
+        let network: DeepConvDtiConfig = serde_json::from_value(network.clone()).context("the record's `network`")?;
+        let key = (config.data_fingerprint.clone(), config.train_size);
+        let data = match (self.pairs.iter().find(|(of, _)| *of == key), &config.planted) {
+            (Some((_, data)), _) => data.clone(),
+            (None, Some(planted)) => {
+                let planted: Planted = serde_json::from_value(planted.clone()).context("the record's `planted`")?;
+                Arc::new(planted.pairs(config.train_size, config.validation, network.length)?)
+            }
+            (None, None) => {
+                let Some(folder) = self.data_dir else {
+                    return Err(Misuse::new(format!(
+                        "the records are of pairs in a folder called `{}`; name that folder with `--data-dir`",
+                        config.dataset
+                    ))
+                    .into());
+                };
+                let data = PairData::read(folder, Some(config.train_size), network.length, true)?;
+                Arc::new(PairData { name: config.dataset.clone(), ..data })
+            }
+        };
+        self.pairs.push((key, data.clone()));
+        Ok(Arc::new(PairTask { data, model: config.model.clone(), config: network }))
     }
 
     /// The images of a configuration.

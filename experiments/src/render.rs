@@ -7,7 +7,7 @@ use records::{Record, Row, create_folder, file_name, rows, write_file};
 use report::{Figure, Image, PlotSpec};
 
 use crate::{
-    files::{mistakes_file, read_maps, save_page, save_png},
+    files::{mistakes_file, read_maps, read_trials, save_page, save_png},
     measures,
     output::{note, print_document},
     results::SuiteResults,
@@ -37,6 +37,12 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
     ] {
         csv.map(|csv| write_file(&folder.join(file), csv)).transpose()?;
     }
+    let mut trials = Vec::new();
+    for source in sources {
+        trials.extend(read_trials(source)?);
+    }
+    let doubts = outline.doubts(&records, &trials);
+    doubts.iter().for_each(|doubt| note(doubt));
     let figures = write_figures(folder, &outline.plots, &rows);
     let images = write_images(folder, sources, &rows);
     let published = publish(folder, sources, &outline, &records);
@@ -45,8 +51,7 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
 
     let mut measures: Vec<&str> = records.iter().filter_map(|record| record.config.measure.as_deref()).collect();
     measures.dedup();
-    let known = measures.into_iter().filter_map(|name| measures::find(name).ok());
-    let explanations: Vec<_> = known.flat_map(|measure| measure.explanations).copied().collect();
+    let explanations: Vec<_> = measures.into_iter().flat_map(measures::explanations).copied().collect();
     let compared_or_none = compared.as_deref().unwrap_or_default();
     let suite = report::SuiteReport {
         question: outline.question.as_deref(),
@@ -54,6 +59,7 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
         rows: &rows,
         left_out: &left_out,
         missing,
+        doubts: &doubts,
         compared: compared_or_none,
         judged: &statistics::judge(&outline.claims, compared_or_none),
         explanations: &explanations,

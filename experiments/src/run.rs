@@ -4,16 +4,12 @@ use std::{fmt, sync::Arc};
 
 use anyhow::{Result, bail};
 use candle_core::Device;
-use datasets::{Augmentation, Shape, Splits};
-use heads::HeadConfig;
-use layers::{Description, Layer};
-use models::{Classifier, ModelConfig, ModelName, NetworkInfo};
+use layers::Description;
 use records::RunConfig;
-use serde_json::json;
 use timing::{INFER_BATCH, TRAIN_BATCH};
 use training::{DeviceKind, FitConfig, Length, Optimizer, OptimizerConfig, Parameters, Schedule};
 
-use crate::{init::Init, measures::Measure};
+use crate::task::Task;
 
 /// The largest number of values in memory for one batch: 8 GiB of f32.
 const MAX_ACTIVATIONS: usize = 1 << 31;
@@ -21,9 +17,8 @@ const MAX_ACTIVATIONS: usize = 1 << 31;
 /// A planned run: everything that determines its result.
 #[derive(Clone, Debug)]
 pub struct Run {
-    pub data: Arc<Splits>,
-    pub model: ModelName,
-    pub head: HeadConfig,
+    /// The network and its data.
+    pub task: Arc<dyn Task>,
     /// The label that distinguishes variants with the same model and head.
     pub setting: Option<String>,
     /// The peak learning rate.
@@ -35,14 +30,10 @@ pub struct Run {
     pub seed: u64,
     pub length: Length,
     pub batch_size: usize,
-    pub augmentation: Augmentation,
     pub schedule: Schedule,
     pub optimizer: OptimizerConfig,
     pub device: DeviceKind,
-    /// The trained weights that the network starts from.
-    pub init: Option<Init>,
-    pub measure: Option<&'static Measure>,
-    /// The multiply-accumulates of a forward pass of one image.
+    /// The multiply-accumulates of a forward pass of one sample.
     pub macs: u64,
     /// The properties of the data that differ within the plan, for messages.
     pub data_label: String,
@@ -51,64 +42,21 @@ pub struct Run {
 impl Run {
     /// The configuration as it stands in the record.
     pub fn config(&self) -> RunConfig {
-        let data = &self.data;
         let (epochs, updates) = match self.length {
             Length::Epochs(epochs) => (Some(epochs), None),
             Length::Updates(updates) => (None, Some(updates)),
         };
         RunConfig {
-            augment: (!self.augmentation.is_none()).then(|| self.augmentation.to_string()),
-            init: self.init.as_ref().map(|init| init.sha256.clone()),
-            freeze: self.init.as_ref().is_some_and(|init| init.freeze),
-            dataset: data.name.clone(),
-            data_fingerprint: data.fingerprint.clone(),
-            model: self.model.to_string(),
-            head: self.head.to_string(),
             seed: self.seed,
             epochs,
             updates,
             batch_size: self.batch_size,
             lr: self.lr,
-            train_size: data.train.len(),
-            validation: data.validation.as_ref().map_or(0, |images| images.len()),
             schedule: self.schedule.to_string(),
             optimizer: self.optimizer.to_string(),
             device: self.device.to_string(),
-            input: Shape(self.input()).to_string(),
-            classes: data.classes,
             setting: self.setting.clone(),
-            canvas: data.canvas.map(|canvas| canvas.to_string()),
-            measure: self.measure.map(|measure| measure.name.to_string()),
-        }
-    }
-
-    /// The shape (C, H, W) of the images.
-    pub fn input(&self) -> [usize; 3] {
-        self.data.train.shape
-    }
-
-    /// Builds the network.
-    pub fn build(&self, parameters: &Parameters) -> candle_core::Result<Classifier> {
-        let config = ModelConfig {
-            input: self.input(),
-            classes: self.data.classes,
-            head: self.head.clone(),
-            width: self.model.width(),
-        };
-        self.model.architecture().build(&config, parameters.builder())
-    }
-
-    /// What the file of the trained network, with this test accuracy, says about it.
-    pub fn network_info(&self, top1: f64) -> NetworkInfo {
-        let config = self.config();
-        NetworkInfo {
-            model: self.model,
-            head: self.head.clone(),
-            input: self.input(),
-            classes: self.data.class_names.clone(),
-            standardization: self.data.standardization.clone(),
-            dataset: Some(self.data.name.clone()),
-            training: Some(json!({ "config_hash": config.hash(), "config": config, "top1": top1 })),
+            ..self.task.config()
         }
     }
 
@@ -128,39 +76,37 @@ impl Run {
     }
 
     fn batches_per_epoch(&self) -> u64 {
-        self.data.train.len().div_ceil(self.batch_size) as u64
+        self.task.train_len().div_ceil(self.batch_size) as u64
     }
 
-    /// The work of the run: multiply-accumulates times training images. At least 1, also for networks that are only counted.
+    /// The work of the run: multiply-accumulates times training samples. At least 1, also for networks that are only counted.
     pub fn cost(&self) -> u64 {
-        let images = self.updates().saturating_mul(self.batch_size.min(self.data.train.len()) as u64);
+        let images = self.updates().saturating_mul(self.batch_size.min(self.task.train_len()) as u64);
         self.macs.saturating_mul(images).max(1)
     }
 
     /// The name of the variant in messages: everything but the seed.
     pub fn variant_title(&self) -> String {
+        let RunConfig { dataset, model, head, .. } = self.task.config();
         let setting = self.setting.as_ref().map_or(String::new(), |setting| format!(", {setting}"));
-        format!("{} {} {}{}{setting}", self.data.name, self.model, self.head, self.data_label)
+        format!("{dataset} {model} {head}{}{setting}", self.data_label)
     }
 
     /// Returns whether both runs execute the same network, apart from its weights.
     pub fn has_network_of(&self, other: &Run) -> bool {
-        let network = |run: &Run| (run.model, run.head.clone(), run.input(), run.data.classes, run.device);
+        let network = |run: &Run| {
+            let RunConfig { model, head, input, classes, network, .. } = run.task.config();
+            (model, head, input, classes, network, run.device)
+        };
         network(self) == network(other)
     }
 
-    /// Builds the network, checks that it gives one logit per class and fits into memory, and counts its
-    /// multiply-accumulates.
+    /// Builds the network, checks that it fits its task and into memory, and counts its multiply-accumulates.
     pub fn check(&self, trains: bool) -> Result<u64> {
         let parameters = Parameters::zeros(&Device::Cpu);
-        let mut network = self.build(&parameters)?;
-        self.init.as_ref().map(|init| init.apply(&mut network, &parameters)).transpose()?;
-        let description = network.describe(&self.input())?;
-        if description.output != [self.data.classes] {
-            bail!("the network's output has the shape {:?} instead of {} logits", description.output, self.data.classes)
-        }
+        let description = self.task.build(&parameters)?.anatomy()?.whole;
         Optimizer::new(&self.optimizer, &parameters)?;
-        check_memory(&description, if trains { self.batch_size.min(self.data.train.len()) } else { TRAIN_BATCH })?;
+        check_memory(&description, if trains { self.batch_size.min(self.task.train_len()) } else { TRAIN_BATCH })?;
         Ok(description.macs)
     }
 }

@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
-use candle_core::Device;
-use layers::Layer;
-use models::Classifier;
+use anyhow::{Context, Result};
 use records::{Confusion, EpochPoint, Outcome, Record, Status, SuiteInfo, Timings, finite, hex_bits, set_aside};
-use training::{Checkpoints, EpochReport, Event, FitOutcome, Loss, Parameters, Validation, fit_resumable};
+use serde_json::json;
+use training::{Checkpoints, EpochReport, Event, FitOutcome, Parameters, Validation, fit_resumable};
 
 use crate::{
-    events::Events, files::Pictures, machine, measures::TrainedNetwork, mistakes::draw_mistakes, progress::RunProgress,
+    events::Events,
+    files::Pictures,
+    machine,
+    progress::RunProgress,
     run::Run,
+    task::{Network, Part},
 };
 
 /// The largest number of points on a curve. A small training set has hundreds of epochs, and evaluating the validation
@@ -44,18 +46,16 @@ pub fn train(
     files: RunFiles,
     progress: &RunProgress,
 ) -> Result<Option<(Record, Pictures)>> {
-    let device = run.device.open()?;
-    let parameters = Parameters::seeded(run.seed, &device);
-    let mut model = run.build(&parameters)?;
-    run.init.as_ref().map(|init| init.apply(&mut model, &parameters)).transpose()?;
-    let features = model.backbone.describe(&run.input())?;
-    let head = model.head.describe(&features.output)?;
-    let description = model.describe(&run.input())?;
+    let parameters = Parameters::seeded(run.seed, &run.device.open()?);
+    let task = run.task.of_seed(run.seed)?.unwrap_or_else(|| run.task.clone());
+    let network = task.build(&parameters)?;
+    let anatomy = network.anatomy()?;
+    let config = run.config();
 
     let draws = files.pictures || files.events.is_some();
     let (mut fitted, mut events) = (None, Events::new(files.events));
     if run.epochs() > 0 {
-        let outcome = fit_network(run, &model, &parameters, &device, checkpoints, &mut events, progress)?;
+        let outcome = fit_network(run, &*network, &parameters, checkpoints, &mut events, progress)?;
         if outcome.stopped.is_some() {
             return Ok(None);
         }
@@ -66,31 +66,27 @@ pub fn train(
     let (mut outcome, mut hits, mut confusion, mut measures) = (None, Vec::new(), None, Vec::new());
     let mut pictures = Pictures::default();
     if fitted.is_some() && diverged.is_none() {
-        let network = TrainedNetwork { model: &model, standardization: &run.data.standardization, device: &device };
-        let train = network.evaluate(&run.data.train)?;
-        let test = network.evaluate(&run.data.test)?;
-        hits = test.hits;
-        let (images, classes) = (&run.data.test, &run.data.class_names);
-        if draws {
-            pictures.mistakes = draw_mistakes(&network, images, &test.predictions, classes)?;
+        let evaluate = |part| network.evaluate(part)?.context("there are no samples to evaluate on");
+        let (train, test) = (evaluate(Part::Training)?, evaluate(Part::Test)?);
+        if let Some(path) = &files.weights {
+            let training = json!({ "config_hash": config.hash(), "config": config, "top1": test.top1 });
+            network.save(&parameters, path, training)?;
         }
-        confusion = Confusion::new(classes, images.labels.iter().copied().zip(test.predictions));
-        files.weights.as_deref().map(|path| run.network_info(test.top1).save(&parameters, path)).transpose()?;
+        measures = network.measure(&test, run.seed)?;
+        if draws {
+            pictures = network.draw(&test)?;
+            events.pictures(run.epochs() - 1, &pictures)?;
+        }
         outcome = Some(Outcome {
             top1: test.top1,
             test_loss: finite(test.loss),
             train_top1: train.top1,
             val_top1: curve.last().and_then(|point| point.val_top1),
         });
-        if let Some(measure) = run.measure {
-            let initial = initial_network(run, &device)?;
-            let untrained = TrainedNetwork { model: &initial, ..network };
-            measures = (measure.run)(&network, &untrained, &run.data)?;
-            pictures.maps = measure.draw.filter(|_| draws).map(|draw| draw(&network, &run.data)).transpose()?;
-        }
-        events.pictures(run.epochs() - 1, &pictures)?;
+        let classified = task.test_labels().into_iter().zip(test.predictions);
+        confusion = Confusion::new(&task.class_names(), classified);
+        hits = test.hits;
     }
-    let config = run.config();
     let record = Record {
         suite: SuiteInfo { order: run.order, ..suite },
         config_hash: config.hash(),
@@ -101,13 +97,13 @@ pub fn train(
         outcome,
         timings: Timings { train_seconds: fitted.map_or(0., |fitted| fitted.seconds) },
         speed: None,
-        param_count: description.params,
-        head_param_count: head.params,
-        macs: description.macs,
-        activations: description.activations().iter().sum(),
-        features: features.output.clone(),
+        param_count: anatomy.whole.params,
+        head_param_count: anatomy.head_params,
+        macs: anatomy.whole.macs,
+        activations: anatomy.whole.activations().iter().sum(),
+        features: anatomy.features,
         measures,
-        receptive_field: features.receptive_field.map(|axes| axes.iter().map(|axis| axis.size).collect()),
+        receptive_field: anatomy.receptive_field,
         weights_sha256: parameters.sha256()?,
         test_hits: hex_bits(&hits),
         confusion,
@@ -118,34 +114,21 @@ pub fn train(
     Ok(Some((record, pictures)))
 }
 
-/// The network as it is before training.
-fn initial_network(run: &Run, device: &Device) -> Result<Classifier> {
-    let parameters = Parameters::seeded(run.seed, device);
-    let mut network = run.build(&parameters)?;
-    run.init.as_ref().map(|init| init.apply(&mut network, &parameters)).transpose()?;
-    Ok(network)
-}
-
 fn fit_network(
     run: &Run,
-    model: &Classifier,
+    network: &dyn Network,
     parameters: &Parameters,
-    device: &Device,
     checkpoints: &Checkpoints,
     events: &mut Events,
     progress: &RunProgress,
 ) -> Result<FitOutcome> {
-    let (data, config) = (&*run.data, run.fit_config());
+    let config = run.fit_config();
     if let Err(error) = checkpoints.check(parameters, &config) {
         let aside = set_aside(checkpoints.path(), error.reason.to_string())?;
         progress.warn(format_args!("{run}: {error}; it is now {}, and the run starts over", aside.now.display()));
     }
-    let network = TrainedNetwork { model, standardization: &data.standardization, device };
-    let batches = |epoch| {
-        let (batch_size, stream) = (run.batch_size, [run.seed, epoch as u64]);
-        data.train.training_batches(batch_size, stream, run.augmentation, &data.standardization, device)
-    };
-    let fitted = fit_resumable(model, parameters, batches, &Loss::default(), &config, checkpoints, |event| {
+    let batches = |epoch| network.training_batches(run.batch_size, [run.seed, epoch as u64]);
+    let fitted = fit_resumable(network.model(), parameters, batches, &network.loss(), &config, checkpoints, |event| {
         match event {
             Event::Resumed { epoch, step, .. } => {
                 progress.resume(step);
@@ -154,7 +137,7 @@ fn fit_network(
             Event::Step { loss, .. } => progress.step(loss),
             Event::Epoch(report) => {
                 if is_point(report.epoch, run.epochs()) {
-                    let validation = data.validation.as_ref().map(|images| network.evaluate(images)).transpose()?;
+                    let validation = network.evaluate(Part::Validation).map_err(candle_core::Error::wrap)?;
                     report.validation = validation.as_ref().map(Validation::from);
                 }
                 events.epoch(report)?;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
-use models::{NetworkInfo, Trained};
+use models::{DeepConvDtiInfo, NetworkInfo, Trained};
 use records::{Record, Status, Store, file_name, write_file};
 use report::{Card, card, markdown};
 
@@ -22,6 +22,13 @@ const EXTENSION: &str = "safetensors";
 /// [`Misuse`] for what is neither; a file that holds no trained network.
 pub fn load(weights: &str) -> Result<Trained> {
     let path = find(weights)?;
+    if let Ok(Some(_)) = DeepConvDtiInfo::find(&path) {
+        return Err(Misuse::new(format!(
+            "{weights} is a network for protein–drug pairs, not for images; `predict` takes --protein and --fingerprint, or \
+             --pairs, for it"
+        ))
+        .into());
+    }
     Trained::load(&path).map_err(|error| anyhow!(Misuse::from(error).to_string()))
 }
 

@@ -102,7 +102,7 @@ fn an_input_too_small_for_a_network_exits_with_2_before_anything_trains() {
     let message = stderr(experiments(&run).arg(&images), 2);
     assert!(message.contains("1x28x28 and 3x32x32"), "{message}");
     let plan = stdout(experiments(&run).arg(&images).args(["--input", "3x32x32"]));
-    assert!(plan.contains("images lenet5 gap seed 0: 4 epochs of 2 images 3x32x32"), "{plan}");
+    assert!(plan.contains("images lenet5 gap seed 0: 400 updates of 2 images 3x32x32"), "{plan}");
 }
 
 #[test]

@@ -19,7 +19,10 @@ mod zoo;
 pub use architecture::{Architecture, BuildLayers, ModelConfig};
 pub use backbone::Backbone;
 pub use classifier::Classifier;
-pub use deep_conv_dti::{Activation, DEEP_CONV_DTI, DeepConvDti, DeepConvDtiConfig, Preset, WinningWindow};
+pub use deep_conv_dti::{
+    Activation, DEEP_CONV_DTI, DeepConvDti, DeepConvDtiConfig, DeepConvDtiInfo, Preset, TrainedDeepConvDti,
+    WindowEvidence, WinningWindow,
+};
 pub use error::{ParseModelError, RegisterError};
 pub use name::{ModelName, build};
 pub use naming::Naming;

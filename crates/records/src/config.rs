@@ -8,7 +8,7 @@ use crate::file::file_name;
 
 /// Everything that determines the result of a run. In JSON it is flat, with its keys in alphabetical order, and has no keys
 /// for what is `None`. An unknown key is an error, as an optional one that is misspelt would otherwise be missed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
     /// The random changes of training images, such as `shift(2)+flip`.
@@ -47,8 +47,14 @@ pub struct RunConfig {
     pub measure: Option<String>,
     /// The model with its width, such as `nin@0.25`.
     pub model: String,
+    /// The options of a network that has more of them than its head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Value>,
     /// The optimiser with its parameters.
     pub optimizer: String,
+    /// The options of the generator of synthetic data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planted: Option<Value>,
     /// The schedule of the learning rate.
     pub schedule: String,
     /// The seed of initialisation, order of images and dropout.

@@ -6,7 +6,8 @@ use crate::record::EpochPoint;
 /// have one.
 pub fn val_loss_rise(curve: &[EpochPoint]) -> Option<f64> {
     let losses: Vec<f64> = curve.iter().filter_map(|point| point.val_loss).collect();
-    let last = losses.last().filter(|_| losses.len() > 1 && curve.last().is_some_and(|last| last.val_loss.is_some()))?;
+    let last =
+        losses.last().filter(|_| losses.len() > 1 && curve.last().is_some_and(|last| last.val_loss.is_some()))?;
     losses.iter().copied().reduce(f64::min).map(|least| last - least)
 }
 

@@ -185,9 +185,7 @@ impl Metric {
             Getter::Difference(a, b) => {
                 percent(records, a).zip(percent(records, b)).map(|(a, b)| Number::Exact(a.mean - b.mean))
             }
-            Getter::Loss(loss) => {
-                estimate(&records.iter().filter_map(loss).collect::<Vec<_>>()).map(Number::Mean)
-            }
+            Getter::Loss(loss) => estimate(&records.iter().filter_map(loss).collect::<Vec<_>>()).map(Number::Mean),
             Getter::PairedLoss(_) => None,
             Getter::Timed(timed, _) => {
                 middle(records.iter().filter_map(|record| record.speed.as_ref()).map(timed).collect())

@@ -1,4 +1,7 @@
-use crate::trial::Trial;
+use crate::{
+    config::RunConfig,
+    trial::{Trial, function},
+};
 
 /// The learning rates that were chosen for the variants of a suite.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,12 +37,14 @@ impl Rates {
         }
     }
 
-    /// The learning rate that was chosen for a variant. A line without an input or training size applies to all of them.
-    pub fn find(&self, dataset: &str, model: &str, head: &str, input: &str, train_size: usize) -> Option<f64> {
+    /// The learning rate that was chosen for the variant of a run. A line without an input, training size or setting applies
+    /// to all of them. Heads that are the same function, `gap` and `gap-fc`, share the first of their lines.
+    pub fn find(&self, run: &RunConfig) -> Option<f64> {
         let found = self.0.iter().find(|trial| {
-            (trial.dataset.as_str(), trial.model.as_str(), trial.head.as_str()) == (dataset, model, head)
-                && trial.input.as_deref().is_none_or(|of| of == input)
-                && trial.train_size.is_none_or(|of| of == train_size)
+            (&trial.dataset, &trial.model, function(&trial.head)) == (&run.dataset, &run.model, function(&run.head))
+                && trial.input.as_ref().is_none_or(|of| *of == run.input)
+                && trial.train_size.is_none_or(|of| of == run.train_size)
+                && trial.setting.as_ref().is_none_or(|of| Some(of) == run.setting.as_ref())
         });
         found.map(|trial| trial.lr)
     }
@@ -57,7 +62,17 @@ mod tests {
     #[test]
     fn a_line_without_a_training_size_is_for_all_sizes_and_other_files_are_refused() {
         let text = "dataset,model,head,lr,val_top1,chosen\nmnist,nin,gap,0.1,90,\nmnist,nin,gap,0.3,,yes\n";
-        assert_eq!(Rates::parse(text).unwrap().find("mnist", "nin", "gap", "1x28x28", 7), Some(0.3));
+        let run = |head: &str| RunConfig {
+            dataset: "mnist".into(),
+            model: "nin".into(),
+            head: head.into(),
+            input: "1x28x28".into(),
+            train_size: 7,
+            ..RunConfig::default()
+        };
+        let rates = Rates::parse(text).unwrap();
+        assert_eq!((rates.find(&run("gap")), rates.find(&run("fc"))), (Some(0.3), None));
+        assert_eq!((rates.find(&run("gap-fc")), rates.find(&run("gmp-fc"))), (Some(0.3), None));
         assert!(Rates::parse("a,b\n1,2\n").unwrap_err().to_string().contains("tuning.csv"));
         let negative = Rates::parse("dataset,model,head,lr,val_top1,chosen\nmnist,nin,gap,-0.1,90,\n").unwrap_err();
         assert_eq!(negative.to_string(), "lr = -0.1, but it must be a number above 0");

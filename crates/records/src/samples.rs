@@ -16,11 +16,7 @@ pub fn record(head: &str, order: usize, seed: u64, top1: f64) -> Record {
     let measured = |median| Measured { median, spread: 0.031 };
     let point = |epoch, top1| EpochPoint { epoch, train_loss: Some(0.5), val_top1: Some(top1), val_loss: Some(0.5) };
     let config = RunConfig {
-        augment: None,
-        init: None,
-        freeze: false,
         batch_size: 64,
-        canvas: None,
         classes: 10,
         data_fingerprint: "0123456789abcdef".into(),
         dataset: "mnist-mini".into(),
@@ -29,15 +25,13 @@ pub fn record(head: &str, order: usize, seed: u64, top1: f64) -> Record {
         head: head.into(),
         input: "1x28x28".into(),
         lr: 0.01,
-        measure: None,
         model: "two-conv".into(),
         optimizer: "sgd(momentum=0.9)".into(),
         schedule: "constant".into(),
         seed,
-        setting: None,
         train_size: 9000,
-        updates: None,
         validation: 1000,
+        ..RunConfig::default()
     };
     Record {
         suite: SuiteInfo {

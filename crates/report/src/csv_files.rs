@@ -165,13 +165,16 @@ fn of_confusions(
 pub fn tuning_csv(trials: &[Trial]) -> Result<String> {
     let has_input = trials.iter().any(|trial| trial.input.is_some());
     let has_size = trials.iter().any(|trial| trial.train_size.is_some());
-    let optional = [(has_input, "input"), (has_size, "train_size")].into_iter().filter(|(has, _)| *has);
+    let has_setting = trials.iter().any(|trial| trial.setting.is_some());
+    let optional = [(has_input, "input"), (has_size, "train_size"), (has_setting, "setting")];
+    let optional = optional.into_iter().filter(|(has, _)| *has);
     let names = ["dataset", "model", "head"].into_iter().chain(optional.map(|(_, name)| name));
     let mut table = Table::new(names.chain(["lr", "val_top1", "chosen"]).map(Column::text));
     for trial in trials {
         let mut fields = [&trial.dataset, &trial.model, &trial.head].map(String::clone).to_vec();
         fields.extend(has_input.then(|| trial.input.clone().unwrap_or_default()));
         fields.extend(has_size.then(|| trial.train_size.map_or(String::new(), |size| size.to_string())));
+        fields.extend(has_setting.then(|| trial.setting.clone().unwrap_or_default()));
         let chosen = if trial.chosen { "yes" } else { "" };
         fields.extend([trial.lr.to_string(), number(trial.val_top1, 4), chosen.into()]);
         table.push(fields.into_iter().map(literal));

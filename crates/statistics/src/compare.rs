@@ -148,12 +148,11 @@ impl Comparison {
         if self.by == By::Ratio && means[1] <= 0. {
             return Err(Unmeasured::Zero(self.b.to_string()));
         }
-        let bounds = values.paired(a[0].config.dataset == b[0].config.dataset).and_then(|(paired, over)| {
-            match self.by {
+        let bounds =
+            values.paired(a[0].config.dataset == b[0].config.dataset).and_then(|(paired, over)| match self.by {
                 By::Difference => Ok(Bounds::of_difference(paired, over)),
                 By::Ratio => Bounds::of_ratio(paired, over).ok_or(NoInterval::NoImages),
-            }
-        });
+            });
         let (value, certainty) = match bounds {
             Ok((value, bounds)) => (value, Certainty::Within(bounds)),
             Err(why) => (self.value(means), Certainty::Unknown(why)),

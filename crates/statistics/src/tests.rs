@@ -280,7 +280,14 @@ fn the_gap_of_generalisation_is_the_other_way_round_and_keeps_its_offset() {
     let effect = comparisons[0].effect(&[gap, runs("fc", 10, 390)].concat()).unwrap().unwrap();
     assert!((effect.value - 5.).abs() < 1e-9, "{effect:?}"); // 10 points less of the test set, 5 less of training
     let Certainty::Within(interval) = effect.certainty else { panic!("{effect:?}") };
-    assert!(interval.over == Over::SeedsAndImages && interval.low > 1.5 && interval.low < 3. && interval.high > 7. && interval.high < 8.5, "{interval:?}");
+    assert!(
+        interval.over == Over::SeedsAndImages
+            && interval.low > 1.5
+            && interval.low < 3.
+            && interval.high > 7.
+            && interval.high < 8.5,
+        "{interval:?}"
+    );
 }
 
 fn measured(head: &str, right: usize, with_hits: bool) -> Vec<Record> {

@@ -1,9 +1,9 @@
 use anyhow::Result;
-use candle_core::{Device, Tensor};
+use candle_core::Device;
 use models::{ModelConfig, ModelName};
 use ops::schedule::Schedule;
 use rayon::ThreadPool;
-use training::OptimizerConfig;
+use training::{Batch, OptimizerConfig};
 
 use crate::{
     energy::EnergyMeter,
@@ -15,8 +15,7 @@ use crate::{
 pub struct OwnNetwork {
     task: Task,
     network: Network,
-    images: Tensor,
-    labels: Tensor,
+    batch: Batch,
 }
 
 /// The time that one batch takes, in seconds.
@@ -40,8 +39,7 @@ impl OwnNetwork {
         let config = ModelConfig { head, input, classes, ..name.config()? };
         let build = |parameters: &training::Parameters| name.architecture().build(&config, parameters.builder());
         let network = Network::new(&Device::Cpu, &OptimizerConfig::adamw(), build)?;
-        let (images, labels) = request.images()?;
-        Ok(Self { task: request.task, network, images, labels })
+        Ok(Self { task: request.task, network, batch: request.images()?.into() })
     }
 
     /// Warms up, then repeats the task on the threads of `pool`.
@@ -49,15 +47,15 @@ impl OwnNetwork {
     /// # Errors
     /// Images that the network does not take.
     pub fn time(&mut self, pool: &ThreadPool, meter: Option<&EnergyMeter>) -> Result<BatchTime> {
-        let Self { task, network, images, labels } = self;
+        let Self { task, network, batch } = self;
         let (durations, joules) = pool.install(|| match task {
             Task::Train => {
-                network.train(images, labels)?;
-                repeat_metered(meter, || network.train(images, labels))
+                network.train(batch)?;
+                repeat_metered(meter, || network.train(batch))
             }
             Task::Infer => {
-                let mut inference = network.inference(images)?;
-                repeat_metered(meter, || inference.run(images))
+                let mut inference = network.inference(&batch.inputs)?;
+                repeat_metered(meter, || inference.run(&batch.inputs))
             }
         })?;
         let batches = durations.len();
@@ -71,15 +69,15 @@ impl OwnNetwork {
     /// # Errors
     /// Images that the network does not take.
     pub fn schedules(&mut self, pool: &ThreadPool, threads: usize, batches: usize) -> Result<Vec<Schedule>> {
-        let Self { task, network, images, labels } = self;
+        let Self { task, network, batch } = self;
         pool.install(|| match task {
             Task::Train => {
-                network.train(images, labels)?;
-                schedules(threads, batches, || network.train(images, labels))
+                network.train(batch)?;
+                schedules(threads, batches, || network.train(batch))
             }
             Task::Infer => {
-                let mut inference = network.inference(images)?;
-                schedules(threads, batches, || inference.run(images))
+                let mut inference = network.inference(&batch.inputs)?;
+                schedules(threads, batches, || inference.run(&batch.inputs))
             }
         })
     }

@@ -3,6 +3,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use candle_core::Tensor;
 use records::{Measured, Round, Rounds, Speed};
+use training::Batch;
 
 use crate::{
     batch_sizes::{INFER_BATCH, LATENCY_BATCH, TRAIN_BATCH},
@@ -16,28 +17,27 @@ const TRAIN_STEPS: usize = 2;
 /// The number of single images per round.
 const LATENCIES: usize = 10;
 
-/// A network with the images that it is timed on.
+/// A network with the samples that it is timed on.
 pub struct TimedNetwork {
     network: Network,
-    train: (Tensor, Tensor),
-    infer: Tensor,
-    single: Tensor,
+    train: Batch,
+    infer: Vec<Tensor>,
+    single: Vec<Tensor>,
 }
 
 impl TimedNetwork {
-    /// Draws the images with `batch`, which returns as many images and labels as it is asked for.
+    /// Draws the samples with `batch`, which returns as many as it is asked for.
     ///
     /// # Errors
     /// The first error of `batch`.
-    pub fn new(network: Network, batch: impl Fn(usize) -> Result<(Tensor, Tensor)>) -> Result<Self> {
+    pub fn new(network: Network, batch: impl Fn(usize) -> Result<Batch>) -> Result<Self> {
         let [train, infer, single] = [TRAIN_BATCH, INFER_BATCH, LATENCY_BATCH].map(batch);
-        Ok(Self { network, train: train?, infer: infer?.0, single: single?.0 })
+        Ok(Self { network, train: train?, infer: infer?.inputs, single: single?.inputs })
     }
 
     /// Measures one round, with the median latency of several single images.
     fn time(&mut self) -> Result<Round> {
-        let (images, labels) = &self.train;
-        let seconds = (0..TRAIN_STEPS).map(|_| self.network.train(images, labels)).sum::<Result<f64>>()?;
+        let seconds = (0..TRAIN_STEPS).map(|_| self.network.train(&self.train)).sum::<Result<f64>>()?;
         let mut inference = self.network.inference(&self.infer)?;
         let infer_seconds = inference.run(&self.infer)?;
         let latencies = (0..LATENCIES).map(|_| Ok(inference.run(&self.single)? * 1e6));

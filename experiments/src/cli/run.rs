@@ -28,9 +28,13 @@ pub struct RunArguments {
     /// A data set's name (see `list datasets`), or a folder with train/CLASS/* and test/CLASS/*
     #[arg(long)]
     dataset: Option<DatasetId>,
-    /// The folder of the data set's files; for several data sets, each has its subfolder DIR/NAME
+    /// The folder of the data set's files; for several data sets, each has its subfolder DIR/NAME; for the suite
+    /// protein-drug, the folder with training_dataset, validation_dataset and test_dataset
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Leave out protein–drug pairs whose protein or compound is unknown
+    #[arg(long, requires = "data_dir")]
+    skip_unknown: bool,
     /// The shape that the images of a folder are resized to [default: the models' input]
     #[arg(long, value_name = "CxHxW")]
     input: Option<Shape>,
@@ -130,6 +134,7 @@ impl RunArguments {
             partial: self.partial,
             tune: self.tune,
             data_dir: self.data_dir,
+            skip_unknown: self.skip_unknown,
             out: self.out,
             dry_run: self.dry_run,
             sweep: SweepOptions {

@@ -45,7 +45,7 @@ impl ItemKind {
             Self::Heads => HeadConfig::examples().iter().map(|(head, description)| owned(head, description)).collect(),
             Self::Datasets => DatasetId::builtin().iter().map(|(name, description)| owned(name, description)).collect(),
             Self::Weights => zoo::list()?,
-            Self::Suites => suite::all()?.iter().map(|suite| owned(&suite.name, &suite.question)).collect(),
+            Self::Suites => suite::all()?.iter().map(|suite| owned(&suite.name(), suite.question())).collect(),
         })
     }
 }

@@ -22,7 +22,7 @@ pub use data::DataOptions;
 pub use export::ExportOptions;
 pub use list::ItemKind;
 pub use plan::PlanOptions;
-pub use predict::{PredictFormat, PredictOptions};
+pub use predict::{PairInput, PredictFormat, PredictOptions};
 pub use run::RunOptions;
 pub use sharded::ShardedRun;
 pub use slurm::SlurmOptions;

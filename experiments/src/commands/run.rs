@@ -1,16 +1,11 @@
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use candle_core::Device;
-use datasets::{DatasetId, Shape, Splits};
-use records::{Record, Status, Store, SuiteInfo, file_name};
-use training::Parameters;
+use datasets::{DatasetId, Shape};
+use records::{Record, RunConfig, Status, Store, SuiteInfo, file_name};
+use training::Length;
 
 use crate::{
-    data::check_input,
     files::{is_about_files, keep_suite},
     index::write_index,
     init::Init,
@@ -19,7 +14,7 @@ use crate::{
     plan::Plan,
     render::render,
     run::Run,
-    suite::{self, Changes, Suite},
+    suite::{self, AnySuite, Changes, LoadedSuite},
     sweep::{Sweep, SweepOptions},
     tune::tune,
 };
@@ -41,6 +36,8 @@ pub struct RunOptions {
     pub tune: bool,
     /// The folder of the data sets' files.
     pub data_dir: Option<PathBuf>,
+    /// True if pairs whose protein or compound is unknown are left out.
+    pub skip_unknown: bool,
     /// The folder that contains the suites' folders.
     pub out: Option<PathBuf>,
     /// True if the plan is only shown.
@@ -51,16 +48,17 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    /// Runs a suite as it is.
-    pub fn new(suite: &str, typed: String, resuming: String) -> Self {
+    /// Runs one seed of a suite for a few epochs, which is over in minutes.
+    pub fn first_look(suite: &str, typed: String, resuming: String) -> Self {
         Self {
             suite: suite.into(),
-            changes: Changes::default(),
+            changes: Changes { seeds: Some(1), length: Some(Length::Epochs(4)), ..Changes::default() },
             init: None,
             freeze: false,
             partial: false,
             tune: false,
             data_dir: None,
+            skip_unknown: false,
             out: None,
             dry_run: false,
             sweep: SweepOptions { resuming, weights: true, ..SweepOptions::default() },
@@ -91,16 +89,21 @@ impl RunOptions {
 /// Trains all runs of a suite and renders its tables.
 pub fn run(options: &RunOptions) -> Result<()> {
     let original = suite::find(&options.suite)?;
-    let mut suite = original.with(&options.changes()?);
-    suite.datasets.iter().try_for_each(|id| check_input(id, options.changes.input))?;
-    let data = suite.data_spec()?.load(options.data_dir.as_deref())?;
+    let suite = original.with(&options.changes()?, options.data_dir.as_deref())?;
     let is_original = suite == original && !options.tune && suite::is_shipped(&original);
-    if !is_original && options.out.is_none() {
-        suite.name = changed_name(&original, &data);
+    let mut suite = suite.load(options.data_dir.as_deref(), options.skip_unknown)?;
+    if let (LoadedSuite::Images(suite, data), Some(DatasetId::Folder(_)), None) =
+        (&mut suite, &options.changes.dataset, options.changes.length)
+    {
+        suite.lengthen(data);
     }
-    let mut plan = Plan::new(&suite, &data)?;
+    let name = match &options.out {
+        None if !is_original => changed_name(&original, &suite),
+        _ => original.name().to_string(),
+    };
+    let mut plan = Plan::new(&suite)?;
     let results = options.out.clone().unwrap_or_else(|| PathBuf::from("results"));
-    let store = Store::new(results.join(&suite.name));
+    let store = Store::new(results.join(&name));
     if options.dry_run {
         return print(&describe(&plan, store.folder(), &options.sweep));
     }
@@ -109,25 +112,20 @@ pub fn run(options: &RunOptions) -> Result<()> {
         note(&format!("nothing to do: the plan has {runs} runs, and none of them belongs to shard {index}/{count}"));
         return Ok(());
     }
-    let info = SuiteInfo {
-        name: suite.name.clone(),
-        question: suite.question.clone(),
-        command: options.typed.clone(),
-        order: 0,
-    };
+    let info = SuiteInfo { name, question: original.question().to_string(), command: options.typed.clone(), order: 0 };
     if options.tune {
-        plan = tuned(&mut suite, &data, &store, &info, &options.sweep)?;
+        let rates = tune(&suite, store.folder(), &info, &options.sweep)?;
+        plan = Plan::new(&suite.with_rates(rates))?;
     }
     if !options.sweep.quiet {
         announce(&plan, &store, &options.sweep);
-        if let [run @ Run { init: Some(init), .. }, ..] = plan.runs.as_slice() {
-            let parameters = Parameters::zeros(&Device::Cpu);
-            note(&init.describe(&mut run.build(&parameters)?, &parameters)?);
+        if let Some(start) = plan.runs.first().map(|run| run.task.start()).transpose()?.flatten() {
+            note(&start);
         }
     }
     let sweep = Sweep::begin(&plan, &store, &info, &options.sweep)?;
     let keep = || {
-        keep_suite(store.folder(), &suite.text)?;
+        keep_suite(store.folder(), original.text())?;
         plan.info()?.write(store.folder()).map_err(anyhow::Error::from)
     };
     keep()?;
@@ -152,26 +150,14 @@ fn check_any_learned(plan: &Plan, store: &Store, options: &SweepOptions) -> Resu
     Ok(())
 }
 
-/// The name of a suite that options have changed, or that is not part of the program. It contains the data set's name if the suite's file has another one. Git
-/// ignores folders of results whose names end in `-custom`.
-fn changed_name(original: &Suite, data: &[Arc<Splits>]) -> String {
-    let other = data.iter().find(|data| !original.datasets.contains(&data.id)).map(|data| file_name(&data.name));
-    match other {
-        Some(dataset) if !dataset.is_empty() => format!("{}-{dataset}-custom", original.name),
-        _ => format!("{}-custom", original.name),
+/// The name of a suite that options have changed, or that is not part of the program. It contains the data set's name if the
+/// suite's file has another one. Git ignores folders of results whose names end in `-custom`.
+fn changed_name(original: &AnySuite, suite: &LoadedSuite) -> String {
+    let name = original.name();
+    match suite.other_dataset(original).map(file_name) {
+        Some(dataset) if !dataset.is_empty() => format!("{name}-{dataset}-custom"),
+        _ => format!("{name}-custom"),
     }
-}
-
-/// Chooses the suite's learning rates and plans its runs again.
-fn tuned(
-    suite: &mut Suite,
-    data: &[Arc<Splits>],
-    store: &Store,
-    info: &SuiteInfo,
-    options: &SweepOptions,
-) -> Result<Plan> {
-    suite.rates = tune(suite, data, store.folder(), info, options)?;
-    Ok(Plan::new(suite, data)?)
 }
 
 fn announce(plan: &Plan, store: &Store, options: &SweepOptions) {
@@ -187,17 +173,11 @@ fn describe(plan: &Plan, folder: &Path, options: &SweepOptions) -> String {
     let runs: Vec<&Run> = plan.shard(options.shard).collect();
     let mut text = format!("{} runs, into {}\n", runs.len(), folder.display());
     for run in runs {
-        let augmentation = run.augmentation;
-        let augmented = if augmentation.is_none() { String::new() } else { format!(", augmented by {augmentation},") };
+        let RunConfig { train_size, input, augment, .. } = run.config();
+        let augmented = augment.map_or(String::new(), |augment| format!(", augmented by {augment},"));
         text += &format!(
-            "{run}: {} of {} images {}{augmented} in batches of {}, lr {}, {}, {}\n",
-            run.length,
-            run.data.train.len(),
-            Shape(run.input()),
-            run.batch_size,
-            run.lr,
-            run.schedule,
-            run.optimizer
+            "{run}: {} of {train_size} images {input}{augmented} in batches of {}, lr {}, {}, {}\n",
+            run.length, run.batch_size, run.lr, run.schedule, run.optimizer
         );
     }
     text

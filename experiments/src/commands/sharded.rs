@@ -21,8 +21,9 @@ impl ShardedRun {
     /// # Errors
     /// Those of a plan, and more shards than runs.
     pub fn plan(&self) -> Result<Plan> {
-        let suite = suite::find(&self.run.suite)?.with(&self.run.changes);
-        let plan = Plan::new(&suite, &suite.data_spec()?.load(self.run.data_dir.as_deref())?)?;
+        let (run, data_dir) = (&self.run, self.run.data_dir.as_deref());
+        let suite = suite::find(&run.suite)?.with(&run.changes, data_dir)?;
+        let plan = Plan::new(&suite.load(data_dir, run.skip_unknown)?)?;
         let (shards, runs) = (self.shards, plan.runs.len());
         if shards > runs {
             return Err(

@@ -1,5 +1,6 @@
 //! What suites measure on a trained network besides its accuracy. A measure is one file and one line in [`MEASURES`].
 
+mod binding;
 mod class_map;
 mod input_size;
 mod localisation;
@@ -8,6 +9,7 @@ mod network;
 mod position_probe;
 mod shift;
 
+pub use binding::{Answered, BINDING, measure_binding};
 pub use measure::{Maps, Measure};
 pub use network::TrainedNetwork;
 
@@ -25,6 +27,11 @@ pub fn find(name: &str) -> Result<&'static Measure, String> {
         let names = MEASURES.iter().map(|measure| measure.name).collect::<Vec<_>>().join(", ");
         format!("unknown measure `{name}`; the measures are {names}")
     })
+}
+
+/// What the quantities of the measure of this name are, which a run's configuration names.
+pub fn explanations(name: &str) -> &'static [(&'static str, &'static str)] {
+    if name == BINDING { binding::EXPLANATIONS } else { find(name).map_or(&[], |measure| measure.explanations) }
 }
 
 #[cfg(test)]

@@ -60,6 +60,8 @@ pub struct Variant {
     pub datasets: Vec<DatasetId>,
     /// The number of seeds, if fewer than the suite's.
     pub seeds: Option<usize>,
+    /// The length of training, if it is not the suite's.
+    pub length: Option<Length>,
     /// The random changes of training images.
     pub augmentation: Augmentation,
     pub lr: f64,
@@ -110,8 +112,8 @@ impl Suite {
 impl Variant {
     /// Creates a variant with a learning rate that `--tune` may change.
     pub fn new(model: ModelName, head: HeadConfig, lr: f64) -> Self {
-        let (setting, datasets, augmentation) = (None, Vec::new(), Augmentation::default());
-        Self { model, head, setting, datasets, seeds: None, augmentation, lr, fixed_lr: false }
+        let (datasets, augmentation) = (Vec::new(), Augmentation::default());
+        Self { model, head, setting: None, datasets, seeds: None, length: None, augmentation, lr, fixed_lr: false }
     }
 
     /// Returns whether the variant is trained on this data set.

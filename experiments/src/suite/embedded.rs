@@ -5,13 +5,17 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use include_dir::{Dir, File, include_dir};
 
-use super::{definition::Suite, file::parse};
+use super::{
+    any::AnySuite,
+    file::parse,
+    pairs::{is_of_pairs, parse_pairs},
+};
 use crate::{limits::MAX_TEXT_BYTES, misuse::Misuse};
 
 static SUITES: Dir = include_dir!("$CARGO_MANIFEST_DIR/suites");
 
 /// Reads all suites that are part of the program.
-pub fn all() -> Result<Vec<Suite>> {
+pub fn all() -> Result<Vec<AnySuite>> {
     files().map(read).collect()
 }
 
@@ -19,7 +23,7 @@ pub fn all() -> Result<Vec<Suite>> {
 ///
 /// # Errors
 /// The names that are possible, or what is wrong with the file.
-pub fn find(name: &str) -> Result<Suite> {
+pub fn find(name: &str) -> Result<AnySuite> {
     if let Some(file) = SUITES.get_file(format!("{name}.toml")) {
         return read(file);
     }
@@ -29,7 +33,7 @@ pub fn find(name: &str) -> Result<Suite> {
         return Err(Misuse::new(message).into());
     }
     let rates = |rates: &str| read_text(&path.with_file_name(rates));
-    parse(path, &read_text(path)?, rates)
+    parse_any(path, &read_text(path)?, rates)
 }
 
 /// The text of the embedded suite that a suite's results were made from: the suite of this name, or the one that options
@@ -44,8 +48,8 @@ pub fn original(name: &str) -> Option<&'static str> {
 }
 
 /// Returns whether a suite is part of the program, also if it was read from another file.
-pub fn is_shipped(suite: &Suite) -> bool {
-    let shipped = SUITES.get_file(format!("{}.toml", suite.name)).map(read);
+pub fn is_shipped(suite: &AnySuite) -> bool {
+    let shipped = SUITES.get_file(format!("{}.toml", suite.name())).map(read);
     shipped.is_some_and(|shipped| shipped.is_ok_and(|shipped| shipped == *suite))
 }
 
@@ -63,12 +67,21 @@ fn names() -> Vec<String> {
     files().map(|file| file.path().file_stem().unwrap_or_default().to_string_lossy().into_owned()).collect()
 }
 
-fn read(file: &File) -> Result<Suite> {
+fn read(file: &File) -> Result<AnySuite> {
     let rates = |name: &str| {
         let rates = SUITES.get_file(name).and_then(File::contents_utf8);
         rates.map(String::from).with_context(|| format!("there is no file suites/{name}"))
     };
-    parse(file.path(), file.contents_utf8().unwrap_or_default(), rates)
+    parse_any(file.path(), file.contents_utf8().unwrap_or_default(), rates)
+}
+
+/// Parses the file of a suite of either task.
+fn parse_any(path: &Path, text: &str, rates: impl Fn(&str) -> Result<String>) -> Result<AnySuite> {
+    if !is_of_pairs(text) {
+        return parse(path, text, rates).map(AnySuite::Images);
+    }
+    let suite = parse_pairs(path, text, rates);
+    suite.map(AnySuite::Pairs).map_err(|error| Misuse::from(error.context(path.display().to_string())).into())
 }
 
 fn read_text(path: &Path) -> Result<String> {

@@ -62,7 +62,7 @@ struct File {
     _publish: IgnoredAny,
 }
 
-fn default_tuning_seeds() -> usize {
+pub(super) fn default_tuning_seeds() -> usize {
     2
 }
 
@@ -77,6 +77,8 @@ struct VariantBlock {
     datasets: Vec<Parsed<DatasetId>>,
     setting: Option<String>,
     seeds: Option<usize>,
+    epochs: Option<usize>,
+    updates: Option<u64>,
     #[serde(default)]
     augment: Augmentation,
     /// The learning rate of the whole block, which is not tuned.
@@ -124,11 +126,8 @@ fn parse_file(path: &Path, text: &str, read_rates: impl Fn(&str) -> Result<Strin
     each_once("datasets", datasets.iter().map(name_in_tables))?;
     let train_sizes = one_or_more(["train_size", "train_sizes"], file.train_size, file.train_sizes)?;
     each_once("train_sizes", train_sizes.iter().flatten())?;
-    let length = match (file.epochs, file.updates) {
-        (Some(epochs), None) => Length::Epochs(epochs),
-        (None, Some(updates)) => Length::Updates(updates),
-        _ => bail!("the length of training must be set by `epochs` or by `updates`, but only one of them"),
-    };
+    let length = length_of(file.epochs, file.updates)?
+        .context("the length of training must be set by `epochs` or by `updates`")?;
     let canvases = match (file.canvas, file.inputs) {
         (Some(_), Some(_)) => bail!("images can be resized to `inputs` or placed on a `canvas`, but not both"),
         (canvas, None) => vec![canvas],
@@ -153,8 +152,6 @@ fn parse_file(path: &Path, text: &str, read_rates: impl Fn(&str) -> Result<Strin
         MAX_SEEDS,
     )?;
     in_range("tuning_seeds", [file.tuning_seeds], 1, MAX_SEEDS)?;
-    in_range("epochs", file.epochs, 0, MAX_EPOCHS)?;
-    in_range("updates", file.updates.map(|updates| updates as usize), 1, MAX_UPDATES)?;
     in_range("batch_size", [file.batch_size], 1, MAX_IMAGES)?;
     in_range("train_size", train_sizes.iter().flatten().copied(), 1, MAX_IMAGES)?;
     for lr in variants.iter().map(|variant| variant.lr).chain([file.lr]).chain(file.lr_grid.iter().copied()) {
@@ -204,6 +201,8 @@ fn add_variants(variants: &mut Vec<Variant>, block: VariantBlock, datasets: &[Da
     if let Some(id) = only.iter().find(|id| !datasets.contains(id)) {
         bail!("a block of variants is for the data set {id}, which is not among the suite's `datasets`")
     }
+    let length = length_of(block.epochs, block.updates)?;
+    ensure!(length != Some(Length::Epochs(0)), "only a whole suite can have 0 epochs");
     for model in models {
         for head in &block.heads {
             let (head, own_lr) = match head {
@@ -221,6 +220,7 @@ fn add_variants(variants: &mut Vec<Variant>, block: VariantBlock, datasets: &[Da
                 setting: block.setting.clone(),
                 datasets: only.clone(),
                 seeds: block.seeds,
+                length,
                 augmentation: block.augment,
                 lr: block.lr.or(own_lr).unwrap_or(lr),
                 fixed_lr: block.lr.is_some(),
@@ -238,6 +238,17 @@ fn add_variants(variants: &mut Vec<Variant>, block: VariantBlock, datasets: &[Da
     Ok(())
 }
 
+/// The length of training that is given by one of two keys.
+pub(super) fn length_of(epochs: Option<usize>, updates: Option<u64>) -> Result<Option<Length>> {
+    in_range("epochs", epochs, 0, MAX_EPOCHS)?;
+    in_range("updates", updates.map(|updates| updates as usize), 1, MAX_UPDATES)?;
+    match (epochs, updates) {
+        (Some(_), Some(_)) => bail!("`epochs` and `updates` exclude each other"),
+        (Some(epochs), None) => Ok(Some(Length::Epochs(epochs))),
+        (None, updates) => Ok(updates.map(Length::Updates)),
+    }
+}
+
 /// The values given by one of two keys, the singular or the plural.
 fn one_or_more<T>(keys: [&str; 2], one: Option<T>, more: Option<Vec<T>>) -> Result<Option<Vec<T>>> {
     match (one, more) {
@@ -248,7 +259,7 @@ fn one_or_more<T>(keys: [&str; 2], one: Option<T>, more: Option<Vec<T>>) -> Resu
 }
 
 /// Checks that no value occurs twice: the runs of both would overwrite each other.
-fn each_once<T: Display + PartialEq>(key: &str, values: impl IntoIterator<Item = T>) -> Result<()> {
+pub(super) fn each_once<T: Display + PartialEq>(key: &str, values: impl IntoIterator<Item = T>) -> Result<()> {
     let mut seen = Vec::new();
     for value in values {
         ensure!(!seen.contains(&value), "{value} occurs twice in `{key}`, but each value must be given once");
@@ -265,7 +276,7 @@ fn name_in_tables(id: &DatasetId) -> String {
     }
 }
 
-fn in_range(key: &str, values: impl IntoIterator<Item = usize>, least: usize, most: usize) -> Result<()> {
+pub(super) fn in_range(key: &str, values: impl IntoIterator<Item = usize>, least: usize, most: usize) -> Result<()> {
     for value in values {
         ensure!(
             (least..=most).contains(&value),
@@ -275,6 +286,6 @@ fn in_range(key: &str, values: impl IntoIterator<Item = usize>, least: usize, mo
     Ok(())
 }
 
-fn stem(path: &Path) -> String {
+pub(super) fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }

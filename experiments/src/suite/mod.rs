@@ -1,16 +1,20 @@
 //! Suites: which variants are compared, on which data, and how they are trained. A suite is one TOML file in
 //! `experiments/suites/`, or anywhere else.
 
+mod any;
 mod changes;
 mod definition;
 mod embedded;
 mod file;
 mod outline;
+mod pairs;
 #[cfg(test)]
 mod tests;
 
+pub use any::{AnySuite, LoadedSuite};
 pub use changes::Changes;
-pub use definition::{Suite, Variant};
+pub use definition::Suite;
 pub use embedded::{all, find, is_shipped, original};
 pub use file::parse;
 pub use outline::Outline;
+pub use pairs::{PairSuite, PairVariant};

@@ -9,12 +9,18 @@ use report::PlotSpec;
 use serde::Deserialize;
 use statistics::{Claim, Comparison, Selector};
 
+use super::pairs::preset;
 use crate::statements::STATEMENTS;
 
 /// The part of a suite's file that determines what is made of its records.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Outline {
     pub question: Option<String>,
+    /// The data set that the file names, or the path of a folder of images.
+    pub dataset: Option<String>,
+    /// The data sets that the file names, if there are several.
+    #[serde(default)]
+    pub datasets: Vec<String>,
     #[serde(default)]
     pub comparisons: Vec<Comparison>,
     #[serde(default)]
@@ -59,7 +65,9 @@ impl Outline {
 
 /// Writes names and shapes as they stand in records.
 fn normalise(selector: &mut Selector) -> Result<(), String> {
-    selector.model = normal::<ModelName>(&selector.model)?;
+    if preset(&selector.model).is_none() {
+        selector.model = normal::<ModelName>(&selector.model)?;
+    }
     selector.head = normal::<HeadConfig>(&selector.head)?;
     selector.input = selector.input.as_deref().map(normal::<Shape>).transpose()?;
     Ok(())

@@ -3,12 +3,21 @@ use std::path::Path;
 use datasets::{Canvas, DatasetId, Shape};
 use models::ModelName;
 use proptest::prelude::*;
+use records::RunConfig;
 use training::Length;
 
 use super::{file::parse, *};
 
 fn models(names: &[&str]) -> Option<Vec<ModelName>> {
     Some(names.iter().map(|name| name.parse().unwrap()).collect())
+}
+
+/// An embedded suite of images.
+fn images(name: &str) -> Suite {
+    match find(name).unwrap() {
+        AnySuite::Images(suite) => suite,
+        AnySuite::Pairs(_) => panic!("{name} is a suite of pairs"),
+    }
 }
 
 fn heads_of(list: &str) -> Option<Vec<heads::HeadConfig>> {
@@ -29,12 +38,12 @@ fn an_unknown_name_is_answered_with_each_suite_once() {
 #[test]
 fn every_embedded_suite_parses() {
     let suites = all().unwrap();
-    assert!(suites.iter().any(|suite| suite.name == "heads" && suite.variants.len() == 16));
+    assert!(suites.iter().any(|suite| suite.name() == "heads"));
 }
 
 #[test]
 fn options_that_say_what_the_suite_says_change_nothing() {
-    let suite = find("heads").unwrap();
+    let suite = images("heads");
     assert_eq!(suite.with(&Changes::default()), suite);
     assert_eq!(suite.with(&Changes { seeds: Some(3), ..on(DatasetId::MnistMini) }), suite);
     assert_ne!(suite.with(&Changes { length: Some(Length::Epochs(5)), ..Changes::default() }), suite);
@@ -43,16 +52,24 @@ fn options_that_say_what_the_suite_says_change_nothing() {
 #[test]
 fn models_and_heads_are_combined_and_named_once() {
     let (models, heads) = (models(&["lenet5", "nin@0.25"]), heads_of("fc:120,84,gap,gap"));
-    let variants = find("heads").unwrap().with(&Changes { models, heads, ..Changes::default() }).variants;
+    let variants = images("heads").with(&Changes { models, heads, ..Changes::default() }).variants;
     let names: Vec<String> = variants.iter().map(|v| format!("{} {}", v.model, v.head)).collect();
     assert_eq!(names, ["lenet5 fc:120,84", "lenet5 gap", "nin@0.25 fc:120,84", "nin@0.25 gap"]);
 }
 
 #[test]
 fn a_model_alone_comes_with_its_heads_in_the_suite() {
-    let variants =
-        find("heads").unwrap().with(&Changes { models: models(&["vgg-small@0.5"]), ..Changes::default() }).variants;
+    let variants = images("heads").with(&Changes { models: models(&["vgg-small@0.5"]), ..Changes::default() }).variants;
     assert_eq!(variants.len(), 3);
+}
+
+#[test]
+fn a_block_may_train_for_another_length_than_its_suite_and_the_command_line_overrides_both() {
+    let suite = heads("[[variants]]\nmodel = \"two-conv\"", "[[variants]]\nepochs = 9\nmodel = \"two-conv\"").unwrap();
+    let lengths = |suite: &Suite| suite.variants.iter().map(|variant| variant.length).collect::<Vec<_>>();
+    assert_eq!(lengths(&suite)[12..14], [Some(Length::Epochs(9)), None]);
+    let changed = suite.with(&Changes { length: Some(Length::Updates(5)), ..Changes::default() });
+    assert_eq!((changed.length, lengths(&changed)), (Length::Updates(5), vec![None; 16]));
 }
 
 /// The suite `heads` with a change in its file.
@@ -75,7 +92,7 @@ fn a_mistake_in_a_file_is_named() {
     let vgg = "model = \"vgg-small@0.5\"";
     for (from, to, answer) in [
         ("epochs = 4", "epoch = 4", "epoch"),
-        ("epochs = 4", "epochs = 4\nupdates = 9", "only one of them"),
+        ("epochs = 4", "epochs = 4\nupdates = 9", "`epochs` and `updates` exclude each other"),
         ("epochs = 4", "", "`epochs` or by `updates`"),
         ("epochs = 4", "updates = 0", "updates = 0, but it must be a whole number from 1 to"),
         ("epochs = 4", "epochs = 4\ntrain_sizes = []", "`train_sizes` is empty"),
@@ -147,7 +164,11 @@ fn blocks_have_settings_data_sets_and_seeds_of_their_own() {
 #[test]
 fn rates_are_found_by_what_their_lines_say() {
     let suite = heads(DATASET, "dataset = \"mnist-mini\"\nrates = \"mine.csv\"").unwrap();
-    let find = |head, size| suite.rates.find("mnist-mini", "two-conv", head, "1x28x28", size);
+    let find = |head: &str, train_size| {
+        let (dataset, model, head) = ("mnist-mini".into(), "two-conv".into(), head.into());
+        let input = "1x28x28".into();
+        suite.rates.find(&RunConfig { dataset, model, head, input, train_size, ..RunConfig::default() })
+    };
     assert_eq!((find("gap", 100), find("gap", 300), find("fc", 100)), (Some(0.03), None, None));
 }
 

@@ -1,12 +1,18 @@
 //! DeepConv-DTI: whether a drug binds a protein.
 
 mod config;
+mod evidence;
 mod glorot;
+mod trained;
 mod window;
 mod winner;
 
 pub use config::{Activation, DEEP_CONV_DTI, DeepConvDtiConfig, Preset};
+pub use evidence::WindowEvidence;
+pub use trained::{DeepConvDtiInfo, TrainedDeepConvDti};
 pub use winner::WinningWindow;
+
+use std::ops::Range;
 
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
@@ -112,6 +118,29 @@ impl DeepConvDti {
         self.windows.iter().map(|window| window.features(&embedded, mode)).collect()
     }
 
+    /// Returns the positions of a sequence of the configured length that the window at `position` covers. `window` is the index
+    /// of its size.
+    ///
+    /// # Panics
+    /// If there is no such window size.
+    pub fn covered(&self, window: usize, position: usize) -> Range<usize> {
+        self.windows[window].covered(position, self.config.length)
+    }
+
+    /// Returns the number of parameters of the head: of the poolings, and of the dense layers that take what is pooled.
+    ///
+    /// # Errors
+    /// A configuration whose sizes overflow.
+    pub fn head_params(&self) -> Result<usize> {
+        let (embedded, mut pooled, mut params) = ([DIMENSIONS, self.config.length], 0, 0);
+        for window in &self.windows {
+            let pooling = window.describe_pooling(&embedded)?;
+            pooled += pooling.output[0];
+            params += pooling.params;
+        }
+        Ok(params + self.protein.describe(&[pooled])?.params)
+    }
+
     /// Describes the layers, their shapes and costs, for sequences of the configured length.
     ///
     /// # Errors
@@ -147,7 +176,12 @@ impl DeepConvDti {
     fn logits(&self, proteins: &Tensor, drugs: &Tensor, mode: Mode) -> Result<Tensor> {
         let (embedded, residues) = (self.embedding.forward(proteins, mode)?, self.residues(proteins)?);
         let pooled = self.windows.iter().map(|window| window.forward(&embedded, &residues, mode));
-        let pooled = Tensor::cat(&pooled.collect::<Result<Vec<_>>>()?, 1)?;
+        self.logits_of(&pooled.collect::<Result<Vec<_>>>()?, drugs, mode)
+    }
+
+    /// Computes the logits from the vectors of all window sizes.
+    fn logits_of(&self, pooled: &[Tensor], drugs: &Tensor, mode: Mode) -> Result<Tensor> {
+        let pooled = Tensor::cat(pooled, 1)?;
         let both = Tensor::cat(&[self.protein.forward(&pooled, mode)?, self.drug.forward(drugs, mode)?], 1)?;
         self.output.forward(&self.joint.forward(&both, mode)?, mode)?.affine(2., 0.)
     }

@@ -51,11 +51,15 @@ impl Window {
 
     /// Computes the vectors (N, D) of the branch. `residues` is 1 for residues and 0 for padding, (N, 1, L).
     pub fn forward(&self, embedded: &Tensor, residues: &Tensor, mode: Mode) -> Result<Tensor> {
-        let features = self.features(embedded, mode)?;
-        let Some(pooling) = &self.pooling else { return Flatten.forward(&features, mode) };
+        self.pool(&self.features(embedded, mode)?, residues, mode)
+    }
+
+    /// Pools the features (N, filters, L) to the vectors (N, D) of the branch.
+    pub fn pool(&self, features: &Tensor, residues: &Tensor, mode: Mode) -> Result<Tensor> {
+        let Some(pooling) = &self.pooling else { return Flatten.forward(features, mode) };
         match self.masking {
-            None => pooling.pool(&features, mode),
-            Some(Masking::Maximum) => pooling.pool(&without_padding(&features, residues)?, mode),
+            None => pooling.pool(features, mode),
+            Some(Masking::Maximum) => pooling.pool(&without_padding(features, residues)?, mode),
             Some(Masking::Average) => {
                 // The average over all positions, with 0 for padding, is too small by the share of residues.
                 let residues = residues.to_dtype(features.dtype())?;
@@ -67,16 +71,21 @@ impl Window {
 
     /// Describes the branch for an embedding of the shape `input`, (C, L).
     pub fn describe(&self, input: &[usize]) -> Result<Description> {
-        let layers = self.layers.describe(input)?;
-        let pooling = match &self.pooling {
-            Some(pooling) => pooling.describe(&layers.output)?,
-            None => Flatten.describe(&layers.output)?,
-        };
+        let (layers, pooling) = (self.layers.describe(input)?, self.describe_pooling(input)?);
         // The parameters of the convolution lie directly under the branch, so its layers are listed there.
         let mut parts = layers.children;
         let path = if pooling.path.is_empty() { "pool".into() } else { format!("pool.{}", pooling.path) };
         parts.push(pooling.at(path));
         Ok(Description::chain(format!("Window({})", self.size), input, parts))
+    }
+
+    /// Describes the pooling alone.
+    pub fn describe_pooling(&self, input: &[usize]) -> Result<Description> {
+        let features = self.layers.describe(input)?.output;
+        match &self.pooling {
+            Some(pooling) => pooling.describe(&features),
+            None => Flatten.describe(&features),
+        }
     }
 
     /// Returns the positions that the window at `position` covers of a sequence of `length`.

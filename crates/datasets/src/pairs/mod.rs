@@ -17,6 +17,8 @@ pub use read::{PairOptions, PairSplit};
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 /// Protein–drug pairs, each with the answer to the question whether the drug binds the protein.
 ///
 /// [`Pairs::load`] reads them in the file format of the authors of DeepConv-DTI (Lee et al. 2019), and [`PlantedMotifs`] makes
@@ -58,6 +60,32 @@ impl Pairs {
     /// Returns the number of bits of a fingerprint; 0 without drugs.
     pub fn fingerprint_bits(&self) -> usize {
         self.drugs.first().map_or(0, |drug| drug.fingerprint.len())
+    }
+
+    /// Returns the pairs at `indices`, in their order.
+    ///
+    /// # Panics
+    /// If there is no such pair.
+    pub fn subset(&self, indices: &[usize]) -> Self {
+        let interactions = indices.iter().map(|&index| self.interactions[index]).collect();
+        Self { interactions, ..self.clone() }
+    }
+
+    /// Returns whether the drug binds the protein, for each pair.
+    pub fn labels(&self) -> Vec<bool> {
+        self.interactions.iter().map(|interaction| interaction.binds).collect()
+    }
+
+    /// Returns a hash of the sequences, fingerprints and labels of all pairs, 16 hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for (index, interaction) in self.interactions.iter().enumerate() {
+            let (residues, bits) = (&self.protein(index).residues, &self.drug(index).fingerprint);
+            hash.update(format!("{} {} {} ", residues.len(), bits.len(), interaction.binds));
+            hash.update(residues);
+            hash.update(bits);
+        }
+        hex::encode(hash.finalize())[..16].into()
     }
 
     /// Returns the protein of the pair at `index`.

@@ -59,7 +59,8 @@ impl Chart {
                 let group = |row: &Row| if *by_model { row.model.clone() } else { row.head.clone() };
                 let panel = |(title, rows): Part| {
                     let groups = distinct(rows.iter().map(|row| group(row)));
-                    let place = |row: &Row| groups.iter().position(|name| *name == group(row)).unwrap_or_default() as f64;
+                    let place =
+                        |row: &Row| groups.iter().position(|name| *name == group(row)).unwrap_or_default() as f64;
                     let dot = |row: &&Row| {
                         let value = value(row, *x, spread)?;
                         Some(DataPoint { series: head(row), x: value.y, y: place(row), ..value })
@@ -67,7 +68,8 @@ impl Chart {
                     let points = rows.iter().filter_map(dot).collect();
                     Panel { title, points, groups }
                 };
-                let panels = if *by_model { parts(rows, |row| row.dataset.clone(), None) } else { by_network(rows, None) };
+                let panels =
+                    if *by_model { parts(rows, |row| row.dataset.clone(), None) } else { by_network(rows, None) };
                 (ChartKind::Dots, x.label(), String::new(), panels.into_iter().map(panel).collect())
             }
             Content::Bars { bars, setting, y_label } => {
@@ -98,7 +100,9 @@ impl Chart {
         });
         let is_timed = |quantity: &AxisQuantity| matches!(quantity, AxisQuantity::Metric(metric) if matches!(metric.getter(), Getter::Timed(..)));
         let whiskers = match &spec.content {
-            Content::Quantities { y: quantity, .. } | Content::Dots { x: quantity, .. } if is_timed(quantity) => "the interquartile range over rounds",
+            Content::Quantities { y: quantity, .. } | Content::Dots { x: quantity, .. } if is_timed(quantity) => {
+                "the interquartile range over rounds"
+            }
             _ => spread.words(),
         };
         let [x, y] = [(x, spec.is_log[0]), (y, spec.is_log[1])].map(|(label, is_log)| Axis { label, is_log });

@@ -51,11 +51,15 @@ fn draw(chart: &Chart) -> Drawn<String> {
     // Dots lie below each other, so that their common axis can be followed; all else side by side.
     let columns = if chart.kind == ChartKind::Dots { 1 } else { chart.panels.len().clamp(1, 2) as i32 };
     let width = if columns == 1 { 640 } else { 410 };
-    let heights: Vec<i32> = chart.panels.iter().map(|panel| match chart.kind {
-        ChartKind::Dots => 90 + DOT_ROW * panel.groups.len() as i32,
-        _ if columns == 1 => 410,
-        _ => 340,
-    }).collect();
+    let heights: Vec<i32> = chart
+        .panels
+        .iter()
+        .map(|panel| match chart.kind {
+            ChartKind::Dots => 90 + DOT_ROW * panel.groups.len() as i32,
+            _ if columns == 1 => 410,
+            _ => 340,
+        })
+        .collect();
     let inner = columns * width;
     let line_height = |size: i32| size + 6;
     let title = wrap(&chart.title, TITLE, inner);
@@ -169,10 +173,7 @@ fn scales(chart: &Chart, panel: &Panel) -> [Scale; 2] {
             // The names of points need room at the sides.
             let margin = if kind == ChartKind::Points { 0.15 } else { 0.06 };
             let along = chart.points().map(|point| point.x).chain(marks.iter().copied());
-            [
-                Scale::around(along, chart.x.is_log, margin),
-                Scale::around(ends.chain(*chance), chart.y.is_log, 0.06),
-            ]
+            [Scale::around(along, chart.x.is_log, margin), Scale::around(ends.chain(*chance), chart.y.is_log, 0.06)]
         }
     }
 }
@@ -232,7 +233,11 @@ fn draw_guides<'a>(chart: &Chart, axes: &mut Axes<'a>, [x, y]: [&Scale; 2]) -> D
     }
     if let Some(chance) = chart.guides.chance {
         axes.draw_series([dashes([(left, chance), (right, chance)])])?;
-        axes.draw_series([Text::new("chance", (left, chance), font(SMALL).color(&INK).pos(Pos::new(HPos::Left, VPos::Bottom)))])?;
+        axes.draw_series([Text::new(
+            "chance",
+            (left, chance),
+            font(SMALL).color(&INK).pos(Pos::new(HPos::Left, VPos::Bottom)),
+        )])?;
     }
     Ok(())
 }
@@ -262,7 +267,11 @@ fn draw_points<'a>(chart: &Chart, panel: &Panel, axes: &mut Axes<'a>, sheet: &Ar
         }
         points().try_for_each(|point| draw_marker(series, sheet, axes.backend_coord(&(point.x, point.y))))?;
     }
-    if chart.kind == ChartKind::Points { draw_names(chart, panel, axes, sheet) } else { name_lines(chart, panel, axes, sheet) }
+    if chart.kind == ChartKind::Points {
+        draw_names(chart, panel, axes, sheet)
+    } else {
+        name_lines(chart, panel, axes, sheet)
+    }
 }
 
 /// Writes the names of lines at their right ends, apart from each other, in the colour of the line.

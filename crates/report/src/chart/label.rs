@@ -44,10 +44,10 @@ pub fn next_to_points<'a>(
             continue;
         }
         let width = text_width(name, size);
-        let beside =
-            [x + DISTANCE, x - DISTANCE - width].map(|left| [left, y - size / 2, left + width, y + size / 2]);
+        let beside = [x + DISTANCE, x - DISTANCE - width].map(|left| [left, y - size / 2, left + width, y + size / 2]);
         let (left, right) = (x - width / 2, x - width / 2 + width);
-        let across_it = [[left, y - DISTANCE - size, right, y - DISTANCE], [left, y + DISTANCE, right, y + DISTANCE + size]];
+        let across_it =
+            [[left, y - DISTANCE - size, right, y - DISTANCE], [left, y + DISTANCE, right, y + DISTANCE + size]];
         let candidates = beside.into_iter().chain(across_it);
         let is_free = |candidate: &Rect| {
             let is_inside = across.contains(&candidate[0]) && across.contains(&candidate[2]);

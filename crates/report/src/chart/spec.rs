@@ -258,7 +258,9 @@ impl TryFrom<Fields> for PlotSpec {
                     }
                 };
                 if marks.is_empty() != marks_label.is_none() {
-                    return Err(format!("plot `{file}`: `marks` are drawn with a `marks_label` that says what they are"));
+                    return Err(format!(
+                        "plot `{file}`: `marks` are drawn with a `marks_label` that says what they are"
+                    ));
                 }
                 let guides = Guides { chance, marks, marks_label: marks_label.unwrap_or_default() };
                 Self { file, title, is_log: axes(log), guides, content }
@@ -305,7 +307,8 @@ mod tests {
         let shift = r#"{ kind = "line", file = "shift", measure = "top1", setting = "shift", x_label = "pixels" }"#;
         let shift = parse(shift).unwrap();
         assert!(matches!(shift.content, Content::Measure { .. }) && shift.is_log == [false, false]);
-        let marked = r#"{ kind = "line", file = "shift", measure = "top1", marks = [4], marks_label = "stride", chance = 10 }"#;
+        let marked =
+            r#"{ kind = "line", file = "shift", measure = "top1", marks = [4], marks_label = "stride", chance = 10 }"#;
         let guides = Guides { chance: Some(10.), marks: vec![4.], marks_label: "stride".into() };
         assert_eq!(parse(marked).unwrap().guides, guides);
         let dots = parse(r#"{ kind = "dots", file = "dots", x = "top1", rows = "model" }"#).unwrap();

@@ -15,7 +15,8 @@ pub fn answer(page: &mut Document, judged: &[Judged]) {
         judged.iter().partition(|judged| judged.compared.comparison.primary);
     let sentence = |judged: &&Judged| {
         let when = if judged.test.when.is_empty() { String::new() } else { format!(" ({})", judged.test.when) };
-        let found = format!("{}: {}{when}: {}. ", capitalised(words(judged.verdict)), judged.claim.claim, figure(judged));
+        let found =
+            format!("{}: {}{when}: {}. ", capitalised(words(judged.verdict)), judged.claim.claim, figure(judged));
         Text::from(found).0
     };
     let sentences: Vec<Span> = primary.iter().chain(&others).take(2).flat_map(sentence).collect();

@@ -41,12 +41,7 @@ pub struct Advice<'a> {
 /// Builds the page of a folder of suites: the advice, a table of all that the suites test, and one of the suites. The tests
 /// are ordered by the `statements` that they belong to, given by name and text; those of none come last. With `has_bench`,
 /// the page links to the comparison of speed in the folder `bench`.
-pub fn index_page(
-    advice: &[Advice],
-    statements: &[(&str, &str)],
-    suites: &[SuiteEntry],
-    has_bench: bool,
-) -> Document {
+pub fn index_page(advice: &[Advice], statements: &[(&str, &str)], suites: &[SuiteEntry], has_bench: bool) -> Document {
     let mut page = Document::new("Results");
     if !advice.is_empty() {
         page.heading(1, "Which head should I take?");

@@ -28,6 +28,8 @@ pub struct SuiteReport<'a> {
     pub left_out: &'a [LeftOut],
     /// The number of runs in the plan that have no record yet.
     pub missing: usize,
+    /// What speaks against relying on the numbers.
+    pub doubts: &'a [String],
     /// The comparisons of the suite.
     pub compared: &'a [Compared<'a>],
     /// The tests of its claims, judged.
@@ -54,6 +56,7 @@ pub fn suite_page(suite: &SuiteReport) -> Document {
     if let Some(text) = incomplete(suite) {
         page.paragraph(Text::strong(text));
     }
+    suite.doubts.iter().for_each(|doubt| page.paragraph(Text::strong(doubt)));
     claims(&mut page, suite.judged);
     for rows in by_model(suite.rows) {
         page.heading(1, title(rows));

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use statistics::{Claim, Comparison, compare, judge};
 
 use crate::{
-    Advice, Document, Figure, Image, SuiteEntry, SuiteReport, fill, index_page, left_out, markdown, suite_overview, suite_page,
-    summary_csv, terminal,
+    Advice, Document, Figure, Image, SuiteEntry, SuiteReport, fill, index_page, left_out, markdown, suite_overview,
+    suite_page, summary_csv, terminal,
 };
 
 fn records() -> Vec<Record> {
@@ -143,7 +143,8 @@ fn what_is_descriptive_diverged_or_not_measured_is_called_that() {
     let text = format!("{TOP1}{}", claim("\"greater\""));
     let page = section(&text, &[runs("gap", 9, 390), runs("fc", 12, 350)].concat());
     assert!(page.contains("| 9 | – | – | descriptive |"), "{page}");
-    let few = "| Said |  | +10.00 points (97.75 ± 0.22 against 87.75 ± 0.22); expected: greater | – | **descriptive** |";
+    let few =
+        "| Said |  | +10.00 points (97.75 ± 0.22 against 87.75 ± 0.22); expected: greater | – | **descriptive** |";
     assert!(page.contains(few), "means and deviations instead of an interval: {page}");
 
     let mut records = [runs("gap", 11, 390), runs("fc", 10, 350)].concat();
@@ -179,11 +180,8 @@ fn ratios_have_the_digits_that_matter() {
     let mut gap = runs("gap", 3, 390);
     gap.iter_mut().for_each(|run| run.head_param_count = 650);
     let timed = |run: &mut Record, latency: f64| {
-        let round = |factor| Round {
-            train_samples_per_sec: 1.,
-            infer_samples_per_sec: 1.,
-            latency_us: latency * factor,
-        };
+        let round =
+            |factor| Round { train_samples_per_sec: 1., infer_samples_per_sec: 1., latency_us: latency * factor };
         let rounds = Rounds { began_unix_ms: 0, each: [0.98, 1., 1.01, 1.02].map(round).to_vec() };
         run.speed.as_mut().unwrap().rounds = Some(rounds);
     };
@@ -210,9 +208,13 @@ fn the_index_has_advice_then_statements_with_their_tests_then_suites() {
     let records = [runs("gap", 10, 390), runs("gmp", 10, 380), runs("fc", 10, 350)].concat();
     let compared = compare(&comparisons, &claims, &records).unwrap();
     let judged = judge(&claims, &compared);
-    let entry = SuiteEntry { name: "heads", question: "What does the head cost?", runs: 20, missing: 0, judged: &judged };
+    let entry =
+        SuiteEntry { name: "heads", question: "What does the head cost?", runs: 20, missing: 0, judged: &judged };
     let text = fill("Take `gap`: {a} % against {b} %, {value}, {verdict}", &judged[0]);
-    assert!(text.starts_with("Take `gap`: 97.72 % against 87.72 %, +10.00 points [+7.") && text.ends_with("], no"), "{text}");
+    assert!(
+        text.starts_with("Take `gap`: 97.72 % against 87.72 %, +10.00 points [+7.") && text.ends_with("], no"),
+        "{text}"
+    );
     let advice = [Advice { text, suite: "heads" }];
     let statements = [("S1", "Deep is slow"), ("S2", "Small is fast")];
     let page = markdown(&index_page(&advice, &statements, &[entry], true));

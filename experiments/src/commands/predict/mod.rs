@@ -1,8 +1,9 @@
-//! `predict`: the classes of images and the evidence for them, by a trained network.
+//! `predict`: what a trained network says of images, or of protein–drug pairs, and where the evidence lies.
 
 mod cam;
 mod files;
 mod output;
+mod pairs;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use models::{Prediction, Trained};
 use crate::{misuse::Misuse, output::note, zoo};
 use cam::Cams;
 use files::image_files;
+use pairs::predict_pairs;
 
 /// The options of `predict`.
 #[derive(Debug)]
@@ -22,13 +24,24 @@ pub struct PredictOptions {
     pub weights: String,
     /// Image files and folders of them.
     pub images: Vec<PathBuf>,
-    /// The number of classes that are shown.
+    /// Protein–drug pairs, in the place of images.
+    pub pairs: Option<PairInput>,
+    /// The number of classes, or of windows of residues, that are shown.
     pub top: usize,
     /// The PNG file or the folder for the pictures of the evidence.
     pub cam: Option<PathBuf>,
     /// True if the class of an image is the name of its folder.
     pub labels: bool,
     pub format: PredictFormat,
+}
+
+/// Where protein–drug pairs are read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PairInput {
+    /// A protein and a fingerprint, each as text or as the path of a file.
+    One { protein: String, fingerprint: String },
+    /// The test pairs of a folder in the layout of the authors of DeepConv-DTI.
+    Folder { folder: PathBuf, skip_unknown: bool },
 }
 
 /// The form in which predictions are printed.
@@ -49,9 +62,12 @@ struct Predicted {
     cam: Option<PathBuf>,
 }
 
-/// Prints the most probable classes of each image. Images that cannot be read are reported, and the others are still
+/// Prints the most probable classes of each image, or the probability of each pair. Images that cannot be read are reported, and the others are still
 /// classified.
 pub fn predict(options: &PredictOptions) -> Result<()> {
+    if let Some(pairs) = &options.pairs {
+        return predict_pairs(pairs, options);
+    }
     let trained = zoo::load(&options.weights)?;
     let files = image_files(&options.images)?;
     let labels = options.labels.then(|| files::labels(&files, &trained.info.classes)).transpose()?;
