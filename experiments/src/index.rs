@@ -18,6 +18,9 @@ use crate::{
 /// The name of the page.
 const PAGE: &str = "README.md";
 
+/// The program that recomputes the committed intervals, which may lie in the folder too.
+const CHECK: &str = "recompute.py";
+
 /// Writes the page of a folder of suites, unless the folder contains anything but results, or another page of this name.
 pub fn write_index(folder: &Path) -> Result<()> {
     let Some(suites) = suite_folders(folder)? else { return Ok(()) };
@@ -78,7 +81,7 @@ fn suite_folders(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
             if !read_text(&path, MAX_TEXT_BYTES).is_ok_and(|page| report::is_index(&page)) {
                 return Ok(None);
             }
-        } else if !name.starts_with('.') && !BenchRecord::is_in(&path) {
+        } else if !name.starts_with('.') && name != CHECK && !BenchRecord::is_in(&path) {
             return Ok(None);
         }
     }
