@@ -42,7 +42,6 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
         trials.extend(read_trials(source)?);
     }
     let doubts = outline.doubts(&records, &trials);
-    doubts.iter().for_each(|doubt| note(doubt));
     let figures = write_figures(folder, &outline.plots, &rows);
     let images = write_images(folder, sources, &rows);
     let published = publish(folder, sources, &outline, &records);

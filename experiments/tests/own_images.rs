@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use common::{PIXEL, experiments, records, stderr, stdout};
+use common::{PIXEL, experiments, records, stdout};
 use tempfile::TempDir;
 
 /// A folder with twelve training and two test images of each of two classes, all of which are the same grey pixel.
@@ -45,7 +45,7 @@ fn a_folder_of_few_images_is_trained_for_enough_updates_unless_an_option_says_ho
 #[test]
 fn the_page_of_own_images_compares_their_heads_and_says_what_is_doubtful() {
     let folder = TempDir::new().unwrap();
-    let told = stderr(&mut run(folder.path(), &["--updates", "20"]), 0);
+    let told = stdout(&mut run(folder.path(), &["--updates", "20"])).split_whitespace().collect::<Vec<_>>().join(" ");
     let page = page(folder.path());
     for doubt in [
         "Trained for fewer than 300 updates: two-conv@0.1 fc, two-conv@0.1 gap.",
@@ -64,7 +64,7 @@ fn the_page_of_own_images_compares_their_heads_and_says_what_is_doubtful() {
 #[test]
 fn rates_are_chosen_on_own_images_by_cross_validation() {
     let folder = TempDir::new().unwrap();
-    let told = stderr(&mut run(folder.path(), &["--updates", "2", "--tune"]), 0);
+    let told = stdout(&mut run(folder.path(), &["--updates", "2", "--tune"]));
     assert!(!told.contains("not chosen on these images"), "{told}");
     let tuning = fs::read_to_string(folder.path().join("out/heads/tuning.csv")).unwrap();
     let chosen: Vec<&str> = tuning.lines().filter(|line| line.ends_with(",yes")).collect();

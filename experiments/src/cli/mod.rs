@@ -187,11 +187,9 @@ mod tests {
 
     #[test]
     fn without_a_command_one_seed_of_the_default_suite_is_run_for_a_few_epochs() {
-        let [Command::Run(implied), Command::Run(named)] = [
-            &["experiments"][..],
-            &["experiments", "run", "heads", "--seeds", "1", "--epochs", "4"],
-        ]
-        .map(|line| parse(line.iter().map(OsString::from)).unwrap())
+        let [Command::Run(implied), Command::Run(named)] =
+            [&["experiments"][..], &["experiments", "run", "heads", "--seeds", "1", "--epochs", "4"]]
+                .map(|line| parse(line.iter().map(OsString::from)).unwrap())
         else {
             panic!("not run")
         };

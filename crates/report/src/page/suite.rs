@@ -98,6 +98,7 @@ pub fn suite_overview(suite: &SuiteReport) -> Document {
     if let Some(text) = incomplete(suite) {
         overview.paragraph(text);
     }
+    suite.doubts.iter().for_each(|doubt| overview.paragraph(doubt.as_str()));
     for rows in by_model(suite.rows) {
         let mut table = table(rows, suite.rows);
         table.caption = title(rows);
