@@ -6,15 +6,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use image::{ImageFormat, RgbImage};
-use records::{FileError, RunConfig, create_folder, file_name, read_text, write_file};
+use records::{FileError, RunConfig, Trial, create_folder, file_name, read_text, write_file};
 use report::Document;
 
 use crate::{limits::MAX_TEXT_BYTES, measures::Maps, run::Run};
 
 /// The suite's file in the folder of its results.
 const SUITE_FILE: &str = "suite.toml";
+/// The trials of learning rates.
+pub const TRIALS_FILE: &str = "tuning.csv";
 /// The subfolder of class maps.
 const MAPS: &str = "maps";
 /// The subfolder of pictures of mistakes.
@@ -33,6 +35,22 @@ pub fn read_suite(folder: &Path) -> Result<Option<String>> {
         return Ok(None);
     }
     Ok(Some(read_text(&path, MAX_TEXT_BYTES)?))
+}
+
+/// The trials of learning rates in a folder of results; none if there is no such file.
+///
+/// # Errors
+/// A file that cannot be read, or is not a table of trials.
+pub fn read_trials(folder: &Path) -> Result<Vec<Trial>> {
+    let path = folder.join(TRIALS_FILE);
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        text => text.with_context(|| path.display().to_string())?,
+    };
+    match Trial::read_all(&text) {
+        Ok(trials) => Ok(trials),
+        Err(_) => bail!("{} is not a table of trials; move it away, as `--tune` would replace it", path.display()),
+    }
 }
 
 /// What is drawn of a trained network.

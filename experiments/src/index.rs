@@ -10,10 +10,16 @@ use records::{read_text, write_file};
 use report::SuiteEntry;
 use statistics::Compared;
 
-use crate::{bench_record::BenchRecord, limits::MAX_TEXT_BYTES, output::note, results::SuiteResults};
+use crate::{
+    advice::advice, bench_record::BenchRecord, limits::MAX_TEXT_BYTES, output::note, results::SuiteResults,
+    statements::STATEMENTS,
+};
 
 /// The name of the page.
 const PAGE: &str = "README.md";
+
+/// The program that recomputes the committed intervals, which may lie in the folder too.
+const CHECK: &str = "recompute.py";
 
 /// Writes the page of a folder of suites, unless the folder contains anything but results, or another page of this name.
 pub fn write_index(folder: &Path) -> Result<()> {
@@ -30,7 +36,7 @@ pub fn write_index(folder: &Path) -> Result<()> {
         return Ok(());
     }
     let compared: Vec<_> = results.iter().map(compared_or_told).collect();
-    let verdicts: Vec<_> = results
+    let judged: Vec<_> = results
         .iter()
         .zip(&compared)
         .map(|(suite, compared)| {
@@ -39,16 +45,17 @@ pub fn write_index(folder: &Path) -> Result<()> {
         .collect();
     let entries: Vec<SuiteEntry> = results
         .iter()
-        .zip(&verdicts)
-        .map(|(suite, verdicts)| SuiteEntry {
+        .zip(&judged)
+        .map(|(suite, judged)| SuiteEntry {
             name: &suite.info.name,
             question: suite.outline.question.as_deref().unwrap_or(&suite.info.question),
             runs: suite.records.len(),
             missing: suite.missing,
-            verdicts,
+            judged,
         })
         .collect();
-    let page = report::markdown(&report::index_page(&entries, BenchRecord::is_in(&folder.join("bench"))));
+    let has_bench = BenchRecord::is_in(&folder.join("bench"));
+    let page = report::markdown(&report::index_page(&advice(&entries)?, STATEMENTS, &entries, has_bench));
     Ok(write_file(&folder.join(PAGE), format!("{}{page}", report::INDEX_MARKER))?)
 }
 
@@ -74,7 +81,7 @@ fn suite_folders(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
             if !read_text(&path, MAX_TEXT_BYTES).is_ok_and(|page| report::is_index(&page)) {
                 return Ok(None);
             }
-        } else if !name.starts_with('.') && !BenchRecord::is_in(&path) {
+        } else if !name.starts_with('.') && name != CHECK && !BenchRecord::is_in(&path) {
             return Ok(None);
         }
     }

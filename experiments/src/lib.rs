@@ -15,6 +15,7 @@
 // `eprintln!` panics where standard error is closed; `output::note` does not.
 #![warn(clippy::print_stderr)]
 
+mod advice;
 mod bench_baseline;
 mod bench_record;
 mod cli;
@@ -34,16 +35,19 @@ mod mistakes;
 mod misuse;
 mod network_name;
 mod output;
+mod own_images;
 mod pair_data;
 mod peak_memory;
 mod plan;
 mod progress;
+mod rate_series;
 mod recorded;
 mod render;
 mod results;
 mod run;
 mod shard;
 mod speed;
+mod statements;
 mod suite;
 mod sweep;
 mod task;

@@ -1,5 +1,10 @@
-//! The largest values that options and suite files accept. Beyond them, sizes would overflow or exceed any memory.
+//! The largest values that options and suite files accept, beyond which sizes would overflow or exceed any memory, and the
+//! least training that a comparison needs.
 
+/// Optimiser updates of one run, below which heads are not compared without a warning.
+pub const FEW_UPDATES: u64 = 300;
+/// Optimiser updates of one run on a folder of images, unless an option says how many.
+pub const LEAST_UPDATES: u64 = 400;
 /// Seeds of one variant.
 pub const MAX_SEEDS: usize = 10_000;
 /// Optimiser updates of one run.

@@ -7,7 +7,7 @@ use records::{Record, Row, create_folder, file_name, rows, write_file};
 use report::{Figure, Image, PlotSpec};
 
 use crate::{
-    files::{mistakes_file, read_maps, save_page, save_png},
+    files::{mistakes_file, read_maps, read_trials, save_page, save_png},
     measures,
     output::{note, print_document},
     results::SuiteResults,
@@ -37,6 +37,11 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
     ] {
         csv.map(|csv| write_file(&folder.join(file), csv)).transpose()?;
     }
+    let mut trials = Vec::new();
+    for source in sources {
+        trials.extend(read_trials(source)?);
+    }
+    let doubts = outline.doubts(&records, &trials);
     let figures = write_figures(folder, &outline.plots, &rows);
     let images = write_images(folder, sources, &rows);
     let published = publish(folder, sources, &outline, &records);
@@ -53,8 +58,9 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
         rows: &rows,
         left_out: &left_out,
         missing,
+        doubts: &doubts,
         compared: compared_or_none,
-        verdicts: &statistics::judge(&outline.claims, compared_or_none),
+        judged: &statistics::judge(&outline.claims, compared_or_none),
         explanations: &explanations,
         figures: figures.as_deref().unwrap_or_default(),
         published: published.as_deref().unwrap_or_default(),

@@ -46,6 +46,7 @@ impl SuiteResults {
         let info = records.first().map_or(info, |record| record.suite.clone());
         left_out.extend(unreadable);
         let missing = plan.map_or(0, |plan| plan.runs().saturating_sub(records.len()));
+        let outline = outline.for_records(&records);
         Ok(Some(Self { info, outline, records, left_out, missing }))
     }
 }

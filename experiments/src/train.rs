@@ -47,7 +47,8 @@ pub fn train(
     progress: &RunProgress,
 ) -> Result<Option<(Record, Pictures)>> {
     let parameters = Parameters::seeded(run.seed, &run.device.open()?);
-    let network = run.task.build(&parameters)?;
+    let task = run.task.of_seed(run.seed)?.unwrap_or_else(|| run.task.clone());
+    let network = task.build(&parameters)?;
     let anatomy = network.anatomy()?;
     let config = run.config();
 
@@ -82,8 +83,8 @@ pub fn train(
             train_top1: train.top1,
             val_top1: curve.last().and_then(|point| point.val_top1),
         });
-        let classified = run.task.test_labels().into_iter().zip(test.predictions);
-        confusion = Confusion::new(&run.task.class_names(), classified);
+        let classified = task.test_labels().into_iter().zip(test.predictions);
+        confusion = Confusion::new(&task.class_names(), classified);
         hits = test.hits;
     }
     let record = Record {

@@ -69,8 +69,8 @@ fn a_value_that_a_suite_gives_twice_is_refused() {
     let path = folder.path().join("mine.toml");
     let suite = include_str!("../suites/heads.toml");
     for (from, to, answer) in [
-        ("epochs = 4", "epochs = 4\ninputs = [28, 32, 28]", "28 occurs twice in `inputs`"),
-        ("epochs = 4", "epochs = 4\ntrain_sizes = [100, 100]", "100 occurs twice in `train_sizes`"),
+        ("epochs = 8", "epochs = 8\ninputs = [28, 32, 28]", "28 occurs twice in `inputs`"),
+        ("epochs = 8", "epochs = 8\ntrain_sizes = [100, 100]", "100 occurs twice in `train_sizes`"),
         ("lr_grid = [0.001,", "lr_grid = [0.003,", "0.003 occurs twice in `lr_grid`"),
         (
             "dataset = \"mnist-mini\"",
@@ -92,7 +92,7 @@ fn devices_and_pipes_are_not_read() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("mine.toml");
     let suite = include_str!("../suites/heads.toml");
-    fs::write(&path, suite.replacen("epochs = 4", "epochs = 4\nrates = \"/dev/zero\"", 1)).unwrap();
+    fs::write(&path, suite.replacen("epochs = 8", "epochs = 8\nrates = \"/dev/zero\"", 1)).unwrap();
     let message = stderr(at_once(&["run", "--dry-run"]).arg(&path), 2);
     assert!(message.contains("/dev/zero") && message.contains("a pipe or device"), "{message}");
     let pipe = folder.path().join("pipe.toml");

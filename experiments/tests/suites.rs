@@ -39,7 +39,8 @@ fn sizes_of_the_training_set_take_equal_updates_and_have_a_tuned_rate_each() {
 dataset = "mnist-mini"
 train_sizes = [60, 200]
 updates = 7
-validation = 200
+validation = 500
+tuning_seeds = 1
 lr_grid = [3.0, 0.01]
 [[variants]]
 setting = "one rate"
@@ -56,20 +57,25 @@ heads = ["fc"]
     assert!(table.contains("training images") && table.contains("one rate"), "{table}");
     let folder = out.path().join("sizes");
     let tuning = read(&folder, "tuning.csv");
-    assert!(tuning.starts_with("dataset,model,head,train_size,lr,val_top1,chosen\n"), "{tuning}");
-    assert_eq!(tuning.lines().filter(|line| line.ends_with(",yes")).count(), 2);
+    assert!(tuning.starts_with("dataset,model,head,train_size,setting,lr,val_top1,chosen\n"), "{tuning}");
+    // The lowest rate of the grid is better than the highest, so that lower ones are tried, too.
+    assert!(tuning.contains("mnist-mini,two-conv,fc,60,tuned,0.003,"), "{tuning}");
+    let rates: Vec<&str> =
+        tuning.lines().filter(|line| line.ends_with(",yes")).map(|line| line.split(',').nth(5).unwrap()).collect();
+    assert_eq!(rates.len(), 2, "{tuning}");
 
     let lines: Vec<String> = read(&folder, "summary.csv").lines().map(String::from).collect();
     assert!(lines[0].starts_with("dataset,model,head,train_size,setting,seeds,param_count,"), "{}", lines[0]);
     for (line, factors) in lines[1..].iter().zip(["60,one rate", "60,tuned", "200,one rate", "200,tuned"]) {
         assert!(line.starts_with(&format!("mnist-mini,two-conv,fc,{factors},1,34826,")), "{line}");
     }
-    assert!(lines[1].ends_with(",64x5x5,0.02") && lines[2].ends_with(",64x5x5,0.01"), "{lines:?}");
+    assert!(lines[1].contains(",64x5x5,0.02,"), "{lines:?}");
+    assert!(lines[2].contains(&format!(",64x5x5,{},", rates[0])), "{lines:?}");
     assert!(read(&folder, "README.md").contains("- 60, 200 training images"));
 
     // The tuned rates are read back, and a variant that lacks one is named.
     fs::copy(folder.join("tuning.csv"), out.path().join("rates.csv")).unwrap();
-    let text = text.replace("lr_grid = [3.0, 0.01]", "rates = \"rates.csv\"").replace("0.02", "0.03");
+    let text = text.replace("tuning_seeds = 1\nlr_grid = [3.0, 0.01]", "rates = \"rates.csv\"").replace("0.02", "0.03");
     let path = suite(out.path(), "again", &text.replace("[60, 200]", "[60, 300]"));
     let message = stderr(experiments(&["run", &path, "--out"]).arg(out.path()), 0);
     assert!(message.contains(
@@ -118,7 +124,12 @@ y = "macs"
     assert!(speed["latency_us"]["median"].as_f64().unwrap() > 0.);
 
     let page = read(&folder, "README.md");
-    assert!(page.contains("(growth.svg)") && page.contains("| fc grows with the image | **holds** |"), "{page}");
+    assert!(
+        page.contains("(growth.svg)")
+            && page.contains("| fc grows with the image |  | ")
+            && page.contains("**by construction**"),
+        "{page}"
+    );
     assert!(
         stderr(&mut run(&suite(out.path(), "growth", text), out.path(), &["--tune"]), 2).contains("trains nothing")
     );

@@ -104,16 +104,19 @@ fn tuning_chooses_a_rate_per_variant_and_trains_with_it() {
     let path = out.path().join("mine.toml");
     let suite = include_str!("../suites/heads.toml");
     let grid = suite.lines().find(|line| line.starts_with("lr_grid")).unwrap();
-    // At the first rate nothing is learned.
+    // At the first rate nothing is learned. The second is an end of the grid, so that a lower one is tried, too.
     fs::write(&path, suite.replace(grid, "lr_grid = [10.0, 0.01]")).unwrap();
     let options = ["--heads", "fc", "--models", "two-conv", "--train-size", "500", "--epochs", "1", "--seeds", "1"];
     let mut run = experiments(&["run", "--tune"]);
     run.arg(&path).args(options).arg("--out").arg(out.path());
     let message = stderr(&mut run, 0);
-    assert!(message.contains("two-conv fc: 10") && message.contains("*0.01"), "{message}");
+    assert!(
+        message.contains("two-conv fc: 0.003 ") && message.contains(", *0.01 ") && message.contains(", 10 "),
+        "{message}"
+    );
     let folder = out.path().join("mine");
     let trials = fs::read_to_string(folder.join("tuning.csv")).unwrap();
-    assert_eq!(trials.lines().count(), 3);
+    assert_eq!(trials.lines().count(), 4);
     assert!(trials.lines().nth(2).unwrap().ends_with(",yes"), "{trials}");
     assert_eq!(records(&folder)[FC]["config"]["lr"], 0.01);
 
@@ -138,7 +141,7 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
     let out = TempDir::new().unwrap();
     let plan = stdout(&mut tiny(out.path(), &["--dry-run"]));
     assert!(
-        plan.starts_with("6 runs, into ") && plan.contains("mnist-mini two-conv gap seed 2: 1 epoch of 256"),
+        plan.starts_with("20 runs, into ") && plan.contains("mnist-mini two-conv gap seed 2: 1 epoch of 256"),
         "{plan}"
     );
     assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
@@ -150,7 +153,7 @@ fn options_that_change_a_suite_lead_to_a_folder_of_their_own() {
     let plan = stdout(experiments(&["run", "heads", "--seeds", "1", "--dry-run"]).current_dir(here.path()));
     assert!(plan.lines().next().unwrap().ends_with("into results/heads-custom"), "{plan}");
     let plan = stdout(experiments(&["run", "--dry-run"]).current_dir(here.path()));
-    assert!(plan.starts_with("48 runs, into results/heads\n"), "{plan}");
+    assert!(plan.starts_with("121 runs, into results/heads\n"), "{plan}");
 }
 
 #[test]

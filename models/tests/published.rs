@@ -34,6 +34,11 @@ fn the_models_have_the_published_or_documented_numbers_of_parameters() {
         ("two-conv-avg-pool", "fc", 18_816 + 16_010, 18_816 + 16_010),
         ("two-conv-strided", "fc", 18_816 + 23_050, 18_816 + 23_050),
         ("two-conv-no-pool", "fc", 18_816 + 368_650, 18_816 + 368_650),
+        // 144 weights, then 2,304 for each further layer; 32 scales and shifts for each.
+        ("plain-2", "fc", 2_448 + 2 * 32 + 125_450, 2_448 + 2 * 64 + 125_450),
+        ("plain-4", "fc", 7_056 + 4 * 32 + 125_450, 7_056 + 4 * 64 + 125_450),
+        ("plain-8", "fc", 16_272 + 8 * 32 + 125_450, 16_272 + 8 * 64 + 125_450),
+        ("plain-8", "gap", 16_272 + 8 * 32 + 170, 16_272 + 8 * 64 + 170),
         ("lenet5", "fc:120,84", 61_706, 61_706),
         ("vgg-small", "gap-fc", 288_746, 288_746 + 896),
         ("nin", "gap", 966_986, 966_986),
@@ -83,8 +88,19 @@ fn two_conv_and_its_variants_give_their_heads_maps_of_the_documented_sizes() {
 }
 
 #[test]
+fn each_layer_of_a_plain_network_costs_the_same_and_no_map_shrinks() {
+    for (model, depth) in [("plain-2", 2), ("plain-4", 4), ("plain-8", 8)] {
+        let (net, _, _) = build(model, "fc");
+        assert_eq!(net.backbone.output, [16, 28, 28], "{model}");
+        let (first, further, head) = (9 * 16 * 784, 9 * 16 * 16 * 784, 16 * 784 * 10);
+        assert_eq!(summary(model, "fc").macs, first + (depth - 1) * further + head, "{model}");
+    }
+}
+
+#[test]
 fn the_receptive_fields_are_as_documented() {
     assert_eq!(summary("vgg-small", "gap").receptive_field, Some(vec![32, 32]));
+    assert_eq!(summary("plain-8", "gap").receptive_field, Some(vec![17, 17]));
 }
 
 #[test]

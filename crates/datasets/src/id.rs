@@ -36,7 +36,7 @@ impl DatasetId {
         &[
             (
                 "mnist-mini",
-                "handwritten digits, 1x28x28: the first 10,000 training and 2,000 test images of MNIST, embedded",
+                "handwritten digits, 1x28x28: 10,000 training and 2,000 test images from all of MNIST, embedded",
             ),
             ("mnist", "handwritten digits, 1x28x28: 60,000 training and 10,000 test images"),
             ("fashion-mnist", "clothes, 1x28x28: 60,000 training and 10,000 test images"),

@@ -53,5 +53,5 @@ pub use pairs::{
 pub use placed::Placed;
 pub use printable::printable;
 pub use shape::Shape;
-pub use splits::{SplitOptions, Splits};
+pub use splits::{Resampling, SplitOptions, Splits};
 pub use standardization::Standardization;

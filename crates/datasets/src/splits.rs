@@ -7,7 +7,7 @@ use crate::{
     printable::printable, standardization::Standardization,
 };
 
-/// The seed of the validation split and of the training subsets.
+/// The seed of the validation split, which is the same for all runs.
 const SPLIT_SEED: u64 = 0;
 
 /// The parts of a data set. Each is placed on its canvases with its own seed.
@@ -29,6 +29,27 @@ pub struct SplitOptions {
     pub validation: usize,
 }
 
+/// How the images of [`Splits`] depend on the seed of a run; see [`Splits::of_seed`].
+#[derive(Clone, Debug)]
+pub enum Resampling {
+    /// All seeds have the same images.
+    None,
+    /// Each seed draws its own training images.
+    Subset {
+        /// The images that it draws from, before they are placed on a canvas.
+        from: Images,
+        /// The number of images that it draws.
+        size: usize,
+    },
+    /// Each seed holds out another part of all training images, for validation and as test images, and trains on the rest.
+    Fold {
+        /// The number of parts.
+        folds: usize,
+        /// The number of training images that it draws from the rest; all of them if `None`.
+        size: Option<usize>,
+    },
+}
+
 /// The images that a network is trained and measured on, as bytes. Batches are standardised when they are drawn.
 #[derive(Clone, Debug)]
 pub struct Splits {
@@ -42,7 +63,7 @@ pub struct Splits {
     pub class_names: Vec<String>,
     /// The canvas that the images lie on; `None` if they are as they were read.
     pub canvas: Option<Canvas>,
-    /// The training images.
+    /// The training images: those of seed 0 if each seed draws its own.
     pub train: Images,
     /// The images held out of the training images; `None` if none are.
     pub validation: Option<Images>,
@@ -58,20 +79,25 @@ pub struct Splits {
     pub test_objects: Option<Vec<Object>>,
     /// The statistics of the training images.
     pub standardization: Standardization,
+    /// How the images depend on the seed.
+    pub resampling: Resampling,
+    /// All training images, also those held out, before they are placed on a canvas.
+    pub all_train: Images,
     /// The data set's [fingerprint](Dataset::fingerprint).
     pub fingerprint: String,
 }
 
 impl Dataset {
     /// Holds out validation images, takes training subsets and places all images on canvases. The result is ordered by
-    /// canvas, then by training size. Every call splits alike.
+    /// canvas, then by training size. Every call splits alike. The validation images are the same for all seeds of a run;
+    /// subsets are drawn by [`Splits::of_seed`].
     ///
     /// # Errors
     /// More images than there are, canvases that do not fit, and images that cannot be read.
     pub fn splits(self, id: &DatasetId, options: &SplitOptions) -> Result<Vec<Splits>, DatasetError> {
         let (fingerprint, name) = (self.fingerprint()?, short_name(id, &self.name));
         let (rest, validation) = match options.validation.min(self.train.len() / 10) {
-            0 => (self.train, None),
+            0 => (self.train.clone(), None),
             held_out => {
                 let (rest, validation) = self.train.stratified_split(held_out, SPLIT_SEED)?;
                 (rest, Some(validation))
@@ -86,24 +112,28 @@ impl Dataset {
             }
             let test = place(canvas, &self.test, Part::Test)?;
             let test_objects = objects(canvas, &self.test, Part::Test)?;
-            for size in &options.train_sizes {
+            for &size in &options.train_sizes {
                 let subset = size.map(|size| rest.stratified_subset(size, SPLIT_SEED)).transpose()?;
-                let originals = subset.as_ref().unwrap_or(&rest);
-                let train = place(canvas, originals, Part::Train)?;
+                let (train, train_objects, standardization) = for_training(canvas, subset.as_ref().unwrap_or(&rest))?;
                 all.push(Splits {
                     id: id.clone(),
                     name: name.clone(),
                     classes: self.classes.len(),
                     class_names: self.classes.clone(),
                     canvas,
-                    standardization: Standardization::of(&train)?,
+                    standardization,
                     train,
                     validation: held_out.clone(),
                     test: test.clone(),
                     original_test: self.test.clone(),
-                    train_objects: objects(canvas, originals, Part::Train)?,
+                    train_objects,
                     validation_objects: validation_objects.clone(),
                     test_objects: test_objects.clone(),
+                    resampling: match size {
+                        Some(size) => Resampling::Subset { from: rest.clone(), size },
+                        None => Resampling::None,
+                    },
+                    all_train: self.train.clone(),
                     fingerprint: fingerprint.clone(),
                 });
             }
@@ -127,6 +157,64 @@ impl Dataset {
 }
 
 impl Splits {
+    /// The images that the runs of a seed see. They differ from those of other seeds as [`resampling`](Self::resampling)
+    /// says: the training images that are drawn for the seed, or the part that is held out for it.
+    ///
+    /// # Errors
+    /// Images that cannot be read, and parts that leave none for training.
+    ///
+    /// # Examples
+    /// ```
+    /// # use datasets::{DatasetId, LoadOptions, SplitOptions, load};
+    /// let options = SplitOptions { canvases: vec![None], train_sizes: vec![Some(100)], validation: 1000 };
+    /// let splits = load(&DatasetId::MnistMini, &LoadOptions::default())?.splits(&DatasetId::MnistMini, &options)?.remove(0);
+    /// let (first, second) = (splits.of_seed(1)?, splits.of_seed(2)?);
+    /// assert_eq!((first.train.len(), second.train.len()), (100, 100));
+    /// assert!(first.train != second.train && first.validation == second.validation);
+    /// # Ok::<(), datasets::DatasetError>(())
+    /// ```
+    pub fn of_seed(&self, seed: u64) -> Result<Splits, DatasetError> {
+        let (originals, held_out) = match &self.resampling {
+            Resampling::None => return Ok(self.clone()),
+            Resampling::Subset { from, size } => (from.stratified_subset(*size, seed)?, None),
+            Resampling::Fold { folds, size } => {
+                let (rest, held_out) = self.all_train.stratified_fold((seed % *folds as u64) as usize, *folds);
+                let size = size.unwrap_or(rest.len()).min(rest.len());
+                (rest.stratified_subset(size, seed)?, Some(held_out))
+            }
+        };
+        let (train, train_objects, standardization) = for_training(self.canvas, &originals)?;
+        let splits = Splits { train, train_objects, standardization, ..self.clone() };
+        let Some(held_out) = held_out else { return Ok(splits) };
+        let validation = place(self.canvas, &held_out, Part::Validation)?;
+        let objects = objects(self.canvas, &held_out, Part::Validation)?;
+        Ok(Splits {
+            test: validation.clone(),
+            validation: Some(validation),
+            test_objects: objects.clone(),
+            validation_objects: objects,
+            ..splits
+        })
+    }
+
+    /// The same data for the choice of options by cross-validation: a seed gets the part `seed mod folds` of all training
+    /// images as validation images and in the place of the test images, and the rest, or a subset
+    /// of it, as training images.
+    ///
+    /// # Errors
+    /// Images that cannot be read, and fewer than two.
+    ///
+    /// # Panics
+    /// [`of_seed`](Self::of_seed) panics for 0 parts.
+    pub fn in_folds(&self, folds: usize) -> Result<Self, DatasetError> {
+        let size = match self.resampling {
+            Resampling::Subset { size, .. } => Some(size),
+            _ => None,
+        };
+        let empty = self.all_train.subset(&[]);
+        Splits { resampling: Resampling::Fold { folds, size }, original_test: empty, ..self.clone() }.of_seed(0)
+    }
+
     /// The same data with the validation images in the place of the test images; `None` if none are held out.
     pub fn without_test(&self) -> Option<Self> {
         let test_objects = self.validation_objects.clone();
@@ -137,6 +225,16 @@ impl Splits {
             ..self.clone()
         })
     }
+}
+
+/// The originals on their canvas, the objects on them, and their statistics.
+fn for_training(
+    canvas: Option<Canvas>,
+    originals: &Images,
+) -> Result<(Images, Option<Vec<Object>>, Standardization), DatasetError> {
+    let train = place(canvas, originals, Part::Train)?;
+    let standardization = Standardization::of(&train)?;
+    Ok((train, objects(canvas, originals, Part::Train)?, standardization))
 }
 
 fn place(canvas: Option<Canvas>, images: &Images, part: Part) -> Result<Images, DatasetError> {
@@ -185,6 +283,46 @@ mod tests {
             (all[2].validation.as_ref(), &all[2].validation_objects)
         );
         assert_eq!(tuning.original_test.len(), 0);
+    }
+
+    #[test]
+    fn seeds_draw_their_own_subsets_and_share_the_validation_images() {
+        let options = SplitOptions { canvases: vec![None], train_sizes: vec![Some(300), None], validation: 200 };
+        let all = splits(&options).unwrap();
+        let of_seeds: Vec<Splits> = (0..3).map(|seed| all[0].of_seed(seed).unwrap()).collect();
+        assert_eq!(of_seeds[0].train, all[0].train);
+        for (of_seed, next) in of_seeds.iter().zip(&of_seeds[1..]) {
+            assert_eq!(of_seed.train.class_counts(10), next.train.class_counts(10));
+            assert_eq!((&of_seed.validation, &of_seed.test), (&next.validation, &next.test));
+            let shared = (0..300).filter(|&index| {
+                let image = of_seed.train.image(index).unwrap();
+                (0..300).any(|other| next.train.image(other).unwrap() == image)
+            });
+            assert!(shared.count() < 60); // About 300 × 300 / 9,800.
+        }
+        assert_ne!(of_seeds[1].standardization, all[0].standardization);
+        assert_eq!(all[1].of_seed(1).unwrap().train, all[1].train);
+    }
+
+    #[test]
+    fn folds_hold_out_every_training_image_once_and_no_test_image() {
+        let options = SplitOptions {
+            canvases: vec![Some(Canvas::Scattered { size: 40, clutter: 0 })],
+            train_sizes: vec![None],
+            validation: 200,
+        };
+        let whole = splits(&options).unwrap().remove(0);
+        let folds = whole.in_folds(4).unwrap();
+        let mut held_out = 0;
+        for seed in 8..12 {
+            let fold = folds.of_seed(seed).unwrap();
+            let validation = fold.validation.unwrap();
+            assert_eq!((validation.len() + fold.train.len(), fold.test), (10_000, validation.clone()));
+            assert_eq!(fold.test_objects.unwrap().len(), validation.len());
+            held_out += validation.len();
+        }
+        assert_eq!((held_out, folds.original_test.len()), (10_000, 0));
+        assert_eq!(folds.train, folds.of_seed(0).unwrap().train);
     }
 
     #[test]

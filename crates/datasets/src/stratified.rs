@@ -38,9 +38,7 @@ impl Images {
                 most: self.len().saturating_sub(1),
             });
         }
-        let picked = self.draw(held_out, &mut stream(b"held-out split", seed, 0));
-        let indices = |wanted| (0..self.len()).filter(|&index| picked[index] == wanted).collect::<Vec<_>>();
-        Ok((self.subset(&indices(false)), self.subset(&indices(true))))
+        Ok(self.parted(&self.draw(held_out, &mut stream(b"held-out split", seed, 0))))
     }
 
     /// Returns `count` of the images, in which each class has its share as in
@@ -62,12 +60,35 @@ impl Images {
         Ok(self.subset(&(0..self.len()).filter(|&index| picked[index]).collect::<Vec<_>>()))
     }
 
+    /// Divides the images into `folds` parts for cross-validation, and returns all but those of part `index`, and those of
+    /// this part. Every image is in exactly one part, and the parts differ by at most one image, in all and of each class.
+    /// Both results keep the order of the images.
+    ///
+    /// # Panics
+    /// Panics if there is no part `index`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use datasets::Images;
+    /// let images = Images::new([1, 1, 1], vec![0; 9], vec![0, 0, 0, 0, 0, 0, 1, 1, 1])?;
+    /// let (rest, held_out) = images.stratified_fold(2, 3);
+    /// assert_eq!((rest.class_counts(2), held_out.class_counts(2)), (vec![4, 2], vec![2, 1]));
+    /// # Ok::<(), datasets::DatasetError>(())
+    /// ```
+    pub fn stratified_fold(&self, index: usize, folds: usize) -> (Images, Images) {
+        assert!(index < folds, "part {index} of {folds}");
+        let mut members = self.members();
+        let mut rng = stream(b"folds", 0, 0);
+        members.values_mut().for_each(|members| shuffle(members, &mut rng));
+        let mut is_held_out = vec![false; self.len()];
+        // The classes are dealt out one after the other, so that neither they nor the parts get uneven.
+        members.values().flatten().skip(index).step_by(folds).for_each(|&image| is_held_out[image] = true);
+        self.parted(&is_held_out)
+    }
+
     /// Draws `count` images, each class with its share, and returns whether each image is drawn.
     fn draw(&self, count: usize, rng: &mut ChaCha8Rng) -> Vec<bool> {
-        let mut members = BTreeMap::<u32, Vec<usize>>::new();
-        for (index, &label) in self.labels.iter().enumerate() {
-            members.entry(label).or_default().push(index);
-        }
+        let members = self.members();
         let sizes: Vec<usize> = members.values().map(Vec::len).collect();
         let mut picked = vec![false; self.len()];
         for (mut members, share) in members.into_values().zip(apportion(count, &sizes)) {
@@ -75,6 +96,21 @@ impl Images {
             members[..share].iter().for_each(|&index| picked[index] = true);
         }
         picked
+    }
+
+    /// The indices of each class's images.
+    fn members(&self) -> BTreeMap<u32, Vec<usize>> {
+        let mut members = BTreeMap::<u32, Vec<usize>>::new();
+        for (index, &label) in self.labels.iter().enumerate() {
+            members.entry(label).or_default().push(index);
+        }
+        members
+    }
+
+    /// The images that are not picked, and those that are.
+    fn parted(&self, picked: &[bool]) -> (Images, Images) {
+        let indices = |wanted| (0..self.len()).filter(|&index| picked[index] == wanted).collect::<Vec<_>>();
+        (self.subset(&indices(false)), self.subset(&indices(true)))
     }
 }
 
@@ -161,6 +197,27 @@ mod tests {
                 prop_assert!((have as f64 - exact).abs() < 1.0);
             }
             prop_assert_eq!(images.stratified_split(count, seed).unwrap(), (rest, held_out));
+        }
+
+        #[test]
+        fn every_image_is_held_out_in_one_part_and_classes_and_parts_are_even(
+            labels in prop::collection::vec(0u32..5, 4..200),
+            folds in 2usize..5,
+        ) {
+            let images = numbered(labels);
+            let parts: Vec<_> = (0..folds).map(|index| images.stratified_fold(index, folds)).collect();
+            let mut all: Vec<u8> = Vec::new();
+            for (rest, held_out) in &parts {
+                all.extend(held_out.pixels().unwrap().iter());
+                prop_assert_eq!(rest.len() + held_out.len(), images.len());
+                prop_assert!(held_out.pixels().unwrap().iter().all(|pixel| !rest.pixels().unwrap().contains(pixel)));
+                prop_assert!(held_out.len().abs_diff(parts[0].1.len()) <= 1);
+                for (class, count) in held_out.class_counts(5).into_iter().enumerate() {
+                    prop_assert!(count.abs_diff(parts[0].1.class_counts(5)[class]) <= 1);
+                }
+            }
+            all.sort_unstable();
+            prop_assert_eq!(&all, &images.pixels().unwrap());
         }
 
         #[test]

@@ -10,7 +10,7 @@ use crate::{
     confusion::Confusion,
     input::read_input,
     point::Point,
-    record::{EpochPoint, Outcome, Record, Speed, Status},
+    record::{EpochPoint, Outcome, Record, Round, Speed, Status},
 };
 
 /// The largest size of a record's file in bytes. The hits of a million test images take 250 kB per measured value.
@@ -154,6 +154,12 @@ fn check_speed(speed: &Speed) -> Checked {
     ] {
         within(&format!("speed.{field}.median"), measured.median, f64::MIN_POSITIVE, 1e12)?;
         within(&format!("speed.{field}.spread"), measured.spread, 0., 1e3)?;
+    }
+    for (index, round) in speed.rounds.iter().flat_map(|rounds| &rounds.each).enumerate() {
+        let Round { train_samples_per_sec, infer_samples_per_sec, latency_us } = *round;
+        for value in [train_samples_per_sec, infer_samples_per_sec, latency_us] {
+            within(&format!("speed.rounds.each[{index}]"), value, f64::MIN_POSITIVE, 1e12)?;
+        }
     }
     count("speed.train_batch_size", speed.train_batch_size as f64, 1.)?;
     count("speed.infer_batch_size", speed.infer_batch_size as f64, 1.)?;

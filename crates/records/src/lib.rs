@@ -7,6 +7,7 @@ mod check;
 mod config;
 mod confusion;
 mod cpu;
+mod curve;
 mod distinct;
 mod estimate;
 mod file;
@@ -42,7 +43,7 @@ pub use plan_state::{BeginError, Claim, PlanState};
 pub use point::Point;
 pub use rates::{Rates, RatesError};
 pub use record::{
-    Diverged, EpochPoint, Measured, Outcome, Record, Speed, Status, SuiteInfo, Timings, Versions, finite,
+    Diverged, EpochPoint, Measured, Outcome, Record, Round, Rounds, Speed, Status, SuiteInfo, Timings, Versions, finite,
 };
 pub use row::{MeasuredPoint, Row, rows};
 pub use select::{LeftOut, select};

@@ -1,8 +1,9 @@
 use std::{fmt, str::FromStr};
 
 use crate::{
+    curve::{val_loss_rise, val_losses_at_equal_train_loss},
     estimate::{Estimate, estimate, middle},
-    record::{Measured, Outcome, Record, Speed},
+    record::{Measured, Outcome, Record, Round, Speed},
 };
 
 /// A number of a row, and how well it is known.
@@ -12,7 +13,7 @@ pub enum Number {
     Count(u64),
     /// A value without an estimate of its spread.
     Exact(f64),
-    /// A mean over seeds, in per cent or points.
+    /// A mean over seeds, in per cent, or in the metric's unit if that is another.
     Mean(Estimate),
     /// A speed or time, which is a property of the machine too.
     Timed(Measured),
@@ -29,8 +30,12 @@ pub enum Getter {
     MeanShare(fn(&Outcome) -> f64),
     /// The first share of a finished run minus the second. Tables show only its mean.
     Difference(fn(&Outcome) -> f64, fn(&Outcome) -> f64),
-    /// A speed or time of the network.
-    Timed(fn(&Speed) -> Measured),
+    /// A loss of a run that has it. Tables show its mean and its spread over seeds.
+    Loss(fn(&Record) -> Option<f64>),
+    /// A loss of each of two runs, under a condition that depends on both. It is only for comparisons.
+    PairedLoss(fn([&Record; 2]) -> Option<[f64; 2]>),
+    /// A speed or time of the network, over all rounds and in one.
+    Timed(fn(&Speed) -> Measured, fn(&Round) -> f64),
 }
 
 /// The direction in which a metric is better.
@@ -104,22 +109,44 @@ metrics! {
     /// Images per second in training.
     TrainSamplesPerSec {
         name: "train_samples_per_sec", label: "training", unit: "images/s", better: Better::Higher,
-        getter: Getter::Timed(|speed| speed.train_samples_per_sec),
+        getter: Getter::Timed(|speed| speed.train_samples_per_sec, |round| round.train_samples_per_sec),
     }
     /// Images per second in inference.
     InferSamplesPerSec {
         name: "infer_samples_per_sec", label: "inference", unit: "images/s", better: Better::Higher,
-        getter: Getter::Timed(|speed| speed.infer_samples_per_sec),
+        getter: Getter::Timed(|speed| speed.infer_samples_per_sec, |round| round.infer_samples_per_sec),
     }
     /// The time of one image.
     LatencyUs {
         name: "latency_us", label: "latency", unit: "µs", better: Better::Lower,
-        getter: Getter::Timed(|speed| speed.latency_us),
+        getter: Getter::Timed(|speed| speed.latency_us, |round| round.latency_us),
     }
     /// The number of values in the outputs of all layers for one image.
     Activations {
         name: "activations", label: "activations", unit: "", better: Better::Lower,
         getter: Getter::Count(|record| record.activations as u64),
+    }
+    /// The share of test images that are classified incorrectly. Its ratio says how many times as many errors there are.
+    Top1Err {
+        name: "top1_err", label: "test error", unit: "%", better: Better::Lower,
+        getter: Getter::Share(|outcome| 1. - outcome.top1),
+    }
+    /// The mean cross-entropy of the test images.
+    TestLoss {
+        name: "test_loss", label: "test loss", unit: "nats", better: Better::Lower,
+        getter: Getter::Loss(|record| record.outcome.as_ref()?.test_loss),
+    }
+    /// How far the validation loss lies at the end of training above its minimum along the curve: over-fitting.
+    ValLossRise {
+        name: "val_loss_rise", label: "rise of validation loss", unit: "nats", better: Better::Lower,
+        getter: Getter::Loss(|record| val_loss_rise(&record.curve)),
+    }
+    /// The validation loss where the training loss first falls to the lowest value that both of two runs reach, interpolated
+    /// along their curves. As the training loss is the same, it is also the gap between the two losses that is compared.
+    ValLossAtEqualTrainLoss {
+        name: "val_loss_at_equal_train_loss", label: "validation loss at equal training loss", unit: "nats",
+        better: Better::Lower,
+        getter: Getter::PairedLoss(|[a, b]| val_losses_at_equal_train_loss([&a.curve, &b.curve])),
     }
 }
 
@@ -158,7 +185,9 @@ impl Metric {
             Getter::Difference(a, b) => {
                 percent(records, a).zip(percent(records, b)).map(|(a, b)| Number::Exact(a.mean - b.mean))
             }
-            Getter::Timed(timed) => {
+            Getter::Loss(loss) => estimate(&records.iter().filter_map(loss).collect::<Vec<_>>()).map(Number::Mean),
+            Getter::PairedLoss(_) => None,
+            Getter::Timed(timed, _) => {
                 middle(records.iter().filter_map(|record| record.speed.as_ref()).map(timed).collect())
                     .map(Number::Timed)
             }

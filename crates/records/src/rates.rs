@@ -1,4 +1,7 @@
-use crate::{config::RunConfig, trial::Trial};
+use crate::{
+    config::RunConfig,
+    trial::{Trial, function},
+};
 
 /// The learning rates that were chosen for the variants of a suite.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,10 +38,10 @@ impl Rates {
     }
 
     /// The learning rate that was chosen for the variant of a run. A line without an input, training size or setting applies
-    /// to all of them.
+    /// to all of them. Heads that are the same function, `gap` and `gap-fc`, share the first of their lines.
     pub fn find(&self, run: &RunConfig) -> Option<f64> {
         let found = self.0.iter().find(|trial| {
-            (&trial.dataset, &trial.model, &trial.head) == (&run.dataset, &run.model, &run.head)
+            (&trial.dataset, &trial.model, function(&trial.head)) == (&run.dataset, &run.model, function(&run.head))
                 && trial.input.as_ref().is_none_or(|of| *of == run.input)
                 && trial.train_size.is_none_or(|of| of == run.train_size)
                 && trial.setting.as_ref().is_none_or(|of| Some(of) == run.setting.as_ref())
@@ -69,6 +72,7 @@ mod tests {
         };
         let rates = Rates::parse(text).unwrap();
         assert_eq!((rates.find(&run("gap")), rates.find(&run("fc"))), (Some(0.3), None));
+        assert_eq!((rates.find(&run("gap-fc")), rates.find(&run("gmp-fc"))), (Some(0.3), None));
         assert!(Rates::parse("a,b\n1,2\n").unwrap_err().to_string().contains("tuning.csv"));
         let negative = Rates::parse("dataset,model,head,lr,val_top1,chosen\nmnist,nin,gap,-0.1,90,\n").unwrap_err();
         assert_eq!(negative.to_string(), "lr = -0.1, but it must be a number above 0");

@@ -144,6 +144,30 @@ pub struct Speed {
     pub latency_us: Measured,
     /// The number of threads.
     pub threads: usize,
+    /// What was measured in each round; `None` in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<Rounds>,
+}
+
+/// The rounds of a measurement of speed, in each of which every network had one turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rounds {
+    /// The time in milliseconds since 1970 at which the measurement began. Networks with the same one took turns, so that
+    /// their rounds are pairs.
+    pub began_unix_ms: u64,
+    /// The rounds, in the order of time.
+    pub each: Vec<Round>,
+}
+
+/// The speed of a network in one round.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Round {
+    /// Images per second in training.
+    pub train_samples_per_sec: f64,
+    /// Images per second in inference.
+    pub infer_samples_per_sec: f64,
+    /// The time of one image in microseconds.
+    pub latency_us: f64,
 }
 
 /// A number that was measured in several rounds.

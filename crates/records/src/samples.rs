@@ -53,6 +53,7 @@ pub fn record(head: &str, order: usize, seed: u64, top1: f64) -> Record {
             infer_batch_size: 256,
             latency_us: measured(321.),
             threads: 2,
+            rounds: None,
         }),
         param_count: 34_826,
         head_param_count: 16_010,

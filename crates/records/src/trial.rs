@@ -32,7 +32,22 @@ pub struct Trial {
     pub chosen: bool,
 }
 
+/// The name of the function that a head computes. The mean of a linear layer's values at all positions is the linear layer of
+/// their mean, so that `gap` and `gap-fc` are one function.
+pub(crate) fn function(head: &str) -> &str {
+    if head == "gap" { "gap-fc" } else { head }
+}
+
 impl Trial {
+    /// Returns whether two trials are of the same function on the same data, so that one learning rate should serve both.
+    pub fn is_of_same_function(&self, other: &Self) -> bool {
+        let of = |trial: &Self| {
+            let Self { dataset, model, input, train_size, setting, .. } = trial.clone();
+            (dataset, model, function(&trial.head).to_string(), input, train_size, setting)
+        };
+        of(self) == of(other)
+    }
+
     /// Reads all lines of a `tuning.csv`.
     ///
     /// # Errors
@@ -88,6 +103,26 @@ mod tests {
             Trial::choose(&mut trials);
             let chosen: Vec<f64> = trials.iter().filter(|trial| trial.chosen).map(|trial| trial.lr).collect();
             assert_eq!(chosen, best.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn gap_and_gap_fc_on_the_same_data_are_of_the_same_function() {
+        let trial = |head: &str, train_size, lr| Trial {
+            dataset: "mnist-mini".into(),
+            model: "two-conv".into(),
+            head: head.into(),
+            input: None,
+            train_size,
+            setting: None,
+            lr,
+            val_top1: None,
+            chosen: false,
+        };
+        let gap = trial("gap", Some(100), 0.1);
+        assert!(gap.is_of_same_function(&trial("gap-fc", Some(100), 0.3)));
+        for other in [trial("gmp-fc", Some(100), 0.1), trial("gap-fc", Some(300), 0.1), trial("gap-fc", None, 0.1)] {
+            assert!(!gap.is_of_same_function(&other));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The CSV files of a suite's folder. Their columns are a contract: new ones are appended.
 
-use records::{Confusion, Measured, Metric, Number, Record, Row, Trial};
+use records::{Confusion, Getter, Measured, Metric, Number, Record, Row, Trial};
 use statistics::wilson;
 
 use crate::{
@@ -31,10 +31,13 @@ pub fn summary_csv(rows: &[Row]) -> Result<String> {
     with_factors(rows, columns.into_iter(), lines)
 }
 
-/// The columns of a metric: a mean is followed by its standard deviation and confidence interval.
+/// The columns of a metric: a mean over seeds is followed by its standard deviation and confidence interval.
 fn summary_columns(metric: Metric) -> Vec<String> {
-    let suffixes: &[&str] =
-        if matches!(metric.getter(), records::Getter::Share(_)) { &["", "_sd", "_ci95"] } else { &[""] };
+    let suffixes: &[&str] = match metric.getter() {
+        Getter::Share(_) | Getter::Loss(_) => &["", "_sd", "_ci95"],
+        Getter::PairedLoss(_) => &[],
+        _ => &[""],
+    };
     suffixes.iter().map(|suffix| format!("{metric}{suffix}")).collect()
 }
 

@@ -17,6 +17,6 @@ pub use document::{Block, Cell, Column, ColumnKind, Document, Figure, Image, Spa
 pub use error::{Error, Result};
 pub use export::{Exporter, PAGE_FILES, csv, markdown, terminal};
 pub use page::{
-    Card, INDEX_MARKER, LocatedImage, Mistake, SuiteEntry, SuiteReport, bench, card, class_table, confusion_table,
-    index_page, is_index, left_out, maps, mistakes, overlay, strip, suite_overview, suite_page,
+    Advice, Card, INDEX_MARKER, LocatedImage, Mistake, SuiteEntry, SuiteReport, bench, card, class_table,
+    confusion_table, fill, index_page, is_index, left_out, maps, mistakes, overlay, strip, suite_overview, suite_page,
 };

@@ -9,3 +9,8 @@ pub fn title(metric: Metric) -> String {
         unit => format!("{} ({unit})", metric.label()),
     }
 }
+
+/// The number of digits after the point that a metric's values have in tables.
+pub fn digits(metric: Metric) -> usize {
+    if metric.unit() == "nats" { 3 } else { 2 }
+}

@@ -71,13 +71,13 @@ fn every_committed_suite_has_a_page_that_fits_a_terminal_and_all_its_figures() {
         let (figures, without_data) = figures(&plots, &rows).unwrap();
         assert!(without_data.is_empty(), "{name}: {without_data:?}");
         let compared = compare(&comparisons, &claims, &records).unwrap();
-        let verdicts = judge(&claims, &compared);
+        let judged = judge(&claims, &compared);
         let suite = SuiteReport {
             records: &records,
             rows: &rows,
             left_out: &left_out,
             compared: &compared,
-            verdicts: &verdicts,
+            judged: &judged,
             figures: &figures,
             ..SuiteReport::default()
         };

@@ -1,10 +1,10 @@
 use serde::Deserialize;
 
 use crate::{
+    bounds::Bounds,
     comparison::{By, Comparison},
     effect::{Certainty, Compared},
     error::{Error, Result},
-    interval::Interval,
     limits::LEVEL,
 };
 
@@ -14,6 +14,8 @@ use crate::{
 pub struct Claim {
     /// The sentence, which has no influence on the verdict.
     pub claim: String,
+    /// The name of the statement that the claim tests, in a list of statements that several suites test.
+    pub statement: Option<String>,
     /// The predictions that follow from it.
     pub tests: Vec<Test>,
 }
@@ -24,11 +26,14 @@ pub struct Claim {
 pub struct Test {
     /// The name of the comparison.
     pub comparison: String,
-    /// The condition, as it follows "holds": `on two-conv`.
+    /// The condition, such as `two-conv, 100 images`.
     #[serde(default)]
     pub when: String,
     /// The expected result of the comparison.
     pub expect: Expect,
+    /// True if the result is known before anything is measured.
+    #[serde(default)]
+    pub by_construction: bool,
 }
 
 /// The expected result of a comparison, a − b or a / b, in the unit of its table.
@@ -48,62 +53,72 @@ pub enum Expect {
 }
 
 impl Expect {
-    /// The one-sided p-value of the hypothesis that a mean difference with this interval is not as expected: inferiority by
-    /// the bound or more, for example, or, for `Within`, the larger of two one-sided tests.
-    pub(crate) fn p(self, interval: &Interval) -> f64 {
+    /// The one-sided p-value of the hypothesis that the true value is not as expected: inferiority by the bound or more, for
+    /// example, or, for `Within`, the larger of two one-sided tests.
+    pub(crate) fn p(self, bounds: &Bounds, by: By) -> f64 {
+        let none = by.no_difference();
         match self {
-            Self::Greater => interval.p_greater(0.),
-            Self::Less => interval.p_less(0.),
-            Self::AtLeast(bound) => interval.p_greater(bound),
-            Self::AtMost(bound) => interval.p_less(bound),
-            Self::Within(margin) => interval.p_greater(-margin).max(interval.p_less(margin)),
+            Self::Greater => bounds.p_greater(none),
+            Self::Less => bounds.p_less(none),
+            Self::AtLeast(bound) => bounds.p_greater(bound),
+            Self::AtMost(bound) => bounds.p_less(bound),
+            Self::Within(margin) => bounds.p_greater(none - margin).max(bounds.p_less(none + margin)),
+        }
+    }
+
+    /// Returns whether all values from `low` to `high` are as expected, and whether none is.
+    fn fits(self, by: By, [low, high]: [f64; 2]) -> (bool, bool) {
+        let none = by.no_difference();
+        let is_exact = low == high;
+        match self {
+            Self::Greater => (low > none, high < none || is_exact && low <= none),
+            Self::Less => (high < none, low > none || is_exact && high >= none),
+            Self::AtLeast(bound) => (low >= bound, high < bound),
+            Self::AtMost(bound) => (high <= bound, low > bound),
+            Self::Within(margin) => {
+                let [least, most] = [none - margin, none + margin];
+                (low >= least && high <= most, high < least || low > most)
+            }
         }
     }
 }
 
-/// Whether a test of a claim came out as expected.
+/// What is found of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TestOutcome {
-    /// The whole interval lies where the test expects the value.
-    Holds,
-    /// The whole interval lies elsewhere.
-    DoesNotHold,
-    /// The interval allows both.
+pub enum Verdict {
+    /// It came out as expected: the whole interval lies there, and the adjusted p-value is small.
+    Yes,
+    /// The whole interval, or the count, lies elsewhere.
+    No,
+    /// The interval allows both, or there is none.
     NotShown,
-    /// There is no value.
-    NotMeasured,
+    /// It is as expected, and was known beforehand: it was counted, or follows from how the networks are built.
+    ByConstruction,
+    /// It was not tested, because it has too few seeds or is not primary.
+    Descriptive,
 }
 
-/// A claim with the outcomes of its tests.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Verdict<'a> {
+/// A test of a claim with its verdict.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Judged<'a> {
     /// The claim.
     pub claim: &'a Claim,
-    /// Its tests, judged.
-    pub tests: Vec<Judged<'a>>,
-}
-
-/// A test of a claim with its outcome.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Judged<'a> {
     /// The test.
     pub test: &'a Test,
     /// The comparison that it refers to.
     pub compared: &'a Compared<'a>,
-    /// Whether it came out as expected.
-    pub outcome: TestOutcome,
-    /// True if the effect varies with the seed and was not tested.
-    pub is_descriptive: bool,
+    /// What is found of it.
+    pub verdict: Verdict,
 }
 
-/// Judges claims by what was compared; a test whose comparison is missing is left out.
-pub fn judge<'a>(claims: &'a [Claim], compared: &'a [Compared<'a>]) -> Vec<Verdict<'a>> {
-    let judged = |test: &'a Test| {
+/// Judges all tests of claims by what was compared. A test whose comparison has no result is left out.
+pub fn judge<'a>(claims: &'a [Claim], compared: &'a [Compared<'a>]) -> Vec<Judged<'a>> {
+    let tests = claims.iter().flat_map(|claim| claim.tests.iter().map(move |test| (claim, test)));
+    let judged = |(claim, test): (&'a Claim, &'a Test)| {
         let compared = compared.iter().find(|compared| compared.comparison.name == test.comparison)?;
-        let outcome = compared.outcome(test.expect);
-        Some(Judged { test, compared, outcome, is_descriptive: compared.is_descriptive() })
+        Some(Judged { claim, test, compared, verdict: compared.verdict(test)? })
     };
-    claims.iter().map(|claim| Verdict { claim, tests: claim.tests.iter().filter_map(judged).collect() }).collect()
+    tests.filter_map(judged).collect()
 }
 
 impl Claim {
@@ -125,8 +140,14 @@ impl Claim {
             if !is_possible {
                 return error(format!("{:?}: a bound must be a number, and a margin at least 0", test.expect));
             }
-            if comparisons.iter().all(|comparison| comparison.name != test.comparison) {
+            let Some(comparison) = comparisons.iter().find(|comparison| comparison.name == test.comparison) else {
                 return error(format!("no comparison is called `{}`", test.comparison));
+            };
+            if test.by_construction && comparison.primary {
+                return error(format!(
+                    "`{}` is primary, but what holds by construction is not tested: remove `primary` or `by_construction`",
+                    test.comparison
+                ));
             }
         }
         Ok(())
@@ -134,32 +155,25 @@ impl Claim {
 }
 
 impl Compared<'_> {
-    /// Judges by the interval, and what a primary comparison should show by the adjusted p-value too.
-    pub fn outcome(&self, expect: Expect) -> TestOutcome {
-        let Ok(effect) = &self.effect else { return TestOutcome::NotMeasured };
-        let none = if self.comparison.by == By::Ratio { 1. } else { 0. };
-        let (low, high) = match &effect.certainty {
-            Certainty::Exact => (effect.value, effect.value),
-            Certainty::Timed { low, high } => (*low, *high),
-            Certainty::Images(interval) | Certainty::Seeds(interval) => (interval.low, interval.high),
-            Certainty::Unknown(_) => return TestOutcome::NotShown,
-        };
-        let is_exact = effect.certainty == Certainty::Exact;
-        let (holds, fails) = match expect {
-            Expect::Greater => (low > none, high < none || is_exact),
-            Expect::Less => (high < none, low > none || is_exact),
-            Expect::AtLeast(bound) => (low >= bound, high < bound),
-            Expect::AtMost(bound) => (high <= bound, low > bound),
-            Expect::Within(margin) => {
-                (low >= none - margin && high <= none + margin, high < none - margin || low > none + margin)
-            }
-        };
-        match (holds, fails) {
-            // One-sided, so that without adjustment it says the same as the interval.
-            (true, _) if self.holm.is_some_and(|p| p >= LEVEL) => TestOutcome::NotShown,
-            (true, _) => TestOutcome::Holds,
-            (_, true) => TestOutcome::DoesNotHold,
-            _ => TestOutcome::NotShown,
+    /// Judges by the interval, and a primary comparison by its adjusted p-value too; `None` without a result.
+    fn verdict(&self, test: &Test) -> Option<Verdict> {
+        let effect = self.effect.as_ref().ok()?;
+        let is_known = test.by_construction || effect.certainty == Certainty::Exact;
+        if self.is_descriptive() && !is_known {
+            return Some(Verdict::Descriptive);
         }
+        let ends = match &effect.certainty {
+            Certainty::Exact => [effect.value; 2],
+            Certainty::Within(bounds) => [bounds.low, bounds.high],
+            Certainty::Unknown(_) => return Some(Verdict::NotShown),
+        };
+        Some(match test.expect.fits(self.comparison.by, ends) {
+            // One-sided, so that without adjustment it says the same as the interval.
+            (true, _) if self.holm.is_some_and(|p| p >= LEVEL) => Verdict::NotShown,
+            (true, _) if is_known => Verdict::ByConstruction,
+            (true, _) => Verdict::Yes,
+            (_, true) => Verdict::No,
+            _ => Verdict::NotShown,
+        })
     }
 }

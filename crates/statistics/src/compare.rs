@@ -1,6 +1,7 @@
-use records::{Getter, Measured, Metric, Outcome, Point, Record, Speed, bits, distinct, middle};
+use records::{Getter, Measured, Metric, Outcome, Record, Round, Speed, middle};
 
 use crate::{
+    bounds::{Bounds, Over},
     claim::Claim,
     comparison::{By, Comparison, Quantity, Selector},
     effect::{Certainty, Compared, Effect, NoInterval, Unmeasured},
@@ -8,20 +9,9 @@ use crate::{
     holm::holm,
     interval::paired_t,
     limits::SEEDS_FOR_A_TEST,
-    two_way::{Hits, two_way},
+    paired::Paired,
+    values::{Values, measured_values, metric_values},
 };
-
-/// One value per seed for a and b, shares from 0 to 1.
-struct Values {
-    values: [Vec<f64>; 2],
-    /// The test images that the values are shares of.
-    hits: Option<[Hits; 2]>,
-    /// The part of each seed's difference that does not come from the hits.
-    offsets: Vec<f64>,
-}
-
-/// A value, or why it was not measured. The outer error is a mistake in the suite's file.
-type MaybeMeasured<T> = Result<Result<T, Unmeasured>>;
 
 /// Compares all that a suite asks for, tests what its claims expect, and adjusts the p-values of the primary comparisons.
 ///
@@ -36,7 +26,7 @@ pub fn compare<'a>(comparisons: &'a [Comparison], claims: &[Claim], records: &[R
         let seeds = of_comparison.effect.as_ref().map_or(0, |effect| effect.seeds);
         let mut tests = claims.iter().flat_map(|claim| &claim.tests);
         let test = tests.find(|test| test.comparison == comparison.name).filter(|_| seeds >= SEEDS_FOR_A_TEST);
-        of_comparison.p = test.zip(of_comparison.interval()).map(|(test, interval)| test.expect.p(&interval));
+        of_comparison.p = test.zip(of_comparison.bounds()).map(|(test, bounds)| test.expect.p(&bounds, comparison.by));
         compared.push(of_comparison);
     }
     let tested: Vec<(usize, f64)> = (compared.iter().enumerate())
@@ -53,22 +43,30 @@ impl Comparison {
     ///
     /// # Errors
     /// Names a selector that fits several configurations, and a measure that has several values there.
-    pub fn effect(&self, records: &[Record]) -> MaybeMeasured<Effect> {
+    pub fn effect(&self, records: &[Record]) -> Result<Result<Effect, Unmeasured>> {
         let [a, b] = [self.select("a", &self.a, records)?, self.select("b", &self.b, records)?];
         for (selector, runs) in [(&self.a, &a), (&self.b, &b)] {
             if runs.is_empty() {
                 return Ok(Err(Unmeasured::NoRecords(selector.to_string())));
             }
         }
-        match &self.metric {
-            Quantity::Metric(metric) => match metric.getter() {
-                Getter::Count(count) => Ok(self.counted([a[0], b[0]].map(|record| count(record) as f64))),
-                Getter::Timed(timed) => Ok(self.timed(timed, &a, &b)),
-                Getter::Share(share) | Getter::MeanShare(share) => self.varying(*metric, &share, &a, &b),
-                Getter::Difference(of, minus) => self.varying(*metric, &|outcome| of(outcome) - minus(outcome), &a, &b),
-            },
-            Quantity::Measure(_) => self.varying(Metric::Top1, &|outcome| outcome.top1, &a, &b),
+        if let Some(measure) = self.measure() {
+            let values = measured_values(self, measure, &pairs(&a, &b))?;
+            return Ok(values.and_then(|values| self.varying(values, &a, &b)));
         }
+        let Quantity::Metric(metric) = self.metric else { unreachable!("all else is a measure") };
+        let outcomes = |of: &dyn Fn(&Outcome) -> f64| {
+            let value = |run: &Record| run.outcome.as_ref().map(|outcome| 100. * of(outcome));
+            self.varying_metric(metric, &|[a, b]| Some([value(a)?, value(b)?]), &a, &b)
+        };
+        Ok(match metric.getter() {
+            Getter::Count(count) => self.counted([a[0], b[0]].map(|record| count(record) as f64)),
+            Getter::Timed(timed, of_round) => self.timed(timed, of_round, &a, &b),
+            Getter::Share(share) | Getter::MeanShare(share) => outcomes(&share),
+            Getter::Difference(of, minus) => outcomes(&|outcome| of(outcome) - minus(outcome)),
+            Getter::Loss(loss) => self.varying_metric(metric, &|[a, b]| Some([loss(a)?, loss(b)?]), &a, &b),
+            Getter::PairedLoss(losses) => self.varying_metric(metric, &losses, &a, &b),
+        })
     }
 
     /// The records of one configuration, by seed, each seed once.
@@ -85,176 +83,108 @@ impl Comparison {
         Ok(runs)
     }
 
-    fn value(&self, a: f64, b: f64) -> f64 {
+    fn value(&self, [a, b]: [f64; 2]) -> f64 {
         match self.by {
             By::Difference => a - b,
             By::Ratio => a / b,
         }
     }
 
-    fn counted(&self, [a, b]: [f64; 2]) -> Result<Effect, Unmeasured> {
-        if self.by == By::Ratio && b == 0. {
+    fn counted(&self, means: [f64; 2]) -> Result<Effect, Unmeasured> {
+        if self.by == By::Ratio && means[1] == 0. {
             return Err(Unmeasured::Zero(self.b.to_string()));
         }
-        Ok(Effect { a, b, value: self.value(a, b), certainty: Certainty::Exact, seeds: 0, diverged: 0 })
+        Ok(Effect::fixed(means, self.value(means), Certainty::Exact))
     }
 
-    fn timed(&self, timed: fn(&Speed) -> Measured, a: &[&Record], b: &[&Record]) -> Result<Effect, Unmeasured> {
+    fn timed(
+        &self,
+        timed: fn(&Speed) -> Measured,
+        of_round: fn(&Round) -> f64,
+        a: &[&Record],
+        b: &[&Record],
+    ) -> Result<Effect, Unmeasured> {
         let mut timed_on = a.iter().chain(b).filter_map(|run| Some((&run.cpu, run.speed.as_ref()?.threads)));
         let first = timed_on.next();
         if timed_on.any(|machine| Some(machine) != first) {
             return Err(Unmeasured::OtherMachine);
         }
-        let speeds = |runs: &[&Record]| middle(runs.iter().filter_map(|run| run.speed.as_ref()).map(timed).collect());
-        let (a, b) = speeds(a).zip(speeds(b)).ok_or(Unmeasured::NoSpeed)?;
-        let [(a_low, a_high), (b_low, b_high)] =
-            [a, b].map(|side| (side.median * (1. - side.spread / 2.), side.median * (1. + side.spread / 2.)));
-        let certainty = Certainty::Timed { low: self.value(a_low, b_high), high: self.value(a_high, b_low) };
-        let (a, b) = (a.median, b.median);
-        Ok(Effect { a, b, value: self.value(a, b), certainty, seeds: 0, diverged: 0 })
+        let median = |runs: &[&Record]| {
+            let speeds = runs.iter().filter_map(|run| run.speed.as_ref()).map(timed).collect();
+            middle(speeds).map(|measured| measured.median)
+        };
+        let medians = [median(a).ok_or(Unmeasured::NoSpeed)?, median(b).ok_or(Unmeasured::NoSpeed)?];
+        let rounds = common_rounds(a, b).map(|rounds| rounds.map(|[a, b]| [of_round(a), of_round(b)]));
+        let bounds = rounds.and_then(|rounds| match self.by {
+            By::Difference => {
+                let (a, b): (Vec<f64>, Vec<f64>) = rounds.map(|[a, b]| (a, b)).unzip();
+                Paired::by_seed([&a, &b]).map(|paired| Bounds::of_difference(paired, Over::Rounds))
+            }
+            By::Ratio => paired_t(&rounds.map(|[a, b]| (a / b).ln()).collect::<Vec<_>>()).map(Bounds::of_rounds),
+        });
+        let unknown = (self.value(medians), Certainty::Unknown(NoInterval::NoCommonRounds));
+        let (value, certainty) = bounds.map_or(unknown, |(value, bounds)| (value, Certainty::Within(bounds)));
+        Ok(Effect::fixed(medians, value, certainty))
     }
 
-    fn varying(
+    /// Compares a metric that varies with the seed. `values` gives the values of two runs, where they are defined.
+    fn varying_metric(
         &self,
         metric: Metric,
-        share: &dyn Fn(&Outcome) -> f64,
+        values: &dyn Fn([&Record; 2]) -> Option<[f64; 2]>,
         a: &[&Record],
         b: &[&Record],
-    ) -> MaybeMeasured<Effect> {
+    ) -> Result<Effect, Unmeasured> {
+        self.varying(metric_values(metric, values, &pairs(a, b)), a, b)
+    }
+
+    fn varying(&self, values: Values, a: &[&Record], b: &[&Record]) -> Result<Effect, Unmeasured> {
+        if values.seeds() == 0 {
+            let has_pairs = !pairs(a, b).is_empty();
+            return Err(if has_pairs { Unmeasured::Undefined } else { Unmeasured::NoCommonSeed });
+        }
+        let estimates = values.estimates();
+        let means = estimates.map(|estimate| estimate.mean);
+        if self.by == By::Ratio && means[1] <= 0. {
+            return Err(Unmeasured::Zero(self.b.to_string()));
+        }
+        let bounds =
+            values.paired(a[0].config.dataset == b[0].config.dataset).and_then(|(paired, over)| match self.by {
+                By::Difference => Ok(Bounds::of_difference(paired, over)),
+                By::Ratio => Bounds::of_ratio(paired, over).ok_or(NoInterval::NoImages),
+            });
+        let (value, certainty) = match bounds {
+            Ok((value, bounds)) => (value, Certainty::Within(bounds)),
+            Err(why) => (self.value(means), Certainty::Unknown(why)),
+        };
         let others = b.iter().filter(|run| run.config_hash != a[0].config_hash);
         let diverged = a.iter().chain(others).filter(|run| run.outcome.is_none()).count();
-        let is_finished = |run: &&&Record| run.outcome.is_some();
-        let pairs: Vec<[&Record; 2]> = (a.iter().filter(is_finished))
-            .filter_map(|&run| {
-                let mut others = b.iter().filter(is_finished);
-                Some([run, *others.find(|other| other.config.seed == run.config.seed)?])
-            })
-            .collect();
-        if pairs.is_empty() {
-            return Ok(Err(Unmeasured::NoCommonSeed));
-        }
-        let values = match self.measure() {
-            Some(measure) => match self.measured_values(measure, &pairs)? {
-                Ok(values) => values,
-                Err(why) => return Ok(Err(why)),
-            },
-            None => metric_values(metric, share, &pairs),
-        };
-        let seeds = pairs.len();
-        let has_same_images = pairs.iter().all(|[a, b]| a.config.dataset == b.config.dataset);
-        let certainty = certainty(&values, has_same_images);
-        let [a, b] = values.values.map(|values| 100. * values.iter().sum::<f64>() / values.len() as f64);
-        Ok(Ok(Effect { a, b, value: a - b, certainty, seeds, diverged }))
-    }
-
-    fn measured_values(&self, measure: &str, pairs: &[[&Record; 2]]) -> MaybeMeasured<Values> {
-        let (mut values, mut hits) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
-        for (side, selector) in [&self.a, &self.b].into_iter().enumerate() {
-            let at = selector.at.or(self.at);
-            let of = || Selector { at, ..selector.clone() }.to_string();
-            for pair in pairs {
-                let points = self.points(measure, at, pair[side])?;
-                if points.is_empty() {
-                    return Ok(Err(Unmeasured::NoMeasure { measure: measure.into(), of: of() }));
-                }
-                let Some(all) = points.iter().map(|point| point.value).collect::<Option<Vec<f64>>>() else {
-                    return Ok(Err(Unmeasured::Impossible { measure: measure.into(), of: of() }));
-                };
-                values[side].push(all.iter().sum::<f64>() / all.len() as f64);
-                hits[side].extend(points.iter().map(|point| point.hits.as_deref()).collect::<Option<Vec<&str>>>());
-            }
-        }
-        let hits = all_hits(&hits, &values);
-        Ok(Ok(Values { values, hits, offsets: vec![0.; pairs.len()] }))
-    }
-
-    /// The points of a measure: one, or all those that a mean is taken over.
-    fn points<'a>(&self, measure: &str, at: Option<f64>, run: &'a Record) -> Result<Vec<&'a Point>> {
-        let is_at = |point: &Point| match (at, self.mean_over) {
-            (Some(_), _) => point.at == at,
-            (None, Some([first, last])) => point.at.is_some_and(|at| first <= at && at <= last),
-            (None, None) => true,
-        };
-        let of_setting = |point: &Point| self.setting.is_none() || point.setting == self.setting;
-        let fits = |point: &&Point| point.measure == measure && of_setting(point) && is_at(point);
-        let points: Vec<&Point> = run.measures.iter().filter(fits).collect();
-        let places: Vec<String> = points.iter().map(|point| place(point)).collect();
-        let is_ambiguous = match self.mean_over {
-            Some(_) => distinct(places.clone()).len() < places.len(),
-            None => places.len() > 1,
-        };
-        if is_ambiguous {
-            return Err(self.error(format!("`{measure}` has several values: add one of {}", places.join(", "))));
-        }
-        Ok(points)
+        let sds = estimates.map(|estimate| estimate.sd);
+        Ok(Effect { means, sds, value, certainty, seeds: values.seeds(), diverged })
     }
 }
 
-fn metric_values(metric: Metric, share: &dyn Fn(&Outcome) -> f64, pairs: &[[&Record; 2]]) -> Values {
-    let outcomes = |of: &dyn Fn(&Outcome) -> f64| {
-        [0, 1].map(|side| pairs.iter().filter_map(|pair| pair[side].outcome.as_ref()).map(of).collect::<Vec<f64>>())
+impl Effect {
+    /// An effect that does not vary with the seed.
+    fn fixed(means: [f64; 2], value: f64, certainty: Certainty) -> Self {
+        Self { means, sds: [None; 2], value, certainty, seeds: 0, diverged: 0 }
+    }
+}
+
+/// The finished runs of each seed that both sides have.
+fn pairs<'a>(a: &[&'a Record], b: &[&'a Record]) -> Vec<[&'a Record; 2]> {
+    let is_finished = |run: &&&'a Record| run.outcome.is_some();
+    let pair = |&run: &&'a Record| {
+        let mut others = b.iter().filter(is_finished);
+        Some([run, *others.find(|other| other.config.seed == run.config.seed)?])
     };
-    let hits = || {
-        let texts = [0, 1].map(|side| pairs.iter().map(|pair| vec![pair[side].test_hits.as_str()]).collect());
-        all_hits(&texts, &outcomes(&|outcome| outcome.top1))
-    };
-    let (hits, offsets) = match metric {
-        Metric::Top1 => (hits(), vec![0.; pairs.len()]),
-        Metric::GeneralisationGap => {
-            // A lower test accuracy is a wider gap. Training images are no sample, so their part is the same in each
-            // replicate.
-            let [a, b] = outcomes(&|outcome| outcome.train_top1);
-            (hits().map(|[a, b]| [b, a]), a.iter().zip(&b).map(|(a, b)| a - b).collect())
-        }
-        _ => (None, vec![0.; pairs.len()]),
-    };
-    Values { values: outcomes(share), hits, offsets }
+    a.iter().filter(is_finished).filter_map(pair).collect()
 }
 
-fn certainty(Values { values: [a, b], hits, offsets }: &Values, has_same_images: bool) -> Certainty {
-    match hits {
-        _ if offsets.len() < 2 => Certainty::Unknown(NoInterval::OneSeed),
-        _ if !has_same_images => Certainty::Unknown(NoInterval::OtherImages),
-        Some([a, b]) if a[0].len() != b[0].len() => Certainty::Unknown(NoInterval::OtherNumberOfImages),
-        Some([a, b]) => two_way(a, b, offsets)
-            .map_or(Certainty::Unknown(NoInterval::NoImages), |interval| Certainty::Images(interval.scaled(100.))),
-        None => {
-            let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
-            paired_t(&differences)
-                .map_or(Certainty::Unknown(NoInterval::OneSeed), |interval| Certainty::Seeds(interval.scaled(100.)))
-        }
-    }
-}
-
-/// The keys that select this point, as a suite's file spells them.
-fn place(point: &Point) -> String {
-    let setting = point.setting.as_ref().map(|setting| format!("setting = \"{setting}\""));
-    let at = point.at.map(|at| format!("at = {at}"));
-    [setting, at].into_iter().flatten().collect::<Vec<_>>().join(" ")
-}
-
-/// The hits of all runs of a and b, if the values are their shares. Each run has one text of hits, or several whose mean is
-/// taken.
-fn all_hits(texts: &[Vec<Vec<&str>>; 2], values: &[Vec<f64>; 2]) -> Option<[Hits; 2]> {
-    let side = |texts: &[Vec<&str>], values: &[f64]| -> Option<Hits> {
-        let most = 4 * texts.first().filter(|_| texts.len() == values.len())?.first()?.len();
-        // The last hexadecimal digit may be padded.
-        (most.saturating_sub(3)..=most).rev().find_map(|images| {
-            let hits: Hits = texts.iter().map(|of_run| mean_hits(of_run, images)).collect::<Option<_>>()?;
-            let share = |hits: &[f32]| hits.iter().map(|&hit| f64::from(hit)).sum::<f64>() / images as f64;
-            hits.iter().zip(values).all(|(hits, value)| (share(hits) - value).abs() < 1e-6).then_some(hits)
-        })
-    };
-    side(&texts[0], &values[0]).zip(side(&texts[1], &values[1])).map(|(a, b)| [a, b])
-}
-
-/// The mean of several hits for each image.
-fn mean_hits(texts: &[&str], images: usize) -> Option<Vec<f32>> {
-    let mut mean = vec![0.; images];
-    for text in texts {
-        for (mean, hit) in mean.iter_mut().zip(bits(text, images)?) {
-            *mean += if hit { 1. / texts.len() as f32 } else { 0. };
-        }
-    }
-    Some(mean)
+/// The rounds in which both sides took turns.
+fn common_rounds<'a>(a: &[&'a Record], b: &[&'a Record]) -> Option<impl Iterator<Item = [&'a Round; 2]>> {
+    let rounds = |run: &&'a Record| run.speed.as_ref()?.rounds.as_ref();
+    let mut pairs = a.iter().filter_map(rounds).flat_map(|a| b.iter().filter_map(rounds).map(move |b| (a, b)));
+    let (a, b) = pairs.find(|(a, b)| a.began_unix_ms == b.began_unix_ms && a.each.len() == b.each.len())?;
+    Some(a.each.iter().zip(&b.each).map(|(a, b)| [a, b]))
 }

@@ -63,6 +63,16 @@ pub enum By {
     Ratio,
 }
 
+impl By {
+    /// The value of no difference.
+    pub(crate) fn no_difference(self) -> f64 {
+        match self {
+            Self::Difference => 0.,
+            Self::Ratio => 1.,
+        }
+    }
+}
+
 /// A compared quantity: a metric by its name in `summary.csv`, or else a measure by the name that the records give it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
@@ -77,10 +87,14 @@ impl Comparison {
     /// Checks what can be checked without records.
     pub(crate) fn check(&self) -> Result<()> {
         let metric = &self.metric;
-        let is_fixed = |metric: &Metric| matches!(metric.getter(), Getter::Count(_) | Getter::Timed(_));
+        let is_fixed = |metric: &Metric| matches!(metric.getter(), Getter::Count(_) | Getter::Timed(..));
         let varies = !matches!(metric, Quantity::Metric(metric) if is_fixed(metric));
-        if self.by == By::Ratio && varies {
-            return Err(self.error(format!("`{metric}` is compared by difference; ratios are for counts and timings")));
+        let is_loss = |metric: &Metric| matches!(metric.getter(), Getter::Loss(_) | Getter::PairedLoss(_));
+        let has_ratio = |metric: &Metric| is_fixed(metric) || is_loss(metric) || *metric == Metric::Top1Err;
+        if self.by == By::Ratio && !matches!(metric, Quantity::Metric(metric) if has_ratio(metric)) {
+            return Err(self.error(format!(
+                "`{metric}` is compared by difference; ratios are for counts, timings, losses and errors (`top1_err`)"
+            )));
         }
         if self.primary && !varies {
             return Err(self.error(format!(

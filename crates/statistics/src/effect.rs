@@ -1,4 +1,4 @@
-use crate::{comparison::Comparison, interval::Interval};
+use crate::{bounds::Bounds, comparison::Comparison};
 
 /// A comparison with its result.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,10 +17,10 @@ pub struct Compared<'a> {
 /// The result of a comparison. Accuracies and measures are in per cent and their differences in points.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Effect {
-    /// The mean of a.
-    pub a: f64,
-    /// The mean of b.
-    pub b: f64,
+    /// The mean of a, and of b.
+    pub means: [f64; 2],
+    /// Their standard deviations over the seeds; `None` for counts, timings and a single seed.
+    pub sds: [Option<f64>; 2],
     /// a − b, or a / b.
     pub value: f64,
     /// How well the value is known.
@@ -36,17 +36,8 @@ pub struct Effect {
 pub enum Certainty {
     /// The value was counted and is exact.
     Exact,
-    /// The value was timed, and lies in the range that is possible within the interquartile ranges of both sides.
-    Timed {
-        /// The lower end of the range.
-        low: f64,
-        /// The upper end of the range.
-        high: f64,
-    },
-    /// The value varies with seeds and test images.
-    Images(Interval),
-    /// The value varies with seeds.
-    Seeds(Interval),
+    /// The value varies within these bounds.
+    Within(Bounds),
     /// The value varies, and there is no interval.
     Unknown(NoInterval),
 }
@@ -62,6 +53,8 @@ pub enum NoInterval {
     OtherNumberOfImages,
     /// There are no test images.
     NoImages,
+    /// The two sides were not timed in the same rounds, or the record does not tell them.
+    NoCommonRounds,
 }
 
 /// Why a comparison has no result. A side is named as its [`Selector`](crate::Selector) is written.
@@ -69,7 +62,7 @@ pub enum NoInterval {
 pub enum Unmeasured {
     /// No record is selected.
     NoRecords(String),
-    /// The ratio to this side is not defined, because its count is zero.
+    /// The ratio to this side is not defined, because it is zero.
     Zero(String),
     /// The speed of a side was not measured.
     NoSpeed,
@@ -77,6 +70,8 @@ pub enum Unmeasured {
     OtherMachine,
     /// There is no seed for which both sides finished.
     NoCommonSeed,
+    /// There is no seed for which the quantity is defined on both sides.
+    Undefined,
     /// A measure was not taken.
     NoMeasure {
         /// The name of the measure.
@@ -94,17 +89,16 @@ pub enum Unmeasured {
 }
 
 impl Compared<'_> {
-    /// The interval over seeds; `None` for counts and timings.
-    pub fn interval(&self) -> Option<Interval> {
+    /// The interval of the effect; `None` for counts, and where there is none.
+    pub fn bounds(&self) -> Option<Bounds> {
         match self.effect.as_ref().ok()?.certainty {
-            Certainty::Images(interval) | Certainty::Seeds(interval) => Some(interval),
+            Certainty::Within(bounds) => Some(bounds),
             _ => None,
         }
     }
 
     /// Returns whether the effect varies with the seed and was not tested.
     pub fn is_descriptive(&self) -> bool {
-        let varies = |effect: &Effect| !matches!(effect.certainty, Certainty::Exact | Certainty::Timed { .. });
-        self.effect.as_ref().is_ok_and(varies) && self.holm.is_none()
+        self.effect.as_ref().is_ok_and(|effect| effect.seeds > 0) && self.holm.is_none()
     }
 }

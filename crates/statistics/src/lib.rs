@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod bounds;
 mod claim;
 mod compare;
 mod comparison;
@@ -10,12 +11,15 @@ mod error;
 mod holm;
 mod interval;
 mod limits;
+mod paired;
 mod ranking;
+mod ratio;
 #[cfg(test)]
 mod tests;
-mod two_way;
+mod values;
 
-pub use claim::{Claim, Expect, Judged, Test, TestOutcome, Verdict, judge};
+pub use bounds::{Bounds, Over};
+pub use claim::{Claim, Expect, Judged, Test, Verdict, judge};
 pub use compare::compare;
 pub use comparison::{By, Comparison, Quantity, Selector};
 pub use effect::{Certainty, Compared, Effect, NoInterval, Unmeasured};
@@ -23,8 +27,9 @@ pub use error::{Error, Result};
 pub use holm::holm;
 pub use interval::{Interval, paired_t, wilson};
 pub use limits::{LEVEL, MOST_PRIMARY, SEEDS_FOR_A_TEST};
+pub use paired::{Hits, Paired};
 pub use ranking::Ranking;
-pub use two_way::{Hits, two_way};
+pub use ratio::Ratio;
 
 /// Checks what can be checked of a suite's comparisons and claims without its records.
 ///

@@ -1,6 +1,8 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::Result;
 use candle_core::Tensor;
-use records::{Measured, Speed};
+use records::{Measured, Round, Rounds, Speed};
 
 use crate::{
     batch_sizes::{INFER_BATCH, LATENCY_BATCH, TRAIN_BATCH},
@@ -32,16 +34,18 @@ impl TimedNetwork {
         Ok(Self { network, train: train?, infer: infer?.0, single: single?.0 })
     }
 
-    /// Measures one round: samples per second in training and in inference, and the median latency of one sample in
-    /// microseconds.
-    fn time(&mut self) -> Result<[f64; 3]> {
+    /// Measures one round, with the median latency of several single samples.
+    fn time(&mut self) -> Result<Round> {
         let (inputs, targets) = &self.train;
         let seconds = (0..TRAIN_STEPS).map(|_| self.network.train(inputs, targets)).sum::<Result<f64>>()?;
-        let train = (TRAIN_STEPS * TRAIN_BATCH) as f64 / seconds;
         let mut inference = self.network.inference(&self.infer)?;
-        let infer = INFER_BATCH as f64 / inference.run(&self.infer)?;
+        let infer_seconds = inference.run(&self.infer)?;
         let latencies = (0..LATENCIES).map(|_| Ok(inference.run(&self.single)? * 1e6));
-        Ok([train, infer, Measured::of(latencies.collect::<Result<_>>()?).median])
+        Ok(Round {
+            train_samples_per_sec: (TRAIN_STEPS * TRAIN_BATCH) as f64 / seconds,
+            infer_samples_per_sec: INFER_BATCH as f64 / infer_seconds,
+            latency_us: Measured::of(latencies.collect::<Result<_>>()?).median,
+        })
     }
 }
 
@@ -50,7 +54,8 @@ impl TimedNetwork {
 /// # Errors
 /// The first error of a network.
 pub fn time_in_turn(networks: &mut [TimedNetwork]) -> Result<Vec<Speed>> {
-    let mut rounds: Vec<Vec<[f64; 3]>> = vec![Vec::new(); networks.len()];
+    let began_unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+    let mut rounds: Vec<Vec<Round>> = vec![Vec::new(); networks.len()];
     for round in 0..=ROUNDS {
         for (network, rounds) in networks.iter_mut().zip(&mut rounds) {
             let times = network.time()?;
@@ -59,17 +64,17 @@ pub fn time_in_turn(networks: &mut [TimedNetwork]) -> Result<Vec<Speed>> {
             }
         }
     }
-    let speed = |rounds: &Vec<[f64; 3]>| {
-        let [train_samples_per_sec, infer_samples_per_sec, latency_us] =
-            [0, 1, 2].map(|index| Measured::of(rounds.iter().map(|times| times[index]).collect()));
+    let speed = |each: Vec<Round>| {
+        let over_rounds = |of: fn(&Round) -> f64| Measured::of(each.iter().map(of).collect());
         Speed {
-            train_samples_per_sec,
+            train_samples_per_sec: over_rounds(|round| round.train_samples_per_sec),
             train_batch_size: TRAIN_BATCH,
-            infer_samples_per_sec,
+            infer_samples_per_sec: over_rounds(|round| round.infer_samples_per_sec),
             infer_batch_size: INFER_BATCH,
-            latency_us,
+            latency_us: over_rounds(|round| round.latency_us),
             threads: rayon::current_num_threads(),
+            rounds: Some(Rounds { began_unix_ms, each }),
         }
     };
-    Ok(rounds.iter().map(speed).collect())
+    Ok(rounds.into_iter().map(speed).collect())
 }

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use datasets::{DatasetId, Shape};
 use records::{Record, RunConfig, Status, Store, SuiteInfo, file_name};
+use training::Length;
 
 use crate::{
     files::{is_about_files, keep_suite},
@@ -47,11 +48,11 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    /// Runs a suite as it is.
-    pub fn new(suite: &str, typed: String, resuming: String) -> Self {
+    /// Runs one seed of a suite for a few epochs, which is over in minutes.
+    pub fn first_look(suite: &str, typed: String, resuming: String) -> Self {
         Self {
             suite: suite.into(),
-            changes: Changes::default(),
+            changes: Changes { seeds: Some(1), length: Some(Length::Epochs(4)), ..Changes::default() },
             init: None,
             freeze: false,
             partial: false,
@@ -90,7 +91,12 @@ pub fn run(options: &RunOptions) -> Result<()> {
     let original = suite::find(&options.suite)?;
     let suite = original.with(&options.changes()?, options.data_dir.as_deref())?;
     let is_original = suite == original && !options.tune && suite::is_shipped(&original);
-    let suite = suite.load(options.data_dir.as_deref(), options.skip_unknown)?;
+    let mut suite = suite.load(options.data_dir.as_deref(), options.skip_unknown)?;
+    if let (LoadedSuite::Images(suite, data), Some(DatasetId::Folder(_)), None) =
+        (&mut suite, &options.changes.dataset, options.changes.length)
+    {
+        suite.lengthen(data);
+    }
     let name = match &options.out {
         None if !is_original => changed_name(&original, &suite),
         _ => original.name().to_string(),

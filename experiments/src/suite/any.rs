@@ -125,15 +125,32 @@ impl LoadedSuite {
         }
     }
 
-    /// The same suite on data that have the validation samples in the place of the test samples; `None` if none are held out.
-    pub fn without_test(&self) -> Option<Self> {
-        Some(match self {
-            Self::Images(suite, data) => {
-                let data = data.iter().map(|data| data.without_test().map(Arc::new)).collect::<Option<_>>()?;
-                Self::Images(suite.clone(), data)
+    /// The same suite on data by which options are chosen: with the validation samples in the place of the test samples, or,
+    /// where fewer than `enough` images are held out, with `folds` parts of all training images that are held out in turn by
+    /// as many seeds. `None` if no samples are held out.
+    ///
+    /// # Errors
+    /// Images that cannot be read.
+    pub fn for_choice(&self, enough: usize, folds: usize) -> Result<Option<Self>> {
+        let (suite, data) = match self {
+            Self::Images(suite, data) => (suite, data),
+            Self::Pairs(suite, data) => {
+                return Ok(data.without_test().map(|data| Self::Pairs(suite.clone(), Arc::new(data))));
             }
-            Self::Pairs(suite, data) => Self::Pairs(suite.clone(), Arc::new(data.without_test()?)),
-        })
+        };
+        let Some(without_test) = data.iter().map(|data| data.without_test()).collect::<Option<Vec<_>>>() else {
+            return Ok(None);
+        };
+        let mut suite = suite.clone();
+        let mut chosen_by = Vec::new();
+        for (data, without_test) in data.iter().zip(without_test) {
+            let is_enough = without_test.test.len() >= enough;
+            chosen_by.push(Arc::new(if is_enough { without_test } else { data.in_folds(folds)? }));
+            if !is_enough {
+                suite.tuning_seeds = suite.tuning_seeds.max(folds);
+            }
+        }
+        Ok(Some(Self::Images(suite, chosen_by)))
     }
 
     /// The suite that tries one learning rate, with seeds from `first_seed` on.

@@ -1,11 +1,13 @@
-use datasets::{Canvas, DatasetId, Shape};
+use std::sync::Arc;
+
+use datasets::{Canvas, DatasetId, Shape, Splits};
 use heads::HeadConfig;
 use models::ModelName;
 use records::distinct;
 use training::{DeviceKind, Length};
 
 use super::definition::{Suite, Variant};
-use crate::init::Init;
+use crate::{init::Init, limits::LEAST_UPDATES};
 
 /// The changes that options of the command line make to a suite. An option that is not given leaves the suite as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,6 +59,20 @@ impl Suite {
             suite.variants.iter_mut().for_each(|variant| (variant.lr, variant.fixed_lr) = (lr, true));
         }
         suite
+    }
+
+    /// Trains for at least [`LEAST_UPDATES`] on small data, where the suite's epochs would be over before anything is learnt.
+    pub fn lengthen(&mut self, data: &[Arc<Splits>]) {
+        let batches: Vec<u64> = data.iter().map(|data| data.train.len().div_ceil(self.batch_size) as u64).collect();
+        let lengthen = |length: &mut Length| {
+            let updates = |&batches: &u64| length.updates(batches).unwrap_or(u64::MAX);
+            let (least, most) = (batches.iter().map(updates).min(), batches.iter().map(updates).max());
+            if least.is_some_and(|least| (1..LEAST_UPDATES).contains(&least)) {
+                *length = Length::Updates(most.unwrap_or_default().max(LEAST_UPDATES));
+            }
+        };
+        let of_variants = self.variants.iter_mut().filter_map(|variant| variant.length.as_mut());
+        [&mut self.length].into_iter().chain(of_variants).for_each(lengthen);
     }
 
     /// Combines the chosen models and heads. A model that the suite does not have is combined with all of the suite's

@@ -10,11 +10,17 @@ use serde::Deserialize;
 use statistics::{Claim, Comparison, Selector};
 
 use super::pairs::preset;
+use crate::statements::STATEMENTS;
 
 /// The part of a suite's file that determines what is made of its records.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Outline {
     pub question: Option<String>,
+    /// The data set that the file names, or the path of a folder of images.
+    pub dataset: Option<String>,
+    /// The data sets that the file names, if there are several.
+    #[serde(default)]
+    pub datasets: Vec<String>,
     #[serde(default)]
     pub comparisons: Vec<Comparison>,
     #[serde(default)]
@@ -40,6 +46,17 @@ impl Outline {
             }
         }
         statistics::check(&outline.comparisons, &outline.claims)?;
+        for claim in &outline.claims {
+            if let Some(name) = &claim.statement {
+                let known: Vec<&str> = STATEMENTS.iter().map(|(name, _)| *name).collect();
+                ensure!(
+                    known.contains(&name.as_str()),
+                    "claim `{}`: no statement is called `{name}`; the statements are {}",
+                    claim.claim,
+                    known.join(", ")
+                );
+            }
+        }
         let files: Vec<&str> = outline.plots.iter().map(PlotSpec::file).collect();
         ensure!(distinct(files.clone()) == files, "two plots have the same `file`; the files are {}", files.join(", "));
         Ok(outline)

@@ -2,7 +2,7 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
-use datasets::{Augmentation, Order, Shape, Splits};
+use datasets::{Augmentation, Order, Resampling, Shape, Splits};
 use heads::HeadConfig;
 use layers::Layer;
 use models::{Classifier, ModelConfig, ModelName, NetworkInfo};
@@ -85,6 +85,13 @@ impl Task for ImageTask {
 
     fn test_labels(&self) -> Vec<u32> {
         self.data.test.labels.clone()
+    }
+
+    fn of_seed(&self, seed: u64) -> Result<Option<Arc<dyn Task>>> {
+        Ok(match self.data.resampling {
+            Resampling::None => None,
+            _ => Some(Arc::new(Self { data: Arc::new(self.data.of_seed(seed)?), ..self.clone() })),
+        })
     }
 
     fn build<'a>(&'a self, parameters: &Parameters) -> Result<Box<dyn Network + 'a>> {

@@ -6,7 +6,7 @@ mod pairs;
 pub use images::ImageTask;
 pub use pairs::PairTask;
 
-use std::{fmt::Debug, path::Path};
+use std::{fmt::Debug, path::Path, sync::Arc};
 
 use anyhow::Result;
 use candle_core::Device;
@@ -31,6 +31,14 @@ pub trait Task: Debug + Send + Sync {
 
     /// The class of each test sample.
     fn test_labels(&self) -> Vec<u32>;
+
+    /// The task with the samples that a seed sees; `None` if they are those of this task for all seeds.
+    ///
+    /// # Errors
+    /// Samples that cannot be read.
+    fn of_seed(&self, _seed: u64) -> Result<Option<Arc<dyn Task>>> {
+        Ok(None)
+    }
 
     /// Builds the network with weights from `parameters`, and gives it those that training is to start from.
     ///

@@ -4,6 +4,7 @@ mod all_cnn_c;
 mod lenet5;
 mod mobilenet_v1;
 mod nin;
+mod plain;
 mod resnet20;
 mod resnet8;
 mod two_conv;
@@ -18,6 +19,9 @@ pub(crate) static BUILT_IN: &[Architecture] = &[
     two_conv::AVG_POOL,
     two_conv::STRIDED,
     two_conv::NO_POOL,
+    plain::TWO,
+    plain::FOUR,
+    plain::EIGHT,
     lenet5::ARCHITECTURE,
     vgg_small::ARCHITECTURE,
     nin::ARCHITECTURE,

@@ -40,7 +40,7 @@ impl Chart {
                     ..Panel::default()
                 };
                 let kind = if *has_lines { ChartKind::Lines } else { ChartKind::Points };
-                (kind, x.label(), y.label(), parts(rows, Some(*x)).into_iter().map(panel).collect())
+                (kind, x.label(), y.label(), by_network(rows, Some(*x)).into_iter().map(panel).collect())
             }
             Content::Measure { measure, setting, x_label } => {
                 let x = x_label.as_ref().or(setting.as_ref()).map_or("strength", |label| label).replace('_', " ");
@@ -55,19 +55,36 @@ impl Chart {
                 let is_metric = measure.parse::<Metric>().is_ok();
                 (ChartKind::Lines, x, measure_label(measure) + if is_metric { "" } else { " (%)" }, panels)
             }
+            Content::Dots { x, by_model } => {
+                let group = |row: &Row| if *by_model { row.model.clone() } else { row.head.clone() };
+                let panel = |(title, rows): Part| {
+                    let groups = distinct(rows.iter().map(|row| group(row)));
+                    let place =
+                        |row: &Row| groups.iter().position(|name| *name == group(row)).unwrap_or_default() as f64;
+                    let dot = |row: &&Row| {
+                        let value = value(row, *x, spread)?;
+                        Some(DataPoint { series: head(row), x: value.y, y: place(row), ..value })
+                    };
+                    let points = rows.iter().filter_map(dot).collect();
+                    Panel { title, points, groups }
+                };
+                let panels =
+                    if *by_model { parts(rows, |row| row.dataset.clone(), None) } else { by_network(rows, None) };
+                (ChartKind::Dots, x.label(), String::new(), panels.into_iter().map(panel).collect())
+            }
             Content::Bars { bars, setting, y_label } => {
                 let measures: Vec<&str> = bars.iter().map(|(measure, _)| measure.as_str()).collect();
                 let panels = measure_panels(rows, &measures, setting.as_deref(), |panel, rows, setting| {
-                    panel.groups = rows.iter().map(|row| row.head.clone()).collect();
-                    for (group, row) in rows.iter().enumerate() {
+                    panel.groups = bars.iter().map(|(measure, _)| measure_label(measure)).collect();
+                    for row in rows {
                         // A measure that was taken at several strengths is for lines.
                         let only = |measure: &str| {
                             let mut values = measured(row, measure, setting, spread);
                             values.next().filter(|_| values.next().is_none()).map(|(_, value)| value)
                         };
-                        let bar = |(series, (measure, chance)): (usize, &(String, Option<String>))| {
+                        let bar = |(group, (measure, chance)): (usize, &(String, Option<String>))| {
                             let chance = chance.as_deref().and_then(only).map(|chance| chance.y);
-                            only(measure).map(|bar| DataPoint { series, x: group as f64, chance, ..bar })
+                            only(measure).map(|bar| DataPoint { series: head(row), x: group as f64, chance, ..bar })
                         };
                         panel.points.extend(bars.iter().enumerate().filter_map(bar));
                     }
@@ -75,21 +92,22 @@ impl Chart {
                 (ChartKind::Bars, String::new(), y_label.clone().unwrap_or_default(), panels)
             }
         };
-        let series = match &spec.content {
-            Content::Bars { bars, .. } => bars.iter().map(|(measure, _)| measure_label(measure)).collect(),
-            _ => heads,
-        };
+        let series = heads;
         let title = spec.title.clone().unwrap_or_else(|| match kind {
-            ChartKind::Bars => capitalised(&series.join(", ")),
+            ChartKind::Bars => capitalised(&panels.first().map(|panel| panel.groups.join(", ")).unwrap_or_default()),
+            ChartKind::Dots => capitalised(&x),
             _ => capitalised(&format!("{y} against {x}")),
         });
-        let is_timed = |quantity: &AxisQuantity| matches!(quantity, AxisQuantity::Metric(metric) if matches!(metric.getter(), Getter::Timed(_)));
+        let is_timed = |quantity: &AxisQuantity| matches!(quantity, AxisQuantity::Metric(metric) if matches!(metric.getter(), Getter::Timed(..)));
         let whiskers = match &spec.content {
-            Content::Quantities { y, .. } if is_timed(y) => "the interquartile range over rounds",
+            Content::Quantities { y: quantity, .. } | Content::Dots { x: quantity, .. } if is_timed(quantity) => {
+                "the interquartile range over rounds"
+            }
             _ => spread.words(),
         };
         let [x, y] = [(x, spec.is_log[0]), (y, spec.is_log[1])].map(|(label, is_log)| Axis { label, is_log });
-        let mut chart = Self { title, note: String::new(), x, y, kind, series, panels };
+        let guides = spec.guides.clone();
+        let mut chart = Self { title, note: String::new(), x, y, kind, guides, series, panels };
         chart.note = note(&chart, whiskers);
         chart
     }
@@ -97,9 +115,9 @@ impl Chart {
 
 /// Explains the marks to the reader.
 fn note(chart: &Chart, whiskers: &str) -> String {
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = Vec::new();
     if chart.kind == ChartKind::Bars && chart.series.len() > 1 {
-        notes.push("The bars of a group stand in the order of the legend.".to_string());
+        notes.push("The bars of a group stand in the order of the legend.".into());
     }
     if chart.points().any(|point| point.error.is_some()) {
         let hidden =
@@ -107,8 +125,10 @@ fn note(chart: &Chart, whiskers: &str) -> String {
         notes.push(format!("Whiskers show {whiskers}.{hidden}"));
     }
     if chart.has_slopes() {
-        let each = if chart.panels.len() > 1 { ", one for each panel" } else { "" };
-        notes.push(format!("The legend gives the slopes of the lines, which are exponents{each}."));
+        notes.push("The numbers at the lines are their slopes, which are exponents.".into());
+    }
+    if !chart.guides.marks.is_empty() {
+        notes.push(format!("Vertical lines mark {}.", chart.guides.marks_label));
     }
     notes.join(" ")
 }
@@ -121,7 +141,7 @@ fn measure_panels(
     fill: impl Fn(&mut Panel, &[&Row], Option<&str>),
 ) -> Vec<Panel> {
     let mut panels = Vec::new();
-    for (title, rows) in parts(rows, None) {
+    for (title, rows) in by_network(rows, None) {
         let points = rows.iter().flat_map(|row| &row.measures);
         let shown = points.filter(|point| measures.contains(&point.measure.as_str()));
         let settings = match asked {
@@ -139,7 +159,12 @@ fn measure_panels(
 }
 
 /// The rows by data set, model and every other factor in which they differ, except the one along the horizontal axis.
-fn parts(rows: &[Row], x: Option<AxisQuantity>) -> Vec<Part<'_>> {
+fn by_network(rows: &[Row], x: Option<AxisQuantity>) -> Vec<Part<'_>> {
+    parts(rows, |row| format!("{} on {}", row.model, row.dataset), x)
+}
+
+/// The rows by a title and every factor in which they differ, except the one along the horizontal axis.
+fn parts(rows: &[Row], title: impl Fn(&Row) -> String, x: Option<AxisQuantity>) -> Vec<Part<'_>> {
     let along = match x {
         Some(AxisQuantity::Input) => "input",
         Some(AxisQuantity::TrainSize) => "train_size",
@@ -148,7 +173,7 @@ fn parts(rows: &[Row], x: Option<AxisQuantity>) -> Vec<Part<'_>> {
     let factors: Vec<_> = varying(rows).into_iter().filter(|factor| factor.name != along).collect();
     let mut parts: Vec<Part> = Vec::new();
     for row in rows {
-        let mut title = format!("{} on {}", row.model, row.dataset);
+        let mut title = title(row);
         for factor in factors.iter().map(|factor| factor.words(row)).filter(|factor| !factor.is_empty()) {
             title += &format!(", {factor}");
         }

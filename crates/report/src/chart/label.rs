@@ -8,8 +8,28 @@ const DISTANCE: i32 = 8;
 /// Left, top, right and bottom in pixels.
 type Rect = [i32; 4];
 
-/// The upper left corners of the names that fit next to their points, to the right or else to the left, without covering
-/// a marker or another name. A point whose marker lies below that of a later point has no name, which would be taken for
+/// The heights of the names of lines at their right ends, in the order of the lines: as near to the end of its line as possible,
+/// at least `size` apart, and all within `down`.
+pub fn at_line_ends(ends: &[i32], down: Range<i32>, size: i32) -> Vec<i32> {
+    let mut order: Vec<usize> = (0..ends.len()).collect();
+    order.sort_by_key(|&line| ends[line]);
+    let mut heights = ends.to_vec();
+    // From above, each gets out of the way of the one before it; then from below, all that have left the panel return.
+    let mut least = down.start;
+    for &line in &order {
+        heights[line] = heights[line].max(least);
+        least = heights[line] + size;
+    }
+    let mut most = down.end;
+    for &line in order.iter().rev() {
+        heights[line] = heights[line].min(most);
+        most = heights[line] - size;
+    }
+    heights
+}
+
+/// The upper left corners of the names that fit next to their points, to the right or else to the left, above or below, without
+/// covering a marker or another name. A point whose marker lies below that of a later point has no name, which would be taken for
 /// that of the other. `across` is the range of pixels in which names lie.
 pub fn next_to_points<'a>(
     points: &[(&'a str, (i32, i32))],
@@ -24,8 +44,11 @@ pub fn next_to_points<'a>(
             continue;
         }
         let width = text_width(name, size);
-        let candidates =
-            [x + DISTANCE, x - DISTANCE - width].map(|left| [left, y - size / 2, left + width, y + size / 2]);
+        let beside = [x + DISTANCE, x - DISTANCE - width].map(|left| [left, y - size / 2, left + width, y + size / 2]);
+        let (left, right) = (x - width / 2, x - width / 2 + width);
+        let across_it =
+            [[left, y - DISTANCE - size, right, y - DISTANCE], [left, y + DISTANCE, right, y + DISTANCE + size]];
+        let candidates = beside.into_iter().chain(across_it);
         let is_free = |candidate: &Rect| {
             let is_inside = across.contains(&candidate[0]) && across.contains(&candidate[2]);
             is_inside && !taken.iter().any(|other| meet(other, candidate))
@@ -49,6 +72,13 @@ fn meet(a: &Rect, b: &Rect) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_lines_lie_near_their_ends_and_apart() {
+        assert_eq!(at_line_ends(&[50, 100, 20], 0..200, 12), [50, 100, 20], "where there is room, at the ends");
+        assert_eq!(at_line_ends(&[50, 50, 51], 0..200, 12), [50, 62, 74]);
+        assert_eq!(at_line_ends(&[199, 200, 198], 0..200, 12), [188, 200, 176]);
+    }
 
     #[test]
     fn names_of_points_in_one_place_do_not_cover_each_other() {

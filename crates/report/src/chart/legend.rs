@@ -1,21 +1,28 @@
-use super::model::{Chart, Panel};
-use crate::number::{NONE, fixed};
+use super::model::{Chart, ChartKind, DataPoint, Panel};
+use crate::number::fixed;
 
 /// A line of the legend.
 pub struct LegendEntry {
     /// The series; `None` for the line of chance.
     pub series: Option<usize>,
-    /// Its name and, where both axes are logarithmic, the slope of its line in each panel.
+    /// Its name.
     pub text: String,
 }
 
-/// The entries of all series that have points, and of the line of chance if there is one.
+/// The entries of all series that have points, and of the line of chance if there is one. Lines have none, because their names
+/// stand at their ends, and neither have dots of which each row is a series.
 pub fn legend(chart: &Chart) -> Vec<LegendEntry> {
-    let has_points = |&series: &usize| chart.points().any(|point| point.series == series);
-    let entry = |series: usize| LegendEntry {
-        series: Some(series),
-        text: chart.series[series].clone() + &slopes(chart, series),
+    let is_own_row = |point: &DataPoint| {
+        let name = |panel: &Panel| panel.groups.get(point.y as usize) == Some(&chart.series[point.series]);
+        chart.panels.iter().any(name)
     };
+    match chart.kind {
+        ChartKind::Lines => return Vec::new(),
+        ChartKind::Dots if chart.points().all(is_own_row) => return Vec::new(),
+        _ => {}
+    }
+    let has_points = |&series: &usize| chart.points().any(|point| point.series == series);
+    let entry = |series: usize| LegendEntry { series: Some(series), text: chart.series[series].clone() };
     let mut entries: Vec<LegendEntry> = (0..chart.series.len()).filter(has_points).map(entry).collect();
     if chart.points().any(|point| point.chance.is_some()) {
         entries.push(LegendEntry { series: None, text: "chance".into() });
@@ -23,13 +30,10 @@ pub fn legend(chart: &Chart) -> Vec<LegendEntry> {
     entries
 }
 
-fn slopes(chart: &Chart, series: usize) -> String {
-    let slopes: Vec<Option<f64>> = chart.panels.iter().map(|panel| slope(panel, series)).collect();
-    if !chart.has_slopes() || slopes.iter().all(Option::is_none) {
-        return String::new();
-    }
-    let text = |slope: &Option<f64>| slope.map_or_else(|| NONE.into(), |slope| fixed(slope, 2));
-    format!(" {}", slopes.iter().map(text).collect::<Vec<_>>().join(", "))
+/// The name of a series at the end of its line, with the slope where both axes are logarithmic.
+pub fn name_of_line(chart: &Chart, panel: &Panel, series: usize) -> String {
+    let slope = slope(panel, series).filter(|_| chart.has_slopes());
+    chart.series[series].clone() + &slope.map(|slope| format!(" {}", fixed(slope, 2))).unwrap_or_default()
 }
 
 /// The slope of a series by least squares over the logarithms; `None` for fewer than two different x.

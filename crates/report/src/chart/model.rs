@@ -1,4 +1,4 @@
-use super::axis::is_drawable;
+use super::{axis::is_drawable, spec::Guides};
 
 /// Numbers as marks in one panel or several, with one legend.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +13,8 @@ pub struct Chart {
     pub y: Axis,
     /// The kind of mark that stands for a point.
     pub kind: ChartKind,
+    /// Lines that the data are compared with.
+    pub guides: Guides,
     /// The names of all series; a series' index gives its colour and marker.
     pub series: Vec<String>,
     /// One drawing for each network.
@@ -35,16 +37,18 @@ pub enum ChartKind {
     Points,
     /// A marker, joined by a line with the next of its series.
     Lines,
+    /// A marker on the line of its group; the groups lie one below the other.
+    Dots,
     /// A bar from zero, side by side with the other series of its group.
     Bars,
 }
 
-/// One of the drawings of a chart, which has its own axes.
+/// One of the drawings of a chart, which all have the same axes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Panel {
     /// The title that distinguishes it from the other panels.
     pub title: String,
-    /// The names of the groups of bars; empty for other kinds.
+    /// The names of the groups of bars or dots; empty for other kinds.
     pub groups: Vec<String>,
     /// The points, or bars.
     pub points: Vec<DataPoint>,
@@ -55,13 +59,13 @@ pub struct Panel {
 pub struct DataPoint {
     /// The index of its series.
     pub series: usize,
-    /// The value along the horizontal axis, or the index of a bar's group.
+    /// The value along the horizontal axis, or the index of the group of a bar.
     pub x: f64,
-    /// The value along the vertical axis.
+    /// The value along the vertical axis, or the index of the group of a dot.
     pub y: f64,
-    /// Half the length of the whisker.
+    /// Half the length of the whisker, which is horizontal for dots.
     pub error: Option<f64>,
-    /// The value that guessing gives, drawn as a dashed line across a bar.
+    /// The value that guessing gives, drawn as a dashed line across the group of a bar.
     pub chance: Option<f64>,
 }
 
@@ -81,8 +85,10 @@ impl Chart {
         for panel in &mut chart.panels {
             panel.points.retain(|point| is_drawable(point.x, self.x.is_log) && is_drawable(point.y, self.y.is_log));
             panel.points.sort_by(|a, b| a.series.cmp(&b.series).then(a.x.total_cmp(&b.x)));
-            if self.kind == ChartKind::Bars {
-                panel.remove_empty_groups();
+            match self.kind {
+                ChartKind::Bars => panel.remove_empty_groups(|point| &mut point.x),
+                ChartKind::Dots => panel.remove_empty_groups(|point| &mut point.y),
+                ChartKind::Points | ChartKind::Lines => {}
             }
         }
         chart.panels.retain(|panel| !panel.points.is_empty());
@@ -100,11 +106,12 @@ impl Chart {
 }
 
 impl Panel {
-    fn remove_empty_groups(&mut self) {
-        for group in (0..self.groups.len()).rev() {
-            if self.points.iter().all(|point| point.x != group as f64) {
-                self.groups.remove(group);
-                self.points.iter_mut().filter(|point| point.x > group as f64).for_each(|point| point.x -= 1.);
+    /// Removes the groups without points. `group` is where a point keeps the index of its group.
+    fn remove_empty_groups(&mut self, group: fn(&mut DataPoint) -> &mut f64) {
+        for index in (0..self.groups.len()).rev() {
+            if self.points.iter_mut().all(|point| *group(point) != index as f64) {
+                self.groups.remove(index);
+                self.points.iter_mut().map(group).filter(|place| **place > index as f64).for_each(|place| *place -= 1.);
             }
         }
     }

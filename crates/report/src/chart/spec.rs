@@ -28,8 +28,17 @@ use crate::metric::title;
 /// setting = "shift"                      # without it, a panel for each setting
 /// x_label = "shift (pixels)"
 ///
+/// marks = [4, 8]                         # strengths at which a vertical line is drawn
+/// marks_label = "multiples of the stride"
+/// chance = 10                            # what guessing gives, drawn as a dashed line
+///
 /// [[plots]]
-/// kind = "bars"                          # measures side by side for each head
+/// kind = "dots"                          # a row per head, or with `rows = "model"` one per model and a dot per head
+/// file = "accuracy"
+/// x = "top1"
+///
+/// [[plots]]
+/// kind = "bars"                          # for each measure the heads side by side
 /// file = "localisation"
 /// measures = ["pointing", "energy"]
 /// chance = "chance"                      # a measure too, drawn as a line; or one for each:
@@ -46,7 +55,19 @@ pub struct PlotSpec {
     pub(super) title: Option<String>,
     /// True for each axis, the horizontal and the vertical one, that is logarithmic.
     pub(super) is_log: [bool; 2],
+    pub(super) guides: Guides,
     pub(super) content: Content,
+}
+
+/// Lines that a reader compares the data with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Guides {
+    /// What guessing gives, along the vertical axis.
+    pub chance: Option<f64>,
+    /// Values of the horizontal axis.
+    pub marks: Vec<f64>,
+    /// The meaning of `marks`.
+    pub marks_label: String,
 }
 
 /// The content of a plot.
@@ -57,8 +78,10 @@ pub enum Content {
     /// A measure over the strengths (`at`) at which it was taken, a line per head. Without a setting, there is a panel for
     /// each.
     Measure { measure: String, setting: Option<String>, x_label: Option<String> },
-    /// Bars of several measures for each head, each possibly with the measure that says what guessing gives. Without a
-    /// setting, there is a panel for each.
+    /// A quantity as dots, in a row per head, or per model with a dot for each of its heads.
+    Dots { x: AxisQuantity, by_model: bool },
+    /// Bars of the heads for each of several measures, which may have one that says what guessing gives. Without a setting,
+    /// there is a panel for each.
     Bars { bars: Vec<(String, Option<String>)>, setting: Option<String>, y_label: Option<String> },
 }
 
@@ -86,6 +109,7 @@ impl PlotSpec {
             file: "accuracy-vs-parameters".into(),
             title: None,
             is_log: [true, false],
+            guides: Guides::default(),
             content: Content::Quantities { x, y, has_lines: false },
         }
     }
@@ -144,6 +168,19 @@ enum Fields {
         x_label: Option<String>,
         #[serde(default)]
         log: Log,
+        chance: Option<f64>,
+        #[serde(default)]
+        marks: Vec<f64>,
+        marks_label: Option<String>,
+    },
+    Dots {
+        #[serde(deserialize_with = "file_name")]
+        file: String,
+        title: Option<String>,
+        x: AxisQuantity,
+        #[serde(default)]
+        rows: Rows,
+        log: Option<Log>,
     },
     Bars {
         #[serde(deserialize_with = "file_name")]
@@ -165,6 +202,15 @@ enum Log {
     X,
     Y,
     XY,
+}
+
+/// What a row of dots stands for.
+#[derive(Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Rows {
+    #[default]
+    Head,
+    Model,
 }
 
 /// The measure that says what guessing gives, for all measures or by the measure that it belongs to.
@@ -191,13 +237,14 @@ impl TryFrom<Fields> for PlotSpec {
     type Error = String;
 
     fn try_from(fields: Fields) -> Result<Self, String> {
+        let guides = Guides::default();
         let axes = |log| [matches!(log, Log::X | Log::XY), matches!(log, Log::Y | Log::XY)];
         Ok(match fields {
             Fields::Scatter { file, title, x, y, log } => {
                 let is_log = log.map_or([x.is_count(), false], axes);
-                Self { file, title, is_log, content: Content::Quantities { x, y, has_lines: false } }
+                Self { file, title, is_log, guides, content: Content::Quantities { x, y, has_lines: false } }
             }
-            Fields::Line { file, title, x, y, measure, setting, x_label, log } => {
+            Fields::Line { file, title, x, y, measure, setting, x_label, log, chance, marks, marks_label } => {
                 let content = match (x, y, measure) {
                     (Some(x), Some(y), None) if setting.is_none() && x_label.is_none() => {
                         Content::Quantities { x, y, has_lines: true }
@@ -210,7 +257,17 @@ impl TryFrom<Fields> for PlotSpec {
                         ));
                     }
                 };
-                Self { file, title, is_log: axes(log), content }
+                if marks.is_empty() != marks_label.is_none() {
+                    return Err(format!(
+                        "plot `{file}`: `marks` are drawn with a `marks_label` that says what they are"
+                    ));
+                }
+                let guides = Guides { chance, marks, marks_label: marks_label.unwrap_or_default() };
+                Self { file, title, is_log: axes(log), guides, content }
+            }
+            Fields::Dots { file, title, x, rows, log } => {
+                let is_log = log.map_or([x.is_count(), false], axes);
+                Self { file, title, is_log, guides, content: Content::Dots { x, by_model: rows == Rows::Model } }
             }
             Fields::Bars { file, title, measures, setting, chance, y_label } => {
                 let chance = |measure: &String| match &chance {
@@ -220,7 +277,7 @@ impl TryFrom<Fields> for PlotSpec {
                 };
                 let bars = measures.into_iter().map(|measure| (measure.clone(), chance(&measure)));
                 let content = Content::Bars { bars: bars.collect(), setting, y_label };
-                Self { file, title, is_log: [false; 2], content }
+                Self { file, title, is_log: [false; 2], guides, content }
             }
         })
     }
@@ -250,6 +307,12 @@ mod tests {
         let shift = r#"{ kind = "line", file = "shift", measure = "top1", setting = "shift", x_label = "pixels" }"#;
         let shift = parse(shift).unwrap();
         assert!(matches!(shift.content, Content::Measure { .. }) && shift.is_log == [false, false]);
+        let marked =
+            r#"{ kind = "line", file = "shift", measure = "top1", marks = [4], marks_label = "stride", chance = 10 }"#;
+        let guides = Guides { chance: Some(10.), marks: vec![4.], marks_label: "stride".into() };
+        assert_eq!(parse(marked).unwrap().guides, guides);
+        let dots = parse(r#"{ kind = "dots", file = "dots", x = "top1", rows = "model" }"#).unwrap();
+        assert!(matches!(dots.content, Content::Dots { by_model: true, .. }));
         let bars = r#"{ kind = "bars", file = "cam", measures = ["pointing", "energy"], chance = "chance" }"#;
         let Ok(Content::Bars { bars, .. }) = parse(bars).map(|plot| plot.content) else { panic!("no bars") };
         assert_eq!(bars[1], ("energy".into(), Some("chance".into())));
@@ -261,9 +324,10 @@ mod tests {
     #[test]
     fn a_mistake_is_answered_with_what_is_possible() {
         let error = |plot: &str| parse(plot).unwrap_err();
-        assert!(error(r#"{ kind = "pie", file = "a" }"#).contains("`scatter`, `line`, `bars`"));
+        assert!(error(r#"{ kind = "pie", file = "a" }"#).contains("`scatter`, `line`, `dots`, `bars`"));
         assert!(error(r#"{ kind = "line", file = "a", x = "inputs", y = "macs" }"#).contains("`train_size`"));
         assert!(error(r#"{ kind = "line", file = "a", x = "input" }"#).contains("either `x` and `y`, or `measure`"));
+        assert!(error(r#"{ kind = "line", file = "a", measure = "b", marks = [1] }"#).contains("says what they are"));
         let both = r#"{ kind = "line", file = "a", x = "input", y = "macs", setting = "shift" }"#;
         assert!(error(both).contains("which may have `setting`"));
         assert!(error(r#"{ kind = "scatter", file = "a", x = "macs", y = "top1", colour = 1 }"#).contains("colour"));

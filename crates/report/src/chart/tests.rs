@@ -1,6 +1,7 @@
 use super::{
     draw::svg as drawn,
     model::{Axis, Chart, ChartKind, DataPoint, Panel},
+    spec::Guides,
 };
 
 /// All texts of a picture, which must be well-formed and hold no number that is none.
@@ -26,6 +27,7 @@ fn chart(is_log: bool, kind: ChartKind, series: &[(&str, &[(f64, f64)])]) -> Cha
         x: axis("x"),
         y: axis("y"),
         kind,
+        guides: Guides::default(),
         series: series.iter().map(|(name, _)| name.to_string()).collect(),
         panels: vec![Panel {
             title: "a panel".into(),

@@ -1,72 +1,90 @@
-//! The claims that a suite tests, and their verdicts, in words.
+//! The claims that a suite tests, and what was found of them, in words.
 
-use statistics::{Expect, Judged, TestOutcome, Verdict};
+use statistics::{Expect, Judged, LEVEL, SEEDS_FOR_A_TEST, Verdict};
 
-use super::comparisons::value_and_interval;
+use super::comparisons::{value_and_interval, value_and_means};
 use crate::{
-    document::{Column, Document, Table, Text},
-    number::p_value,
+    document::{Cell, Column, Document, Span, Table, Text},
+    number::{NONE, capitalised, p_value},
 };
 
-/// Appends the table of claims, unless nothing is claimed.
-pub fn claims(page: &mut Document, verdicts: &[Verdict]) {
-    if verdicts.is_empty() {
+/// Appends the answer to a suite's question: its first two tests, those of primary comparisons before others, in a sentence
+/// each.
+pub fn answer(page: &mut Document, judged: &[Judged]) {
+    let (primary, others): (Vec<&Judged>, Vec<&Judged>) =
+        judged.iter().partition(|judged| judged.compared.comparison.primary);
+    let sentence = |judged: &&Judged| {
+        let when = if judged.test.when.is_empty() { String::new() } else { format!(" ({})", judged.test.when) };
+        let found =
+            format!("{}: {}{when}: {}. ", capitalised(words(judged.verdict)), judged.claim.claim, figure(judged));
+        Text::from(found).0
+    };
+    let sentences: Vec<Span> = primary.iter().chain(&others).take(2).flat_map(sentence).collect();
+    if !sentences.is_empty() {
+        page.paragraph(Text(sentences));
+    }
+}
+
+/// Appends the table of claims with a row per test, unless there is none.
+pub fn claims(page: &mut Document, judged: &[Judged]) {
+    if judged.is_empty() {
         return;
     }
     page.heading(1, "Claims, tested");
-    let mut table = Table::new([Column::text("claim"), Column::verdict("verdict"), Column::text("figures")]);
-    for verdict in verdicts {
-        table.push([Text::from(verdict.claim.claim.as_str()), Text::strong(words(verdict)), figures(verdict).into()]);
+    let texts = ["tested as", "condition", "figure"].map(Column::text).into_iter();
+    let mut table = Table::new(texts.chain([Column::number("p (Holm)"), Column::verdict("verdict")]));
+    for tests in judged.chunk_by(|a, b| a.claim == b.claim) {
+        for (i, judged) in tests.iter().enumerate() {
+            let p = judged.compared.holm.map_or_else(|| NONE.into(), |p| Cell::number(p_value(p), p));
+            let [claim, condition, figure, verdict] = cells(judged, i == 0);
+            table.push([claim, condition, figure, p, verdict]);
+        }
     }
     page.table(table);
-    page.paragraph(
-        "A claim holds if the whole interval lies where the claim expects the value, and does not hold if the whole \
-         interval lies elsewhere. Otherwise it is not shown, and the interval says what remains possible. What a primary \
-         comparison should show is also not shown if its adjusted p-value is 0.025 or more. Verdicts marked “descriptive” \
-         follow from intervals alone.",
-    );
+    page.paragraph(verdicts_explained());
 }
 
-/// Which tests of a claim hold. Where they differ, each with its condition.
-pub fn words(verdict: &Verdict) -> String {
-    let kind = |judged: &Judged| (judged.outcome, judged.is_descriptive);
-    let mut kinds: Vec<(TestOutcome, bool)> = verdict.tests.iter().map(kind).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    let words = |&(outcome, is_descriptive): &(TestOutcome, bool)| {
-        let mut words = outcome_words(outcome).to_string();
-        if is_descriptive && outcome != TestOutcome::NotMeasured {
-            words += " (descriptive)";
-        }
-        if kinds.len() > 1 {
-            let fitting = verdict.tests.iter().filter(|judged| kind(judged) == (outcome, is_descriptive));
-            words += &format!(" {}", fitting.map(|judged| judged.test.when.as_str()).collect::<Vec<_>>().join(" and "));
-        }
-        words
-    };
-    kinds.iter().map(words).collect::<Vec<_>>().join("; ")
+/// The cells of a test: what is tested, unless it stands in a row above, under which condition, the figure and the verdict.
+pub fn cells(judged: &Judged, is_first: bool) -> [Cell; 4] {
+    let claim = if is_first { Text::from(judged.claim.claim.as_str()) } else { Text::default() };
+    let verdict = Text::strong(words(judged.verdict));
+    [claim, judged.test.when.as_str().into(), figure_and_expectation(judged).into(), verdict].map(Cell::from)
 }
 
-/// The figures that a verdict follows from, with the adjusted p-value of a primary comparison.
-pub fn figures(verdict: &Verdict) -> String {
-    let figure = |judged: &Judged| {
-        let Judged { test, compared, .. } = judged;
-        let when = if test.when.is_empty() { String::new() } else { format!("{}: ", test.when) };
-        let p = compared.holm.map(p_value);
-        let p = p.map(|p| if p.starts_with(['<', '>']) { format!(", p {p}") } else { format!(", p = {p}") });
-        let value = value_and_interval(compared) + &p.unwrap_or_default();
-        format!("{when}{value} (expected: {})", expectation(test.expect))
-    };
-    verdict.tests.iter().map(figure).collect::<Vec<_>>().join("; ")
+/// What the verdicts mean.
+pub fn verdicts_explained() -> String {
+    format!(
+        "“Yes” means that the whole interval lies where it was expected and that the adjusted p-value is below {LEVEL}; \
+         “no” that the whole interval lies elsewhere; “not shown” that the interval allows both. “By construction” was \
+         counted, or follows from how the networks are built. “Descriptive” was not tested: it has fewer than \
+         {SEEDS_FOR_A_TEST} seeds, and therefore means with standard deviations instead of an interval, or it was not \
+         named as a primary comparison before the runs."
+    )
 }
 
-fn outcome_words(outcome: TestOutcome) -> &'static str {
-    match outcome {
-        TestOutcome::Holds => "holds",
-        TestOutcome::DoesNotHold => "does not hold",
-        TestOutcome::NotShown => "not shown",
-        TestOutcome::NotMeasured => "not measured",
+/// The word for a verdict.
+pub fn words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Yes => "yes",
+        Verdict::No => "no",
+        Verdict::NotShown => "not shown",
+        Verdict::ByConstruction => "by construction",
+        Verdict::Descriptive => "descriptive",
     }
+}
+
+/// The figure that a verdict follows from, with its interval; over fewer seeds than a test needs, with the means.
+pub fn figure(judged: &Judged) -> String {
+    let seeds = judged.compared.effect.as_ref().map_or(0, |effect| effect.seeds);
+    if (1..SEEDS_FOR_A_TEST).contains(&seeds) {
+        value_and_means(judged.compared)
+    } else {
+        value_and_interval(judged.compared)
+    }
+}
+
+fn figure_and_expectation(judged: &Judged) -> String {
+    format!("{}; expected: {}", figure(judged), expectation(judged.test.expect))
 }
 
 fn expectation(expect: Expect) -> String {

@@ -5,7 +5,7 @@ use records::{Measured, Metric, Number, Row};
 use super::{factors::varying, measures::mean_and_deviation};
 use crate::{
     document::{Cell, Column, Table},
-    metric::title,
+    metric::{digits, title},
     number::{NONE, count, fixed, shape, whole},
 };
 
@@ -28,12 +28,14 @@ pub fn table(rows: &[Row], all: &[Row]) -> Table {
     table
 }
 
-/// Returns whether a metric has a column: where a row has it, and activations only where nothing is trained.
+/// Returns whether a metric has a column: where a row has it, activations only where nothing is trained, and errors nowhere,
+/// because accuracies say the same.
 fn is_shown(metric: Metric, rows: &[Row]) -> bool {
-    if metric == Metric::Activations {
-        return !is_trained(rows);
+    match metric {
+        Metric::Activations => !is_trained(rows),
+        Metric::Top1Err => false,
+        _ => rows.iter().any(|row| metric.value(row).is_some()),
     }
-    rows.iter().any(|row| metric.value(row).is_some())
 }
 
 /// Returns whether any of the rows was trained.
@@ -46,7 +48,7 @@ fn cell(metric: Metric, row: &Row) -> Cell {
     let (text, value) = match number {
         Number::Count(value) => (count(value), value as f64),
         Number::Exact(value) => (fixed(value, 2), value),
-        Number::Mean(estimate) => (marked(metric, row, mean_and_deviation(estimate)), estimate.mean),
+        Number::Mean(estimate) => (marked(metric, row, mean_and_deviation(estimate, digits(metric))), estimate.mean),
         Number::Timed(Measured { median, spread }) => {
             (format!("{} ± {} %", whole(median), whole(100. * spread)), median)
         }

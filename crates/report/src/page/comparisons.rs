@@ -1,33 +1,39 @@
 //! What a suite compares, in words.
 
-use records::Getter;
-use statistics::{By, Certainty, Compared, LEVEL, NoInterval, Quantity, SEEDS_FOR_A_TEST, Selector, Unmeasured};
+use records::{Getter, Metric};
+use statistics::{
+    By, Certainty, Compared, Effect, LEVEL, NoInterval, Over, Quantity, SEEDS_FOR_A_TEST, Selector, Unmeasured,
+};
 
 use crate::{
     document::{Cell, Column, Document, Table},
+    metric::digits,
     number::{NONE, fixed, p_value, signed, two_significant, whole},
 };
 
-/// Appends the table of comparisons, unless nothing is compared.
+/// Appends the table of comparisons, unless nothing is compared. Those of which there are no records are left out.
 pub fn comparisons(page: &mut Document, compared: &[Compared]) {
-    if compared.is_empty() {
+    let measured: Vec<&Compared> =
+        compared.iter().filter(|compared| !matches!(compared.effect, Err(Unmeasured::NoRecords(_)))).collect();
+    if measured.is_empty() {
         return;
     }
     page.heading(1, "Comparisons");
     let texts = ["comparison", "metric", "a", "b"].map(Column::text).into_iter();
     let numbers = ["a − b, or a / b", "seeds", "p", "p (Holm)"].map(Column::number).into_iter();
     let mut table = Table::new(texts.chain(numbers).chain([Column::text("kind")]));
-    compared.iter().for_each(|compared| table.push(cells(compared)));
+    measured.iter().for_each(|compared| table.push(cells(compared)));
     page.table(table);
     page.paragraph(format!(
-        "Accuracies and measures are means in per cent over the seeds that both sides have; their differences are in \
-         points. Brackets hold 95 % confidence intervals by Student's t. They count the variance of the seeds and that of \
-         the test images (two-way random effects, with Satterthwaite's degrees of freedom), or, where “seeds alone” is \
-         written, that of the seeds. The p-values are one-sided: each tests the hypothesis that the expectation of the \
+        "Accuracies and measures are in per cent, mean ± standard deviation over the seeds that both sides have; their \
+         differences are in points. Brackets hold 95 % confidence intervals by Student's t. They count the variance of the \
+         seeds and that of the test images (two-way random effects, with Satterthwaite's degrees of freedom), or, where \
+         “seeds alone” is written, that of the seeds. The interval of a ratio of errors or losses is Fieller's: it holds \
+         each m for which a − m·b may be 0. That of speeds is of the geometric mean of the ratios of rounds, in each of \
+         which both networks had a turn. The p-values are one-sided: each tests the hypothesis that the expectation of the \
          comparison's claim contradicts, margin included, and below {LEVEL} it is rejected. They are given for at least \
          {SEEDS_FOR_A_TEST} seeds. Primary comparisons were named in the suite's file, and their p-values are adjusted \
-         together (Holm). All other comparisons are descriptive, and their p-values are not adjusted. For timings, \
-         brackets hold the range that is possible within the interquartile ranges of both sides. Counts are exact."
+         together (Holm). All other comparisons are descriptive, and their p-values are not adjusted. Counts are exact."
     ));
 }
 
@@ -38,8 +44,8 @@ fn cells(compared: &Compared) -> [Cell; 9] {
     comparison.at.iter().for_each(|at| metric += &format!(" at {at}"));
     comparison.mean_over.iter().for_each(|[first, last]| metric += &format!(", mean over {first} to {last}"));
     let effect = compared.effect.as_ref().ok();
-    let side = |selector: &Selector, value: Option<f64>| {
-        selector.to_string() + &value.map(|value| format!(": {}", absolute(compared, value))).unwrap_or_default()
+    let side = |selector: &Selector, side: usize| {
+        selector.to_string() + &effect.map(|effect| format!(": {}", mean(compared, effect, side))).unwrap_or_default()
     };
     let mut seeds = effect.filter(|effect| effect.seeds > 0).map_or(NONE.into(), |effect| effect.seeds.to_string());
     if let Some(effect) = effect.filter(|effect| effect.diverged > 0) {
@@ -53,8 +59,8 @@ fn cells(compared: &Compared) -> [Cell; 9] {
     [
         comparison.name.as_str().into(),
         metric.into(),
-        side(&comparison.a, effect.map(|effect| effect.a)).into(),
-        side(&comparison.b, effect.map(|effect| effect.b)).into(),
+        side(&comparison.a, 0).into(),
+        side(&comparison.b, 1).into(),
         value,
         seeds.into(),
         p(compared.p),
@@ -67,7 +73,7 @@ fn kind(compared: &Compared) -> &'static str {
     match compared.effect.as_ref().map(|effect| &effect.certainty) {
         Err(_) => NONE,
         Ok(Certainty::Exact) => "counted",
-        Ok(Certainty::Timed { .. }) => "timed",
+        Ok(_) if is_timed(compared) => "timed",
         Ok(_) if compared.holm.is_some() => "primary",
         Ok(_) => "descriptive",
     }
@@ -79,33 +85,67 @@ pub fn value_and_interval(compared: &Compared) -> String {
         Ok(effect) => effect,
         Err(why) => return unmeasured(why),
     };
-    let unit = match compared.comparison.by {
-        By::Ratio => " times",
-        By::Difference if is_fixed(compared) => "",
-        By::Difference => " points",
+    let unit = match (compared.comparison.by, metric(compared).map(|metric| (metric, metric.getter()))) {
+        (By::Ratio, _) => " times".into(),
+        (_, Some((_, Getter::Count(_)))) => String::new(),
+        (_, Some((metric, Getter::Timed(..) | Getter::Loss(_) | Getter::PairedLoss(_)))) => {
+            format!(" {}", metric.unit())
+        }
+        _ => " points".into(),
     };
-    let value = relative(compared, effect.value) + unit;
-    let range = |low, high| format!("{value} [{}, {}]", relative(compared, low), relative(compared, high));
+    let value = relative(compared, effect.value) + &unit;
     match effect.certainty {
         Certainty::Exact => value,
-        Certainty::Timed { low, high } => range(low, high),
-        Certainty::Images(interval) => range(interval.low, interval.high),
-        Certainty::Seeds(interval) => range(interval.low, interval.high) + " (seeds alone)",
+        Certainty::Within(bounds) => {
+            let high = if bounds.high.is_finite() { relative(compared, bounds.high) } else { "∞".into() };
+            let alone = if bounds.over == Over::Seeds { " (seeds alone)" } else { "" };
+            format!("{value} [{}, {high}]{alone}", relative(compared, bounds.low))
+        }
         Certainty::Unknown(why) => format!("{value} ({})", no_interval(why)),
     }
 }
 
-/// Returns whether a comparison is of counts or timings, which are the same for all seeds.
-fn is_fixed(compared: &Compared) -> bool {
-    let is_fixed = |getter| matches!(getter, Getter::Count(_) | Getter::Timed(_));
-    matches!(&compared.comparison.metric, Quantity::Metric(metric) if is_fixed(metric.getter()))
+/// The value of a comparison over too few seeds for an interval that says anything, and the means with their deviations.
+pub fn value_and_means(compared: &Compared) -> String {
+    let Ok(effect) = &compared.effect else { return value_and_interval(compared) };
+    let [a, b] = [0, 1].map(|side| mean(compared, effect, side));
+    let value = value_and_interval(compared);
+    let value = value.split_once(['[', '(']).map_or(value.as_str(), |(value, _)| value.trim_end());
+    format!("{value} ({a} against {b})")
+}
+
+/// The mean of a side, with its standard deviation over several seeds: `97.50 ± 0.09`.
+fn mean(compared: &Compared, effect: &Effect, side: usize) -> String {
+    let sd = effect.sds[side].map(|sd| format!(" ± {}", absolute(compared, sd))).unwrap_or_default();
+    mean_alone(compared, effect, side) + &sd
+}
+
+/// The mean of a side: `97.50`.
+pub fn mean_alone(compared: &Compared, effect: &Effect, side: usize) -> String {
+    absolute(compared, effect.means[side])
+}
+
+/// The metric that is compared; `None` for a measure.
+fn metric(compared: &Compared) -> Option<Metric> {
+    match &compared.comparison.metric {
+        Quantity::Metric(metric) => Some(*metric),
+        Quantity::Measure(_) => None,
+    }
+}
+
+fn is_timed(compared: &Compared) -> bool {
+    metric(compared).is_some_and(|metric| matches!(metric.getter(), Getter::Timed(..)))
 }
 
 fn absolute(compared: &Compared, value: f64) -> String {
-    if is_fixed(compared) { whole(value) } else { fixed(value, 2) }
+    match metric(compared) {
+        Some(metric) if matches!(metric.getter(), Getter::Count(_) | Getter::Timed(..)) => whole(value),
+        Some(metric) => fixed(value, digits(metric)),
+        None => fixed(value, 2),
+    }
 }
 
-/// A difference or ratio: small ratios to two significant digits, all else that varies to two digits after the point.
+/// A difference or ratio: small ratios to two significant digits.
 fn relative(compared: &Compared, value: f64) -> String {
     match compared.comparison.by {
         By::Ratio if value < 0.1 => two_significant(value),
@@ -117,10 +157,11 @@ fn relative(compared: &Compared, value: f64) -> String {
 fn unmeasured(why: &Unmeasured) -> String {
     match why {
         Unmeasured::NoRecords(of) => format!("no records of {of}"),
-        Unmeasured::Zero(of) => format!("no ratio, because the count of {of} is 0"),
+        Unmeasured::Zero(of) => format!("no ratio, because that of {of} is 0"),
         Unmeasured::NoSpeed => "speed not measured".into(),
         Unmeasured::OtherMachine => "no ratio, because the runs come from different machines".into(),
         Unmeasured::NoCommonSeed => "no seed for which both sides finished".into(),
+        Unmeasured::Undefined => "not defined for any seed".into(),
         Unmeasured::NoMeasure { measure, of } => format!("{measure} of {of} was not recorded"),
         Unmeasured::Impossible { of, .. } => format!("{of} cannot be measured"),
     }
@@ -132,5 +173,6 @@ fn no_interval(why: NoInterval) -> &'static str {
         NoInterval::OtherImages => "not the same test images",
         NoInterval::OtherNumberOfImages => "not the same number of test images",
         NoInterval::NoImages => "no test images",
+        NoInterval::NoCommonRounds => "not timed in the same rounds",
     }
 }

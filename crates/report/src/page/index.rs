@@ -1,7 +1,10 @@
-use statistics::Verdict;
+use statistics::Judged;
 
-use super::claims::{figures, words};
-use crate::document::{Cell, Column, Document, Table, Text};
+use super::{
+    claims::{cells, figure, verdicts_explained, words},
+    comparisons::mean_alone,
+};
+use crate::document::{Cell, Column, Document, Span, Table, Text};
 
 /// The first line of a written index page, by which it is recognised: no other page is overwritten.
 pub const INDEX_MARKER: &str = "<!-- Written by `experiments report`. -->\n";
@@ -22,45 +25,90 @@ pub struct SuiteEntry<'a> {
     pub runs: usize,
     /// The number of runs in its plan that have no record yet.
     pub missing: usize,
-    /// Its claims, judged.
-    pub verdicts: &'a [Verdict<'a>],
+    /// The tests of its claims, judged.
+    pub judged: &'a [Judged<'a>],
 }
 
-/// Builds the page of a folder of suites: a table of suites, and one of all claims that they test. With `has_bench`, it links
-/// to the comparison of speed in the folder `bench`.
-pub fn index_page(suites: &[SuiteEntry], has_bench: bool) -> Document {
-    let link = |suite: &SuiteEntry| Text::link(suite.name, format!("{}/README.md", suite.name));
+/// A sentence of advice that follows from the records of a suite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Advice<'a> {
+    /// The sentence.
+    pub text: String,
+    /// The name of the suite that it follows from.
+    pub suite: &'a str,
+}
+
+/// Builds the page of a folder of suites: the advice, a table of all that the suites test, and one of the suites. The tests
+/// are ordered by the `statements` that they belong to, given by name and text; those of none come last. With `has_bench`,
+/// the page links to the comparison of speed in the folder `bench`.
+pub fn index_page(advice: &[Advice], statements: &[(&str, &str)], suites: &[SuiteEntry], has_bench: bool) -> Document {
     let mut page = Document::new("Results");
-    page.paragraph(
-        "Each suite answers one question; its page has the tables, figures and protocol. The verdicts on the claims follow \
-         from comparisons, which are explained there too.",
-    );
+    if !advice.is_empty() {
+        page.heading(1, "Which head should I take?");
+        let sentence = |Advice { text, suite }: &Advice| {
+            let link = Span::Link { text: (*suite).into(), target: format!("{suite}/README.md") };
+            let words = Text::from(text.as_str()).0.into_iter();
+            words.chain([Span::Plain(" (".into()), link, Span::Plain("). ".into())]).collect::<Vec<_>>()
+        };
+        page.paragraph(Text(advice.iter().flat_map(sentence).collect()));
+    }
+    tests(&mut page, statements, suites);
+    page.heading(1, "The suites");
+    page.paragraph("Each suite answers one question; its page has the answer, tables, figures and protocol.");
     let mut table = Table::new([Column::key("suite"), Column::text("question"), Column::number("runs")]);
     for suite in suites {
         let text = match suite.missing {
             0 => suite.runs.to_string(),
             missing => format!("{} of {}", suite.runs, suite.runs + missing),
         };
-        let runs = Cell::number(text, suite.runs as f64);
-        table.push([link(suite).into(), suite.question.into(), runs]);
+        table.push([link(suite).into(), suite.question.into(), Cell::number(text, suite.runs as f64)]);
     }
     page.table(table);
     if has_bench {
         let link = Text::link("bench", "bench/README.md").0.into_iter();
         page.paragraph(Text(link.chain(Text::from(" compares the speed with other programs.").0).collect()));
     }
-    if suites.iter().all(|suite| suite.verdicts.is_empty()) {
-        return page;
+    page
+}
+
+fn link(suite: &SuiteEntry) -> Text {
+    Text::link(suite.name, format!("{}/README.md", suite.name))
+}
+
+/// Appends the table of all tests, unless there are none.
+fn tests(page: &mut Document, statements: &[(&str, &str)], suites: &[SuiteEntry]) {
+    if suites.iter().all(|suite| suite.judged.is_empty()) {
+        return;
     }
-    page.heading(1, "Claims, tested");
-    let texts = [Column::text("figures"), Column::text("suite")];
-    let mut table = Table::new([Column::text("claim"), Column::verdict("verdict")].into_iter().chain(texts));
-    for suite in suites {
-        for verdict in suite.verdicts {
-            let claim = Text::from(verdict.claim.claim.as_str());
-            table.push([claim, Text::strong(words(verdict)), figures(verdict).into(), link(suite)]);
+    page.heading(1, "What is said about pooling, and what was measured");
+    let texts = ["statement", "tested as", "condition", "figure"].map(Column::text).into_iter();
+    let mut table = Table::new(texts.chain([Column::verdict("verdict"), Column::text("suite")]));
+    let named = statements.iter().map(|(name, text)| (Some(*name), format!("{name}. {text}")));
+    for (statement, text) in named.chain([(None, String::new())]) {
+        let mut text = Some(text);
+        for suite in suites {
+            let of_statement = suite.judged.iter().filter(|judged| judged.claim.statement.as_deref() == statement);
+            let of_statement: Vec<&Judged> = of_statement.collect();
+            for (i, judged) in of_statement.iter().enumerate() {
+                let is_first = i == 0 || of_statement[i - 1].claim != judged.claim;
+                let [claim, condition, figure, verdict] = cells(judged, is_first);
+                let statement = Cell::from(text.take().unwrap_or_default());
+                table.push([statement, claim, condition, figure, verdict, link(suite).into()]);
+            }
         }
     }
     page.table(table);
-    page
+    page.paragraph(verdicts_explained());
+}
+
+/// Fills the places of a sentence of advice from a test: `{a}` and `{b}` with the means of both sides, `{value}` with the
+/// figure, and `{verdict}` with its verdict.
+pub fn fill(sentence: &str, judged: &Judged) -> String {
+    let mean = |side: usize| match &judged.compared.effect {
+        Ok(effect) => mean_alone(judged.compared, effect, side),
+        Err(_) => String::new(),
+    };
+    [("{a}", mean(0)), ("{b}", mean(1)), ("{value}", figure(judged)), ("{verdict}", words(judged.verdict).into())]
+        .into_iter()
+        .fold(sentence.to_string(), |sentence, (place, words)| sentence.replace(place, &words))
 }

@@ -60,12 +60,12 @@ fn heading(place: &MeasuredPoint) -> String {
 fn cell(row: &Row, place: &MeasuredPoint) -> Cell {
     let point = row.measures.iter().find(|point| MeasuredPoint { estimate: None, ..(*point).clone() } == *place);
     match point.and_then(|point| point.estimate) {
-        Some(estimate) => Cell::number(mean_and_deviation(estimate), estimate.mean),
+        Some(estimate) => Cell::number(mean_and_deviation(estimate, 2), estimate.mean),
         None => NONE.into(),
     }
 }
 
 /// A mean, and the standard deviation if there are several seeds: `97.50 ± 0.09`.
-pub fn mean_and_deviation(Estimate { mean, sd, .. }: Estimate) -> String {
-    fixed(mean, 2) + &sd.map(|sd| format!(" ± {}", fixed(sd, 2))).unwrap_or_default()
+pub fn mean_and_deviation(Estimate { mean, sd, .. }: Estimate, digits: usize) -> String {
+    fixed(mean, digits) + &sd.map(|sd| format!(" ± {}", fixed(sd, digits))).unwrap_or_default()
 }

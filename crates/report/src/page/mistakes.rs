@@ -1,17 +1,10 @@
-use std::convert::Infallible;
-
-use embedded_graphics::{
-    Drawable, Pixel,
-    draw_target::DrawTarget,
-    geometry::{OriginDimensions, Point, Size},
-    mono_font::{MonoTextStyle, iso_8859_1::FONT_6X10},
-    pixelcolor::{Rgb888, RgbColor},
-    text::{Baseline, Text},
-};
+use embedded_graphics::mono_font::iso_8859_1::FONT_6X10;
 use image::{
     Rgb, RgbImage,
     imageops::{self, FilterType},
 };
+
+use super::lettering::write;
 
 /// The number of images in a row.
 const COLUMNS: u32 = 5;
@@ -48,50 +41,19 @@ pub fn mistakes(mistakes: &[Mistake]) -> RgbImage {
     let cell = [width.max(LETTERS * FONT_6X10.character_size.width) + GAP, height + LINES * LINE + GAP];
     let count = mistakes.len() as u32;
     let (columns, rows) = (count.clamp(1, COLUMNS), count.div_ceil(COLUMNS));
-    let mut canvas = Canvas(RgbImage::from_pixel(GAP + columns * cell[0], GAP + rows * cell[1], Rgb([255; 3])));
+    let mut picture = RgbImage::from_pixel(GAP + columns * cell[0], GAP + rows * cell[1], Rgb([255; 3]));
     for (mistake, place) in mistakes.iter().zip(0..) {
         let (left, top) = (GAP + place % COLUMNS * cell[0], GAP + place / COLUMNS * cell[1]);
         let image = imageops::resize(&mistake.image, width, height, FilterType::Nearest);
-        imageops::replace(&mut canvas.0, &image, left.into(), top.into());
+        imageops::replace(&mut picture, &image, left.into(), top.into());
         let Mistake { truth, predicted, probability, .. } = mistake;
         let lines = [format!("true {truth}"), format!("said {predicted}"), format!("     {:.1} %", 100. * probability)];
         for (line, number) in lines.into_iter().zip(0..) {
-            let at = Point::new(left as i32, (top + height + 1 + number * LINE) as i32);
-            write(&mut canvas, at, &line);
+            let line: String = line.chars().take(LETTERS as usize).collect();
+            write(&mut picture, &FONT_6X10, [left, top + height + 1 + number * LINE], &line);
         }
     }
-    canvas.0
-}
-
-/// Writes one line of text, cut to the letters that fit.
-fn write(canvas: &mut Canvas, at: Point, text: &str) {
-    let text: String = text.chars().take(LETTERS as usize).collect();
-    let style = MonoTextStyle::new(&FONT_6X10, Rgb888::BLACK);
-    let Ok(_) = Text::with_baseline(&text, at, style, Baseline::Top).draw(canvas);
-}
-
-/// A picture that text can be drawn on.
-struct Canvas(RgbImage);
-
-impl OriginDimensions for Canvas {
-    fn size(&self) -> Size {
-        Size::new(self.0.width(), self.0.height())
-    }
-}
-
-impl DrawTarget for Canvas {
-    type Color = Rgb888;
-    type Error = Infallible;
-
-    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), Infallible> {
-        for Pixel(at, colour) in pixels {
-            // Negative coordinates become ones that are far outside.
-            if let Some(pixel) = self.0.get_pixel_mut_checked(at.x as u32, at.y as u32) {
-                *pixel = Rgb([colour.r(), colour.g(), colour.b()]);
-            }
-        }
-        Ok(())
-    }
+    picture
 }
 
 #[cfg(test)]

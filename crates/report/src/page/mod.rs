@@ -9,6 +9,7 @@ mod comparisons;
 mod confusion;
 pub mod factors;
 mod index;
+mod lettering;
 mod maps;
 mod measures;
 mod mistakes;
@@ -21,7 +22,7 @@ mod tests;
 
 pub use card::{Card, card};
 pub use confusion::{class_table, confusion_table};
-pub use index::{INDEX_MARKER, SuiteEntry, index_page, is_index};
+pub use index::{Advice, INDEX_MARKER, SuiteEntry, fill, index_page, is_index};
 pub use maps::maps;
 pub use mistakes::{Mistake, mistakes};
 pub use overlay::overlay;

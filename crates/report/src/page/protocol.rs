@@ -1,9 +1,12 @@
-//! How the runs of a suite were made: protocol, learning rates, machine, versions and command.
+//! How the runs of a suite were made: protocol, learning rates, machine, versions, time and command.
 
 use records::{Record, Row, RunConfig, distinct};
 
 use super::factors::varying;
-use crate::document::{Block, Cell, Column, Document, Table};
+use crate::{
+    document::{Block, Cell, Column, Document, Table},
+    number::{fixed, whole},
+};
 
 /// Appends a table of the peak learning rates, with a column per head and a row per data set, model and other factors.
 pub fn learning_rates(page: &mut Document, rows: &[Row]) {
@@ -84,7 +87,7 @@ pub fn protocol(page: &mut Document, records: &[Record], is_trained: bool) {
     page.list(items.chain(fairness));
 }
 
-/// Appends the machines, versions and commands of the runs.
+/// Appends the machines, versions, time and commands of the runs.
 pub fn made_with(page: &mut Document, records: &[Record]) {
     let machine = |record: &Record| {
         let caches = record.cpu.cache_kib.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
@@ -101,7 +104,20 @@ pub fn made_with(page: &mut Document, records: &[Record]) {
     let versions = |record: &Record| record.versions.to_string();
     let texts = |of: &dyn Fn(&Record) -> String| distinct(records.iter().map(of));
     page.heading(1, "Made with");
-    page.list([texts(&machine), texts(&speed), texts(&versions)].concat());
+    page.list([texts(&machine), texts(&speed), texts(&versions), training_time(records)].concat());
     let commands = texts(&|record| record.suite.command.clone()).join("\n");
     page.blocks.push(Block::Code { language: "sh", text: commands });
+}
+
+/// How long the runs trained; nothing if none did.
+fn training_time(records: &[Record]) -> Vec<String> {
+    let seconds: f64 = records.iter().map(|record| record.timings.train_seconds).sum();
+    let threads = distinct(records.iter().map(|record| record.threads.to_string())).join(" or ");
+    let time = match seconds {
+        0. => return Vec::new(),
+        ..90. => format!("{} seconds", whole(seconds)),
+        ..5400. => format!("{} minutes", whole(seconds / 60.)),
+        _ => format!("{} hours", fixed(seconds / 3600., 1)),
+    };
+    vec![format!("{} runs trained for {time} in total, on {threads} threads each", records.len())]
 }

@@ -5,7 +5,7 @@ use super::overlay::overlay;
 /// The side of an image's pixel in the strip.
 const SCALE: u32 = 2;
 /// The width of the space around each image.
-const GAP: u32 = 4;
+pub const GAP: u32 = 4;
 const WHITE: Rgb<u8> = Rgb([255; 3]);
 const BOX: Rgb<u8> = Rgb([0, 200, 80]);
 

@@ -1,8 +1,8 @@
 use records::{LeftOut, Record, Row};
-use statistics::{Compared, SEEDS_FOR_A_TEST, Verdict};
+use statistics::{Compared, Judged, SEEDS_FOR_A_TEST};
 
 use super::{
-    claims::{claims, words},
+    claims::{answer, claims, figure, words},
     classes::classes,
     columns::{is_trained, table},
     comparisons::comparisons,
@@ -28,10 +28,12 @@ pub struct SuiteReport<'a> {
     pub left_out: &'a [LeftOut],
     /// The number of runs in the plan that have no record yet.
     pub missing: usize,
+    /// What speaks against relying on the numbers.
+    pub doubts: &'a [String],
     /// The comparisons of the suite.
     pub compared: &'a [Compared<'a>],
-    /// Its claims, judged.
-    pub verdicts: &'a [Verdict<'a>],
+    /// The tests of its claims, judged.
+    pub judged: &'a [Judged<'a>],
     /// The names of its measures and what they mean.
     pub explanations: &'a [(&'a str, &'a str)],
     /// Its plots.
@@ -44,15 +46,18 @@ pub struct SuiteReport<'a> {
     pub mistakes: &'a [Option<String>],
 }
 
-/// Builds the page of a suite: its question, results, measures, plots, classes, comparisons, claims, notes and protocol. The page is
-/// empty if there are no records.
+/// Builds the page of a suite: its question and the answer, claims, results, plots, comparisons, measures, classes, notes,
+/// and how it was made. The page is empty if there are no records.
 pub fn suite_page(suite: &SuiteReport) -> Document {
     let Some(first) = suite.records.first() else { return Document::default() };
     let mut page = Document::new(&first.suite.name);
     page.paragraph(Text::from(suite.question.unwrap_or(&first.suite.question)));
+    answer(&mut page, suite.judged);
     if let Some(text) = incomplete(suite) {
         page.paragraph(Text::strong(text));
     }
+    suite.doubts.iter().for_each(|doubt| page.paragraph(Text::strong(doubt)));
+    claims(&mut page, suite.judged);
     for rows in by_model(suite.rows) {
         page.heading(1, title(rows));
         page.table(table(rows, suite.rows));
@@ -63,18 +68,17 @@ pub fn suite_page(suite: &SuiteReport) -> Document {
         page.paragraph("Each has a card, which says what it is, how good it is in each class, and how it is used.");
         page.list(suite.published.iter().map(|name| Text::link(name, format!("{name}.md"))));
     }
-    measures(&mut page, suite.rows, suite.explanations);
     if !suite.figures.is_empty() {
-        page.heading(1, "Plots");
+        page.heading(1, "Figures");
         page.blocks.extend(suite.figures.iter().cloned().map(Block::Figure));
     }
     if !suite.images.is_empty() {
         page.heading(1, "Where the networks look");
         page.blocks.extend(suite.images.iter().cloned().map(Block::Image));
     }
-    classes(&mut page, suite.rows, suite.mistakes);
     comparisons(&mut page, suite.compared);
-    claims(&mut page, suite.verdicts);
+    measures(&mut page, suite.rows, suite.explanations);
+    classes(&mut page, suite.rows, suite.mistakes);
     let notes: Vec<String> = rising(suite.rows).into_iter().chain(suite.left_out.iter().map(left_out)).collect();
     if !notes.is_empty() {
         page.heading(1, "Notes");
@@ -88,12 +92,13 @@ pub fn suite_page(suite: &SuiteReport) -> Document {
     page
 }
 
-/// Builds what a terminal shows of a suite: its tables, and the verdicts of its claims in one line each.
+/// Builds what a terminal shows of a suite: its tables, and each test of its claims in a line.
 pub fn suite_overview(suite: &SuiteReport) -> Document {
     let mut overview = Document::default();
     if let Some(text) = incomplete(suite) {
         overview.paragraph(text);
     }
+    suite.doubts.iter().for_each(|doubt| overview.paragraph(doubt.as_str()));
     for rows in by_model(suite.rows) {
         let mut table = table(rows, suite.rows);
         table.caption = title(rows);
@@ -102,7 +107,10 @@ pub fn suite_overview(suite: &SuiteReport) -> Document {
     if suite.rows.iter().any(|row| row.rising) {
         overview.paragraph("↗ validation accuracy still rising at the last epoch: longer training may help");
     }
-    overview.list(suite.verdicts.iter().map(|verdict| format!("{}: {}", verdict.claim.claim, words(verdict))));
+    overview.list(suite.judged.iter().map(|judged| {
+        let when = if judged.test.when.is_empty() { String::new() } else { format!(" ({})", judged.test.when) };
+        format!("{}: {}{when}: {}", words(judged.verdict), judged.claim.claim, figure(judged))
+    }));
     overview
 }
 
@@ -144,8 +152,9 @@ fn title(rows: &[Row]) -> String {
 fn legend(rows: &[Row]) -> String {
     let values = if is_trained(rows) {
         format!(
-            "Accuracies are mean ± standard deviation over seeds; results over fewer than {SEEDS_FOR_A_TEST} seeds are \
-             descriptive. “train − test” is the generalisation gap: training accuracy minus test accuracy."
+            "Accuracies and losses are mean ± standard deviation over seeds; results over fewer than {SEEDS_FOR_A_TEST} seeds \
+             are descriptive. “train − test” is the generalisation gap: training accuracy minus test accuracy. The rise of \
+             the validation loss is that over its minimum along the learning curve: over-fitting as the loss shows it."
         )
     } else {
         "Activations are the numbers (of 32 bits) in the outputs of all layers for one image, which a training step keeps \

@@ -1,5 +1,5 @@
 use records::{
-    LeftOut, Record, Row, rows,
+    LeftOut, Record, Round, Rounds, Row, rows,
     samples::{CLAIM_IN_PARTS, diverged, record, runs},
     select,
 };
@@ -7,8 +7,8 @@ use serde::Deserialize;
 use statistics::{Claim, Comparison, compare, judge};
 
 use crate::{
-    Document, Figure, Image, SuiteEntry, SuiteReport, index_page, left_out, markdown, suite_overview, suite_page,
-    summary_csv, terminal,
+    Advice, Document, Figure, Image, SuiteEntry, SuiteReport, fill, index_page, left_out, markdown, suite_overview,
+    suite_page, summary_csv, terminal,
 };
 
 fn records() -> Vec<Record> {
@@ -99,10 +99,11 @@ fn claim(expect: &str) -> String {
 fn section(text: &str, records: &[Record]) -> String {
     let File { comparisons, claims } = toml::from_str(text).unwrap();
     let compared = compare(&comparisons, &claims, records).unwrap();
-    let verdicts = judge(&claims, &compared);
+    let judged = judge(&claims, &compared);
     let mut page = Document::default();
+    super::claims::answer(&mut page, &judged);
     super::comparisons::comparisons(&mut page, &compared);
-    super::claims::claims(&mut page, &verdicts);
+    super::claims::claims(&mut page, &judged);
     markdown(&page)
 }
 
@@ -121,32 +122,39 @@ fn a_suite_without_comparisons_has_no_section() {
 }
 
 #[test]
-fn the_figure_names_difference_interval_p_value_and_what_was_expected() {
+fn a_test_has_figure_interval_expectation_p_value_and_verdict() {
     let records = [runs("gap", 10, 390), runs("fc", 10, 350)].concat();
     let page = section(&format!("{TOP1}{}", claim("\"less\"")), &records);
-    assert!(page.contains("| Said | **does not hold** | +10.00 points [+7."), "{page}");
-    assert!(page.contains("], p > 0.99 (expected: less) |"), "{page}");
+    assert!(page.contains("| Said |  | +10.00 points [+7."), "{page}");
+    assert!(page.contains("]; expected: less | > 0.99 | **no** |"), "{page}");
+    assert!(page.contains("No: Said: +10.00 points [+7."), "the answer: {page}");
     // The p-value tests what the margin states.
     let page = section(&format!("{TOP1}{}", claim("{ at-least = -1.0 }")), &records);
-    assert!(page.contains("], p < 0.001 (expected: at least −1) |"), "{page}");
+    assert!(page.contains("]; expected: at least −1 | < 0.001 | **yes** |"), "{page}");
+    // At most a fifth more errors.
+    let errors = TOP1.replace("primary = true", "primary = true\nmetric = \"top1_err\"\nby = \"ratio\"");
+    let page = section(&format!("{errors}{}", claim("{ at-most = 1.2 }")), &records);
+    assert!(page.contains("| 0.19 times [0."), "{page}");
+    assert!(page.contains("]; expected: at most 1.2 | < 0.001 | **yes** |"), "{page}");
 }
 
 #[test]
 fn what_is_descriptive_diverged_or_not_measured_is_called_that() {
     let text = format!("{TOP1}{}", claim("\"greater\""));
     let page = section(&text, &[runs("gap", 9, 390), runs("fc", 12, 350)].concat());
-    assert!(page.contains("| 9 | – | – | descriptive |") && page.contains("**holds (descriptive)**"), "{page}");
+    assert!(page.contains("| 9 | – | – | descriptive |"), "{page}");
+    let few =
+        "| Said |  | +10.00 points (97.75 ± 0.22 against 87.75 ± 0.22); expected: greater | – | **descriptive** |";
+    assert!(page.contains(few), "means and deviations instead of an interval: {page}");
 
     let mut records = [runs("gap", 11, 390), runs("fc", 10, 350)].concat();
     records.push(diverged("fc", 0, 10));
     assert!(section(TOP1, &records).contains("| 10 (diverged: 1) |"));
 
-    let page = section(&text, &runs("gap", 10, 390));
-    assert!(page.contains("not measured: no records of two-conv fc"), "{page}");
-    assert!(page.contains("| Said | **not measured** |"), "{page}");
+    assert_eq!(section(&text, &runs("gap", 10, 390)), "", "of one head there is nothing to compare");
 
     let page = section(&text, &[runs("gap", 1, 390), runs("fc", 1, 350)].concat());
-    assert!(page.contains("**not shown (descriptive)**") && page.contains("one seed has no interval"), "{page}");
+    assert!(page.contains("**descriptive**") && page.contains("one seed has no interval"), "{page}");
 
     let mut elsewhere = runs("fc", 10, 350);
     elsewhere.iter_mut().for_each(|run| run.config.dataset = "mnist".into());
@@ -155,10 +163,12 @@ fn what_is_descriptive_diverged_or_not_measured_is_called_that() {
 }
 
 #[test]
-fn a_claim_that_holds_in_part_says_where() {
+fn a_claim_has_a_row_for_each_test_that_was_measured() {
     let page = section(CLAIM_IN_PARTS, &[runs("gap", 10, 390), runs("gmp", 10, 300), runs("fc", 10, 350)].concat());
-    assert!(page.contains("**holds with gap; does not hold (descriptive) with gmp; not measured with lse**"), "{page}");
-    assert!(page.contains("with gmp: −12.50 points ["), "{page}");
+    let rows: Vec<&str> = page.lines().filter(|line| line.contains("expected:") && line.starts_with('|')).collect();
+    let [gap, gmp] = rows[..] else { panic!("not two rows in {page}") };
+    assert!(gap.starts_with("| Pooling wins | with gap | +10.00") && gap.ends_with("| **yes** |"), "{gap}");
+    assert!(gmp.starts_with("|  | with gmp | −12.50") && gmp.ends_with("| – | **descriptive** |"), "{gmp}");
 }
 
 #[test]
@@ -169,31 +179,57 @@ fn ratios_have_the_digits_that_matter() {
     };
     let mut gap = runs("gap", 3, 390);
     gap.iter_mut().for_each(|run| run.head_param_count = 650);
-    gap.iter_mut().for_each(|run| run.speed.as_mut().unwrap().latency_us.median = 200.);
-    let records = [gap, runs("fc", 3, 390)].concat();
+    let timed = |run: &mut Record, latency: f64| {
+        let round =
+            |factor| Round { train_samples_per_sec: 1., infer_samples_per_sec: 1., latency_us: latency * factor };
+        let rounds = Rounds { began_unix_ms: 0, each: [0.98, 1., 1.01, 1.02].map(round).to_vec() };
+        run.speed.as_mut().unwrap().rounds = Some(rounds);
+    };
+    gap.iter_mut().for_each(|run| timed(run, 200.));
+    gap[0].speed.as_mut().unwrap().rounds.as_mut().unwrap().each[0].latency_us = 190.;
+    let mut fc = runs("fc", 3, 390);
+    fc.iter_mut().for_each(|run| timed(run, 300.));
+    let records = [gap, fc].concat();
     let without: Vec<Record> = records.iter().map(|run| Record { activations: 0, ..run.clone() }).collect();
     for (metric, expect, records, figure) in [
-        ("head_param_count", "{ at-most = 0.05 }", &records, "0.041 times (expected: at most 0.05)"),
-        ("activations", "\"less\"", &without, "no ratio, because the count of two-conv fc is 0 (expected: less)"),
-        ("latency_us", "\"less\"", &records, "0.62 times [0.60, 0.64] (expected: less)"),
+        ("head_param_count", "{ at-most = 0.05 }", &records, "0.041 times; expected: at most 0.05"),
+        ("activations", "\"less\"", &without, "not measured: no ratio, because that of two-conv fc is 0"),
+        ("latency_us", "\"less\"", &records, "0.66 times [0.65, 0.68]; expected: less"),
     ] {
         let page = section(&text(metric, expect), records);
-        assert!(page.contains(&format!("| {figure} |")), "{figure} is not in {page}");
+        assert!(page.contains(&format!("| {figure} ")), "{figure} is not in {page}");
     }
 }
 
 #[test]
-fn the_index_lists_suites_and_claims() {
-    let text = format!("{TOP1}{}", claim("\"less\""));
+fn the_index_has_advice_then_statements_with_their_tests_then_suites() {
+    let text = format!("{TOP1}{}{CLAIM_IN_PARTS}", claim("\"less\"").replace("tests", "statement = \"S2\"\ntests"));
     let File { comparisons, claims } = toml::from_str(&text).unwrap();
-    let records = [runs("gap", 10, 390), runs("fc", 10, 350)].concat();
+    let records = [runs("gap", 10, 390), runs("gmp", 10, 380), runs("fc", 10, 350)].concat();
     let compared = compare(&comparisons, &claims, &records).unwrap();
-    let verdicts = judge(&claims, &compared);
+    let judged = judge(&claims, &compared);
     let entry =
-        SuiteEntry { name: "heads", question: "What does the head cost?", runs: 20, missing: 0, verdicts: &verdicts };
-    let page = markdown(&index_page(&[entry], true));
-    assert!(page.contains("| [heads](heads/README.md) | What does the head cost? | 20 |"), "{page}");
-    assert!(page.contains("\n[bench](bench/README.md) compares the speed with other programs.\n"), "{page}");
-    assert!(page.contains("| Said | **does not hold** | +10.00 points"), "{page}");
-    assert!(page.contains("(expected: less) | [heads](heads/README.md) |"), "{page}");
+        SuiteEntry { name: "heads", question: "What does the head cost?", runs: 20, missing: 0, judged: &judged };
+    let text = fill("Take `gap`: {a} % against {b} %, {value}, {verdict}", &judged[0]);
+    assert!(
+        text.starts_with("Take `gap`: 97.72 % against 87.72 %, +10.00 points [+7.") && text.ends_with("], no"),
+        "{text}"
+    );
+    let advice = [Advice { text, suite: "heads" }];
+    let statements = [("S1", "Deep is slow"), ("S2", "Small is fast")];
+    let page = markdown(&index_page(&advice, &statements, &[entry], true));
+    let place = |part: &str| page.find(part).unwrap_or_else(|| panic!("{part} is not in {page}"));
+    let parts = [
+        "## Which head should I take?",
+        "Take `gap`: 97.72 %",
+        "], no ([heads](heads/README.md)). ",
+        "| S2. Small is fast | Said |  | +10.00 points [+7.",
+        "; expected: less | **no** | [heads](heads/README.md) |",
+        "|  | Pooling wins | with gap | +10.00 points",
+        "|  |  | with gmp | +7.50 points",
+        "| [heads](heads/README.md) | What does the head cost? | 20 |",
+        "\n[bench](bench/README.md) compares the speed with other programs.\n",
+    ];
+    assert!(parts.map(place).is_sorted(), "{page}");
+    assert!(!page.contains("Deep is slow"), "a statement without a test has no row: {page}");
 }

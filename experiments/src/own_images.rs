@@ -1,0 +1,112 @@
+//! What a page says of images that the suite's file does not name, such as those of a folder: comparisons of the heads that
+//! were trained on them, instead of the suite's claims, and what speaks against relying on the numbers.
+
+use std::path::Path;
+
+use datasets::DatasetId;
+use records::{Record, RunConfig, Trial, distinct};
+use statistics::{By, Comparison, Quantity, Selector};
+
+use crate::{limits::FEW_UPDATES, suite::Outline};
+
+/// The training accuracy below which a network counts as not trained to the end.
+const SATURATED: f64 = 0.9;
+
+impl Outline {
+    /// The outline for these records. If all are of a folder of images that the suite's file does not name, its comparisons are
+    /// those of every head with the first one of its model, and there are no claims.
+    pub fn for_records(self, records: &[Record]) -> Self {
+        if records.iter().any(|record| !self.is_own(&record.config)) {
+            return self;
+        }
+        Self { comparisons: with_first_head(records), claims: Vec::new(), ..self }
+    }
+
+    /// Returns whether the images of a run are those of a folder that the suite's file does not name.
+    fn is_own(&self, config: &RunConfig) -> bool {
+        let is_named = |id: &String| Path::new(id).file_name().is_some_and(|name| *name == *config.dataset);
+        let is_builtin = DatasetId::builtin().iter().any(|(name, _)| *name == config.dataset);
+        !is_builtin && !self.dataset.iter().chain(&self.datasets).any(is_named)
+    }
+
+    /// What speaks against relying on the numbers of these records: too few updates, and on a folder of images also networks
+    /// that have not learnt them and learning rates that were not chosen on them. `trials` are those of `--tune`.
+    pub fn doubts(&self, records: &[Record], trials: &[Trial]) -> Vec<String> {
+        let trained: Vec<&Record> = records.iter().filter(|record| record.outcome.is_some()).collect();
+        let variants = |of: &dyn Fn(&Record) -> bool| {
+            let matching = trained.iter().filter(|record| of(record));
+            let names = distinct(matching.map(|record| format!("{} {}", record.config.model, record.config.head)));
+            (!names.is_empty()).then(|| names.join(", "))
+        };
+        let few = variants(&|record| updates(&record.config) < FEW_UPDATES).map(|names| {
+            format!(
+                "Trained for fewer than {FEW_UPDATES} updates: {names}. Heads differ in how fast they learn, so that this says \
+                 little about which is better; `--updates` sets the number."
+            )
+        });
+        let has_not_learnt = |record: &Record| {
+            record.outcome.as_ref().is_some_and(|outcome| outcome.train_top1 < SATURATED) && self.is_own(&record.config)
+        };
+        let unlearnt = variants(&has_not_learnt).map(|names| {
+            format!(
+                "Training accuracy below {:.0} %: {names}. These networks have not learnt their training images yet: try more \
+                 `--updates`, `--tune` or a larger model before comparing them.",
+                100. * SATURATED
+            )
+        });
+        let untuned =
+            variants(&|record| self.is_own(&record.config) && !was_tuned(&record.config, trials)).map(|names| {
+                format!("Learning rates that were not chosen on these images: {names}. `--tune` chooses them.")
+            });
+        [few, unlearnt, untuned].into_iter().flatten().collect()
+    }
+}
+
+/// Compares every head with the first one of the same model on the same images.
+fn with_first_head(records: &[Record]) -> Vec<Comparison> {
+    let varies =
+        |of: &dyn Fn(&RunConfig) -> String| distinct(records.iter().map(|record| of(&record.config))).len() > 1;
+    let inputs = varies(&|config| config.input.clone());
+    let sizes = varies(&|config| config.train_size.to_string());
+    let selector = |RunConfig { model, head, input, train_size, setting, dataset, .. }: &RunConfig| Selector {
+        model: model.clone(),
+        head: head.clone(),
+        dataset: Some(dataset.clone()),
+        input: inputs.then(|| input.clone()),
+        train_size: sizes.then_some(*train_size),
+        setting: setting.clone(),
+        at: None,
+    };
+    let variants = distinct(records.iter().map(|record| selector(&record.config)));
+    let mut comparisons = Vec::new();
+    for a in &variants {
+        let has_conditions_of_a = |b: &&Selector| Selector { head: a.head.clone(), ..(*b).clone() } == *a;
+        let Some(b) = variants.iter().find(has_conditions_of_a).filter(|b| *b != a) else { continue };
+        comparisons.push(Comparison {
+            name: format!("{a} against {}", b.head),
+            primary: false,
+            metric: Quantity::default(),
+            setting: None,
+            at: None,
+            mean_over: None,
+            a: a.clone(),
+            b: b.clone(),
+            by: By::Difference,
+        });
+    }
+    comparisons
+}
+
+/// The number of optimiser updates of a run.
+fn updates(config: &RunConfig) -> u64 {
+    let per_epoch = config.train_size.div_ceil(config.batch_size.max(1)) as u64;
+    config.updates.unwrap_or(per_epoch.saturating_mul(config.epochs.unwrap_or_default() as u64))
+}
+
+/// Returns whether the learning rate of a run is the one that was chosen for its variant on its images.
+fn was_tuned(config: &RunConfig, trials: &[Trial]) -> bool {
+    trials.iter().any(|trial| {
+        let of = (&trial.dataset, &trial.model, &trial.head);
+        trial.chosen && of == (&config.dataset, &config.model, &config.head) && trial.lr == config.lr
+    })
+}
