@@ -5,7 +5,7 @@ from torch import nn
 
 
 def build(request):
-    """Builds the requested model with its head."""
+    """Builds the requested classifier with its head."""
     name, _, width = request["model"].partition("@")
     factor = float(width or 1)
     channels, height, columns = request["input"]
@@ -149,3 +149,46 @@ def head(name, features, classes):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
         inputs = outputs
     return nn.Sequential(*layers, nn.Linear(inputs, classes))
+
+
+# The settings of the networks for protein-drug pairs: filters of each window size, layers of the protein, of the drug and of
+# both, and the probability of dropout.
+PAIR_NETWORKS = {
+    "deep-conv-dti": (64, [128, 64], [128], [256], 0.2),
+    "deep-conv-dti-recommended": (128, [128], [512, 128], [128], 0.0),
+}
+FINGERPRINT_BITS = 2048
+
+
+def dense(inputs, widths, dropout):
+    layers = []
+    for width in widths:
+        layers += [nn.Linear(inputs, width), nn.BatchNorm1d(width), nn.ELU(), nn.Dropout(dropout)]
+        inputs = width
+    return nn.Sequential(*layers)
+
+
+class DeepConvDti(nn.Module):
+    """DeepConv-DTI with global max pooling, which returns logits."""
+
+    def __init__(self, request):
+        super().__init__()
+        if request["head"] != "gmp-fc":
+            raise ValueError(f"this peer does not have the head {request['head']}")
+        filters, protein, drug, joint, dropout = PAIR_NETWORKS[request["model"]]
+        windows = (10, 15, 20, 25, 30)
+        self.embedding, self.dropout = nn.Embedding(26, 20), nn.Dropout1d(0.2)
+        self.windows = nn.ModuleList(
+            nn.Sequential(nn.Conv1d(20, filters, size, padding="same"), nn.BatchNorm1d(filters), nn.ELU())
+            for size in windows
+        )
+        self.protein = dense(filters * len(windows), protein, dropout)
+        self.drug = dense(FINGERPRINT_BITS, drug, dropout)
+        self.joint = dense(protein[-1] + drug[-1], joint, 0.0)
+        self.output = nn.Linear(joint[-1], 1)
+
+    def forward(self, proteins, drugs):
+        embedded = self.dropout(self.embedding(proteins).transpose(1, 2))
+        pooled = torch.cat([window(embedded).amax(2) for window in self.windows], 1)
+        both = torch.cat([self.protein(pooled), self.drug(drugs)], 1)
+        return 2 * self.output(self.joint(both)).squeeze(1)

@@ -17,36 +17,55 @@ MODE = sys.argv[1] if len(sys.argv) > 1 else "channels_last"
 class TimedNetwork:
     """A network with its optimiser, for batches of any size."""
 
-    def __init__(self, request):
-        self.model = networks.build(request)
-        self.input, self.classes = request["input"], request["classes"]
-        if MODE != "eager":
-            self.model = self.model.to(memory_format=torch.channels_last)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-12, fused=True)
-        self.run = torch.compile(self.model) if MODE == "compile" else self.model
+    def __init__(self, model, optimizer, loss, draw):
+        self.model, self.loss, self.draw = model, loss, draw
+        self.optimizer = optimizer(model.parameters(), lr=1e-12, fused=True)
+        self.run = torch.compile(model) if MODE == "compile" else model
         self.batches = {}
 
     def batch(self, size):
+        """Returns the inputs and the targets of a batch."""
         if size not in self.batches:
-            images = torch.randn(size, *self.input)
-            if MODE != "eager":
-                images = images.to(memory_format=torch.channels_last)
-            self.batches[size] = images, torch.randint(self.classes, (size,))
+            self.batches[size] = self.draw(size)
         return self.batches[size]
 
     def train(self, size):
-        images, labels = self.batch(size)
+        inputs, targets = self.batch(size)
         self.model.train()
-        loss = nn.functional.cross_entropy(self.run(images), labels)
+        loss = self.loss(self.run(*inputs), targets)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
 
     def infer(self, size):
-        images, _ = self.batch(size)
+        inputs, _ = self.batch(size)
         self.model.eval()
         with torch.inference_mode():
-            self.run(images)
+            self.run(*inputs)
+
+
+def classifier(request):
+    memory = torch.contiguous_format if MODE == "eager" else torch.channels_last
+
+    def draw(size):
+        images = torch.randn(size, *request["input"]).to(memory_format=memory)
+        return [images], torch.randint(request["classes"], (size,))
+
+    model = networks.build(request).to(memory_format=memory)
+    return TimedNetwork(model, torch.optim.AdamW, nn.functional.cross_entropy, draw)
+
+
+def pair_network(request):
+    if MODE == "channels_last":
+        raise ValueError("PyTorch has no such memory format for sequences")
+
+    def draw(size):
+        proteins = torch.randint(1, 21, (size, request["input"][2]))
+        drugs = (torch.rand(size, networks.FINGERPRINT_BITS) < 0.1).float()
+        return [proteins, drugs], torch.arange(size) % 2.0
+
+    loss = nn.functional.binary_cross_entropy_with_logits
+    return TimedNetwork(networks.DeepConvDti(request), torch.optim.Adam, loss, draw)
 
 
 timed_networks = {}  # one for all tasks of a network
@@ -56,7 +75,8 @@ def build(request):
     torch.set_num_threads(request["threads"])
     key = str([request[k] for k in ("model", "head", "input", "classes")])
     if key not in timed_networks:
-        timed_networks[key] = TimedNetwork(request)
+        make = pair_network if request["model"] in networks.PAIR_NETWORKS else classifier
+        timed_networks[key] = make(request)
     network = timed_networks[key]
     task = network.train if request["what"] == "train" else network.infer
     return lambda: task(request["batch"])

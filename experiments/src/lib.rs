@@ -33,6 +33,7 @@ mod machine;
 mod measures;
 mod mistakes;
 mod misuse;
+mod network_name;
 mod output;
 mod own_images;
 mod pair_data;

@@ -66,7 +66,7 @@ impl<'a> Recorded<'a> {
         };
         let run = Run {
             task,
-            data_label: format!(", {}, {} samples", config.input, config.train_size),
+            data_label: format!(", {}, {} {}", config.input, config.train_size, config.samples()),
             setting: config.setting.clone(),
             lr: config.lr,
             lacks_rate: false,

@@ -272,3 +272,28 @@ fn the_network_finds_planted_motifs_in_sequences_that_it_has_not_seen() -> Resul
     assert!(overlapping.iter().filter(|&&sequences| sequences >= 50).count() >= 2, "{overlapping:?}");
     Ok(())
 }
+
+#[test]
+fn the_evidence_of_all_windows_is_what_the_protein_adds_to_the_logit() -> Result<()> {
+    for (head, masked) in [("gmp-fc", false), ("gmp-fc", true), ("gap-fc", true), ("fc", false)] {
+        // Without dense layers the logit is a linear function of what is pooled.
+        let config = DeepConvDtiConfig { protein_layers: vec![], joint_layers: vec![], ..small(head, masked) };
+        let (network, _) = build(&config);
+        let pairs = PlantedMotifs::new(5).motifs(2, 6).lengths(8..=14).pairs(PairSplit::Test, 6).unwrap();
+        let ids: Vec<u32> = (0..6).flat_map(|index| pairs.protein(index).padded(14)).collect();
+        let proteins = Tensor::from_vec(ids, (6, 14), &CPU)?;
+        let drugs = Tensor::zeros((6, 16), DType::F32, &CPU)?;
+        let logits = network.forward(&[proteins.clone(), drugs.clone()], Mode::Inference)?.flatten_all()?;
+        let logits = logits.to_vec1::<f32>()?;
+        let evidence = network.evidence(&proteins, &drugs)?;
+        let sums: Vec<f32> = evidence.iter().map(|all| all.iter().map(|window| window.evidence).sum()).collect();
+        assert!(evidence.iter().all(|all| all.is_sorted_by(|a, b| a.evidence >= b.evidence)));
+        for (sum, logit) in sums.iter().zip(&logits) {
+            // All pairs have the same drug.
+            let difference = (sum - sums[0]) - (logit - logits[0]);
+            assert!(difference.abs() < 1e-5, "{head}: {difference}");
+        }
+        assert!(sums.iter().any(|sum| (sum - sums[0]).abs() > 1e-3), "{head}: the proteins differ in nothing");
+    }
+    Ok(())
+}

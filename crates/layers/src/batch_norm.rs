@@ -80,9 +80,13 @@ impl BatchNorm {
             Ok(ys)
         } else {
             let (weight, bias) = (mode.parameter(&self.weight), mode.parameter(&self.bias));
-            let (mean, var) = (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor());
-            ops::batch_norm(xs, &weight, &bias, &BatchStatistics { mean, var }, eps, relu)
+            ops::batch_norm(xs, &weight, &bias, &self.running_statistics(), eps, relu)
         }
+    }
+
+    /// Returns the running statistics.
+    pub(crate) fn running_statistics(&self) -> BatchStatistics {
+        BatchStatistics { mean: self.running_mean.as_detached_tensor(), var: self.running_var.as_detached_tensor() }
     }
 
     /// Moves the running statistics towards those of a batch.

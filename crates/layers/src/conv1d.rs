@@ -112,6 +112,11 @@ impl Conv1d {
         self.bias.as_ref()
     }
 
+    /// Returns the options.
+    pub fn options(&self) -> &Conv1dOptions {
+        &self.options
+    }
+
     fn kind(&self) -> Result<String> {
         let (outputs, inputs, kernel) = self.weight.dims3()?;
         let mut kind = format!("Conv1d({inputs}, {outputs}, {kernel}");
@@ -127,14 +132,23 @@ impl Conv1d {
     }
 }
 
-impl Layer for Conv1d {
-    fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
+impl Conv1d {
+    /// Computes the layer, or only the maximum of each channel of its output, (N, outputs).
+    pub(crate) fn forward_or_maximum(&self, xs: &Tensor, mode: Mode, maximum: bool) -> Result<Tensor> {
         let (weight, bias) = (mode.parameter(&self.weight), self.bias.as_ref().map(|bias| mode.parameter(bias)));
         let (padding, [left, right]) = self.options.common_and_extra_padding();
         let (n, channels, length) = xs.dims3()?;
         ops::check_memory("the padded input of Conv1d", &[n, channels, self.options.padded_length(length)?])?;
         let xs = xs.pad_with_zeros(2, left, right)?;
-        ops::conv1d(&xs, &weight, bias.as_ref(), &Conv1dConfig::default().stride(self.options.stride).padding(padding))
+        let config = Conv1dConfig::default().stride(self.options.stride).padding(padding);
+        let convolve = if maximum { ops::conv1d_max } else { ops::conv1d };
+        convolve(&xs, &weight, bias.as_ref(), &config)
+    }
+}
+
+impl Layer for Conv1d {
+    fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.forward_or_maximum(xs, mode, false)
     }
 
     fn describe(&self, input: &[usize]) -> Result<Description> {

@@ -4,6 +4,7 @@ use rand_chacha::rand_core::Rng;
 
 use crate::{
     description::Description,
+    embedded::Embedded,
     graph::{Graph, Value},
     layer::{Layer, Mode},
     rng::rng,
@@ -49,6 +50,18 @@ impl SpatialDropout {
     /// Fails unless 0 ≤ `p` < 1.
     pub fn new(p: f64, path: impl Into<String>) -> Result<Self> {
         Mask::new("SpatialDropout", p, path.into()).map(Self)
+    }
+
+    /// Drops the same channels as [`forward`](Layer::forward) of sequences that are not written.
+    ///
+    /// # Errors
+    /// Fails if the device has no memory for the mask.
+    pub fn drop_channels(&self, xs: &Embedded, mode: Mode) -> Result<Embedded> {
+        let Mode::Train { seed, step } = mode else { return Ok(xs.clone()) };
+        if self.0.p == 0. {
+            return Ok(xs.clone());
+        }
+        xs.scaled(|shape, vectors| self.0.draw(seed, step, &shape, vectors))
     }
 }
 

@@ -4,6 +4,7 @@ use ops::prepared::Prepared;
 
 use crate::{
     description::Description,
+    embedded::Embedded,
     graph::{Graph, Value},
     layer::{Layer, Mode},
 };
@@ -94,6 +95,15 @@ impl Embedding {
     fn vectors(&self, mode: Mode) -> Result<Tensor> {
         let weight = mode.parameter(&self.weight);
         self.padding_mask.as_ref().map_or(Ok(weight.clone()), |mask| weight.broadcast_mul(mask))
+    }
+
+    /// Returns the sequences of vectors without writing them. [`EmbeddingOptions::channels_first`] makes no difference.
+    ///
+    /// # Errors
+    /// Those of [`forward`](Layer::forward).
+    pub fn embed(&self, ids: &Tensor, mode: Mode) -> Result<Embedded> {
+        self.check(ids)?;
+        Ok(Embedded::new(ids.clone(), self.vectors(mode)?))
     }
 
     fn kind(&self) -> Result<String> {

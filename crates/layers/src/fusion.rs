@@ -7,6 +7,7 @@
 //! | the same with a depthwise convolution | likewise, apart from the pooling |
 //! | depthwise convolution, 1×1 convolution, any number of times, also after another convolution | in the prepared form one operator, each with its batch normalisation and ReLU |
 //! | linear layer or batch normalisation, ReLU | one operator |
+//! | 1-d convolution, ReLU, global max pooling | one operator for convolution and pooling, followed by the ReLU if it is there |
 //! | residual block whose body has convolutions with batch normalisation only, and whose shortcut is the identity or a convolution | in training one operator |
 //!
 //! Every other module, in particular one from another crate, is called as it is.
@@ -16,14 +17,16 @@ use std::sync::Arc;
 use candle_core::{Result, Tensor};
 use ops::{
     Epilogue, Window,
-    prepared::{ConvLayer, Prepared, SeparableConvs},
+    prepared::{Chain, ConvLayer, Prepared, SeparableConvs},
 };
 
 use crate::{
     batch_norm::BatchNorm,
+    conv1d::Conv1d,
     conv2d::Conv2d,
     depthwise_conv2d::DepthwiseConv2d,
     fused_conv::{Convolution, FusedConv, TrainingConv},
+    global_pool::GlobalMaxPool,
     layer::{Layer, Mode},
     linear::Linear,
     pool2d::MaxPool2d,
@@ -34,12 +37,14 @@ use crate::{
 /// A module of a sequence: one that may be fused, or any other.
 #[derive(Clone)]
 pub(crate) enum Module {
+    Conv1d(Conv1d),
     Conv2d(Conv2d),
     DepthwiseConv2d(DepthwiseConv2d),
     Linear(Linear),
     BatchNorm(BatchNorm),
     Relu(Relu),
     MaxPool2d(MaxPool2d),
+    GlobalMaxPool(GlobalMaxPool),
     Other(Arc<dyn Layer>),
 }
 
@@ -47,12 +52,14 @@ impl Module {
     /// Returns the module as a layer.
     pub fn layer(&self) -> &dyn Layer {
         match self {
+            Module::Conv1d(layer) => layer,
             Module::Conv2d(layer) => layer,
             Module::DepthwiseConv2d(layer) => layer,
             Module::Linear(layer) => layer,
             Module::BatchNorm(layer) => layer,
             Module::Relu(layer) => layer,
             Module::MaxPool2d(layer) => layer,
+            Module::GlobalMaxPool(layer) => layer,
             Module::Other(layer) => &**layer,
         }
     }
@@ -74,8 +81,20 @@ struct Step {
 
 enum Operator {
     Convolution(FusedConv),
-    Linear { linear: Linear, relu: bool },
-    BatchNorm { norm: BatchNorm, relu: bool },
+    /// A 1-d convolution, and a global maximum if one follows it or the ReLU after it.
+    Conv1d {
+        conv: Conv1d,
+        relu: bool,
+        maximum: bool,
+    },
+    Linear {
+        linear: Linear,
+        relu: bool,
+    },
+    BatchNorm {
+        norm: BatchNorm,
+        relu: bool,
+    },
     Module(Module),
 }
 
@@ -148,6 +167,17 @@ impl Step {
                 let forward = |xs: &Tensor| norm.forward_with_relu(xs, Mode::Inference, *relu);
                 Ok(prepare_with(input, input.iter().product(), forward))
             }
+            Operator::Conv1d { conv, relu, maximum } => {
+                let output = conv.describe(input)?.output;
+                let mut parts = vec![conv.prepare(input)?];
+                if *relu {
+                    parts.push(Relu.prepare(&output)?);
+                }
+                if *maximum {
+                    parts.push(GlobalMaxPool.prepare(&output)?);
+                }
+                Ok(Box::new(Chain::new(parts)?))
+            }
             Operator::Module(module) => module.layer().prepare(input),
         }
     }
@@ -179,11 +209,14 @@ impl<'a> PreparedPart<'a> {
 impl Operator {
     fn new(module: &Module) -> Self {
         match module {
+            Module::Conv1d(conv) => Self::Conv1d { conv: conv.clone(), relu: false, maximum: false },
             Module::Conv2d(conv) => Self::Convolution(Convolution::from(conv).into()),
             Module::DepthwiseConv2d(conv) => Self::Convolution(Convolution::from(conv).into()),
             Module::Linear(linear) => Self::Linear { linear: linear.clone(), relu: false },
             Module::BatchNorm(norm) => Self::BatchNorm { norm: norm.clone(), relu: false },
-            Module::Relu(_) | Module::MaxPool2d(_) | Module::Other(_) => Self::Module(module.clone()),
+            Module::Relu(_) | Module::MaxPool2d(_) | Module::GlobalMaxPool(_) | Module::Other(_) => {
+                Self::Module(module.clone())
+            }
         }
     }
 
@@ -201,6 +234,8 @@ impl Operator {
             {
                 conv.epilogue = Epilogue::ReluMaxPool;
             }
+            (Self::Conv1d { relu, maximum: false, .. }, Module::Relu(_)) => *relu = true,
+            (Self::Conv1d { maximum, .. }, Module::GlobalMaxPool(_)) if !*maximum => *maximum = true,
             (Self::Linear { relu, .. } | Self::BatchNorm { relu, .. }, Module::Relu(_)) => *relu = true,
             _ => return false,
         }
@@ -214,6 +249,11 @@ impl Operator {
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
         match self {
             Self::Convolution(conv) => conv.forward(xs, mode),
+            Self::Conv1d { conv, relu, maximum } => {
+                // ReLU increases, so it may follow the maximum.
+                let ys = conv.forward_or_maximum(xs, mode, *maximum)?;
+                if *relu { ops::relu(&ys) } else { Ok(ys) }
+            }
             Self::Linear { linear, relu } => linear.forward_with_relu(xs, mode, *relu),
             Self::BatchNorm { norm, relu } => norm.forward_with_relu(xs, mode, *relu),
             Self::Module(module) => module.layer().forward(xs, mode),

@@ -31,8 +31,8 @@ use crate::{
 /// [`Stack::name`] gives the next one a name. The first error is kept until [`Stack::build`].
 ///
 /// Consecutive modules that one operator can compute are fused: convolution, batch normalisation, ReLU and 2×2 max pooling;
-/// linear layer and ReLU; batch normalisation and ReLU. Parameters, results and descriptions are the same as without
-/// fusion. A module that [`Stack::layer`] adds is never fused.
+/// linear layer and ReLU; batch normalisation and ReLU; 1-d convolution, ReLU and global max pooling. Parameters, results and
+/// descriptions are the same as without fusion. A module that [`Stack::layer`] adds is never fused.
 pub struct Stack<'a> {
     vb: VarBuilder<'a>,
     shape: Result<Vec<usize>>,
@@ -79,7 +79,7 @@ impl<'a> Stack<'a> {
 
     /// Adds a [`Conv1d`] with these options.
     pub fn conv1d_with(self, channels: usize, options: Conv1dOptions) -> Self {
-        self.layer(|shape, vb| Conv1d::new(channels_of(shape)?, channels, options, vb))
+        self.module(|shape, vb| Ok(Module::Conv1d(Conv1d::new(channels_of(shape)?, channels, options, vb)?)))
     }
 
     /// Adds a [`BatchNorm`].
@@ -125,7 +125,7 @@ impl<'a> Stack<'a> {
 
     /// Adds a [`GlobalMaxPool`].
     pub fn global_max_pool(self) -> Self {
-        self.layer(|_, _| Ok(GlobalMaxPool))
+        self.module(|_, _| Ok(Module::GlobalMaxPool(GlobalMaxPool)))
     }
 
     /// Adds a [`GlobalAvgPool`].

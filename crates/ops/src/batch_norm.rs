@@ -18,7 +18,7 @@ pub struct BatchStatistics {
 }
 
 impl BatchStatistics {
-    fn to_dtype(&self, dtype: DType) -> Result<Self> {
+    pub(crate) fn to_dtype(&self, dtype: DType) -> Result<Self> {
         Ok(Self { mean: self.mean.to_dtype(dtype)?, var: self.var.to_dtype(dtype)? })
     }
 }

@@ -94,12 +94,15 @@ pub fn adaptive_avg_pool2d(xs: &Tensor, rows: &[Range<usize>], columns: &[Range<
 /// Takes the maximum over the last axis; its gradient goes to the first maximum. NaN counts as the maximum, as in
 /// PyTorch.
 pub fn max_last(xs: &Tensor) -> Result<Tensor> {
-    let xs = xs.contiguous()?;
-    let values = xs.detach();
+    at_maximum(xs, &xs.detach())
+}
+
+/// Takes the values where the keys have their first maximum over the last axis.
+pub(crate) fn at_maximum(xs: &Tensor, keys: &Tensor) -> Result<Tensor> {
     // Candle's argmax passes over NaN, so infinity stands for it there.
-    let infinity = values.ones_like()?.affine(f64::INFINITY, 0.)?;
-    let winner = values.eq(&values)?.where_cond(&values, &infinity)?.argmax_keepdim(D::Minus1)?;
-    xs.gather(&winner, D::Minus1)?.squeeze(D::Minus1)
+    let infinity = keys.ones_like()?.affine(f64::INFINITY, 0.)?;
+    let winner = keys.eq(keys)?.where_cond(keys, &infinity)?.contiguous()?.argmax_keepdim(D::Minus1)?;
+    xs.contiguous()?.gather(&winner, D::Minus1)?.squeeze(D::Minus1)
 }
 
 /// Computes [`crate::gem_pool`] for an input (N, C, positions).

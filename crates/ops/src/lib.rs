@@ -36,10 +36,12 @@ pub mod composed;
 mod conv;
 mod conv_config;
 mod conv_dense;
+mod conv_max;
 mod conv_norm;
 mod cpu;
 mod depthwise;
 mod dilation;
+mod embedding_conv;
 mod linear;
 mod loss;
 pub mod optimizer;
@@ -58,9 +60,14 @@ pub use attention::{GatedAttention, gated_attention, gated_attention_pool};
 pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_train};
 pub use conv::{conv1d, conv2d, conv2d_relu, conv2d_relu_max_pool};
 pub use conv_config::{Conv1dConfig, Conv2dConfig};
+pub use conv_max::conv1d_max;
 pub use conv_norm::{ConvBatchNorm, Projection, conv_batch_norm_train, residual_conv_batch_norm_train};
 pub use cpu::{epilogue::Epilogue, instruction_set};
 pub use depthwise::{depthwise_conv2d, depthwise_conv2d_relu};
+pub use embedding_conv::{
+    EmbeddingConv1d, embedding_conv1d, embedding_conv1d_batch_norm_max, embedding_conv1d_batch_norm_max_train,
+    embedding_conv1d_max,
+};
 pub use linear::{linear, linear_relu};
 pub use loss::{bce_with_logits, cross_entropy, cross_entropy_smoothed};
 pub use pool::{

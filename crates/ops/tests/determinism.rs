@@ -5,7 +5,7 @@ mod common;
 use candle_core::{DType, Result, Tensor};
 use common::{attend, attention_shapes, distinct, evaluate};
 use ops::prepared::{Chain, Conv2d, Linear, Pool, Prepared};
-use ops::{BatchStatistics, Conv2dConfig, ConvBatchNorm, Epilogue, Window};
+use ops::{BatchStatistics, Conv1dConfig, Conv2dConfig, ConvBatchNorm, Epilogue, Window};
 
 /// Returns the bits of the result and the gradients of `f`, computed on the given number of threads.
 fn bits(threads: usize, inputs: &[Tensor], f: &(dyn Fn(&[Tensor]) -> Result<Tensor> + Sync)) -> Result<Vec<Vec<u32>>> {
@@ -45,6 +45,13 @@ fn convolutions_have_the_same_bits_on_any_number_of_threads() -> Result<()> {
     same_on_any_number_of_threads(&shapes, |t| ops::conv2d(&t[0], &t[1], None, &Conv2dConfig::default()))?;
     let shapes: [&[usize]; 2] = [&[19, 16, 20, 20], &[16, 8, 3, 3]];
     same_on_any_number_of_threads(&shapes, |t| ops::conv2d(&t[0], &t[1], None, &config.groups(2)))
+}
+
+#[test]
+fn the_maximum_of_a_convolution_has_the_same_bits_on_any_number_of_threads() -> Result<()> {
+    let shapes: [&[usize]; 3] = [&[19, 20, 300], &[40, 20, 9], &[40]];
+    let config = Conv1dConfig::default().padding(4);
+    same_on_any_number_of_threads(&shapes, |t| ops::conv1d_max(&t[0], &t[1], Some(&t[2]), &config))
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod common;
 
 use candle_core::{DType, Device, Result, Tensor};
 use common::{Random, distinct, evaluate, integers, slopes, values};
-use ops::{BatchStatistics, Conv1dConfig, Conv2dConfig, ConvBatchNorm, Epilogue, Projection, Window};
+use ops::{BatchStatistics, Conv1dConfig, Conv2dConfig, ConvBatchNorm, EmbeddingConv1d, Epilogue, Projection, Window};
 
 type Operator = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
 
@@ -116,6 +116,34 @@ fn conv1d(r: &mut Random) -> Result<Case> {
     smooth(&shapes, move |t| ops::conv1d(&t[0], &t[1], None, &config))
 }
 
+/// Values are whole, because rounding would decide between maxima that are close.
+fn conv1d_max(r: &mut Random) -> Result<Case> {
+    let (kernel, stride, padding) = (r.from(1..=5), r.from(1..=3), r.from(0..=6));
+    let (inputs, outputs) = (channels(r), channels(r));
+    let config = Conv1dConfig::default().stride(stride).padding(padding);
+    let shapes: [&[usize]; 3] =
+        [&[r.from(1..=4), inputs, kernel + r.from(0..=40)], &[outputs, inputs, kernel], &[outputs]];
+    whole(&shapes, move |t| ops::conv1d_max(&t[0], &t[1], Some(&t[2]), &config))
+}
+
+/// Draws sequences of ids; with `maximum`, up to the global maximum of normalised outputs.
+fn embedded(r: &mut Random, maximum: bool) -> Result<Case> {
+    let (kernel, padding) = (r.from(1..=6), [r.from(0..=4), r.from(0..=4)]);
+    let (batch, length, vectors, dimensions) = (r.from(2..=4), kernel + r.from(0..=90), r.from(1..=9), r.from(1..=7));
+    let ids: Vec<u32> = (0..batch * length).map(|_| r.from(0..=vectors - 1) as u32).collect();
+    let ids = Tensor::from_vec(ids, (batch, length), &Device::Cpu)?;
+    let (own, filters) = ([batch, vectors, dimensions], channels(r));
+    let shapes: [&[usize]; 4] = [&own[r.from(0..=1)..], &[filters, dimensions, kernel], &[filters], &[filters]];
+    let conv = move |t: &[Tensor]| {
+        let conv = EmbeddingConv1d::new(&ids, &t[0], &t[1]).padding(padding);
+        if maximum {
+            return Ok(ops::embedding_conv1d_batch_norm_max_train(&conv, None, &t[2], &t[3], 0.1)?.0);
+        }
+        ops::embedding_conv1d(&conv.bias(Some(&t[2])))
+    };
+    if maximum { whole(&shapes, conv) } else { smooth(&shapes[..3], conv) }
+}
+
 fn normalised(r: &mut Random, residual: bool) -> Result<Case> {
     let ((window, [h, w]), c, outputs) = (windowed(r), channels(r), channels(r));
     let kernel = window.kernel;
@@ -199,12 +227,15 @@ fn loss(r: &mut Random, f: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + 'static
 
 type Draw = fn(&mut Random) -> Result<Case>;
 
-const OPERATORS: [(&str, Draw); 31] = [
+const OPERATORS: [(&str, Draw); 34] = [
     ("conv2d", |r| convolution(r, Epilogue::None)),
     ("conv2d_relu", |r| convolution(r, Epilogue::Relu)),
     ("conv2d_relu_max_pool", |r| convolution(r, Epilogue::ReluMaxPool)),
     ("depthwise_conv2d", depthwise),
     ("conv1d", conv1d),
+    ("conv1d_max", conv1d_max),
+    ("embedding_conv1d", |r| embedded(r, false)),
+    ("embedding_conv1d_batch_norm_max_train", |r| embedded(r, true)),
     ("conv_batch_norm_train", |r| normalised(r, false)),
     ("residual_conv_batch_norm_train", |r| normalised(r, true)),
     ("batch_norm_train", |r| norm(r, true)),

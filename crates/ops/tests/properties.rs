@@ -112,6 +112,29 @@ proptest! {
         holds(same(&inputs, memory, 0., |t| convolve(&t[0], &t[1], t.get(2), window, epilogue)))?;
     }
 
+    #[test]
+    fn the_maximum_of_a_convolution_equals_its_composition(
+        batch in prop_oneof![Just(1usize), 2usize..=8, 9usize..=20],
+        channels in [channels(), channels()],
+        [kernel, stride] in [1usize..=7, 1usize..=3],
+        padding in 0usize..=9,
+        more in prop_oneof![0usize..=9, 60usize..=70],
+        bias: bool,
+        memory in memory(),
+        seed in 0u64..1 << 32,
+    ) {
+        let [c_in, c_out] = channels;
+        let mut inputs = vec![integers(&[batch, c_in, kernel + more], seed)?, integers(&[c_out, c_in, kernel], seed + 1)?];
+        if bias {
+            inputs.push(integers(&[c_out], seed + 2)?);
+        }
+        let config = Conv1dConfig::default().stride(stride).padding(padding);
+        holds(same(&inputs, memory, 0., |t| ops::conv1d_max(&t[0], &t[1], t.get(2), &config)))?;
+        // Other groups and dilations are composed.
+        let dilated = Conv1dConfig::default().padding(7).dilation(2);
+        holds(same(&inputs, memory, 0., |t| ops::conv1d_max(&t[0], &t[1], t.get(2), &dilated)))?;
+    }
+
     /// Covers Winograd's algorithm, whose transformations are exact on small whole numbers.
     #[test]
     fn a_3x3_convolution_of_many_channels_equals_its_composition(

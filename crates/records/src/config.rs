@@ -84,6 +84,12 @@ impl RunConfig {
         hex::encode(Sha256::digest(text.to_string()))[..16].into()
     }
 
+    /// What the samples are, in the plural: images, or pairs of a protein and a drug.
+    pub fn samples(&self) -> &'static str {
+        // Only networks for pairs have options of their own.
+        if self.network.is_some() { "pairs" } else { "images" }
+    }
+
     /// The name of the record's file without its extension: `DATASET.MODEL.HEAD.seedN.HASH`. The hash, which is the start
     /// of [`hash`](Self::hash), distinguishes runs that differ in something else.
     pub fn file_stem(&self) -> String {

@@ -21,7 +21,7 @@ pub use change::Change;
 pub use energy::EnergyMeter;
 pub use machine::Machine;
 pub use measurement::{Bound, Measurement, Roofline};
-pub use network::{Forward, Inference, Network, Timed};
+pub use network::{Inference, Network, TimedModel};
 pub use own::{BatchTime, OwnNetwork};
 pub use peer::Peer;
 pub use protocol::{Request, Task, repeat, serve};

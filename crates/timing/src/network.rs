@@ -3,54 +3,52 @@ use std::time::Instant;
 use anyhow::Result;
 use candle_core::{Device, Tensor};
 use layers::Mode;
-use models::{Classifier, DeepConvDti};
-use training::{Batch, Loss, Model, Optimizer, OptimizerConfig, Parameters};
+use models::{Classifier, DeepConvDti, PreparedClassifier};
+use training::{Loss, Model, Optimizer, OptimizerConfig, Parameters};
 
 /// The learning rate of timed training steps. It is so small that the weights do not change: a network that diverges
 /// would be timed on other numbers.
 const LEARNING_RATE: f64 = 1e-12;
 
-/// A model that can be timed.
-pub trait Timed: Model {
-    /// Returns the loss that the model is trained on.
-    fn loss(&self) -> Loss;
+/// The model of a network that is timed.
+pub enum TimedModel {
+    /// A classifier of images.
+    Images(Classifier),
+    /// A network for protein–drug pairs.
+    Pairs(Box<DeepConvDti>),
+}
 
-    /// Prepares the model for inference on inputs like these, on a device.
-    ///
-    /// # Errors
-    /// Inputs that the model does not take.
-    fn prepare(&self, _inputs: &[Tensor], _device: &Device) -> candle_core::Result<Forward<'_>> {
-        Ok(Box::new(|inputs| self.forward(inputs, Mode::Inference).map(|_| ())))
+impl From<Classifier> for TimedModel {
+    fn from(model: Classifier) -> Self {
+        Self::Images(model)
     }
 }
 
-/// Executes a forward pass.
-pub type Forward<'a> = Box<dyn FnMut(&[Tensor]) -> candle_core::Result<()> + 'a>;
-
-impl Timed for Classifier {
-    fn loss(&self) -> Loss {
-        Loss::default()
+impl From<DeepConvDti> for TimedModel {
+    fn from(model: DeepConvDti) -> Self {
+        Self::Pairs(Box::new(model))
     }
+}
 
-    /// On the CPU it is the prepared form, on other devices the plain one.
-    fn prepare(&self, inputs: &[Tensor], device: &Device) -> candle_core::Result<Forward<'_>> {
-        if !device.is_cpu() {
-            return Ok(Box::new(|inputs| Model::forward(self, inputs, Mode::Inference).map(|_| ())));
+impl TimedModel {
+    fn forward(&self, inputs: &[Tensor], mode: Mode) -> candle_core::Result<Tensor> {
+        match self {
+            Self::Images(model) => Model::forward(model, inputs, mode),
+            Self::Pairs(model) => Model::forward(&**model, inputs, mode),
         }
-        let mut prepared = Classifier::prepare(self, &inputs[0].dims()[1..])?;
-        Ok(Box::new(move |inputs| prepared.forward(&inputs[0]).map(|_| ())))
     }
-}
 
-impl Timed for DeepConvDti {
     fn loss(&self) -> Loss {
-        Loss::BinaryCrossEntropy
+        match self {
+            Self::Images(_) => Loss::default(),
+            Self::Pairs(_) => Loss::BinaryCrossEntropy,
+        }
     }
 }
 
 /// A network that is timed in training and in inference.
 pub struct Network {
-    model: Box<dyn Timed + Send + Sync>,
+    model: TimedModel,
     optimizer: Optimizer,
     device: Device,
     step: u64,
@@ -61,13 +59,13 @@ impl Network {
     ///
     /// # Errors
     /// Those of `build`, and parameters that the optimiser cannot update.
-    pub fn new<M: Timed + Send + Sync + 'static>(
+    pub fn new<M: Into<TimedModel>>(
         device: &Device,
         optimizer: &OptimizerConfig,
         build: impl FnOnce(&Parameters) -> candle_core::Result<M>,
     ) -> Result<Self> {
         let parameters = Parameters::seeded(0, device);
-        let model = Box::new(build(&parameters)?);
+        let model = build(&parameters)?.into();
         let optimizer = Optimizer::new(optimizer, &parameters)?;
         Ok(Self { model, optimizer, device: device.clone(), step: 0 })
     }
@@ -75,11 +73,11 @@ impl Network {
     /// Takes one training step and returns its duration in seconds.
     ///
     /// # Errors
-    /// A batch that the network does not take.
-    pub fn train(&mut self, batch: &Batch) -> Result<f64> {
+    /// Inputs that the network does not take.
+    pub fn train(&mut self, inputs: &[Tensor], targets: &Tensor) -> Result<f64> {
         let start = Instant::now();
-        let outputs = self.model.forward(&batch.inputs, Mode::Train { seed: 0, step: self.step })?;
-        let loss = self.model.loss().forward(&outputs, &batch.targets)?;
+        let outputs = self.model.forward(inputs, Mode::Train { seed: 0, step: self.step })?;
+        let loss = self.model.loss().forward(&outputs, targets)?;
         self.optimizer.step(&loss.backward()?, LEARNING_RATE)?;
         self.device.synchronize()?;
         self.step += 1;
@@ -91,16 +89,20 @@ impl Network {
     /// # Errors
     /// Inputs that the network does not take.
     pub fn inference(&self, inputs: &[Tensor]) -> Result<Inference<'_>> {
-        let mut inference = Inference { forward: self.model.prepare(inputs, &self.device)?, device: &self.device };
+        let prepared = match (&self.model, inputs) {
+            (TimedModel::Images(model), [images]) if self.device.is_cpu() => Some(model.prepare(&images.dims()[1..])?),
+            _ => None,
+        };
+        let mut inference = Inference { network: self, prepared };
         inference.run(inputs)?;
         Ok(inference)
     }
 }
 
-/// A network in inference.
+/// A network in inference: a classifier on the CPU in its prepared form, all others in the plain form.
 pub struct Inference<'a> {
-    forward: Forward<'a>,
-    device: &'a Device,
+    network: &'a Network,
+    prepared: Option<PreparedClassifier<'a>>,
 }
 
 impl Inference<'_> {
@@ -110,8 +112,11 @@ impl Inference<'_> {
     /// Inputs that the network does not take.
     pub fn run(&mut self, inputs: &[Tensor]) -> Result<f64> {
         let start = Instant::now();
-        (self.forward)(inputs)?;
-        self.device.synchronize()?;
+        match (&mut self.prepared, inputs) {
+            (Some(prepared), [images]) => prepared.forward(images)?,
+            _ => self.network.model.forward(inputs, Mode::Inference)?,
+        };
+        self.network.device.synchronize()?;
         Ok(start.elapsed().as_secs_f64())
     }
 }

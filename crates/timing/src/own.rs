@@ -1,9 +1,9 @@
 use anyhow::Result;
-use candle_core::Device;
-use models::{ModelConfig, ModelName};
+use candle_core::{Device, Tensor};
+use models::{DEEP_CONV_DTI, DeepConvDti, DeepConvDtiConfig, ModelConfig, ModelName, Preset};
 use ops::schedule::Schedule;
 use rayon::ThreadPool;
-use training::{Batch, OptimizerConfig};
+use training::{OptimizerConfig, Parameters};
 
 use crate::{
     energy::EnergyMeter,
@@ -15,7 +15,8 @@ use crate::{
 pub struct OwnNetwork {
     task: Task,
     network: Network,
-    batch: Batch,
+    inputs: Vec<Tensor>,
+    targets: Tensor,
 }
 
 /// The time that one batch takes, in seconds.
@@ -34,28 +35,41 @@ impl OwnNetwork {
     /// # Errors
     /// A network that is not in the zoo or cannot be built, and a batch that does not fit into memory.
     pub fn new(request: &Request) -> Result<Self> {
+        if let Some(preset) = DEEP_CONV_DTI.iter().find(|preset| preset.name == request.model) {
+            return Self::of_pairs(request, preset);
+        }
         let name: ModelName = request.model.parse()?;
         let (head, input, classes) = (request.head.parse()?, request.input, request.classes);
         let config = ModelConfig { head, input, classes, ..name.config()? };
-        let build = |parameters: &training::Parameters| name.architecture().build(&config, parameters.builder());
+        let build = |parameters: &Parameters| name.architecture().build(&config, parameters.builder());
         let network = Network::new(&Device::Cpu, &OptimizerConfig::adamw(), build)?;
-        Ok(Self { task: request.task, network, batch: request.images()?.into() })
+        let (images, targets) = request.images()?;
+        Ok(Self { task: request.task, network, inputs: vec![images], targets })
+    }
+
+    fn of_pairs(request: &Request, preset: &Preset) -> Result<Self> {
+        let [_, _, length] = request.input;
+        let config = DeepConvDtiConfig { head: request.head.parse()?, length, ..(preset.config)() };
+        let build = |parameters: &Parameters| DeepConvDti::new(&config, parameters.builder());
+        let network = Network::new(&Device::Cpu, &OptimizerConfig::adam(), build)?;
+        let (inputs, targets) = request.pairs(config.fingerprint_bits)?;
+        Ok(Self { task: request.task, network, inputs, targets })
     }
 
     /// Warms up, then repeats the task on the threads of `pool`.
     ///
     /// # Errors
-    /// Images that the network does not take.
+    /// Inputs that the network does not take.
     pub fn time(&mut self, pool: &ThreadPool, meter: Option<&EnergyMeter>) -> Result<BatchTime> {
-        let Self { task, network, batch } = self;
+        let Self { task, network, inputs, targets } = self;
         let (durations, joules) = pool.install(|| match task {
             Task::Train => {
-                network.train(batch)?;
-                repeat_metered(meter, || network.train(batch))
+                network.train(inputs, targets)?;
+                repeat_metered(meter, || network.train(inputs, targets))
             }
             Task::Infer => {
-                let mut inference = network.inference(&batch.inputs)?;
-                repeat_metered(meter, || inference.run(&batch.inputs))
+                let mut inference = network.inference(inputs)?;
+                repeat_metered(meter, || inference.run(inputs))
             }
         })?;
         let batches = durations.len();
@@ -67,17 +81,17 @@ impl OwnNetwork {
     /// Warms up, then executes some batches on the single thread of `pool`, with their work divided as for `threads` threads.
     ///
     /// # Errors
-    /// Images that the network does not take.
+    /// Inputs that the network does not take.
     pub fn schedules(&mut self, pool: &ThreadPool, threads: usize, batches: usize) -> Result<Vec<Schedule>> {
-        let Self { task, network, batch } = self;
+        let Self { task, network, inputs, targets } = self;
         pool.install(|| match task {
             Task::Train => {
-                network.train(batch)?;
-                schedules(threads, batches, || network.train(batch))
+                network.train(inputs, targets)?;
+                schedules(threads, batches, || network.train(inputs, targets))
             }
             Task::Infer => {
-                let mut inference = network.inference(&batch.inputs)?;
-                schedules(threads, batches, || inference.run(&batch.inputs))
+                let mut inference = network.inference(inputs)?;
+                schedules(threads, batches, || inference.run(inputs))
             }
         })
     }

@@ -1,8 +1,8 @@
 use std::io::Write;
 
 use anyhow::Result;
-use candle_core::{Device, Tensor};
-use models::{ModelConfig, ModelName};
+use candle_core::{DType, Device, Tensor};
+use models::{DeepConvDtiConfig, ModelConfig, ModelName, Preset};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -16,14 +16,15 @@ pub struct Request {
     pub model: String,
     /// The head, such as `fc:128`.
     pub head: String,
-    /// The shape of an image (C, H, W).
+    /// The shape of an image (C, H, W). Of a protein–drug pair it is (1, 1, L), with the length of the protein; the model
+    /// says how many bits the drug's fingerprint has.
     pub input: [usize; 3],
     /// The number of classes.
     pub classes: usize,
     /// The timed task of the network.
     #[serde(rename = "what")]
     pub task: Task,
-    /// The number of images processed at once.
+    /// The number of samples processed at once.
     pub batch: usize,
     /// The number of threads.
     pub threads: usize,
@@ -33,7 +34,7 @@ pub struct Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Task {
-    /// A training step: forward, cross-entropy, backward and optimiser.
+    /// A training step: forward, loss, backward and optimiser.
     Train,
     /// A forward pass.
     Infer,
@@ -46,6 +47,12 @@ impl Request {
         Self { model, head, input: config.input, classes: config.classes, task, batch, threads }
     }
 
+    /// Asks for a task of the network for protein–drug pairs that a preset is with this configuration.
+    pub fn of_pairs(preset: &Preset, config: &DeepConvDtiConfig, task: Task, batch: usize, threads: usize) -> Self {
+        let (model, head, input) = (preset.name.to_string(), config.head.to_string(), [1, 1, config.length]);
+        Self { model, head, input, classes: 1, task, batch, threads }
+    }
+
     /// Draws a batch of noise, labelled with the first two classes in turn.
     ///
     /// # Errors
@@ -55,6 +62,19 @@ impl Request {
         let images = Tensor::randn(0f32, 1., (self.batch, channels, height, width), &Device::Cpu)?;
         let labels: Vec<u32> = (0..self.batch as u32).map(|i| i % 2).collect();
         Ok((images, Tensor::from_vec(labels, self.batch, &Device::Cpu)?))
+    }
+
+    /// Draws a batch of random proteins without padding and of fingerprints in which a tenth of the bits are set, labelled
+    /// with 0 and 1 in turn.
+    ///
+    /// # Errors
+    /// A batch that does not fit into memory.
+    pub fn pairs(&self, bits: usize) -> candle_core::Result<(Vec<Tensor>, Tensor)> {
+        let [_, _, length] = self.input;
+        let proteins = Tensor::rand(1f32, 21., (self.batch, length), &Device::Cpu)?.to_dtype(DType::U32)?;
+        let drugs = Tensor::rand(0f32, 1., (self.batch, bits), &Device::Cpu)?.lt(0.1)?.to_dtype(DType::F32)?;
+        let labels: Vec<f32> = (0..self.batch).map(|i| (i % 2) as f32).collect();
+        Ok((vec![proteins, drugs], Tensor::from_vec(labels, self.batch, &Device::Cpu)?))
     }
 }
 

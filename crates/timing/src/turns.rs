@@ -3,7 +3,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use candle_core::Tensor;
 use records::{Measured, Round, Rounds, Speed};
-use training::Batch;
 
 use crate::{
     batch_sizes::{INFER_BATCH, LATENCY_BATCH, TRAIN_BATCH},
@@ -14,30 +13,31 @@ use crate::{
 const ROUNDS: usize = 7;
 /// The number of training steps per round.
 const TRAIN_STEPS: usize = 2;
-/// The number of single images per round.
+/// The number of single samples per round.
 const LATENCIES: usize = 10;
 
-/// A network with the samples that it is timed on.
+/// A network with the batches that it is timed on.
 pub struct TimedNetwork {
     network: Network,
-    train: Batch,
+    train: (Vec<Tensor>, Tensor),
     infer: Vec<Tensor>,
     single: Vec<Tensor>,
 }
 
 impl TimedNetwork {
-    /// Draws the samples with `batch`, which returns as many as it is asked for.
+    /// Draws the batches with `batch`, which returns the inputs and the targets of as many samples as it is asked for.
     ///
     /// # Errors
     /// The first error of `batch`.
-    pub fn new(network: Network, batch: impl Fn(usize) -> Result<Batch>) -> Result<Self> {
+    pub fn new(network: Network, batch: impl Fn(usize) -> Result<(Vec<Tensor>, Tensor)>) -> Result<Self> {
         let [train, infer, single] = [TRAIN_BATCH, INFER_BATCH, LATENCY_BATCH].map(batch);
-        Ok(Self { network, train: train?, infer: infer?.inputs, single: single?.inputs })
+        Ok(Self { network, train: train?, infer: infer?.0, single: single?.0 })
     }
 
-    /// Measures one round, with the median latency of several single images.
+    /// Measures one round, with the median latency of several single samples.
     fn time(&mut self) -> Result<Round> {
-        let seconds = (0..TRAIN_STEPS).map(|_| self.network.train(&self.train)).sum::<Result<f64>>()?;
+        let (inputs, targets) = &self.train;
+        let seconds = (0..TRAIN_STEPS).map(|_| self.network.train(inputs, targets)).sum::<Result<f64>>()?;
         let mut inference = self.network.inference(&self.infer)?;
         let infer_seconds = inference.run(&self.infer)?;
         let latencies = (0..LATENCIES).map(|_| Ok(inference.run(&self.single)? * 1e6));

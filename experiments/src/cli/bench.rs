@@ -3,27 +3,26 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use models::ModelName;
-use timing::TRAIN_BATCH;
 
 use super::values::{HeadList, up_to};
 use crate::{
     commands::BenchOptions,
     limits::{MAX_EPOCHS, MAX_IMAGES, MAX_THREADS},
     machine::available_cores,
+    network_name::NetworkName,
 };
 
 #[derive(Args)]
 pub struct BenchArguments {
-    /// The models, as in `two-conv,nin@0.25` [default: the networks of results/bench, or with --heads, two-conv]
+    /// The models, as in `two-conv,nin@0.25,deep-conv-dti` [default: the networks of results/bench, or with --heads, two-conv]
     #[arg(long, value_delimiter = ',')]
-    models: Option<Vec<ModelName>>,
+    models: Option<Vec<NetworkName>>,
     /// The heads, as in `fc:120,84,gap` [default: each model's own]
     #[arg(long)]
     heads: Option<HeadList>,
-    /// The number of images per training step
-    #[arg(long, value_name = "N", default_value_t = TRAIN_BATCH, value_parser = up_to::<MAX_IMAGES>, allow_negative_numbers = true)]
-    batch_size: usize,
+    /// The number of images or pairs per training step [default: 64 images, 32 pairs]
+    #[arg(long, value_name = "N", value_parser = up_to::<MAX_IMAGES>, allow_negative_numbers = true)]
+    batch_size: Option<usize>,
     /// The number of threads [default: one per core]
     #[arg(long, value_name = "N", value_parser = up_to::<MAX_THREADS>, allow_negative_numbers = true)]
     threads: Option<usize>,

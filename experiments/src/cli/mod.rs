@@ -16,9 +16,10 @@ use heads::HeadConfig;
 use timing::Request;
 
 use crate::{
-    commands::{Command, DataOptions, ItemKind, RunOptions, SummaryModel, SummaryOptions, VerifyOptions},
+    commands::{Command, DataOptions, ItemKind, RunOptions, SummaryOptions, VerifyOptions},
     limits::{MAX_CLASSES, MAX_THREADS},
     machine::available_cores,
+    network_name::NetworkName,
 };
 use bench::BenchArguments;
 use export::ExportArguments;
@@ -95,7 +96,7 @@ enum Subcommands {
     /// Show a network layer by layer: shapes, parameters, multiply-accumulates
     Summary {
         /// A model, as in `two-conv` or `nin@0.25` (a quarter of the channels), or `deep-conv-dti`
-        model: SummaryModel,
+        model: NetworkName,
         /// The head [default: the model's]
         #[arg(long)]
         head: Option<HeadConfig>,
@@ -109,7 +110,7 @@ enum Subcommands {
         #[arg(long)]
         json: bool,
     },
-    /// Classify images by a trained network
+    /// Classify images by a trained network, or tell whether drugs bind proteins
     ///
     /// An image may have any size and colour; it is resized to the network's input, as a folder of images is in training.
     Predict(PredictArguments),

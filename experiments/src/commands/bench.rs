@@ -4,10 +4,10 @@ use anyhow::Result;
 use candle_core::Device;
 use heads::HeadConfig;
 use layers::Layer;
-use models::{ModelConfig, ModelName};
+use models::{DEEP_CONV_DTI, DeepConvDti, DeepConvDtiConfig, ModelConfig, ModelName, Preset};
 use timing::{
     EnergyMeter, INFER_BATCH, Instruments, LATENCY_BATCH, Machine, Measurement, OwnNetwork, Peer, Request, Scaling,
-    Task, run_round,
+    TRAIN_BATCH, Task, run_round,
 };
 use training::Parameters;
 
@@ -16,13 +16,14 @@ use crate::{
     bench_record::BenchRecord,
     machine,
     misuse::Misuse,
+    network_name::NetworkName,
     output::{note, print_document, print_json},
     peak_memory::peak_memory,
     run::check_memory,
 };
 
-/// The networks that are compared if neither models nor heads are given.
-const NETWORKS: [(&str, &str, [usize; 3]); 8] = [
+/// The classifiers that are compared if neither models nor heads are given, besides the first of [`DEEP_CONV_DTI`].
+const CLASSIFIERS: [(&str, &str, [usize; 3]); 8] = [
     ("two-conv", "fc:128", [1, 28, 28]),
     ("two-conv", "gmp", [1, 28, 28]),
     ("lenet5", "fc:120,84", [1, 28, 28]),
@@ -33,13 +34,16 @@ const NETWORKS: [(&str, &str, [usize; 3]); 8] = [
     ("mobilenet-v1@0.25", "gap-fc", [3, 96, 96]),
 ];
 
+/// The number of protein–drug pairs in a training step and in a forward pass.
+const PAIRS_BATCH: usize = 32;
+
 /// The options of `bench`.
 #[derive(Debug)]
 pub struct BenchOptions {
-    pub models: Option<Vec<ModelName>>,
+    pub models: Option<Vec<NetworkName>>,
     pub heads: Option<Vec<HeadConfig>>,
-    /// The number of images per training step.
-    pub batch_size: usize,
+    /// The number of images or pairs per training step, if it is not the default.
+    pub batch_size: Option<usize>,
     pub threads: usize,
     /// The command lines of the programs to compare with.
     pub peers: Vec<String>,
@@ -54,8 +58,8 @@ pub struct BenchOptions {
 /// Times networks, and compares them with other programs and an earlier run if there are such.
 pub fn bench(options: &BenchOptions) -> Result<()> {
     let mut measurements = Vec::new();
-    for (model, config) in networks(options)? {
-        measurements.extend(requests(&model, &config, options).map_err(Misuse::from)?);
+    for network in networks(options)? {
+        measurements.extend(network.measurements(options).map_err(Misuse::from)?);
     }
     let cpu = machine::cpu();
     let baseline =
@@ -101,32 +105,64 @@ pub fn bench(options: &BenchOptions) -> Result<()> {
     }
 }
 
-fn networks(options: &BenchOptions) -> Result<Vec<(ModelName, ModelConfig)>> {
+/// A network that is timed.
+enum Network {
+    Images(ModelName, ModelConfig),
+    Pairs(&'static Preset, DeepConvDtiConfig),
+}
+
+fn networks(options: &BenchOptions) -> Result<Vec<Network>> {
     if options.models.is_none() && options.heads.is_none() {
-        let config = |(model, head, input): (&str, &str, _)| {
+        let classifier = |(model, head, input): (&str, &str, _)| {
             let model: ModelName = model.parse()?;
-            Ok((model, ModelConfig { head: head.parse()?, input, ..model.config()? }))
+            Ok(Network::Images(model, ModelConfig { head: head.parse()?, input, ..model.config()? }))
         };
-        return NETWORKS.into_iter().map(config).collect();
+        let pairs = DEEP_CONV_DTI.iter().take(1).map(|preset| Ok(Network::Pairs(preset, (preset.config)())));
+        return CLASSIFIERS.into_iter().map(classifier).chain(pairs).collect();
     }
-    let models = options.models.clone().map_or_else(|| Ok(vec!["two-conv".parse()?]), anyhow::Ok)?;
+    let models =
+        options.models.clone().map_or_else(|| Ok(vec![NetworkName::Images("two-conv".parse()?)]), anyhow::Ok)?;
+    let heads = |default: &HeadConfig| options.heads.clone().unwrap_or_else(|| vec![default.clone()]);
     let mut networks = Vec::new();
     for model in models {
-        let config = model.config()?;
-        let heads = options.heads.clone().unwrap_or_else(|| vec![config.head.clone()]);
-        networks.extend(heads.into_iter().map(|head| (model, ModelConfig { head, ..config.clone() })));
+        match model {
+            NetworkName::Images(model) => {
+                let config = model.config()?;
+                let network = |head| Network::Images(model, ModelConfig { head, ..config.clone() });
+                networks.extend(heads(&config.head).into_iter().map(network));
+            }
+            NetworkName::Pairs(preset) => {
+                let config = (preset.config)();
+                let network = |head| Network::Pairs(preset, DeepConvDtiConfig { head, ..config.clone() });
+                networks.extend(heads(&config.head).into_iter().map(network));
+            }
+        }
     }
     Ok(networks)
 }
 
-/// The three measurements of a network: training, inference and latency.
-fn requests(model: &ModelName, config: &ModelConfig, options: &BenchOptions) -> Result<[Measurement; 3]> {
-    let network = model.architecture().build(config, Parameters::seeded(0, &Device::Cpu).builder())?;
-    let description = network.describe(&config.input)?;
-    check_memory(&description, options.batch_size)?;
-    let tasks = [(Task::Train, options.batch_size), (Task::Infer, INFER_BATCH), (Task::Infer, LATENCY_BATCH)];
-    Ok(tasks.map(|(task, batch)| {
-        let request = Request::new(model, config, task, batch, options.threads);
-        Measurement::new(request, &description, options.peers.len())
-    }))
+impl Network {
+    /// The three measurements of the network: training, inference and latency.
+    fn measurements(&self, options: &BenchOptions) -> Result<[Measurement; 3]> {
+        let parameters = Parameters::zeros(&Device::Cpu);
+        let (description, train, infer) = match self {
+            Self::Images(model, config) => {
+                let network = model.architecture().build(config, parameters.builder())?;
+                (network.describe(&config.input)?, options.batch_size.unwrap_or(TRAIN_BATCH), INFER_BATCH)
+            }
+            Self::Pairs(_, config) => {
+                let network = DeepConvDti::new(config, parameters.builder())?;
+                (network.describe()?, options.batch_size.unwrap_or(PAIRS_BATCH), PAIRS_BATCH)
+            }
+        };
+        check_memory(&description, train)?;
+        let tasks = [(Task::Train, train), (Task::Infer, infer), (Task::Infer, LATENCY_BATCH)];
+        Ok(tasks.map(|(task, batch)| {
+            let request = match self {
+                Self::Images(model, config) => Request::new(model, config, task, batch, options.threads),
+                Self::Pairs(preset, config) => Request::of_pairs(preset, config, task, batch, options.threads),
+            };
+            Measurement::new(request, &description, options.peers.len())
+        }))
+    }
 }

@@ -26,7 +26,7 @@ pub use predict::{PairInput, PredictFormat, PredictOptions};
 pub use run::RunOptions;
 pub use sharded::ShardedRun;
 pub use slurm::SlurmOptions;
-pub use summary::{SummaryModel, SummaryOptions};
+pub use summary::SummaryOptions;
 pub use verify::VerifyOptions;
 
 use timing::Request;

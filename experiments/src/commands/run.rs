@@ -173,10 +173,11 @@ fn describe(plan: &Plan, folder: &Path, options: &SweepOptions) -> String {
     let runs: Vec<&Run> = plan.shard(options.shard).collect();
     let mut text = format!("{} runs, into {}\n", runs.len(), folder.display());
     for run in runs {
-        let RunConfig { train_size, input, augment, .. } = run.config();
+        let config = run.config();
+        let (samples, RunConfig { train_size, input, augment, .. }) = (config.samples(), config);
         let augmented = augment.map_or(String::new(), |augment| format!(", augmented by {augment},"));
         text += &format!(
-            "{run}: {} of {train_size} images {input}{augmented} in batches of {}, lr {}, {}, {}\n",
+            "{run}: {} of {train_size} {samples} {input}{augmented} in batches of {}, lr {}, {}, {}\n",
             run.length, run.batch_size, run.lr, run.schedule, run.optimizer
         );
     }

@@ -1,45 +1,20 @@
-use std::str::FromStr;
-
 use anyhow::Result;
 use candle_core::Device;
 use datasets::Shape;
 use heads::HeadConfig;
-use models::{DEEP_CONV_DTI, DeepConvDti, ModelName, Preset, Summary};
+use models::{DeepConvDti, ModelName, Preset, Summary};
 use training::Parameters;
 
 use crate::{
     misuse::Misuse,
+    network_name::NetworkName,
     output::{print_document, print_json},
 };
-
-/// A network that `summary` shows.
-#[derive(Clone, Debug)]
-pub enum SummaryModel {
-    /// A classifier of images.
-    Images(ModelName),
-    /// A network for protein–drug pairs.
-    Pairs(&'static Preset),
-}
-
-impl FromStr for SummaryModel {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(preset) = DEEP_CONV_DTI.iter().find(|preset| preset.name == text) {
-            return Ok(Self::Pairs(preset));
-        }
-        let names = || DEEP_CONV_DTI.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ");
-        text.parse().map(Self::Images).map_err(|error: models::ParseModelError| match error {
-            models::ParseModelError::Unknown { .. } => format!("{error}; or, without a width, {}", names()),
-            _ => error.to_string(),
-        })
-    }
-}
 
 /// The options of `summary`. The default of an option that is `None` is the model's.
 #[derive(Debug)]
 pub struct SummaryOptions {
-    pub model: SummaryModel,
+    pub model: NetworkName,
     pub head: Option<HeadConfig>,
     pub input: Option<Shape>,
     pub classes: Option<usize>,
@@ -49,8 +24,8 @@ pub struct SummaryOptions {
 /// Prints the layers of a network with their shapes and costs.
 pub fn summary(options: &SummaryOptions) -> Result<()> {
     let summary = match &options.model {
-        SummaryModel::Images(model) => of_images(model, options)?,
-        SummaryModel::Pairs(preset) => of_pairs(preset, options)?,
+        NetworkName::Images(model) => of_images(model, options)?,
+        NetworkName::Pairs(preset) => of_pairs(preset, options)?,
     };
     if options.json { print_json(&summary) } else { print_document(&summary.document()) }
 }

@@ -19,6 +19,7 @@ const BATCH: usize = 32;
 
 /// What the measured quantities are.
 pub static EXPLANATIONS: &[(&str, &str)] = &[
+    ("top1", "the share of pairs that are answered correctly"),
     (
         "auroc",
         "the area under the receiver operating characteristic: the probability that a pair that binds has a higher score \
@@ -45,6 +46,7 @@ pub static EXPLANATIONS: &[(&str, &str)] = &[
         "the threshold at which (1 − recall) / (1 − precision) of the validation pairs is closest to the ratio of pairs that \
          do not bind to those that do",
     ),
+    ("test", "on the test pairs, whose proteins are as long as those of training"),
     ("longer", "on pairs whose proteins are longer than all that the network was trained on"),
 ];
 
@@ -92,12 +94,10 @@ pub fn measure_binding(
     longer: Option<&Answered>,
 ) -> Result<Vec<Point>> {
     let mut points = Vec::new();
-    for (part, setting) in [(Some(test), None), (longer, Some("longer"))] {
+    for (part, setting) in [(Some(test), Some("test")), (longer, Some("longer"))] {
         let Some(part) = part else { continue };
         let ranking = part.ranking();
-        if setting.is_some() {
-            points.push(Point::share("top1", setting, None, &part.evaluation.hits));
-        }
+        points.push(Point::share("top1", setting, None, &part.evaluation.hits));
         points.push(Point::number("auroc", setting, None, ranking.as_ref().map(Ranking::auroc)));
         points.push(Point::number("aupr", setting, None, ranking.as_ref().map(Ranking::aupr)));
         if part.pairs.proteins.iter().all(|protein| protein.motif.is_some()) {

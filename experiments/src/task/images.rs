@@ -112,7 +112,8 @@ impl Task for ImageTask {
             let indices: Vec<usize> = (0..size).map(|index| index % train.len()).collect();
             let images = train.subset(&indices);
             let mut batches = images.batches(size, Order::Sequential, standardization, device);
-            Ok(batches.next().context("there are no images to measure speed with")??.into())
+            let (images, labels) = batches.next().context("there are no images to measure speed with")??;
+            Ok((vec![images], labels))
         })
     }
 }

@@ -70,7 +70,8 @@ impl Task for PairTask {
         let network = timing::Network::new(device, optimizer, build)?;
         TimedNetwork::new(network, |size| {
             let indices: Vec<usize> = (0..size).map(|index| index % self.data.train.len()).collect();
-            Ok(self.data.train.batch(&indices, self.config.length, device)?.into())
+            let (inputs, targets) = self.data.train.batch(&indices, self.config.length, device)?;
+            Ok((inputs.into(), targets))
         })
     }
 }

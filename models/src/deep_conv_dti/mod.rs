@@ -16,7 +16,9 @@ use std::ops::Range;
 
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use layers::{Description, Layer, Linear, Mode, Sequential, Stack};
+use layers::{
+    Description, Embedded, Embedding, EmbeddingOptions, Layer, Linear, Mode, Sequential, SpatialDropout, Stack,
+};
 
 use crate::Summary;
 use glorot::glorot_normal;
@@ -66,7 +68,8 @@ const DIMENSIONS: usize = 20;
 /// ```
 pub struct DeepConvDti {
     config: DeepConvDtiConfig,
-    embedding: Sequential,
+    embedding: Embedding,
+    spatial_dropout: SpatialDropout,
     windows: Vec<Window>,
     protein: Sequential,
     drug: Sequential,
@@ -84,10 +87,11 @@ impl DeepConvDti {
         config.check()?;
         let vb = glorot_normal(vb);
         let protein = vb.pp("protein");
-        let embedding = Stack::new(&[config.length], protein.clone()).name("embedding").embedding(IDS, DIMENSIONS);
-        let embedding = embedding.name("dropout").spatial_dropout(config.spatial_dropout).build()?;
+        let options = EmbeddingOptions::default().channels_first();
+        let embedding = Embedding::new(IDS, DIMENSIONS, options, protein.pp("embedding"))?;
+        let spatial_dropout = SpatialDropout::new(config.spatial_dropout, protein.pp("dropout").prefix())?;
         let embedded = [DIMENSIONS, config.length];
-        let branch = |(i, &size)| Window::new(size, config, &embedded, protein.pp("windows").pp(i));
+        let branch = |(i, &size)| Window::new(size, config, DIMENSIONS, protein.pp("windows").pp(i));
         let windows = config.windows.iter().enumerate().map(branch).collect::<Result<Vec<_>>>()?;
         let pooled = windows.iter().map(|window| Ok(window.describe(&embedded)?.output[0])).sum::<Result<usize>>()?;
 
@@ -98,7 +102,7 @@ impl DeepConvDti {
             dense(config.fingerprint_bits, &config.drug_layers, Some(config.dropout), vb.pp("drug"))?;
         let (joint, width) = dense(protein_width + drug_width, &config.joint_layers, None, vb.pp("joint"))?;
         let output = Linear::new(width, 1, vb.pp("output"))?;
-        Ok(Self { config: config.clone(), embedding, windows, protein, drug, joint, output })
+        Ok(Self { config: config.clone(), embedding, spatial_dropout, windows, protein, drug, joint, output })
     }
 
     /// Returns the configuration.
@@ -114,7 +118,7 @@ impl DeepConvDti {
     /// # Errors
     /// Ids that are not (N, L) of u32, or have no vector.
     pub fn features(&self, proteins: &Tensor, mode: Mode) -> Result<Vec<Tensor>> {
-        let embedded = self.embedding.forward(proteins, mode)?;
+        let embedded = self.embed(proteins, mode)?;
         self.windows.iter().map(|window| window.features(&embedded, mode)).collect()
     }
 
@@ -146,15 +150,15 @@ impl DeepConvDti {
     /// # Errors
     /// A configuration whose sizes overflow.
     pub fn describe(&self) -> Result<Description> {
-        let (embedding, mut windows) = (self.embedding.describe(&[self.config.length])?, Vec::new());
+        let embedding = self.embedding.describe(&[self.config.length])?;
+        let (dropout, mut windows) = (self.spatial_dropout.describe(&embedding.output)?, Vec::new());
         for (i, window) in self.windows.iter().enumerate() {
             windows.push(window.describe(&embedding.output)?.at(i.to_string()));
         }
         let pooled = windows.iter().map(|window| window.output[0]).sum();
         let windows = Description::sum("Parallel", windows).with_output(vec![pooled]).at("windows");
         let dense = self.protein.describe(&[pooled])?.at("dense");
-        let mut protein = embedding.children;
-        protein.extend([windows, dense]);
+        let protein = vec![embedding.at("embedding"), dropout.at("dropout"), windows, dense];
         let protein = Description::chain("Protein", &[self.config.length], protein).at("protein");
         let drug = self.drug.describe(&[self.config.fingerprint_bits])?.at("drug");
         let joint = self.joint.describe(&[protein.output[0] + drug.output[0]])?.at("joint");
@@ -174,7 +178,7 @@ impl DeepConvDti {
     }
 
     fn logits(&self, proteins: &Tensor, drugs: &Tensor, mode: Mode) -> Result<Tensor> {
-        let (embedded, residues) = (self.embedding.forward(proteins, mode)?, self.residues(proteins)?);
+        let (embedded, residues) = (self.embed(proteins, mode)?, self.residues(proteins)?);
         let pooled = self.windows.iter().map(|window| window.forward(&embedded, &residues, mode));
         self.logits_of(&pooled.collect::<Result<Vec<_>>>()?, drugs, mode)
     }
@@ -186,11 +190,15 @@ impl DeepConvDti {
         self.output.forward(&self.joint.forward(&both, mode)?, mode)?.affine(2., 0.)
     }
 
-    /// Returns 1 for residues and 0 for padding, (N, 1, L). Where padding is left out of the pooling, a sequence must have
+    fn embed(&self, proteins: &Tensor, mode: Mode) -> Result<Embedded> {
+        self.spatial_dropout.drop_channels(&self.embedding.embed(proteins, mode)?, mode)
+    }
+
+    /// Returns 1 for residues and 0 for padding, (N, L). Where padding is left out of the pooling, a sequence must have
     /// residues.
     fn residues(&self, proteins: &Tensor) -> Result<Tensor> {
-        let residues = proteins.ne(0u32)?.unsqueeze(1)?;
-        if self.config.masked && residues.max(2)?.min_all()?.to_scalar::<u8>()? == 0 {
+        let residues = proteins.ne(0u32)?;
+        if self.config.masked && residues.max(1)?.min_all()?.to_scalar::<u8>()? == 0 {
             bail!("a sequence is all padding; with `masked`, each needs at least one residue")
         }
         Ok(residues)

@@ -3,31 +3,35 @@ use std::ops::Range;
 use candle_core::{D, Result, Tensor};
 use candle_nn::VarBuilder;
 use heads::Pooling;
-use layers::{Conv1dOptions, Description, Flatten, Layer, Mode, Sequential, Stack};
+use layers::{
+    BatchNorm, BatchNormOptions, Conv1d, Conv1dOptions, Description, Elu, Embedded, Flatten, Layer, Mode, Relu, Stack,
+};
 
 use super::{DeepConvDtiConfig, config::Activation};
 
 /// The branch of one window size: convolution, batch normalisation, activation, and a pooling to one vector per sequence.
 pub(super) struct Window {
     pub size: usize,
-    layers: Sequential,
+    conv: Conv1d,
+    norm: BatchNorm,
+    activation: Box<dyn Layer>,
     /// `None` to flatten.
     pooling: Option<Box<dyn Pooling>>,
-    /// How padding is left out of the pooling; `None` if it is not.
-    masking: Option<Masking>,
-}
-
-#[derive(Clone, Copy)]
-enum Masking {
-    Maximum,
-    Average,
+    /// True if the pooling is the global maximum, which is computed together with the convolution.
+    is_maximum: bool,
+    /// True if padding is left out of the pooling.
+    masked: bool,
 }
 
 impl Window {
-    /// Builds the branch for an embedding of the shape `input`, (C, L).
-    pub fn new(size: usize, config: &DeepConvDtiConfig, input: &[usize], vb: VarBuilder<'static>) -> Result<Self> {
-        let conv = Stack::new(input, vb.clone()).name("conv").conv1d_with(config.filters, Conv1dOptions::same(size));
-        let layers = activate(conv.name("norm").batch_norm().name("activation"), config.activation).build()?;
+    /// Builds the branch for an embedding with this number of dimensions.
+    pub fn new(size: usize, config: &DeepConvDtiConfig, dimensions: usize, vb: VarBuilder<'static>) -> Result<Self> {
+        let conv = Conv1d::new(dimensions, config.filters, Conv1dOptions::same(size), vb.pp("conv"))?;
+        let norm = BatchNorm::new(config.filters, BatchNormOptions::default(), vb.pp("norm"))?;
+        let activation: Box<dyn Layer> = match config.activation {
+            Activation::Elu => Box::new(Elu::default()),
+            Activation::Relu => Box::new(Relu),
+        };
         let pooling = config.head.pooling(config.filters, vb.pp("pool"))?;
         if pooling.is_none() && !config.flattens() {
             candle_core::bail!(
@@ -36,52 +40,57 @@ impl Window {
                 config.head
             )
         }
-        let masking = match config.head.to_string().as_str() {
-            _ if !config.masked => None,
-            "gap-fc" => Some(Masking::Average),
-            _ => Some(Masking::Maximum),
-        };
-        Ok(Self { size, layers, pooling, masking })
+        let is_maximum = config.head.to_string() == "gmp-fc";
+        Ok(Self { size, conv, norm, activation, pooling, is_maximum, masked: config.masked })
     }
 
     /// Computes the features (N, filters, L) before the pooling.
-    pub fn features(&self, embedded: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.layers.forward(embedded, mode)
+    pub fn features(&self, embedded: &Embedded, mode: Mode) -> Result<Tensor> {
+        let features = self.norm.forward(&embedded.convolve(&self.conv, mode)?, mode)?;
+        self.activation.forward(&features, mode)
     }
 
-    /// Computes the vectors (N, D) of the branch. `residues` is 1 for residues and 0 for padding, (N, 1, L).
-    pub fn forward(&self, embedded: &Tensor, residues: &Tensor, mode: Mode) -> Result<Tensor> {
+    /// Computes the vectors (N, D) of the branch. `residues` is 1 for residues and 0 for padding, (N, L).
+    pub fn forward(&self, embedded: &Embedded, residues: &Tensor, mode: Mode) -> Result<Tensor> {
+        if self.is_maximum {
+            // The activation increases, so it may follow the maximum, which is much smaller than the features.
+            let mask = self.masked.then_some(residues);
+            let maxima = embedded.normalised_maximum(&self.conv, &self.norm, mask, mode)?;
+            return self.activation.forward(&maxima, mode);
+        }
         self.pool(&self.features(embedded, mode)?, residues, mode)
     }
 
-    /// Pools the features (N, filters, L) to the vectors (N, D) of the branch.
+    /// Pools the features (N, filters, L) to the vectors (N, D) of the branch. `residues` is (N, L).
     pub fn pool(&self, features: &Tensor, residues: &Tensor, mode: Mode) -> Result<Tensor> {
-        let Some(pooling) = &self.pooling else { return Flatten.forward(features, mode) };
-        match self.masking {
-            None => pooling.pool(features, mode),
-            Some(Masking::Maximum) => pooling.pool(&without_padding(features, residues)?, mode),
-            Some(Masking::Average) => {
+        match &self.pooling {
+            None => Flatten.forward(features, mode),
+            Some(pooling) if self.masked && self.is_maximum => {
+                pooling.pool(&without_padding(features, residues)?, mode)
+            }
+            Some(pooling) if self.masked => {
                 // The average over all positions, with 0 for padding, is too small by the share of residues.
-                let residues = residues.to_dtype(features.dtype())?;
+                let residues = residues.unsqueeze(1)?.to_dtype(features.dtype())?;
                 let pooled = pooling.pool(&features.broadcast_mul(&residues)?, mode)?;
                 pooled.broadcast_div(&residues.mean(D::Minus1)?)
             }
+            Some(pooling) => pooling.pool(features, mode),
         }
     }
 
     /// Describes the branch for an embedding of the shape `input`, (C, L).
     pub fn describe(&self, input: &[usize]) -> Result<Description> {
-        let (layers, pooling) = (self.layers.describe(input)?, self.describe_pooling(input)?);
-        // The parameters of the convolution lie directly under the branch, so its layers are listed there.
-        let mut parts = layers.children;
+        let conv = self.conv.describe(input)?;
+        let (norm, activation) = (self.norm.describe(&conv.output)?, self.activation.describe(&conv.output)?);
+        let pooling = self.describe_pooling(input)?;
         let path = if pooling.path.is_empty() { "pool".into() } else { format!("pool.{}", pooling.path) };
-        parts.push(pooling.at(path));
+        let parts = vec![conv.at("conv"), norm.at("norm"), activation.at("activation"), pooling.at(path)];
         Ok(Description::chain(format!("Window({})", self.size), input, parts))
     }
 
     /// Describes the pooling alone.
     pub fn describe_pooling(&self, input: &[usize]) -> Result<Description> {
-        let features = self.layers.describe(input)?.output;
+        let features = self.conv.describe(input)?.output;
         match &self.pooling {
             Some(pooling) => pooling.describe(&features),
             None => Flatten.describe(&features),
@@ -95,10 +104,10 @@ impl Window {
     }
 }
 
-/// Replaces the features at padding by −∞, so that they win no maximum.
+/// Replaces the features at padding by −∞, so that they win no maximum. `residues` is (N, L).
 pub(super) fn without_padding(features: &Tensor, residues: &Tensor) -> Result<Tensor> {
     let lowest = Tensor::full(f32::NEG_INFINITY, features.shape(), features.device())?.to_dtype(features.dtype())?;
-    residues.broadcast_as(features.shape())?.where_cond(features, &lowest)
+    residues.unsqueeze(1)?.broadcast_as(features.shape())?.where_cond(features, &lowest)
 }
 
 /// Adds the activation.
