@@ -123,7 +123,7 @@ pub fn draw_dots<'a>(chart: &Chart, panel: &Panel, axes: &Axes<'a>, sheet: &Area
     for (i, point) in panel.points.iter().enumerate() {
         let others = |points: &[DataPoint]| points.iter().filter(|other| other.y == point.y).count() as f64;
         let (before, count) = (others(&panel.points[..i]), others(&panel.points));
-        let below_middle = (before - (count - 1.) / 2.) / (dots_per_row(chart) as f64 + 0.5);
+        let below_middle = (before - (count - 1.) / 2.) / (dots_per_row(chart) as f64 + 1.);
         let height = panel.groups.len() as f64 - 0.5 - point.y - below_middle;
         let (x, y) = axes.backend_coord(&(point.x, height));
         if let Some(error) = point.error.filter(|error| *error > 0.) {
