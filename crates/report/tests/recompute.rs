@@ -42,8 +42,9 @@ fn an_interval_that_does_not_follow_from_the_records_is_found() {
         fs::copy(run.path(), to.join("runs").join(run.file_name())).unwrap();
     }
     let page = fs::read_to_string(from.join("README.md")).unwrap();
-    let (before, interval) = page.split_once(" points [").unwrap();
-    fs::write(to.join("README.md"), format!("{before} points [+99.{}", &interval[3..])).unwrap();
+    let (before, comparisons) = page.split_once("## Comparisons").unwrap();
+    let (first, interval) = comparisons.split_once(" points [+0.").unwrap();
+    fs::write(to.join("README.md"), format!("{before}{first} points [+9.{interval}")).unwrap();
     let Some(output) = recompute(folder.path()) else { return };
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.code() == Some(1) && text.contains("DIFFERS"), "{text}");

@@ -194,7 +194,7 @@ impl Block {
         let preset = preset(&self.model)
             .with_context(|| format!("the model is {}; the models for pairs are {}", self.model, names()))?;
         let mut options = Table::try_from((preset.config)())?;
-        for key in self.network.keys().filter(|key| *key == "head" || *key == "length") {
+        if let Some(key) = self.network.keys().find(|key| *key == "head" || *key == "length") {
             bail!("`{key}` is no option of `network`; `heads` and `positions` set it")
         }
         options.extend(self.network);

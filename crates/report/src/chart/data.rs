@@ -5,7 +5,8 @@ use statistics::SEEDS_FOR_A_TEST;
 
 use super::{
     model::{Axis, Chart, ChartKind, DataPoint, Panel},
-    spec::{AxisQuantity, Content, PlotSpec},
+    quantity::AxisQuantity,
+    spec::{Content, PlotSpec},
 };
 use crate::{metric::title, number::capitalised, page::factors::varying};
 

@@ -1,35 +1,32 @@
 //! Charts as SVG: a title, a legend, panels side by side and a note below them.
 
-use std::{io, ops::Range};
-
 use plotters::{
-    coord::{Shift, ranged1d::Ranged},
-    element::DashedPathElement,
     prelude::*,
     style::text_anchor::{HPos, Pos, VPos},
 };
 
 use super::{
-    axis::{Scale, is_drawable},
-    label,
+    axis::Scale,
     legend::{LegendEntry, legend, name_of_line},
-    model::{Chart, ChartKind, DataPoint, Panel},
+    marks::{
+        Area, Axes, Drawn, SMALL, dashes, dots_per_row, draw_bars, draw_dots, draw_guides, draw_marker, draw_points,
+        font, text,
+    },
+    model::{Chart, ChartKind, Panel},
     spec::Guides,
-    style::{FAINT, GREY, INK, colour, marker, text_width},
+    style::{FAINT, GREY, INK, colour, text_width},
 };
-
-/// A part of the sheet, measured in pixels.
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Axes<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<Scale, Scale>>;
-type Drawn<T = ()> = Result<T, DrawingAreaErrorKind<io::Error>>;
 
 /// Font sizes in pixels.
 const TITLE: i32 = 16;
 const TEXT: i32 = 13;
-const SMALL: i32 = 12;
 const EDGE: i32 = 12;
-/// The height of a row of dots.
+/// The width of the only panel in a row, and of one of two.
+const WIDE: i32 = 640;
+const NARROW: i32 = 410;
+/// The height of a row of one dot, and of each further dot.
 const DOT_ROW: i32 = 22;
+const DOT: i32 = 9;
 /// The width of a line or marker in the legend, with the space around it.
 const SIGN: i32 = 28;
 
@@ -48,14 +45,16 @@ pub fn svg(chart: &Chart) -> Result<Option<String>, String> {
 }
 
 fn draw(chart: &Chart) -> Drawn<String> {
-    // Dots lie below each other, so that their common axis can be followed; all else side by side.
-    let columns = if chart.kind == ChartKind::Dots { 1 } else { chart.panels.len().clamp(1, 2) as i32 };
-    let width = if columns == 1 { 640 } else { 410 };
+    // Dots lie below each other, so that their common axis can be followed, and so do bars whose names need the width.
+    let needs_width = |panel: &Panel| chart.kind == ChartKind::Dots || is_crowded(chart, panel, NARROW);
+    let columns = if chart.panels.len() < 2 || chart.panels.iter().any(needs_width) { 1 } else { 2 };
+    let width = if columns == 1 { WIDE } else { NARROW };
     let heights: Vec<i32> = chart
         .panels
         .iter()
         .map(|panel| match chart.kind {
-            ChartKind::Dots => 90 + DOT_ROW * panel.groups.len() as i32,
+            ChartKind::Dots => 90 + (DOT_ROW + DOT * (dots_per_row(chart) as i32 - 1)) * panel.groups.len() as i32,
+            ChartKind::Bars if chart.panels.len() > 1 => 280,
             _ if columns == 1 => 410,
             _ => 340,
         })
@@ -97,16 +96,6 @@ fn draw(chart: &Chart) -> Drawn<String> {
     Ok(svg)
 }
 
-/// A text whose upper left corner is `at`.
-fn text<'a>(words: &'a str, at: (i32, i32), size: i32, colour: RGBColor) -> Text<'a, (i32, i32), &'a str> {
-    Text::new(words, at, font(size).color(&colour))
-}
-
-/// The font of this size in pixels; the SVG backend divides sizes by 1.24.
-fn font(size: i32) -> FontDesc<'static> {
-    ("sans-serif", f64::from(size) * 1.24).into_font()
-}
-
 /// Breaks a text into lines at its spaces.
 fn wrap(words: &str, size: i32, width: i32) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -144,16 +133,12 @@ fn draw_sign(kind: ChartKind, series: Option<usize>, sheet: &Area, (x, y): (i32,
     }
 }
 
-fn dashes<C: Clone>(ends: [C; 2]) -> DashedPathElement<std::vec::IntoIter<C>, u32> {
-    DashedPathElement::new(ends.to_vec(), 4u32, 3u32, INK.stroke_width(2))
-}
-
 /// Draws a panel into `area`, its part of the sheet.
 fn draw_panel<'a>(chart: &Chart, panel: &Panel, sheet: &Area<'a>, area: &Area<'a>) -> Drawn {
     let mut axes = axes(chart, panel, area)?;
     match chart.kind {
         ChartKind::Bars => draw_bars(chart, panel, &mut axes, sheet),
-        ChartKind::Dots => draw_dots(panel, &axes, sheet),
+        ChartKind::Dots => draw_dots(chart, panel, &axes, sheet),
         ChartKind::Lines | ChartKind::Points => draw_points(chart, panel, &mut axes, sheet),
     }
 }
@@ -178,13 +163,22 @@ fn scales(chart: &Chart, panel: &Panel) -> [Scale; 2] {
     }
 }
 
+/// Returns whether the names of the groups of bars do not fit next to each other into a panel of this width.
+fn is_crowded(chart: &Chart, panel: &Panel, width: i32) -> bool {
+    let longest = panel.groups.iter().map(|group| text_width(group, SMALL)).max().unwrap_or_default();
+    chart.kind == ChartKind::Bars && longest * panel.groups.len() as i32 > width - 80
+}
+
 /// Draws a panel's title, grid and axes.
 fn axes<'a>(chart: &Chart, panel: &Panel, area: &Area<'a>) -> Drawn<Axes<'a>> {
     let [x, y] = scales(chart, panel);
     let (width, _) = area.dim_in_pixel();
-    let longest = panel.groups.iter().map(|group| text_width(group, SMALL)).max().unwrap_or_default();
-    let is_crowded = chart.kind == ChartKind::Bars && longest * panel.groups.len() as i32 > width as i32 - 80;
-    let names_of_lines = (0..chart.series.len()).map(|series| text_width(&name_of_line(chart, panel, series), SMALL));
+    // The same for all panels, so that their axes lie below each other.
+    let groups = chart.panels.iter().flat_map(|panel| &panel.groups);
+    let longest = groups.map(|group| text_width(group, SMALL)).max().unwrap_or_default();
+    let is_crowded = is_crowded(chart, panel, width as i32);
+    let lines = chart.panels.iter().flat_map(|panel| (0..chart.series.len()).map(move |series| (panel, series)));
+    let names_of_lines = lines.map(|(panel, series)| text_width(&name_of_line(chart, panel, series), SMALL));
     let right = if chart.kind == ChartKind::Lines { 12 + names_of_lines.max().unwrap_or_default() } else { 16 };
     let title = wrap(&panel.title, TEXT, width as i32 - 76).join("\n");
     for (line, y) in title.lines().zip((0..).step_by(TEXT as usize + 4)) {
@@ -223,110 +217,4 @@ fn axes<'a>(chart: &Chart, panel: &Panel, area: &Area<'a>) -> Drawn<Axes<'a>> {
         .draw()?;
     draw_guides(chart, &mut axes, [&x, &y])?;
     Ok(axes)
-}
-
-/// Draws the lines that the data are compared with.
-fn draw_guides<'a>(chart: &Chart, axes: &mut Axes<'a>, [x, y]: [&Scale; 2]) -> Drawn {
-    let (Range { start: left, end: right }, Range { start: low, end: high }) = (x.range(), y.range());
-    for &mark in &chart.guides.marks {
-        axes.draw_series([DashedPathElement::new([(mark, low), (mark, high)], 2u32, 3u32, GREY)])?;
-    }
-    if let Some(chance) = chart.guides.chance {
-        axes.draw_series([dashes([(left, chance), (right, chance)])])?;
-        axes.draw_series([Text::new(
-            "chance",
-            (left, chance),
-            font(SMALL).color(&INK).pos(Pos::new(HPos::Left, VPos::Bottom)),
-        )])?;
-    }
-    Ok(())
-}
-
-/// Draws a marker on a white edge, which sets it off from others below it.
-fn draw_marker(series: usize, sheet: &Area, at: (i32, i32)) -> Drawn {
-    let outline = marker(series, at);
-    sheet.draw(&PathElement::new(outline.clone(), WHITE.stroke_width(2)))?;
-    sheet.draw(&Polygon::new(outline, colour(series).filled()))
-}
-
-/// Draws the whisker of a point, with caps, if it has one.
-fn draw_whisker(axes: &Axes, sheet: &Area, x: f64, point: &DataPoint, colour: RGBColor) -> Drawn {
-    let Some(error) = point.error.filter(|error| *error > 0.) else { return Ok(()) };
-    let [(x, low), (_, high)] = [point.y - error, point.y + error].map(|end| axes.backend_coord(&(x, end)));
-    let path = [(x - 3, low), (x + 3, low), (x, low), (x, high), (x - 3, high), (x + 3, high)];
-    sheet.draw(&PathElement::new(path, colour))
-}
-
-fn draw_points<'a>(chart: &Chart, panel: &Panel, axes: &mut Axes<'a>, sheet: &Area<'a>) -> Drawn {
-    for series in 0..chart.series.len() {
-        let points = || panel.points.iter().filter(move |point| point.series == series);
-        points().try_for_each(|point| draw_whisker(axes, sheet, point.x, point, colour(series)))?;
-        if chart.kind == ChartKind::Lines {
-            let corners: Vec<(f64, f64)> = points().map(|point| (point.x, point.y)).collect();
-            axes.draw_series([PathElement::new(corners, colour(series).stroke_width(2))])?;
-        }
-        points().try_for_each(|point| draw_marker(series, sheet, axes.backend_coord(&(point.x, point.y))))?;
-    }
-    if chart.kind == ChartKind::Points {
-        draw_names(chart, panel, axes, sheet)
-    } else {
-        name_lines(chart, panel, axes, sheet)
-    }
-}
-
-/// Writes the names of lines at their right ends, apart from each other, in the colour of the line.
-fn name_lines<'a>(chart: &Chart, panel: &Panel, axes: &Axes<'a>, sheet: &Area<'a>) -> Drawn {
-    let last = |series: usize| panel.points.iter().rfind(|point| point.series == series).map(|point| (series, point));
-    let lines: Vec<(usize, &DataPoint)> = (0..chart.series.len()).filter_map(last).collect();
-    let ends: Vec<(i32, i32)> = lines.iter().map(|(_, point)| axes.backend_coord(&(point.x, point.y))).collect();
-    let (across, down) = axes.plotting_area().get_pixel_range();
-    let heights = label::at_line_ends(&ends.iter().map(|end| end.1).collect::<Vec<_>>(), down, SMALL + 1);
-    for (((series, _), end), height) in lines.iter().zip(ends).zip(heights) {
-        let (from, to) = ((end.0 + 7, end.1), (across.end + 4, height));
-        if to.1 != from.1 || to.0 > from.0 + 8 {
-            sheet.draw(&PathElement::new([from, to], colour(*series).mix(0.4)))?;
-        }
-        let name = name_of_line(chart, panel, *series);
-        sheet.draw(&text(&name, (across.end + 6, height - SMALL / 2 - 1), SMALL, colour(*series)))?;
-    }
-    Ok(())
-}
-
-/// Draws dots with horizontal whiskers, the first group uppermost.
-fn draw_dots<'a>(panel: &Panel, axes: &Axes<'a>, sheet: &Area<'a>) -> Drawn {
-    for point in &panel.points {
-        let height = panel.groups.len() as f64 - 0.5 - point.y;
-        let (x, y) = axes.backend_coord(&(point.x, height));
-        if let Some(error) = point.error.filter(|error| *error > 0.) {
-            let [low, high] = [point.x - error, point.x + error].map(|end| axes.backend_coord(&(end, height)).0);
-            let path = [(low, y - 3), (low, y + 3), (low, y), (high, y), (high, y - 3), (high, y + 3)];
-            sheet.draw(&PathElement::new(path, colour(point.series)))?;
-        }
-        draw_marker(point.series, sheet, (x, y))?;
-    }
-    Ok(())
-}
-
-/// Writes the names of points next to them where there is room; the legend has them all.
-fn draw_names<'a>(chart: &Chart, panel: &Panel, axes: &Axes<'a>, sheet: &Area<'a>) -> Drawn {
-    let (across, _) = axes.plotting_area().get_pixel_range();
-    let name = |point: &DataPoint| (chart.series[point.series].as_str(), axes.backend_coord(&(point.x, point.y)));
-    let names: Vec<_> = panel.points.iter().map(name).collect();
-    let mut placed = label::next_to_points(&names, across, SMALL).into_iter();
-    placed.try_for_each(|(name, corner)| sheet.draw(&text(name, corner, SMALL, INK)))
-}
-
-fn draw_bars<'a>(chart: &Chart, panel: &Panel, axes: &mut Axes<'a>, sheet: &Area<'a>) -> Drawn {
-    let width = 0.7 / chart.series.len() as f64;
-    for point in &panel.points {
-        let left = point.x + 0.15 + width * point.series as f64;
-        axes.draw_series([Rectangle::new([(left, point.y), (left + width, 0.)], colour(point.series).filled())])?;
-        draw_whisker(axes, sheet, left + width / 2., point, INK)?;
-    }
-    for point in &panel.points {
-        if let Some(chance) = point.chance.filter(|&chance| is_drawable(chance, false)) {
-            axes.draw_series([dashes([(point.x + 0.1, chance), (point.x + 0.9, chance)])])?;
-        }
-    }
-    Ok(())
 }

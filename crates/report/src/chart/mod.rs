@@ -6,7 +6,9 @@ mod draw;
 mod figures;
 mod label;
 mod legend;
+mod marks;
 mod model;
+mod quantity;
 mod spec;
 mod style;
 #[cfg(test)]

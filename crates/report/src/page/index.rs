@@ -39,7 +39,7 @@ pub struct Advice<'a> {
 }
 
 /// Builds the page of a folder of suites: the advice, a table of all that the suites test, and one of the suites. The tests
-/// are ordered by the `statements` that they belong to, given by name and text; those of none come last. With `has_bench`,
+/// are ordered by the `statements` that they belong to, given by name and text; those of none come last, as our own questions. With `has_bench`,
 /// the page links to the comparison of speed in the folder `bench`.
 pub fn index_page(advice: &[Advice], statements: &[(&str, &str)], suites: &[SuiteEntry], has_bench: bool) -> Document {
     let mut page = Document::new("Results");
@@ -84,7 +84,7 @@ fn tests(page: &mut Document, statements: &[(&str, &str)], suites: &[SuiteEntry]
     let texts = ["statement", "tested as", "condition", "figure"].map(Column::text).into_iter();
     let mut table = Table::new(texts.chain([Column::verdict("verdict"), Column::text("suite")]));
     let named = statements.iter().map(|(name, text)| (Some(*name), format!("{name}. {text}")));
-    for (statement, text) in named.chain([(None, String::new())]) {
+    for (statement, text) in named.chain([(None, "Our own questions".into())]) {
         let mut text = Some(text);
         for suite in suites {
             let of_statement = suite.judged.iter().filter(|judged| judged.claim.statement.as_deref() == statement);

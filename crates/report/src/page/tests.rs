@@ -225,7 +225,7 @@ fn the_index_has_advice_then_statements_with_their_tests_then_suites() {
         "], no ([heads](heads/README.md)). ",
         "| S2. Small is fast | Said |  | +10.00 points [+7.",
         "; expected: less | **no** | [heads](heads/README.md) |",
-        "|  | Pooling wins | with gap | +10.00 points",
+        "| Our own questions | Pooling wins | with gap | +10.00 points",
         "|  |  | with gmp | +7.50 points",
         "| [heads](heads/README.md) | What does the head cost? | 20 |",
         "\n[bench](bench/README.md) compares the speed with other programs.\n",
