@@ -108,12 +108,12 @@ metrics! {
     }
     /// Images per second in training.
     TrainSamplesPerSec {
-        name: "train_samples_per_sec", label: "training", unit: "images/s", better: Better::Higher,
+        name: "train_samples_per_sec", label: "training", unit: "samples/s", better: Better::Higher,
         getter: Getter::Timed(|speed| speed.train_samples_per_sec, |round| round.train_samples_per_sec),
     }
     /// Images per second in inference.
     InferSamplesPerSec {
-        name: "infer_samples_per_sec", label: "inference", unit: "images/s", better: Better::Higher,
+        name: "infer_samples_per_sec", label: "inference", unit: "samples/s", better: Better::Higher,
         getter: Getter::Timed(|speed| speed.infer_samples_per_sec, |round| round.infer_samples_per_sec),
     }
     /// The time of one image.

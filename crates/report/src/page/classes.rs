@@ -25,7 +25,7 @@ pub fn classes(page: &mut Document, rows: &[Row], mistakes: &[Option<String>]) {
     }
     page.heading(1, "Classes");
     page.paragraph(
-        "The accuracy of a class is the share of its test images that are classified correctly (recall), over all seeds. \
+        "The accuracy of a class is the share of its test samples that are classified correctly (recall), over all seeds. \
          `per_class.csv` has it with its interval and the precision, `confusion.csv` how often each class is taken for \
          which.",
     );
@@ -121,7 +121,7 @@ mod tests {
     fn few_variants_are_shown_with_all_their_numbers_and_pictures() {
         let records = [record("fc", 0, 0, 0.9), record("fc", 0, 1, 0.9), record("gap", 1, 0, 0.8)];
         let text = markdown(&page(&records, &[Some("mistakes/fc.png".into()), None]));
-        assert!(text.contains("### two-conv fc on mnist-mini\n\n| class | images |"), "{text}");
+        assert!(text.contains("### two-conv fc on mnist-mini\n\n| class | samples |"), "{text}");
         // Of 1,000 images per class, each of the two seeds classifies 900 correctly.
         assert!(text.contains("| 3 | 1,000 | 90.00 % | 87.98 to 91.71 | 90.00 % | 4 (200) |"), "{text}");
         assert!(text.contains("| 3 | · | · | · | 1,800 | 200 |"), "{text}");

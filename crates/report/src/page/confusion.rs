@@ -32,7 +32,7 @@ const LONGEST_NAME: usize = 16;
 pub fn class_table(confusion: &Confusion, networks: u64) -> Table {
     let mut table = Table::new([
         Column::key("class"),
-        Column::number("images"),
+        Column::number("samples"),
         Column::number("accuracy"),
         Column::number("95 % interval"),
         Column::number("precision"),

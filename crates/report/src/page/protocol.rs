@@ -37,28 +37,18 @@ pub fn learning_rates(page: &mut Document, rows: &[Row]) {
 pub fn protocol(page: &mut Document, records: &[Record], is_trained: bool) {
     let has_several = records.iter().any(|record| record.config.dataset != records[0].config.dataset);
     // Everything but the number of training images, which is listed.
-    let described = |RunConfig {
-                         augment,
-                         dataset,
-                         canvas,
-                         validation,
-                         updates,
-                         epochs,
-                         batch_size,
-                         optimizer,
-                         schedule,
-                         init,
-                         freeze,
-                         ..
-                     }: &RunConfig| {
+    let described = |config: &RunConfig| {
+        let RunConfig { augment, dataset, canvas, validation, updates, epochs, init, freeze, .. } = config;
+        let RunConfig { batch_size, optimizer, schedule, .. } = config;
+        let samples = config.samples();
         let name = if has_several { format!("{dataset}: ") } else { String::new() };
         let canvas = canvas.as_ref().map(|canvas| format!(", {canvas}")).unwrap_or_default();
         if !is_trained {
-            return (name, format!("images{canvas}; nothing is trained"));
+            return (name, format!("{samples}{canvas}; nothing is trained"));
         }
         let held_out = match validation {
             0 => "nothing was held out".into(),
-            images => format!("{images} more held out for validation, the same for all seeds"),
+            count => format!("{count} more held out for validation, the same for all seeds"),
         };
         let length = match (updates, epochs) {
             (Some(updates), _) => format!("updates: {updates}"),
@@ -69,7 +59,7 @@ pub fn protocol(page: &mut Document, records: &[Record], is_trained: bool) {
         let frozen = if *freeze { ", whose backbone was not trained" } else { "" };
         let started = init.as_ref().map(|hash| format!(", starting from the weights of file {hash}{frozen}"));
         let training = training + &started.unwrap_or_default();
-        (name, format!("training images{canvas} ({held_out}), {training}"))
+        (name, format!("training {samples}{canvas} ({held_out}), {training}"))
     };
     let protocols = distinct(records.iter().map(|record| described(&record.config)));
     let items = protocols.iter().map(|protocol| {
@@ -78,10 +68,16 @@ pub fn protocol(page: &mut Document, records: &[Record], is_trained: bool) {
         format!("{}{sizes} {}.", protocol.0, protocol.1)
     });
     let fairness = is_trained.then(|| {
-        "With the same seed, all variants see the images in the same order, take the same number of updates, and start \
-         from the same weights wherever a parameter has the same name. Inputs are standardised with the statistics of the \
-         training images. The test set is read once, after the last epoch."
-            .to_string()
+        let samples = records[0].config.samples();
+        let standardised = match samples {
+            "images" => " Inputs are standardised with the statistics of the training images.",
+            _ => "",
+        };
+        format!(
+            "With the same seed, all variants see the {samples} in the same order, take the same number of updates, and start \
+             from the same weights wherever a parameter has the same name.{standardised} The test set is read once, after the \
+             last epoch."
+        )
     });
     page.heading(1, "Protocol");
     page.list(items.chain(fairness));

@@ -138,8 +138,9 @@ fn title(rows: &[Row]) -> String {
         seeds => format!("{seeds} seeds ({} with fewer: descriptive)", fewer.join(", ")),
     };
     let field = match &row.receptive_field {
-        Some(sizes) => format!("{} px", extent(sizes)),
-        None => "the whole image".into(),
+        // Sequences have one axis, images two.
+        Some(sizes) => format!("{} {}", extent(sizes), if sizes.len() == 1 { "positions" } else { "px" }),
+        None => "the whole input".into(),
     };
     let mut title = format!("{} on {}: {trained}, receptive field {field}", row.model, row.dataset);
     if !row.features.is_empty() && rows.iter().all(|other| other.features == row.features) {
@@ -157,7 +158,7 @@ fn legend(rows: &[Row]) -> String {
              the validation loss is that over its minimum along the learning curve: over-fitting as the loss shows it."
         )
     } else {
-        "Activations are the numbers (of 32 bits) in the outputs of all layers for one image, which a training step keeps \
+        "Activations are the numbers (of 32 bits) in the outputs of all layers for one sample, which a training step keeps \
          in memory."
             .into()
     };
@@ -169,7 +170,7 @@ fn legend(rows: &[Row]) -> String {
     values
         + diverged
         + " Speeds are medians ± interquartile range (in per cent of the median) over rounds in which the variants took \
-           turns. MACs are multiply-accumulates for one image."
+           turns. MACs are multiply-accumulates for one sample."
 }
 
 /// The note on networks whose validation accuracy was still rising.
