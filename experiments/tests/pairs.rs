@@ -164,7 +164,8 @@ fn a_pair_of_an_unknown_compound_is_an_error_that_names_line_and_option_and_can_
 fn rates_are_tuned_and_options_for_images_are_refused() {
     let (folder, _) = run(&["--tune", "--epochs", "1", "--train-size", "32"]);
     let tuning = fs::read_to_string(folder.path().join("binding/tuning.csv")).unwrap();
-    assert_eq!((tuning.lines().count(), tuning.matches(",yes").count()), (5, 2), "{tuning}");
+    // At least the two rates of the grid for each head, and more where the best is at its edge.
+    assert!(tuning.lines().count() >= 5 && tuning.matches(",yes").count() == 2, "{tuning}");
     assert!(tuning.contains("synthetic-motifs,deep-conv-dti,fc,two windows,"), "{tuning}");
     let path = suite(folder.path(), "", "");
     for (option, value) in [("--models", "two-conv"), ("--input", "1x28x28"), ("--dataset", "mnist")] {

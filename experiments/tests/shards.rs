@@ -61,7 +61,7 @@ fn a_slurm_script_passes_on_what_run_needs_and_tells_sbatch_the_rest() {
 #[test]
 fn shards_that_cannot_be_are_refused() {
     for (more, answer) in [
-        (&["--shards", "49"][..], "--shards 49 is more than the suite's number of runs, 48"),
+        (&["--shards", "122"][..], "--shards 122 is more than the suite's number of runs, 121"),
         (&["--shards", "0"], "whole number from 1"),
         (&["--shards", "2", "--shard", "1/2"], "cannot be used with"),
         (&["--shards", "2", "--tune"], "cannot be used with"),

@@ -27,7 +27,7 @@ const LONGEST_NAME: usize = 16;
 ///
 /// let classes = ["cat", "dog"].map(String::from);
 /// let confusion = Confusion::new(&classes, [(0, Some(0)), (0, Some(1)), (1, Some(1))]).unwrap();
-/// assert!(terminal(&class_table(&confusion, 1).into(), 80).contains("cat         2   50.00 %    9.45 to 90.55"));
+/// assert!(terminal(&class_table(&confusion, 1).into(), 80).contains("cat          2   50.00 %    9.45 to 90.55"));
 /// ```
 pub fn class_table(confusion: &Confusion, networks: u64) -> Table {
     let mut table = Table::new([
