@@ -59,7 +59,8 @@ impl Case {
     /// Returns a mask that leaves about half of the positions out, but not the last of a sequence.
     fn mask(&self) -> Result<Tensor> {
         let (mut random, positions) = (Random(self.seed + 78), self.positions());
-        let keep = |i: usize, random: &mut Random| u8::from(random.from(0..=1) == 0 || (i + 1) % positions == 0);
+        let keep =
+            |i: usize, random: &mut Random| u8::from(random.from(0..=1) == 0 || (i + 1).is_multiple_of(positions));
         let mask = (0..self.batch * positions).map(|i| keep(i, &mut random)).collect();
         Tensor::from_vec(mask, (self.batch, positions), &CPU)
     }
