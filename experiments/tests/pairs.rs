@@ -178,7 +178,14 @@ fn rates_are_tuned_and_options_for_images_are_refused() {
 fn a_mistake_in_the_file_of_a_suite_is_named() {
     let folder = tempfile::tempdir().unwrap();
     for (from, to, expected) in [
-        ("filters = 4", "filters = 0", "no size may be 0"),
+        ("filters = 4", "filters = 0", "from 1 to 1024"),
+        ("filters = 4", "filters = 1000000000", "from 1 to 1024"),
+        ("positions = 60", "positions = 1000000000000", "from 1 to 10000"),
+        (
+            "windows = [6, 8], filters = 4, protein_layers = [8]",
+            "windows = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], filters = 1024, protein_layers = [1024]",
+            "fewer filters or positions",
+        ),
         ("filters = 4", "filter = 4", "filter"),
         ("filters = 4", "length = 9, filters = 4", "`positions`"),
         ("heads = [\"gmp-fc\", \"fc\"]", "heads = [\"gmp-fc\", \"gmp-fc\"]", "occurs twice"),

@@ -84,7 +84,7 @@ impl RunConfig {
         hex::encode(Sha256::digest(text.to_string()))[..16].into()
     }
 
-    /// What the samples are, in the plural: images, or pairs of a protein and a drug.
+    /// Returns what the samples are called, in the plural: images, or pairs of a protein and a drug.
     pub fn samples(&self) -> &'static str {
         // Only networks for pairs have options of their own.
         if self.network.is_some() { "pairs" } else { "images" }

@@ -144,7 +144,7 @@ pub struct Speed {
     pub latency_us: Measured,
     /// The number of threads.
     pub threads: usize,
-    /// What was measured in each round; `None` in records of earlier versions.
+    /// The speeds that were measured in each round; `None` in records of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounds: Option<Rounds>,
 }

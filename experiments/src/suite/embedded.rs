@@ -75,8 +75,11 @@ fn read(file: &File) -> Result<AnySuite> {
     parse_any(file.path(), file.contents_utf8().unwrap_or_default(), rates)
 }
 
-/// Parses the file of a suite of either task.
-fn parse_any(path: &Path, text: &str, rates: impl Fn(&str) -> Result<String>) -> Result<AnySuite> {
+/// Parses the file of a suite of either task. `rates` reads the file of the given name in the same folder.
+///
+/// # Errors
+/// [`Misuse`] that names the file and the mistake.
+pub fn parse_any(path: &Path, text: &str, rates: impl Fn(&str) -> Result<String>) -> Result<AnySuite> {
     if !is_of_pairs(text) {
         return parse(path, text, rates).map(AnySuite::Images);
     }

@@ -14,7 +14,6 @@ mod tests;
 pub use any::{AnySuite, LoadedSuite};
 pub use changes::Changes;
 pub use definition::Suite;
-pub use embedded::{all, find, is_shipped, original};
-pub use file::parse;
+pub use embedded::{all, find, is_shipped, original, parse_any};
 pub use outline::Outline;
 pub use pairs::{PairSuite, PairVariant};

@@ -22,6 +22,11 @@ use crate::{
     pair_data::{PLANTED_MOTIFS, PairData, Planted},
 };
 
+/// The largest number of positions of a sequence, and the largest window, number of filters and width of a layer, so that a
+/// typing error does not exhaust the memory. They are well above the paper's.
+const MAX_POSITIONS: usize = 10_000;
+const MAX_WIDTH: usize = 1024;
+
 /// A suite whose networks tell whether a drug binds a protein. A run is one variant with one seed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PairSuite {
@@ -154,6 +159,7 @@ pub(super) fn parse_pairs(path: &Path, text: &str, read_rates: impl Fn(&str) -> 
     let seeds = [file.seeds].into_iter().chain(variants.iter().filter_map(|variant| variant.seeds));
     in_range("seeds", seeds, 1, MAX_SEEDS)?;
     in_range("tuning_seeds", [file.tuning_seeds], 1, MAX_SEEDS)?;
+    in_range("positions", [file.positions], 1, MAX_POSITIONS)?;
     in_range("batch_size", [file.batch_size], 1, MAX_IMAGES)?;
     in_range("train_size", [file.train_size], 1, MAX_IMAGES)?;
     for lr in variants.iter().map(|variant| variant.lr).chain(file.lr_grid.iter().copied()) {
@@ -199,6 +205,9 @@ impl Block {
         }
         options.extend(self.network);
         let config: DeepConvDtiConfig = options.try_into().context("network")?;
+        let DeepConvDtiConfig { windows, filters, protein_layers, drug_layers, joint_layers, .. } = &config;
+        let sizes = [windows, protein_layers, drug_layers, joint_layers].into_iter().flatten().chain([filters]);
+        in_range("a size of `network`", sizes.copied(), 1, MAX_WIDTH)?;
         let variant = |head: &String| -> Result<PairVariant> {
             let config = DeepConvDtiConfig { head: head.parse()?, ..config.clone() };
             let (setting, fixed_lr) = (self.setting.clone(), self.lr.is_some());

@@ -12,7 +12,7 @@ use crate::{
     weighted::{BackwardArgs, Weighted, apply},
 };
 
-/// Whether the moments of the outputs are wanted besides the extremes.
+/// Says whether the moments of the outputs are wanted besides the extremes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moments {
     Wanted,

@@ -62,7 +62,7 @@ pub struct PlotSpec {
 /// Lines that a reader compares the data with.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Guides {
-    /// What guessing gives, along the vertical axis.
+    /// The value that guessing gives, along the vertical axis.
     pub chance: Option<f64>,
     /// Values of the horizontal axis.
     pub marks: Vec<f64>,
@@ -164,7 +164,7 @@ enum Log {
     XY,
 }
 
-/// What a row of dots stands for.
+/// The things that the rows of a plot of dots stand for.
 #[derive(Clone, Copy, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Rows {

@@ -36,7 +36,7 @@ pub struct Run {
     pub count: u32,
 }
 
-/// Whether neighbouring positions with equal windows are merged.
+/// Says whether neighbouring positions with equal windows are merged.
 #[derive(Debug, Clone, Copy)]
 pub enum Windows<'a> {
     /// Every position is a run of its own.
