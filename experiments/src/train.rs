@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use records::{Confusion, EpochPoint, Outcome, Record, Status, SuiteInfo, Timings, finite, hex_bits, set_aside};
 use serde_json::json;
-use training::{Checkpoints, EpochReport, Event, FitOutcome, Parameters, Validation, fit_resumable};
+use training::{Checkpoints, EpochReport, Event, FitOutcome, Parameters, fit_resumable};
 
 use crate::{
     events::Events,
@@ -137,8 +137,7 @@ fn fit_network(
             Event::Step { loss, .. } => progress.step(loss),
             Event::Epoch(report) => {
                 if is_point(report.epoch, run.epochs()) {
-                    let validation = network.evaluate(Part::Validation).map_err(candle_core::Error::wrap)?;
-                    report.validation = validation.as_ref().map(Validation::from);
+                    report.validation = network.validate().map_err(candle_core::Error::wrap)?;
                 }
                 events.epoch(report)?;
             }
@@ -156,6 +155,7 @@ fn curve(reports: &[EpochReport], epochs: usize) -> impl Iterator<Item = EpochPo
         train_loss: finite(report.train_loss),
         val_top1: report.validation.map(|validation| validation.top1),
         val_loss: report.validation.and_then(|validation| finite(validation.loss)),
+        val_auroc: report.validation.and_then(|validation| validation.auroc),
     })
 }
 

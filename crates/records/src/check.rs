@@ -134,6 +134,7 @@ fn is_name(text: &str) -> bool {
 fn check_epoch(index: usize, point: &EpochPoint) -> Checked {
     let field = |name: &str| format!("curve[{index}].{name}");
     point.val_top1.map_or(Ok(()), |top1| share(&field("val_top1"), top1))?;
+    point.val_auroc.map_or(Ok(()), |auroc| share(&field("val_auroc"), auroc))?;
     loss(&field("train_loss"), point.train_loss)?;
     loss(&field("val_loss"), point.val_loss)
 }
@@ -265,6 +266,7 @@ mod tests {
             (|record| record.speed.as_mut().unwrap().latency_us.spread = 1e308, "speed.latency_us.spread is 1"),
             (|record| record.speed.as_mut().unwrap().train_samples_per_sec.median = 0., "median is 0"),
             (|record| record.curve[1].val_top1 = Some(1.1), "curve[1].val_top1 is 1.1"),
+            (|record| record.curve[1].val_auroc = Some(-0.5), "curve[1].val_auroc is -0.5"),
             (|record| record.head_param_count = 1 << 40, "head_param_count is"),
             (|record| record.config.lr = 7., "config_hash is"),
             (|record| record.status = Status::Diverged(Diverged { epoch: 0, step: 0 }), "status is diverged"),

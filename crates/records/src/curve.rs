@@ -1,4 +1,4 @@
-//! What learning curves say about over-fitting.
+//! What learning curves say about over-fitting, and how soon something is learned.
 
 use crate::record::EpochPoint;
 
@@ -34,6 +34,12 @@ fn val_loss_at(curve: &[EpochPoint], level: f64) -> Option<f64> {
     Some(val_below + (val_above - val_below) * (level - train_below) / (train_above - train_below))
 }
 
+/// The number of epochs after which the validation AUROC has first reached a level; `None` if no point of the curve has.
+pub fn epochs_to_auroc(curve: &[EpochPoint], level: f64) -> Option<f64> {
+    let reached = |point: &&EpochPoint| point.val_auroc.is_some_and(|auroc| auroc >= level);
+    curve.iter().find(reached).map(|point| (point.epoch + 1) as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +50,7 @@ mod tests {
             train_loss: Some(train),
             val_top1: None,
             val_loss: Some(val),
+            val_auroc: None,
         };
         losses.iter().enumerate().map(point).collect()
     }
@@ -56,6 +63,17 @@ mod tests {
         let mut diverged = curve(&[(1., 0.5), (0.5, 0.25), (9., 9.)]);
         diverged[2].val_loss = None;
         assert_eq!(val_loss_rise(&diverged), None, "a loss that is not finite is no minimum");
+    }
+
+    #[test]
+    fn the_epochs_to_a_level_count_the_one_that_reaches_it() {
+        let mut rising = curve(&[(1., 1.); 3]);
+        for (point, auroc) in rising.iter_mut().zip([0.5, 0.9, 0.8]) {
+            point.val_auroc = Some(auroc);
+        }
+        assert_eq!(epochs_to_auroc(&rising, 0.9), Some(2.));
+        assert_eq!(epochs_to_auroc(&rising, 0.91), None);
+        assert_eq!(epochs_to_auroc(&curve(&[(1., 1.)]), 0.), None, "it was not measured");
     }
 
     #[test]

@@ -5,6 +5,8 @@ use crate::record::Measured;
 /// A mean over seeds with its spread, which is `None` for a single seed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
+    /// The number of values.
+    pub n: usize,
     /// The mean.
     pub mean: f64,
     /// The standard deviation of the sample (n − 1).
@@ -23,7 +25,7 @@ pub fn estimate(values: &[f64]) -> Option<Estimate> {
     let sd = (n > 1.).then(|| (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.)).sqrt());
     let t = StudentsT::new(0., 1., n - 1.).ok().map(|student| student.inverse_cdf(0.975));
     let ci95 = sd.zip(t).map(|(sd, t)| t * sd / n.sqrt());
-    Some(Estimate { mean, sd, ci95 })
+    Some(Estimate { n: values.len(), mean, sd, ci95 })
 }
 
 impl Measured {
@@ -77,7 +79,7 @@ mod tests {
 
     #[test]
     fn one_seed_has_a_mean_and_no_deviation_and_none_has_nothing() {
-        assert_eq!(estimate(&[98.]), Some(Estimate { mean: 98., sd: None, ci95: None }));
+        assert_eq!(estimate(&[98.]), Some(Estimate { n: 1, mean: 98., sd: None, ci95: None }));
         assert_eq!(estimate(&[]), None);
     }
 }

@@ -1,7 +1,7 @@
 use std::{fmt, str::FromStr};
 
 use crate::{
-    curve::{val_loss_rise, val_losses_at_equal_train_loss},
+    curve::{epochs_to_auroc, val_loss_rise, val_losses_at_equal_train_loss},
     estimate::{Estimate, estimate, middle},
     record::{Measured, Outcome, Record, Round, Speed},
 };
@@ -30,10 +30,10 @@ pub enum Getter {
     MeanShare(fn(&Outcome) -> f64),
     /// The first share of a finished run minus the second. Tables show only its mean.
     Difference(fn(&Outcome) -> f64, fn(&Outcome) -> f64),
-    /// A loss of a run that has it. Tables show its mean and its spread over seeds.
-    Loss(fn(&Record) -> Option<f64>),
-    /// A loss of each of two runs, under a condition that depends on both. It is only for comparisons.
-    PairedLoss(fn([&Record; 2]) -> Option<[f64; 2]>),
+    /// A number that not every run has, in the metric's unit. Tables show its mean and its spread over the seeds that have it.
+    Optional(fn(&Record) -> Option<f64>),
+    /// A number of each of two runs, under a condition that depends on both. It is only for comparisons.
+    Paired(fn([&Record; 2]) -> Option<[f64; 2]>),
     /// A speed or time of the network, over all rounds and in one.
     Timed(fn(&Speed) -> Measured, fn(&Round) -> f64),
 }
@@ -134,19 +134,24 @@ metrics! {
     /// The mean cross-entropy of the test images.
     TestLoss {
         name: "test_loss", label: "test loss", unit: "nats", better: Better::Lower,
-        getter: Getter::Loss(|record| record.outcome.as_ref()?.test_loss),
+        getter: Getter::Optional(|record| record.outcome.as_ref()?.test_loss),
     }
     /// How far the validation loss lies at the end of training above its minimum along the curve: over-fitting.
     ValLossRise {
         name: "val_loss_rise", label: "rise of validation loss", unit: "nats", better: Better::Lower,
-        getter: Getter::Loss(|record| val_loss_rise(&record.curve)),
+        getter: Getter::Optional(|record| val_loss_rise(&record.curve)),
     }
     /// The validation loss where the training loss first falls to the lowest value that both of two runs reach, interpolated
     /// along their curves. As the training loss is the same, it is also the gap between the two losses that is compared.
     ValLossAtEqualTrainLoss {
         name: "val_loss_at_equal_train_loss", label: "validation loss at equal training loss", unit: "nats",
         better: Better::Lower,
-        getter: Getter::PairedLoss(|[a, b]| val_losses_at_equal_train_loss([&a.curve, &b.curve])),
+        getter: Getter::Paired(|[a, b]| val_losses_at_equal_train_loss([&a.curve, &b.curve])),
+    }
+    /// The number of epochs until a network that ranks its samples has a validation AUROC of 0.9.
+    EpochsToAuroc {
+        name: "epochs_to_auroc_90", label: "epochs to AUROC 0.9", unit: "epochs", better: Better::Lower,
+        getter: Getter::Optional(|record| epochs_to_auroc(&record.curve, 0.9)),
     }
 }
 
@@ -185,8 +190,8 @@ impl Metric {
             Getter::Difference(a, b) => {
                 percent(records, a).zip(percent(records, b)).map(|(a, b)| Number::Exact(a.mean - b.mean))
             }
-            Getter::Loss(loss) => estimate(&records.iter().filter_map(loss).collect::<Vec<_>>()).map(Number::Mean),
-            Getter::PairedLoss(_) => None,
+            Getter::Optional(loss) => estimate(&records.iter().filter_map(loss).collect::<Vec<_>>()).map(Number::Mean),
+            Getter::Paired(_) => None,
             Getter::Timed(timed, _) => {
                 middle(records.iter().filter_map(|record| record.speed.as_ref()).map(timed).collect())
                     .map(Number::Timed)

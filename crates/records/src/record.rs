@@ -107,6 +107,9 @@ pub struct EpochPoint {
     pub val_top1: Option<f64>,
     /// The validation loss.
     pub val_loss: Option<f64>,
+    /// The area under the receiver operating characteristic of the validation samples, of a network that ranks them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_auroc: Option<f64>,
 }
 
 /// The accuracies after the last epoch, in inference mode.

@@ -34,8 +34,8 @@ pub fn summary_csv(rows: &[Row]) -> Result<String> {
 /// The columns of a metric: a mean over seeds is followed by its standard deviation and confidence interval.
 fn summary_columns(metric: Metric) -> Vec<String> {
     let suffixes: &[&str] = match metric.getter() {
-        Getter::Share(_) | Getter::Loss(_) => &["", "_sd", "_ci95"],
-        Getter::PairedLoss(_) => &[],
+        Getter::Share(_) | Getter::Optional(_) => &["", "_sd", "_ci95"],
+        Getter::Paired(_) => &[],
         _ => &[""],
     };
     suffixes.iter().map(|suffix| format!("{metric}{suffix}")).collect()
@@ -91,16 +91,19 @@ pub fn curves_csv(rows: &[Row], records: &[Record]) -> Result<Option<String>> {
     if records.iter().all(|record| record.curve.is_empty()) {
         return Ok(None);
     }
+    let ranked = records.iter().flat_map(|record| &record.curve).any(|point| point.val_auroc.is_some());
     let runs = rows.iter().zip(records.chunk_by(|a, b| a.config_hash == b.config_hash));
     let runs = runs.flat_map(|(row, records)| records.iter().map(move |record| (row, record)));
     let points = runs.flat_map(|(row, record)| record.curve.iter().map(move |point| (row, record.config.seed, point)));
     let lines = points.map(|(row, seed, point)| {
         let [train_loss, val_loss] = [point.train_loss, point.val_loss].map(|loss| number(loss, 6));
-        let val_top1 = number(point.val_top1.map(|top1| 100. * top1), 4);
-        (row, vec![seed.to_string(), point.epoch.to_string(), train_loss, val_loss, val_top1])
+        let shares = [point.val_top1, point.val_auroc].map(|share| number(share.map(|share| 100. * share), 4));
+        let mut fields = vec![seed.to_string(), point.epoch.to_string(), train_loss, val_loss];
+        fields.extend(shares.into_iter().take(if ranked { 2 } else { 1 }));
+        (row, fields)
     });
-    let columns = ["seed", "epoch", "train_loss", "val_loss", "val_top1"];
-    with_factors(rows, columns.into_iter().map(String::from), lines).map(Some)
+    let columns = ["seed", "epoch", "train_loss", "val_loss", "val_top1"].into_iter().chain(ranked.then_some("val_auroc"));
+    with_factors(rows, columns.map(String::from), lines).map(Some)
 }
 
 /// Writes `per_class.csv`: a line per class of each row, with its number of test images, and its accuracy and precision over

@@ -6,11 +6,17 @@ use records::Metric;
 pub fn title(metric: Metric) -> String {
     match metric.unit() {
         "" => metric.label().into(),
+        // The label says it.
+        "epochs" => metric.label().into(),
         unit => format!("{} ({unit})", metric.label()),
     }
 }
 
 /// The number of digits after the point that a metric's values have in tables.
 pub fn digits(metric: Metric) -> usize {
-    if metric.unit() == "nats" { 3 } else { 2 }
+    match metric.unit() {
+        "nats" => 3,
+        "epochs" => 1,
+        _ => 2,
+    }
 }

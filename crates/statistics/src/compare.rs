@@ -64,8 +64,8 @@ impl Comparison {
             Getter::Timed(timed, of_round) => self.timed(timed, of_round, &a, &b),
             Getter::Share(share) | Getter::MeanShare(share) => outcomes(&share),
             Getter::Difference(of, minus) => outcomes(&|outcome| of(outcome) - minus(outcome)),
-            Getter::Loss(loss) => self.varying_metric(metric, &|[a, b]| Some([loss(a)?, loss(b)?]), &a, &b),
-            Getter::PairedLoss(losses) => self.varying_metric(metric, &losses, &a, &b),
+            Getter::Optional(loss) => self.varying_metric(metric, &|[a, b]| Some([loss(a)?, loss(b)?]), &a, &b),
+            Getter::Paired(losses) => self.varying_metric(metric, &losses, &a, &b),
         })
     }
 

@@ -89,7 +89,7 @@ impl Comparison {
         let metric = &self.metric;
         let is_fixed = |metric: &Metric| matches!(metric.getter(), Getter::Count(_) | Getter::Timed(..));
         let varies = !matches!(metric, Quantity::Metric(metric) if is_fixed(metric));
-        let is_loss = |metric: &Metric| matches!(metric.getter(), Getter::Loss(_) | Getter::PairedLoss(_));
+        let is_loss = |metric: &Metric| matches!(metric.getter(), Getter::Optional(_) | Getter::Paired(_));
         let has_ratio = |metric: &Metric| is_fixed(metric) || is_loss(metric) || *metric == Metric::Top1Err;
         if self.by == By::Ratio && !matches!(metric, Quantity::Metric(metric) if has_ratio(metric)) {
             return Err(self.error(format!(

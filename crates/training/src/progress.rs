@@ -59,11 +59,14 @@ pub struct Validation {
     /// The mean loss per sample. JSON has no infinities; such a loss is read back as NaN.
     #[serde(deserialize_with = "or_nan")]
     pub loss: f64,
+    /// The area under the receiver operating characteristic, if the caller has noted it.
+    #[serde(default)]
+    pub auroc: Option<f64>,
 }
 
 impl From<&Evaluation> for Validation {
     fn from(evaluation: &Evaluation) -> Self {
-        Self { top1: evaluation.top1, loss: evaluation.loss }
+        Self { top1: evaluation.top1, loss: evaluation.loss, auroc: None }
     }
 }
 

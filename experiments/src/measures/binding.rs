@@ -62,7 +62,7 @@ impl Answered<'_> {
     }
 
     /// Ranks the pairs; `None` if they are all of one class, or a score is not a number.
-    fn ranking(&self) -> Option<Ranking> {
+    pub fn ranking(&self) -> Option<Ranking> {
         Ranking::new(&self.scores(), &self.pairs.labels()).ok()
     }
 

@@ -14,7 +14,7 @@ use layers::Description;
 use records::{Point, RunConfig};
 use serde_json::Value;
 use timing::TimedNetwork;
-use training::{Batch, Evaluation, Loss, Model, OptimizerConfig, Parameters};
+use training::{Batch, Evaluation, Loss, Model, OptimizerConfig, Parameters, Validation};
 
 use crate::files::Pictures;
 
@@ -81,6 +81,14 @@ pub trait Network {
     /// # Errors
     /// Samples that cannot be read.
     fn evaluate(&self, part: Part) -> Result<Option<Evaluation>>;
+
+    /// The performance on the validation samples after an epoch; `None` if there are none.
+    ///
+    /// # Errors
+    /// Samples that cannot be read.
+    fn validate(&self) -> Result<Option<Validation>> {
+        Ok(self.evaluate(Part::Validation)?.as_ref().map(Validation::from))
+    }
 
     /// Measures what the suite asks for besides the accuracy. `test` is the evaluation of the test samples, and `seed` that
     /// of the run, with which the network before training can be built.

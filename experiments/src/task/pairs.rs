@@ -6,8 +6,9 @@ use datasets::{Order, Pairs};
 use models::{DeepConvDti, DeepConvDtiConfig, DeepConvDtiInfo};
 use records::{Point, RunConfig};
 use serde_json::{Value, json};
+use statistics::Ranking;
 use timing::{INFER_BATCH, TimedNetwork};
-use training::{Batch, Evaluation, Loss, Model, OptimizerConfig, Parameters, evaluate};
+use training::{Batch, Evaluation, Loss, Model, OptimizerConfig, Parameters, Validation, evaluate};
 
 use super::{Anatomy, Batches, Network, Part, Task};
 use crate::{
@@ -137,6 +138,13 @@ impl Network for PairNetwork<'_> {
             Part::Test => Some(&data.test),
         };
         pairs.map(|pairs| self.evaluate_on(pairs)).transpose()
+    }
+
+    fn validate(&self) -> Result<Option<Validation>> {
+        let Some(pairs) = &self.task.data.validation else { return Ok(None) };
+        let answered = Answered { pairs, evaluation: self.evaluate_on(pairs)? };
+        let auroc = answered.ranking().as_ref().map(Ranking::auroc);
+        Ok(Some(Validation { auroc, ..Validation::from(&answered.evaluation) }))
     }
 
     fn measure(&self, test: &Evaluation, _: u64) -> Result<Vec<Point>> {

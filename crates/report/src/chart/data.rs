@@ -231,7 +231,7 @@ impl Spread {
         if rows.iter().all(is_enough) { Self::Interval } else { Self::Deviation }
     }
 
-    fn point(self, Estimate { mean, sd, ci95 }: Estimate) -> DataPoint {
+    fn point(self, Estimate { mean, sd, ci95, .. }: Estimate) -> DataPoint {
         DataPoint { y: mean, error: if self == Self::Interval { ci95 } else { sd }, ..DataPoint::default() }
     }
 

@@ -14,7 +14,7 @@ fn texts(figure: &Figure) -> Vec<String> {
 /// Two models, three heads, two inputs, and what a suite may measure.
 fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
-    let estimate = |mean| Some(Estimate { mean, sd: Some(1.), ci95: Some(1.5) });
+    let estimate = |mean| Some(Estimate { n: 3, mean, sd: Some(1.), ci95: Some(1.5) });
     for (model, side) in [("two-conv", 28), ("two-conv", 56), ("nin", 28), ("nin", 56)] {
         for (order, head) in ["fc", "gap", "gmp-fc"].into_iter().enumerate() {
             let mut row = aggregate(&[record(head, order, 0, 0.9), record(head, order, 1, 0.95)]).remove(0);

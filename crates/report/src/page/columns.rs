@@ -1,6 +1,6 @@
 //! The columns of a suite's tables.
 
-use records::{Measured, Metric, Number, Row};
+use records::{Estimate, Measured, Metric, Number, Row};
 
 use super::{factors::varying, measures::mean_and_deviation};
 use crate::{
@@ -56,10 +56,14 @@ fn cell(metric: Metric, row: &Row) -> Cell {
     Cell::number(text, value)
 }
 
-/// Adds to a test accuracy that runs diverged, and that it was still rising.
+/// Adds to a test accuracy that runs diverged, and that it was still rising, and to a number that not all finished runs have
+/// how many have it.
 fn marked(metric: Metric, row: &Row, mut text: String) -> String {
-    if metric == Metric::Top1 && row.diverged > 0 {
-        text += &format!(" ({} of {})", row.seeds, row.seeds + row.diverged);
+    let all = row.seeds + row.diverged;
+    match metric.value(row) {
+        _ if metric == Metric::Top1 && row.diverged > 0 => text += &format!(" ({} of {all})", row.seeds),
+        Some(Number::Mean(Estimate { n, .. })) if n < row.seeds => text += &format!(" ({n} of {all})"),
+        _ => {}
     }
     if metric == Metric::Top1 && row.rising {
         text += " ↗";

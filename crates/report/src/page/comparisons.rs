@@ -88,7 +88,7 @@ pub fn value_and_interval(compared: &Compared) -> String {
     let unit = match (compared.comparison.by, metric(compared).map(|metric| (metric, metric.getter()))) {
         (By::Ratio, _) => " times".into(),
         (_, Some((_, Getter::Count(_)))) => String::new(),
-        (_, Some((metric, Getter::Timed(..) | Getter::Loss(_) | Getter::PairedLoss(_)))) => {
+        (_, Some((metric, Getter::Timed(..) | Getter::Optional(_) | Getter::Paired(_)))) => {
             format!(" {}", metric.unit())
         }
         _ => " points".into(),

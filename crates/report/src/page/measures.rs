@@ -16,7 +16,8 @@ pub fn measures(page: &mut Document, rows: &[Row], explanations: &[(&str, &str)]
     }
     page.heading(1, "Measures");
     page.paragraph(
-        "Means ± standard deviation over seeds, in per cent. A dash marks a network that cannot be measured.",
+        "Means ± standard deviation over seeds, in per cent. A dash marks a network that cannot be measured, and \
+         “(2 of 10)” a mean over the seeds that can.",
     );
     page.list(explanations.iter().map(|(name, meaning)| format!("`{name}`: {meaning}")));
     let factors = varying(rows);
@@ -60,7 +61,10 @@ fn heading(place: &MeasuredPoint) -> String {
 fn cell(row: &Row, place: &MeasuredPoint) -> Cell {
     let point = row.measures.iter().find(|point| MeasuredPoint { estimate: None, ..(*point).clone() } == *place);
     match point.and_then(|point| point.estimate) {
-        Some(estimate) => Cell::number(mean_and_deviation(estimate, 2), estimate.mean),
+        Some(estimate) => {
+            let some = if estimate.n < row.seeds { format!(" ({} of {})", estimate.n, row.seeds) } else { String::new() };
+            Cell::number(mean_and_deviation(estimate, 2) + &some, estimate.mean)
+        }
         None => NONE.into(),
     }
 }
