@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn a_record_with_an_impossible_value_is_refused_and_the_field_is_named() {
         type Change = fn(&mut Record);
-        let changes: [(Change, &str); 18] = [
+        let changes: [(Change, &str); 19] = [
             (|record| record.outcome.as_mut().unwrap().top1 = 500., "final.top1 is 500"),
             (|record| record.outcome.as_mut().unwrap().train_top1 = -0.1, "final.train_top1 is -0.1"),
             (|record| record.outcome.as_mut().unwrap().val_top1 = Some(2.), "final.val_top1 is 2"),
