@@ -145,7 +145,7 @@ proptest! {
 
     #[test]
     fn gradients_in_f64_are_exact(case in cases(), masked: bool) {
-        // Few values, so that a step does not change a winner.
+        // Few values, so that a step rarely changes a winner.
         let case = Case { batch: case.batch.min(2), filters: case.filters.min(3), length: case.length.min(case.window + 9), ..case };
         prop_assume!(case.batch * case.positions() > 1);
         for (name, operator) in OPERATORS {
@@ -158,7 +158,7 @@ proptest! {
                 };
                 let upstream = |y: &Tensor| integers(y.dims(), case.seed)?.to_dtype(DType::F64);
                 let (_, gradients) = evaluate(&inputs, upstream, f)?;
-                let [slope, expected] = slopes(&inputs, &gradients, case.seed, upstream, f)?;
+                let Some([slope, expected]) = slopes(&inputs, &gradients, case.seed, upstream, f)? else { return Ok(()) };
                 if (slope - expected).abs() > 1e-5 * (1. + slope.abs()) {
                     bail!("{name}: the slope is {slope}, but {expected} follows from the gradients")
                 }

@@ -14,7 +14,9 @@ use proptest::test_runner::TestCaseError;
 fn slope_is_exact(inputs: &[Tensor], seed: u64, f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<()> {
     let upstream = |y: &Tensor| integers(y.dims(), seed)?.to_dtype(DType::F64);
     let (_, gradients) = evaluate(inputs, upstream, &f)?;
-    let [slope, expected] = slopes(inputs, &gradients, seed, upstream, f)?;
+    let Some([slope, expected]) = slopes(inputs, &gradients, seed, upstream, f)? else {
+        bail!("a kink lies within a step")
+    };
     if (slope - expected).abs() > 1e-5 * (1. + slope.abs()) {
         bail!("the slope is {slope}, but {expected} follows from the gradients")
     }
