@@ -94,9 +94,16 @@ pub fn mistakes_file(config: &RunConfig) -> String {
     format!("{MISTAKES}/{}.png", config.file_stem())
 }
 
-/// Writes a page in all formats that pages are kept in.
+/// Writes a page as Markdown and as HTML, which contains the page's pictures; those are in the folder already.
 pub fn save_page(folder: &Path, page: &Document) -> Result<()> {
-    report::PAGE_FILES.iter().try_for_each(|(file, export)| Ok(write_file(&folder.join(file), export(page))?))
+    write_file(&folder.join(report::MARKDOWN_FILE), report::markdown(page))?;
+    save_html(&folder.join(report::HTML_FILE), page)
+}
+
+/// Writes a page as HTML, which contains the pictures that lie next to it.
+pub fn save_html(path: &Path, page: &Document) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    Ok(write_file(path, report::html(page, &|file| fs::read(folder.join(file)).ok()))?)
 }
 
 /// Writes a picture as PNG.

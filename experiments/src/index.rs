@@ -6,20 +6,24 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use records::{read_text, write_file};
-use report::SuiteEntry;
+use records::{read_text, rows, write_file};
+use report::{HTML_FILE, MARKDOWN_FILE, Ranked, SuiteEntry};
 use statistics::Compared;
 
 use crate::{
-    advice::advice, bench_record::BenchRecord, limits::MAX_TEXT_BYTES, output::note, results::SuiteResults,
-    statements::STATEMENTS,
+    advice::advice, bench_record::BenchRecord, files::save_html, limits::MAX_TEXT_BYTES, output::note,
+    results::SuiteResults, statements::STATEMENTS,
 };
 
-/// The name of the page.
-const PAGE: &str = "README.md";
+/// The names of the pages, which are found again by the mark that the program leaves in them.
+const PAGES: [&str; 3] = [MARKDOWN_FILE, HTML_FILE, LEADERBOARD_PAGE];
 
-/// The program that recomputes the committed intervals, which may lie in the folder too.
-const CHECK: &str = "recompute.py";
+const LEADERBOARD: &str = "leaderboard";
+const LEADERBOARD_PAGE: &str = "leaderboard.html";
+
+/// What may lie in the folder too: the program that recomputes the committed intervals, the table of the leaderboard, and the
+/// playground.
+const OTHERS: [&str; 3] = ["recompute.py", "leaderboard.csv", "playground.html"];
 
 /// Writes the page of a folder of suites, unless the folder contains anything but results, or another page of this name.
 pub fn write_index(folder: &Path) -> Result<()> {
@@ -29,7 +33,7 @@ pub fn write_index(folder: &Path) -> Result<()> {
         match SuiteResults::read(&[suite]) {
             Ok(read) => results.extend(read.filter(|results| !results.records.is_empty())),
             // A neighbour that cannot be read is no reason for a finished run to fail.
-            Err(error) => note(&format!("{} is left out of {PAGE}: {error:#}", suite.display())),
+            Err(error) => note(&format!("{} is left out of {MARKDOWN_FILE}: {error:#}", suite.display())),
         }
     }
     if results.is_empty() {
@@ -55,14 +59,31 @@ pub fn write_index(folder: &Path) -> Result<()> {
         })
         .collect();
     let has_bench = BenchRecord::is_in(&folder.join("bench"));
-    let page = report::markdown(&report::index_page(&advice(&entries)?, STATEMENTS, &entries, has_bench));
-    Ok(write_file(&folder.join(PAGE), format!("{}{page}", report::INDEX_MARKER))?)
+    let page = report::index_page(&advice(&entries)?, STATEMENTS, &entries, has_bench);
+    write_file(&folder.join(MARKDOWN_FILE), format!("{}{}", report::MARKER, report::markdown(&page)))?;
+    save_html(&folder.join(HTML_FILE), &page)?;
+    write_leaderboard(folder, &results)
+}
+
+/// Writes the table of all trained networks, as a page with its figure, and as CSV.
+fn write_leaderboard(folder: &Path, results: &[SuiteResults]) -> Result<()> {
+    let rows: Vec<_> = results.iter().map(|suite| rows(&suite.records)).collect();
+    let mut networks = Vec::new();
+    for (suite, rows) in results.iter().zip(&rows) {
+        let records = suite.records.chunk_by(|a, b| a.config_hash == b.config_hash).map(|group| &group[0]);
+        networks.extend(rows.iter().zip(records).map(|(row, record)| Ranked { suite: &suite.info.name, row, record }));
+    }
+    let (page, table) = report::leaderboard(&networks)?;
+    save_html(&folder.join(LEADERBOARD_PAGE), &page)?;
+    Ok(write_file(&folder.join(LEADERBOARD).with_extension("csv"), report::csv(&table)?)?)
 }
 
 /// Compares what a suite asks for; if that fails, standard error tells why.
 fn compared_or_told(suite: &SuiteResults) -> Option<Vec<Compared<'_>>> {
     let compared = statistics::compare(&suite.outline.comparisons, &suite.outline.claims, &suite.records);
-    compared.map_err(|error| note(&format!("the claims of {} are left out of {PAGE}: {error}", suite.info.name))).ok()
+    compared
+        .map_err(|error| note(&format!("the claims of {} are left out of {MARKDOWN_FILE}: {error}", suite.info.name)))
+        .ok()
 }
 
 /// The suites' folders, except those that options have changed; `None` if the folder contains anything else, or a page of
@@ -76,12 +97,12 @@ fn suite_folders(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
             if !name.ends_with("-custom") {
                 suites.push(path);
             }
-        } else if name == PAGE {
+        } else if PAGES.contains(&name.as_str()) {
             // What is not a readable text is not a page of this program either.
-            if !read_text(&path, MAX_TEXT_BYTES).is_ok_and(|page| report::is_index(&page)) {
+            if !read_text(&path, MAX_TEXT_BYTES).is_ok_and(|page| report::is_written(&page)) {
                 return Ok(None);
             }
-        } else if !name.starts_with('.') && name != CHECK && !BenchRecord::is_in(&path) {
+        } else if !name.starts_with('.') && !OTHERS.contains(&name.as_str()) && !BenchRecord::is_in(&path) {
             return Ok(None);
         }
     }

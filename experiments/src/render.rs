@@ -42,7 +42,7 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
         trials.extend(read_trials(source)?);
     }
     let doubts = outline.doubts(&records, &trials);
-    let figures = write_figures(folder, &outline.plots, &rows);
+    let figures = write_figures(folder, &outline.plots, &rows, &records);
     let images = write_images(folder, sources, &rows);
     let published = publish(folder, sources, &outline, &records);
     let mistakes = collect_mistakes(folder, sources, &rows, &records);
@@ -77,9 +77,10 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
     Ok(())
 }
 
-/// Draws the plots that the suite asks for, or the default ones, into `folder`.
-fn write_figures(folder: &Path, plots: &[PlotSpec], rows: &[Row]) -> Result<Vec<Figure>> {
-    let (figures, without_data) = report::figures(plots, rows)?;
+/// Draws the plots that the suite asks for, or the default ones, and the learning curves into `folder`.
+fn write_figures(folder: &Path, plots: &[PlotSpec], rows: &[Row], records: &[Record]) -> Result<Vec<Figure>> {
+    let (mut figures, without_data) = report::figures(plots, rows)?;
+    figures.extend(report::learning_curves(rows, records)?);
     for figure in &figures {
         write_file(&folder.join(&figure.file), &figure.svg)?;
     }

@@ -14,7 +14,13 @@ const IMAGES: usize = 10_000;
 /// A finished run of two-conv with this head and test accuracy.
 pub fn record(head: &str, order: usize, seed: u64, top1: f64) -> Record {
     let measured = |median| Measured { median, spread: 0.031 };
-    let point = |epoch, top1| EpochPoint { epoch, train_loss: Some(0.5), val_top1: Some(top1), val_loss: Some(0.5), val_auroc: None };
+    let point = |epoch, top1| EpochPoint {
+        epoch,
+        train_loss: Some(0.5),
+        val_top1: Some(top1),
+        val_loss: Some(0.5),
+        val_auroc: None,
+    };
     let config = RunConfig {
         batch_size: 64,
         classes: 10,

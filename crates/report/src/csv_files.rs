@@ -102,7 +102,8 @@ pub fn curves_csv(rows: &[Row], records: &[Record]) -> Result<Option<String>> {
         fields.extend(shares.into_iter().take(if ranked { 2 } else { 1 }));
         (row, fields)
     });
-    let columns = ["seed", "epoch", "train_loss", "val_loss", "val_top1"].into_iter().chain(ranked.then_some("val_auroc"));
+    let columns =
+        ["seed", "epoch", "train_loss", "val_loss", "val_top1"].into_iter().chain(ranked.then_some("val_auroc"));
     with_factors(rows, columns.map(String::from), lines).map(Some)
 }
 

@@ -37,6 +37,13 @@ pub enum Block {
         /// The lines, separated by line breaks.
         text: String,
     },
+    /// Something that is shown on demand. Formats that cannot hide it leave it out.
+    Details {
+        /// What is shown on demand, in a few words.
+        summary: String,
+        /// The content.
+        blocks: Vec<Block>,
+    },
 }
 
 /// A text made of differently marked parts.
@@ -71,6 +78,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// The rows, each with one cell per column.
     pub rows: Vec<Vec<Cell>>,
+    /// True if the numbers of a row are parts of a whole, by which formats that have colours shade them.
+    pub is_shaded: bool,
 }
 
 /// A column of a table.

@@ -45,7 +45,8 @@ fn config(optimizer: OptimizerConfig) -> FitConfig {
 
 fn note_validation(event: Event) {
     if let Event::Epoch(report) = event {
-        report.validation = Some(Validation { top1: report.train_loss / 3., loss: f64::from(report.epoch as u32), auroc: None });
+        report.validation =
+            Some(Validation { top1: report.train_loss / 3., loss: f64::from(report.epoch as u32), auroc: None });
     }
 }
 

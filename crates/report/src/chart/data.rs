@@ -20,7 +20,7 @@ enum Spread {
 }
 
 /// The rows of a panel, and a title that names what they have in common.
-type Part<'a> = (String, Vec<&'a Row>);
+pub type Part<'a> = (String, Vec<&'a Row>);
 
 impl Chart {
     /// Takes the numbers that a plot shows from the rows.
@@ -67,7 +67,7 @@ impl Chart {
                         Some(DataPoint { series: head(row), x: value.y, y: place(row), ..value })
                     };
                     let points = rows.iter().filter_map(dot).collect();
-                    Panel { title, points, groups }
+                    Panel { title, points, groups, ..Panel::default() }
                 };
                 let panels =
                     if *by_model { parts(rows, |row| row.dataset.clone(), None) } else { by_network(rows, None) };
@@ -160,7 +160,7 @@ fn measure_panels(
 }
 
 /// The rows by data set, model and every other factor in which they differ, except the one along the horizontal axis.
-fn by_network(rows: &[Row], x: Option<AxisQuantity>) -> Vec<Part<'_>> {
+pub fn by_network(rows: &[Row], x: Option<AxisQuantity>) -> Vec<Part<'_>> {
     parts(rows, |row| format!("{} on {}", row.model, row.dataset), x)
 }
 

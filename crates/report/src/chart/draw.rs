@@ -7,6 +7,7 @@ use plotters::{
 
 use super::{
     axis::Scale,
+    hover::{self, Spot},
     legend::{LegendEntry, legend, name_of_line},
     marks::{
         Area, Axes, Drawn, SMALL, dashes, dots_per_row, draw_bars, draw_dots, draw_guides, draw_marker, draw_points,
@@ -85,14 +86,16 @@ fn draw(chart: &Chart) -> Drawn<String> {
         draw_sign(chart.kind, entry.series, &sheet, (EDGE + x, top + line * line_height(TEXT) + TEXT / 2))?;
         sheet.draw(&text(&entry.text, (EDGE + x + SIGN, top + line * line_height(TEXT)), TEXT, INK))?;
     }
-    let mut row = body;
+    let (mut row, mut spots) = (body, Vec::new());
     for (place, (panel, &height)) in chart.panels.iter().zip(&heights).enumerate() {
         let corner = (EDGE + place as i32 % columns * width, row);
-        draw_panel(chart, panel, &sheet, &sheet.clone().shrink(corner, (width as u32, height as u32)))?;
+        let area = sheet.clone().shrink(corner, (width as u32, height as u32));
+        draw_panel(chart, panel, &sheet, &area, &mut spots)?;
         row += if (place as i32 + 1) % columns == 0 { height } else { 0 };
     }
     sheet.present()?;
     drop(sheet);
+    hover::add(&mut svg, &spots);
     Ok(svg)
 }
 
@@ -134,12 +137,12 @@ fn draw_sign(kind: ChartKind, series: Option<usize>, sheet: &Area, (x, y): (i32,
 }
 
 /// Draws a panel into `area`, its part of the sheet.
-fn draw_panel<'a>(chart: &Chart, panel: &Panel, sheet: &Area<'a>, area: &Area<'a>) -> Drawn {
+fn draw_panel<'a>(chart: &Chart, panel: &Panel, sheet: &Area<'a>, area: &Area<'a>, spots: &mut Vec<Spot>) -> Drawn {
     let mut axes = axes(chart, panel, area)?;
     match chart.kind {
-        ChartKind::Bars => draw_bars(chart, panel, &mut axes, sheet),
-        ChartKind::Dots => draw_dots(chart, panel, &axes, sheet),
-        ChartKind::Lines | ChartKind::Points => draw_points(chart, panel, &mut axes, sheet),
+        ChartKind::Bars => draw_bars(chart, panel, &mut axes, sheet, spots),
+        ChartKind::Dots => draw_dots(chart, panel, &axes, sheet, spots),
+        ChartKind::Lines | ChartKind::Points => draw_points(chart, panel, &mut axes, sheet, spots),
     }
 }
 

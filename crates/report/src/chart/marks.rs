@@ -11,6 +11,7 @@ use plotters::{
 
 use super::{
     axis::{Scale, is_drawable},
+    hover::Spot,
     label,
     legend::name_of_line,
     model::{Chart, ChartKind, DataPoint, Panel},
@@ -72,7 +73,16 @@ fn draw_whisker(axes: &Axes, sheet: &Area, x: f64, point: &DataPoint, colour: RG
     sheet.draw(&PathElement::new(path, colour))
 }
 
-pub fn draw_points<'a>(chart: &Chart, panel: &Panel, axes: &mut Axes<'a>, sheet: &Area<'a>) -> Drawn {
+pub fn draw_points<'a>(
+    chart: &Chart,
+    panel: &Panel,
+    axes: &mut Axes<'a>,
+    sheet: &Area<'a>,
+    spots: &mut Vec<Spot>,
+) -> Drawn {
+    if panel.front.len() > 1 {
+        axes.draw_series([DashedPathElement::new(panel.front.clone(), 4u32, 3u32, GREY)])?;
+    }
     for series in 0..chart.series.len() {
         let points = || panel.points.iter().filter(move |point| point.series == series);
         points().try_for_each(|point| draw_whisker(axes, sheet, point.x, point, colour(series)))?;
@@ -80,7 +90,11 @@ pub fn draw_points<'a>(chart: &Chart, panel: &Panel, axes: &mut Axes<'a>, sheet:
             let corners: Vec<(f64, f64)> = points().map(|point| (point.x, point.y)).collect();
             axes.draw_series([PathElement::new(corners, colour(series).stroke_width(2))])?;
         }
-        points().try_for_each(|point| draw_marker(series, sheet, axes.backend_coord(&(point.x, point.y))))?;
+        for point in points() {
+            let at = axes.backend_coord(&(point.x, point.y));
+            draw_marker(series, sheet, at)?;
+            spots.push(Spot::marker(chart, panel, point, at));
+        }
     }
     if chart.kind == ChartKind::Points {
         draw_names(chart, panel, axes, sheet)
@@ -119,7 +133,7 @@ pub fn dots_per_row(chart: &Chart) -> usize {
 }
 
 /// Draws dots with horizontal whiskers, the first group uppermost and the dots of a group below each other.
-pub fn draw_dots<'a>(chart: &Chart, panel: &Panel, axes: &Axes<'a>, sheet: &Area<'a>) -> Drawn {
+pub fn draw_dots<'a>(chart: &Chart, panel: &Panel, axes: &Axes<'a>, sheet: &Area<'a>, spots: &mut Vec<Spot>) -> Drawn {
     for (i, point) in panel.points.iter().enumerate() {
         let others = |points: &[DataPoint]| points.iter().filter(|other| other.y == point.y).count() as f64;
         let (before, count) = (others(&panel.points[..i]), others(&panel.points));
@@ -132,6 +146,7 @@ pub fn draw_dots<'a>(chart: &Chart, panel: &Panel, axes: &Axes<'a>, sheet: &Area
             sheet.draw(&PathElement::new(path, colour(point.series)))?;
         }
         draw_marker(point.series, sheet, (x, y))?;
+        spots.push(Spot::marker(chart, panel, point, (x, y)));
     }
     Ok(())
 }
@@ -145,7 +160,13 @@ fn draw_names<'a>(chart: &Chart, panel: &Panel, axes: &Axes<'a>, sheet: &Area<'a
     placed.try_for_each(|(name, corner)| sheet.draw(&text(name, corner, SMALL, INK)))
 }
 
-pub fn draw_bars<'a>(chart: &Chart, panel: &Panel, axes: &mut Axes<'a>, sheet: &Area<'a>) -> Drawn {
+pub fn draw_bars<'a>(
+    chart: &Chart,
+    panel: &Panel,
+    axes: &mut Axes<'a>,
+    sheet: &Area<'a>,
+    spots: &mut Vec<Spot>,
+) -> Drawn {
     let shown: Vec<usize> =
         (0..chart.series.len()).filter(|series| panel.points.iter().any(|point| point.series == *series)).collect();
     let width = 0.7 / shown.len() as f64;
@@ -154,6 +175,8 @@ pub fn draw_bars<'a>(chart: &Chart, panel: &Panel, axes: &mut Axes<'a>, sheet: &
         let left = point.x + 0.15 + width * place as f64;
         axes.draw_series([Rectangle::new([(left, point.y), (left + width, 0.)], colour(point.series).filled())])?;
         draw_whisker(axes, sheet, left + width / 2., point, INK)?;
+        let corners = [(left, point.y), (left + width, 0.)].map(|corner| axes.backend_coord(&corner));
+        spots.push(Spot::area(chart, panel, point, corners));
     }
     for point in &panel.points {
         if let Some(chance) = point.chance.filter(|&chance| is_drawable(chance, false)) {

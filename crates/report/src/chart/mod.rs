@@ -1,9 +1,11 @@
 //! Charts: the plots that a suite asks for ([`PlotSpec`]), their content ([`model::Chart`]), and the drawing of it.
 
 mod axis;
+mod curves;
 mod data;
 mod draw;
 mod figures;
+mod hover;
 mod label;
 mod legend;
 mod marks;
@@ -16,5 +18,7 @@ mod suite_tests;
 #[cfg(test)]
 mod tests;
 
+pub use curves::learning_curves;
 pub use figures::figures;
+pub use model::{Axis, Chart, ChartKind, DataPoint, Panel};
 pub use spec::PlotSpec;

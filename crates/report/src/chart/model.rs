@@ -1,7 +1,11 @@
-use super::{axis::is_drawable, spec::Guides};
+use super::{axis::is_drawable, draw::svg, spec::Guides};
+use crate::{
+    document::Figure,
+    error::{Error, Result},
+};
 
 /// Numbers as marks in one panel or several, with one legend.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Chart {
     /// The title of the whole chart.
     pub title: String,
@@ -31,9 +35,10 @@ pub struct Axis {
 }
 
 /// The kind of mark that stands for a point of a chart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChartKind {
     /// A marker, with the name of its series where there is room.
+    #[default]
     Points,
     /// A marker, joined by a line with the next of its series.
     Lines,
@@ -52,6 +57,10 @@ pub struct Panel {
     pub groups: Vec<String>,
     /// The points, or bars.
     pub points: Vec<DataPoint>,
+    /// The names of single points.
+    pub names: Vec<String>,
+    /// The corners of a dashed line behind the points.
+    pub front: Vec<(f64, f64)>,
 }
 
 /// A point of a chart, or a bar.
@@ -67,9 +76,21 @@ pub struct DataPoint {
     pub error: Option<f64>,
     /// The value that guessing gives, drawn as a dashed line across the group of a bar.
     pub chance: Option<f64>,
+    /// The index of its own name in those of the panel, if it has one besides that of its series.
+    pub name: Option<usize>,
 }
 
 impl Chart {
+    /// Draws the chart as a figure with this file name, to which `.svg` is added; `None` if no point has a place on the axes.
+    ///
+    /// # Errors
+    /// Returns [`Error::Plot`] with what the drawing library reports.
+    pub fn figure(&self, file: &str) -> Result<Option<Figure>> {
+        let drawn = svg(self).map_err(|reason| Error::Plot { file: file.into(), reason })?;
+        let alternative = self.alternative_text();
+        Ok(drawn.map(|svg| Figure { file: format!("{file}.svg"), svg, alternative }))
+    }
+
     /// Describes the chart for readers who cannot see it: what it shows, of which panels and series.
     pub fn alternative_text(&self) -> String {
         let chart = self.drawable();

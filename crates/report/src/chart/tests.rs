@@ -19,7 +19,7 @@ pub fn has(texts: &[String], text: &str) -> bool {
 fn chart(is_log: bool, kind: ChartKind, series: &[(&str, &[(f64, f64)])]) -> Chart {
     let axis = |label: &str| Axis { label: label.into(), is_log };
     let points = |series: usize, points: &[(f64, f64)]| -> Vec<DataPoint> {
-        points.iter().map(|&(x, y)| DataPoint { series, x, y, error: Some(0.1 * y), chance: None }).collect()
+        points.iter().map(|&(x, y)| DataPoint { series, x, y, error: Some(0.1 * y), ..DataPoint::default() }).collect()
     };
     Chart {
         title: "A <title> & more".into(),
@@ -33,6 +33,7 @@ fn chart(is_log: bool, kind: ChartKind, series: &[(&str, &[(f64, f64)])]) -> Cha
             title: "a panel".into(),
             groups: Vec::new(),
             points: series.iter().enumerate().flat_map(|(number, series)| points(number, series.1)).collect(),
+            ..Panel::default()
         }],
     }
 }
@@ -84,12 +85,12 @@ fn bars_have_names_heights_from_zero_and_the_line_of_chance() {
     let heights = [[Some(40.), Some(60.)], [Some(80.), None], [None; 2]];
     let points = heights.iter().enumerate().flat_map(|(group, heights)| {
         let bar = move |(series, height): (usize, &Option<f64>)| {
-            height.map(|y| DataPoint { series, x: group as f64, y, error: Some(2.), chance: Some(25.) })
+            height.map(|y| DataPoint { series, x: group as f64, y, error: Some(2.), chance: Some(25.), name: None })
         };
         heights.iter().enumerate().filter_map(bar)
     });
     let groups = ["fc", "gap", "none"].map(String::from).to_vec();
-    let panel = Panel { title: "a panel".into(), groups, points: points.collect() };
+    let panel = Panel { title: "a panel".into(), groups, points: points.collect(), ..Panel::default() };
     let mut chart = chart(false, ChartKind::Bars, &[("pointing", &[]), ("energy", &[])]);
     chart.panels = vec![panel];
     let svg = drawn(&chart).unwrap().unwrap();
@@ -99,7 +100,7 @@ fn bars_have_names_heights_from_zero_and_the_line_of_chance() {
     }
     assert!(!has(&texts, "none"));
     let document = roxmltree::Document::parse(&svg).unwrap();
-    let bars = document.descendants().filter(|node| node.has_tag_name("rect"));
+    let bars = document.descendants().filter(|node| node.has_tag_name("rect") && !node.has_attribute("class"));
     let heights: Vec<f64> = bars.map(|node| node.attribute("height").unwrap().parse().unwrap()).collect();
     let [_sheet, _, _, pointing_fc, pointing_gap, energy_fc] = heights[..] else {
         panic!("not a sheet, two signs in the legend and three bars: {heights:?}")

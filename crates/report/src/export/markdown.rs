@@ -2,15 +2,15 @@ use crate::document::{Block, Column, ColumnKind, Document, Span, Table, Text};
 
 /// Writes a document as GitHub-flavoured Markdown. Figures and images are referred to by their file names.
 pub fn markdown(document: &Document) -> String {
-    let mut blocks: Vec<String> = document.blocks.iter().map(block).collect();
+    let mut blocks: Vec<String> = document.blocks.iter().filter_map(block).collect();
     if !document.title.is_empty() {
         blocks.insert(0, format!("# {}\n", document.title));
     }
     blocks.join("\n")
 }
 
-fn block(block: &Block) -> String {
-    match block {
+fn block(block: &Block) -> Option<String> {
+    Some(match block {
         Block::Heading { level, text } => format!("{} {text}\n", "#".repeat(usize::from(*level) + 1)),
         Block::Paragraph(text) => format!("{}\n", inline(text)),
         Block::List(items) => items.iter().map(|item| format!("- {}\n", inline(item))).collect(),
@@ -18,7 +18,8 @@ fn block(block: &Block) -> String {
         Block::Figure(figure) => image(&figure.alternative, &figure.file),
         Block::Image(shown) => format!("{}\n{}\n", image(&shown.alternative, &shown.file), shown.caption),
         Block::Code { language, text } => format!("```{language}\n{}\n```\n", text.trim_end()),
-    }
+        Block::Details { .. } => return None,
+    })
 }
 
 fn inline(text: &Text) -> String {

@@ -1,17 +1,25 @@
 //! The formats a document is written in, one file each.
 
-use crate::document::Document;
-
 mod csv;
+mod html;
 mod markdown;
 mod terminal;
 
 pub use csv::csv;
+pub use html::html;
 pub use markdown::markdown;
 pub use terminal::terminal;
 
-/// Writes a whole page in one format.
-pub type Exporter = fn(&Document) -> String;
+/// The name of a page's file as Markdown, which forges show, and as HTML. Links from page to page lead to the same format.
+pub const MARKDOWN_FILE: &str = "README.md";
+/// The first line of a page that the program writes next to the files of others, by which it is recognised: no other page is
+/// overwritten. A page of HTML has it behind its document type.
+pub const MARKER: &str = "<!-- Written by `experiments report`. -->\n";
 
-/// The files in which a page is kept in its folder, with the exporter that writes each.
-pub const PAGE_FILES: &[(&str, Exporter)] = &[("README.md", markdown)];
+/// Returns whether a page has the [`MARKER`].
+pub fn is_written(page: &str) -> bool {
+    page.strip_prefix("<!DOCTYPE html>").unwrap_or(page).starts_with(MARKER)
+}
+
+/// See [`MARKDOWN_FILE`].
+pub const HTML_FILE: &str = "report.html";

@@ -18,15 +18,15 @@ const NARROWEST_WORDS: usize = 16;
 /// A table that is too wide is written as several, one below the other, each with the columns that name its rows; a
 /// column of words is wrapped first. Figures and images are named by their files.
 pub fn terminal(document: &Document, width: usize) -> String {
-    let mut blocks: Vec<String> = document.blocks.iter().map(|block| written(block, width)).collect();
+    let mut blocks: Vec<String> = document.blocks.iter().filter_map(|block| written(block, width)).collect();
     if !document.title.is_empty() {
         blocks.insert(0, format!("{}\n", document.title));
     }
     blocks.join("\n")
 }
 
-fn written(block: &Block, width: usize) -> String {
-    match block {
+fn written(block: &Block, width: usize) -> Option<String> {
+    Some(match block {
         Block::Heading { text, .. } => wrapped(text, width, ""),
         Block::Paragraph(text) => wrapped(&text.plain(), width, ""),
         Block::List(items) => items.iter().map(|item| wrapped(&format!("• {}", item.plain()), width, "  ")).collect(),
@@ -34,7 +34,8 @@ fn written(block: &Block, width: usize) -> String {
         Block::Figure(figure) => wrapped(&format!("{}: {}", figure.file, figure.alternative), width, "  "),
         Block::Image(image) => wrapped(&format!("{}: {}", image.file, image.caption), width, "  "),
         Block::Code { text, .. } => text.lines().map(|line| format!("  {line}\n")).collect(),
-    }
+        Block::Details { .. } => return None,
+    })
 }
 
 /// Breaks a text at its spaces; `indent` stands before every line but the first.

@@ -81,6 +81,16 @@ fn many(page: &mut Document, rows: &[Row]) {
             table.push(names.map(Cell::from).chain(classes).chain(worst).chain([frequent(confusion).into()]));
         }
         page.table(table);
+        page.blocks.extend(rows.iter().filter_map(matrix(rows)));
+    }
+}
+
+/// The matrix of a variant, on demand.
+fn matrix(rows: &[Row]) -> impl Fn(&Row) -> Option<Block> {
+    |row| {
+        let table = confusion_table(row.confusion.as_ref()?);
+        let summary = format!("{}: true classes in rows, what they were taken for in columns", name(row, rows));
+        Some(Block::Details { summary, blocks: vec![Block::Table(table)] })
     }
 }
 

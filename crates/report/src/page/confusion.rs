@@ -82,6 +82,7 @@ pub fn confusion_table(confusion: &Confusion) -> Table {
     }
     let key = Column::key("true class");
     let mut table = Table::new([key].into_iter().chain(titles.into_iter().map(Column::number)));
+    table.is_shaded = true;
     for (class, row) in confusion.counts.iter().enumerate() {
         let name = if is_numbered { format!("{class} {}", names[class]) } else { names[class].clone() };
         let counts = row.iter().enumerate().map(|(predicted, &times)| match (times, predicted == class) {

@@ -6,14 +6,6 @@ use super::{
 };
 use crate::document::{Cell, Column, Document, Span, Table, Text};
 
-/// The first line of a written index page, by which it is recognised: no other page is overwritten.
-pub const INDEX_MARKER: &str = "<!-- Written by `experiments report`. -->\n";
-
-/// Returns whether a page was written as an index page.
-pub fn is_index(page: &str) -> bool {
-    page.starts_with(INDEX_MARKER)
-}
-
 /// A suite in the index.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SuiteEntry<'a> {
@@ -64,6 +56,10 @@ pub fn index_page(advice: &[Advice], statements: &[(&str, &str)], suites: &[Suit
         table.push([link(suite).into(), suite.question.into(), Cell::number(text, suite.runs as f64)]);
     }
     page.table(table);
+    let link = Text::link("leaderboard.html", "leaderboard.html").0.into_iter();
+    let words =
+        " ranks all trained networks; a browser shows it from a copy of this folder. `leaderboard.csv` is its table.";
+    page.paragraph(Text(link.chain(Text::from(words).0).collect()));
     if has_bench {
         let link = Text::link("bench", "bench/README.md").0.into_iter();
         page.paragraph(Text(link.chain(Text::from(" compares the speed with other programs.").0).collect()));

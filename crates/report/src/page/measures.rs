@@ -62,7 +62,8 @@ fn cell(row: &Row, place: &MeasuredPoint) -> Cell {
     let point = row.measures.iter().find(|point| MeasuredPoint { estimate: None, ..(*point).clone() } == *place);
     match point.and_then(|point| point.estimate) {
         Some(estimate) => {
-            let some = if estimate.n < row.seeds { format!(" ({} of {})", estimate.n, row.seeds) } else { String::new() };
+            let some =
+                if estimate.n < row.seeds { format!(" ({} of {})", estimate.n, row.seeds) } else { String::new() };
             Cell::number(mean_and_deviation(estimate, 2) + &some, estimate.mean)
         }
         None => NONE.into(),

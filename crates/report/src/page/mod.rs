@@ -22,7 +22,7 @@ mod tests;
 
 pub use card::{Card, card};
 pub use confusion::{class_table, confusion_table};
-pub use index::{Advice, INDEX_MARKER, SuiteEntry, fill, index_page, is_index};
+pub use index::{Advice, SuiteEntry, fill, index_page};
 pub use maps::maps;
 pub use mistakes::{Mistake, mistakes};
 pub use overlay::overlay;
