@@ -20,6 +20,8 @@ struct File {
 struct Sentence {
     suite: String,
     comparison: String,
+    /// The step of the playground's tour that quotes the sentence.
+    step: Option<String>,
     /// The form if the comparison came out as its claim expects, or holds by construction.
     yes: String,
     /// The form if it did not.
@@ -40,7 +42,7 @@ pub fn advice<'a>(suites: &[SuiteEntry<'a>]) -> Result<Vec<Advice<'a>>> {
             Verdict::No => &sentence.no,
             Verdict::NotShown | Verdict::Descriptive => &sentence.otherwise,
         };
-        Some(Advice { text: fill(form, judged), suite: suite.name })
+        Some(Advice { text: fill(form, judged), suite: suite.name, step: sentence.step.clone() })
     });
     Ok(chosen.collect())
 }
@@ -58,7 +60,7 @@ mod tests {
     fn every_sentence_is_about_a_test_of_a_shipped_suite() {
         let sentences = sentences().unwrap();
         assert!((5..=8).contains(&sentences.len()), "{} sentences", sentences.len());
-        for Sentence { suite, comparison, yes, no, otherwise } in sentences {
+        for Sentence { suite, comparison, yes, no, otherwise, .. } in sentences {
             let text = original(&suite).unwrap_or_else(|| panic!("no suite is called {suite}"));
             let outline = Outline::parse(text).unwrap();
             let mut tests = outline.claims.iter().flat_map(|claim| &claim.tests);

@@ -1,6 +1,7 @@
 //! The page of a folder of suites.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -28,17 +29,44 @@ const OTHERS: [&str; 3] = ["recompute.py", "leaderboard.csv", "playground.html"]
 /// Writes the page of a folder of suites, unless the folder contains anything but results, or another page of this name.
 pub fn write_index(folder: &Path) -> Result<()> {
     let Some(suites) = suite_folders(folder)? else { return Ok(()) };
+    let results = read(&suites);
+    if results.is_empty() {
+        return Ok(());
+    }
+    with_entries(&results, |entries| {
+        let has_bench = BenchRecord::is_in(&folder.join("bench"));
+        let page = report::index_page(&advice(entries)?, STATEMENTS, entries, has_bench);
+        write_file(&folder.join(MARKDOWN_FILE), format!("{}{}", report::MARKER, report::markdown(&page)))?;
+        save_html(&folder.join(HTML_FILE), &page)
+    })?;
+    write_leaderboard(folder, &results)
+}
+
+/// The sentences of the advice that the steps of the playground's tour quote, by step, from the suites in a folder. There are
+/// none without such a folder.
+pub fn tour(folder: &Path) -> Result<BTreeMap<String, String>> {
+    let suites = if folder.is_dir() { suite_folders(folder)?.unwrap_or_default() } else { Vec::new() };
+    with_entries(&read(&suites), |entries| {
+        let steps = advice(entries)?.into_iter().filter_map(|advice| Some((advice.step?, advice.text + ".")));
+        Ok(steps.collect())
+    })
+}
+
+/// Reads the suites in these folders; what cannot be read is named and left out.
+fn read(suites: &[PathBuf]) -> Vec<SuiteResults> {
     let mut results = Vec::new();
-    for suite in &suites {
+    for suite in suites {
         match SuiteResults::read(&[suite]) {
             Ok(read) => results.extend(read.filter(|results| !results.records.is_empty())),
             // A neighbour that cannot be read is no reason for a finished run to fail.
             Err(error) => note(&format!("{} is left out of {MARKDOWN_FILE}: {error:#}", suite.display())),
         }
     }
-    if results.is_empty() {
-        return Ok(());
-    }
+    results
+}
+
+/// Calls `use_entries` with the suites and the tests of their claims, judged.
+fn with_entries<T>(results: &[SuiteResults], use_entries: impl FnOnce(&[SuiteEntry]) -> Result<T>) -> Result<T> {
     let compared: Vec<_> = results.iter().map(compared_or_told).collect();
     let judged: Vec<_> = results
         .iter()
@@ -58,11 +86,7 @@ pub fn write_index(folder: &Path) -> Result<()> {
             judged,
         })
         .collect();
-    let has_bench = BenchRecord::is_in(&folder.join("bench"));
-    let page = report::index_page(&advice(&entries)?, STATEMENTS, &entries, has_bench);
-    write_file(&folder.join(MARKDOWN_FILE), format!("{}{}", report::MARKER, report::markdown(&page)))?;
-    save_html(&folder.join(HTML_FILE), &page)?;
-    write_leaderboard(folder, &results)
+    use_entries(&entries)
 }
 
 /// Writes the table of all trained networks, as a page with its figure, and as CSV.

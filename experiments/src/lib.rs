@@ -39,12 +39,15 @@ mod own_images;
 mod pair_data;
 mod peak_memory;
 mod plan;
+mod playground;
 mod progress;
 mod rate_series;
 mod recorded;
 mod render;
 mod results;
 mod run;
+#[cfg(feature = "serve")]
+mod serve;
 mod shard;
 mod speed;
 mod statements;

@@ -52,6 +52,16 @@ fn impossible_options_exit_with_2_and_say_what_is_possible() {
 }
 
 #[test]
+fn completions_and_manual_pages_name_the_options() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(stdout(&mut experiments(&["completions", shell])).contains("--train-size"), "{shell}");
+    }
+    assert!(stdout(&mut experiments(&["man"])).contains("experiments\\-run"));
+    assert!(stdout(&mut experiments(&["man", "run"])).contains("\\-\\-train\\-size"));
+    assert!(stderr(&mut experiments(&["man", "ran"]), 2).contains("summary"));
+}
+
+#[test]
 fn a_suite_file_with_a_mistake_exits_with_2_and_names_it() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("mine.toml");

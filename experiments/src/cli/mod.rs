@@ -2,15 +2,19 @@
 
 mod bench;
 mod export;
+mod playground;
 mod predict;
 mod run;
+mod serve;
 mod sharded;
+mod shell;
 mod typed;
 mod values;
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use datasets::{DatasetId, Shape};
 use heads::HeadConfig;
 use timing::Request;
@@ -23,8 +27,10 @@ use crate::{
 };
 use bench::BenchArguments;
 use export::ExportArguments;
+use playground::PlaygroundArguments;
 use predict::PredictArguments;
 use run::{DEFAULT_SUITE, RunArguments};
+use serve::ServeArguments;
 use sharded::{PlanArguments, SlurmArguments};
 use values::{Count, up_to};
 
@@ -47,6 +53,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, c
         }
         Some(Subcommands::Predict(predict)) => Command::Predict(predict.options()),
         Some(Subcommands::Export(export)) => Command::Export(export.options()),
+        Some(Subcommands::Playground(playground)) => Command::Playground(playground.options()),
+        Some(Subcommands::Serve(serve)) => serve.command(),
         Some(Subcommands::Bench(bench)) => Command::Bench(bench.options()),
         Some(Subcommands::Report { dir }) => Command::Report { dir },
         Some(Subcommands::Data { dataset, data_dir, input, grid, json }) => {
@@ -59,16 +67,31 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, c
             threads: threads.unwrap_or_else(available_cores),
             json,
         }),
+        Some(Subcommands::Completions { shell }) => Command::Print(shell::completions(Cli::command(), shell)),
+        Some(Subcommands::Man { command }) => Command::Print(shell::manual(Cli::command(), command.as_deref())?),
         Some(Subcommands::PeakMemory { request }) => Command::PeakMemory(request),
     })
 }
+
+/// What people do most often, below the help.
+const EXAMPLES: &str = "\
+Examples:
+  experiments                                          a first look: 17 short runs and their table
+  experiments list suites                              the questions that can be asked
+  experiments run shift                                one of them, into results/shift
+  experiments run --dataset photos --models two-conv   your images, in photos/train/CLASS and photos/test/CLASS
+  experiments summary resnet8 --head gmp-fc            a network layer by layer
+  experiments predict resnet8-gap-fc.mnist digit.png   what a trained network says
+  experiments playground                               a page on which one draws for three networks
+
+From the workspace, write `cargo run -p experiments --` for `experiments`.";
 
 /// Compares classifier heads of convolutional networks: trains every combination and tabulates accuracy, size and speed.
 ///
 /// Without a command, one seed of the suite `heads` is trained for 4 epochs on the embedded MNIST sample; `run` trains the whole
 /// suite.
 #[derive(Parser)]
-#[command(name = "experiments", version, max_term_width = 100)]
+#[command(name = "experiments", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Subcommands>,
@@ -119,8 +142,31 @@ enum Subcommands {
     /// `load_state_dict(safetensors.torch.load_file(OUT), strict=True)` takes the weights. The ONNX model takes images of
     /// (N, C, H, W) with pixels from 0 to 1 and standardises them itself; its metadata hold the names of the classes.
     Export(ExportArguments),
+    /// Write a page in which one draws an image and sees what trained networks make of it
+    ///
+    /// The page is one file that a browser opens from disk. It computes the networks itself: for each head side by side the
+    /// probabilities and where the evidence lies, while the drawing is moved, turned or cluttered.
+    Playground(PlaygroundArguments),
+    /// Serve a folder of results to browsers, with the progress of a running sweep (feature `serve`)
+    ///
+    /// The start page follows the sweep that writes into the folder, and opens the playground for its networks.
+    Serve(ServeArguments),
     /// Measure speed only: training and inference throughput, latency of one image, memory
     Bench(BenchArguments),
+    /// Print a script that completes the command line in a shell
+    ///
+    /// `source <(experiments completions bash)` completes in a running bash.
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page of the program or of a command
+    ///
+    /// `experiments man run | man -l -` shows it.
+    Man {
+        /// A command, as in `run`
+        command: Option<String>,
+    },
     /// Execute one request of `bench` and print the peak memory of this process
     #[command(hide = true)]
     PeakMemory {

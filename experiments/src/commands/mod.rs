@@ -5,6 +5,7 @@ mod data;
 mod export;
 mod list;
 mod plan;
+mod playground;
 mod predict;
 mod report;
 mod run;
@@ -22,6 +23,7 @@ pub use data::DataOptions;
 pub use export::ExportOptions;
 pub use list::ItemKind;
 pub use plan::PlanOptions;
+pub use playground::PlaygroundOptions;
 pub use predict::{PairInput, PredictFormat, PredictOptions};
 pub use run::RunOptions;
 pub use sharded::ShardedRun;
@@ -31,7 +33,7 @@ pub use verify::VerifyOptions;
 
 use timing::Request;
 
-use crate::peak_memory::print_peak_memory;
+use crate::{output::print, peak_memory::print_peak_memory};
 
 /// A command with its options.
 #[derive(Debug)]
@@ -39,15 +41,28 @@ pub enum Command {
     Run(Box<RunOptions>),
     Plan(PlanOptions),
     Slurm(SlurmOptions),
-    List { kind: Option<ItemKind>, json: bool },
+    List {
+        kind: Option<ItemKind>,
+        json: bool,
+    },
     Summary(SummaryOptions),
     Predict(PredictOptions),
     Export(ExportOptions),
+    Playground(PlaygroundOptions),
     Bench(BenchOptions),
-    Report { dir: PathBuf },
+    Report {
+        dir: PathBuf,
+    },
     Data(DataOptions),
     Verify(VerifyOptions),
     PeakMemory(Request),
+    #[cfg(feature = "serve")]
+    Serve(crate::serve::ServeOptions),
+    /// Print a text that is known already.
+    Print(String),
+    /// Say why this program cannot do what is asked.
+    #[cfg(not(feature = "serve"))]
+    Refuse(&'static str),
 }
 
 impl Command {
@@ -61,11 +76,17 @@ impl Command {
             Command::Summary(options) => summary::summary(options),
             Command::Predict(options) => predict::predict(options),
             Command::Export(options) => export::export(options),
+            Command::Playground(options) => playground::playground(options),
             Command::Bench(options) => bench::bench(options),
             Command::Report { dir } => report::report(dir),
             Command::Data(options) => data::data(options),
             Command::Verify(options) => verify::verify(options),
             Command::PeakMemory(request) => print_peak_memory(request),
+            #[cfg(feature = "serve")]
+            Command::Serve(options) => crate::serve::serve(options),
+            Command::Print(text) => print(text),
+            #[cfg(not(feature = "serve"))]
+            Command::Refuse(reason) => Err(crate::misuse::Misuse::new(*reason).into()),
         }
     }
 }

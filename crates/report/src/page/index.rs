@@ -28,6 +28,8 @@ pub struct Advice<'a> {
     pub text: String,
     /// The name of the suite that it follows from.
     pub suite: &'a str,
+    /// The step of the playground's tour that quotes it.
+    pub step: Option<String>,
 }
 
 /// Builds the page of a folder of suites: the advice, a table of all that the suites test, and one of the suites. The tests
@@ -37,7 +39,7 @@ pub fn index_page(advice: &[Advice], statements: &[(&str, &str)], suites: &[Suit
     let mut page = Document::new("Results");
     if !advice.is_empty() {
         page.heading(1, "Which head should I take?");
-        let sentence = |Advice { text, suite }: &Advice| {
+        let sentence = |Advice { text, suite, .. }: &Advice| {
             let link = Span::Link { text: (*suite).into(), target: format!("{suite}/README.md") };
             let words = Text::from(text.as_str()).0.into_iter();
             words.chain([Span::Plain(" (".into()), link, Span::Plain("). ".into())]).collect::<Vec<_>>()

@@ -46,12 +46,19 @@ pub struct SuiteReport<'a> {
     pub mistakes: &'a [Option<String>],
 }
 
+impl SuiteReport<'_> {
+    /// The question that the suite answers.
+    fn question(&self) -> &str {
+        self.question.or(self.records.first().map(|first| first.suite.question.as_str())).unwrap_or_default()
+    }
+}
+
 /// Builds the page of a suite: its question and the answer, claims, results, plots, comparisons, measures, classes, notes,
 /// and how it was made. The page is empty if there are no records.
 pub fn suite_page(suite: &SuiteReport) -> Document {
     let Some(first) = suite.records.first() else { return Document::default() };
     let mut page = Document::new(&first.suite.name);
-    page.paragraph(Text::from(suite.question.unwrap_or(&first.suite.question)));
+    page.paragraph(suite.question());
     answer(&mut page, suite.judged);
     if let Some(text) = incomplete(suite) {
         page.paragraph(Text::strong(text));
@@ -92,7 +99,7 @@ pub fn suite_page(suite: &SuiteReport) -> Document {
     page
 }
 
-/// Builds what a terminal shows of a suite: its tables, and each test of its claims in a line.
+/// Builds what a terminal shows of a suite: its tables, each test of its claims in a line, and the answer to its question.
 pub fn suite_overview(suite: &SuiteReport) -> Document {
     let mut overview = Document::default();
     if let Some(text) = incomplete(suite) {
@@ -111,6 +118,10 @@ pub fn suite_overview(suite: &SuiteReport) -> Document {
         let when = if judged.test.when.is_empty() { String::new() } else { format!(" ({})", judged.test.when) };
         format!("{}: {}{when}: {}", words(judged.verdict), judged.claim.claim, figure(judged))
     }));
+    if !suite.judged.is_empty() {
+        overview.paragraph(suite.question());
+        answer(&mut overview, suite.judged);
+    }
     overview
 }
 

@@ -215,7 +215,7 @@ fn the_index_has_advice_then_statements_with_their_tests_then_suites() {
         text.starts_with("Take `gap`: 97.72 % against 87.72 %, +10.00 points [+7.") && text.ends_with("], no"),
         "{text}"
     );
-    let advice = [Advice { text, suite: "heads" }];
+    let advice = [Advice { text, suite: "heads", step: None }];
     let statements = [("S1", "Deep is slow"), ("S2", "Small is fast")];
     let page = markdown(&index_page(&advice, &statements, &[entry], true));
     let place = |part: &str| page.find(part).unwrap_or_else(|| panic!("{part} is not in {page}"));
