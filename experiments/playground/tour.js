@@ -32,7 +32,7 @@ class Tour {
         show: (step) => this.showClutter(step),
       },
       {
-        title: "What it costs, and which to take",
+        title: "Costs, and which to take",
         target: "answers",
         verdict: "accuracy",
         show: (step) => this.showCosts(step),

@@ -27,7 +27,7 @@ pub const MOST_NETWORKS: usize = 4;
 /// Writes the page for these networks, by name. `results` is the folder of suites whose verdicts the tour quotes.
 ///
 /// # Errors
-/// Networks whose inputs or classes differ, or that have no evidence maps; records that cannot be read.
+/// Networks whose inputs or classes differ, or that have no form as a graph; records that cannot be read.
 pub fn page(networks: &[(String, Trained)], results: &Path) -> Result<String> {
     let (_, first) = networks.first().context("there is no network to show")?;
     for (name, other) in networks {
@@ -48,10 +48,14 @@ pub fn page(networks: &[(String, Trained)], results: &Path) -> Result<String> {
 /// The network in the form that the page computes it from, with its graph of operators and its weights.
 fn network(name: &str, trained: &Trained) -> Result<Value> {
     let NetworkInfo { model, head, input, classes, dataset, training, .. } = &trained.info;
-    let graph = trained.graph(true).map_err(|error| Misuse::new(format!("{name} cannot be shown: {error}")))?;
+    // Some heads have no maps that a graph could compute; the page says so.
+    let with_evidence = trained.graph(true).ok();
+    let evidence = with_evidence.as_ref().map(|_| "evidence");
+    let refused = |error| Misuse::new(format!("{name} cannot be shown: {}", Misuse::from(error)));
+    let graph = with_evidence.map_or_else(|| trained.graph(false), Ok).map_err(refused)?;
     let whole = trained.network.describe(input)?;
     let head_params = trained.network.head.describe(&trained.network.backbone.feature_shape(input)?)?.params;
-    let (graph, weights) = described(&graph)?;
+    let (graph, weights) = described(&graph, evidence)?;
     Ok(json!({
         "name": name,
         "model": model.to_string(),
@@ -69,7 +73,7 @@ fn network(name: &str, trained: &Trained) -> Result<Value> {
 }
 
 /// The graph as JSON, and the base64 of its numbers, one after another. Whole numbers stay in the graph.
-fn described(graph: &Graph) -> Result<(Value, String)> {
+fn described(graph: &Graph, evidence: Option<&str>) -> Result<(Value, String)> {
     let (mut constants, mut numbers) = (Vec::new(), Vec::new());
     for (name, tensor) in graph.constants() {
         let (shape, flat) = (tensor.dims(), tensor.flatten_all()?);
@@ -94,7 +98,8 @@ fn described(graph: &Graph) -> Result<(Value, String)> {
         })
         .collect();
     let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-    let graph = json!({ "input": "images", "logits": "logits", "evidence": "evidence", "nodes": nodes, "constants": constants });
+    let graph =
+        json!({ "input": "images", "logits": "logits", "evidence": evidence, "nodes": nodes, "constants": constants });
     Ok((graph, STANDARD.encode(bytes)))
 }
 
