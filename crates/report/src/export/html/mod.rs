@@ -154,3 +154,39 @@ fn class(column: &Column) -> &'static str {
         ColumnKind::Verdict => "verdict",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_holds_its_pictures_escapes_words_and_leads_to_pages_of_its_kind() {
+        let mut document = Document::new("a < b");
+        document.paragraph(Text::link("a suite", "heads/README.md"));
+        document.paragraph(Text::link("a card", "zoo/MY-README.md"));
+        let mut table = Table::new([Column::key("head"), Column::number("n"), Column::verdict("verdict")]);
+        table.push([Cell::from("fc & <gap>"), Cell::number("1,000", 1000.), Text::strong("yes").into()]);
+        document.table(table);
+        for file in ["maps.png", "elsewhere.png"] {
+            let (file, alternative) = (file.to_string(), "\"Maps\"".to_string());
+            document.blocks.push(Block::Image(Image { file, alternative, caption: String::new() }));
+        }
+        let blocks = vec![Block::Paragraph("inside".into())];
+        document.blocks.push(Block::Details { summary: "more".into(), blocks });
+        let page = html(&document, &|file| (file == "maps.png").then(|| b"PNG".to_vec()));
+        for part in [
+            "<title>a &lt; b</title>",
+            "href=\"heads/report.html\"",
+            "href=\"zoo/MY-README.md\"",
+            "fc &amp; &lt;gap&gt;",
+            "data-value=\"1000\"",
+            "data-verdict=\"yes\"",
+            "src=\"data:image/png;base64,UE5H\" alt=\"&quot;Maps&quot;\"",
+            "src=\"elsewhere.png\"",
+            "<details><summary>more</summary><p>inside</p></details>",
+        ] {
+            assert!(page.contains(part), "{part} is not in\n{page}");
+        }
+        assert!(crate::is_written(&page) && !page.contains("http"), "{page}");
+    }
+}

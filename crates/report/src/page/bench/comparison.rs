@@ -49,6 +49,6 @@ fn without_version(peer: &str) -> &str {
 fn speed(row: &BenchRow) -> String {
     match row.task {
         BenchTask::Latency => format!("{} µs", whole(1e6 / row.samples_per_sec)),
-        BenchTask::Training(_) | BenchTask::Inference(_) => format!("{} images/s", whole(row.samples_per_sec)),
+        BenchTask::Training(_) | BenchTask::Inference(_) => format!("{} samples/s", whole(row.samples_per_sec)),
     }
 }

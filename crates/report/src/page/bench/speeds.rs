@@ -52,7 +52,7 @@ pub struct TaskDetails {
 
 /// Builds a table of the networks' speeds.
 pub fn speed_table(speeds: &[NetworkSpeed]) -> Table {
-    let numbers = ["training (images/s)", "inference (images/s)", "latency (µs)", "p95 (µs)"];
+    let numbers = ["training (samples/s)", "inference (samples/s)", "latency (µs)", "p95 (µs)"];
     let columns = [Column::key("network"), Column::text("input")];
     let mut table = Table::new(columns.into_iter().chain(numbers.map(Column::number)));
     for speed in speeds {
