@@ -34,10 +34,11 @@ pub struct Page {
 }
 
 impl Page {
-    /// Opens a file in a window of this width in pixels; `None`, with a word on standard error, where there is no Chromium.
+    /// Opens a file in a window of this width in pixels; `None`, with a word on standard output, where there is no Chromium.
     ///
     /// # Errors
     /// A browser that does not start, or a file that it cannot open.
+    #[expect(clippy::print_stdout, reason = "a test that is skipped says so where it reports")]
     pub fn open(file: &Path, width: u32, dark: bool) -> Result<Option<Self>> {
         let Some(program) = chromium() else {
             println!("skipped: no Chromium is installed");

@@ -5,6 +5,8 @@ use report::{Advice, SuiteEntry, fill};
 use serde::Deserialize;
 use statistics::Verdict;
 
+use crate::suite::{Outline, original};
+
 /// The sentences; the file explains its keys.
 const SENTENCES: &str = include_str!("advice.toml");
 
@@ -30,13 +32,20 @@ struct Sentence {
     otherwise: String,
 }
 
-/// Chooses the sentences that the suites' records allow, in the order of the file. A sentence whose comparison has no result
-/// is left out.
+/// Chooses the sentences that the suites' records allow, in the order of the file. A sentence whose comparison has no result,
+/// or compared something else, is left out.
 pub fn advice<'a>(suites: &[SuiteEntry<'a>]) -> Result<Vec<Advice<'a>>> {
     let sentences = sentences()?;
     let chosen = sentences.iter().filter_map(|sentence| {
         let suite = suites.iter().find(|suite| suite.name == sentence.suite)?;
         let judged = suite.judged.iter().find(|judged| judged.test.comparison == sentence.comparison)?;
+        // The results may be of an earlier version of the suite, whose comparison of this name compared something else.
+        let outline = Outline::parse(original(suite.name)?).ok()?;
+        let meant = outline.comparisons.iter().find(|comparison| comparison.name == sentence.comparison)?;
+        let compared = judged.compared.comparison;
+        if (&meant.metric, meant.by) != (&compared.metric, compared.by) {
+            return None;
+        }
         let form = match judged.verdict {
             Verdict::Yes | Verdict::ByConstruction => &sentence.yes,
             Verdict::No => &sentence.no,
@@ -54,7 +63,6 @@ fn sentences() -> Result<Vec<Sentence>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::suite::{Outline, original};
 
     #[test]
     fn every_sentence_is_about_a_test_of_a_shipped_suite() {

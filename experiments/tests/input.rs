@@ -165,7 +165,8 @@ fn a_report_names_the_records_that_cannot_be_believed_and_writes_only_into_its_f
     let page = fs::read_to_string(heads.join("README.md")).unwrap();
     assert!(page.contains("final.top1 is 500"), "{page}");
     let entries = |path: &Path| fs::read_dir(path).unwrap().count();
-    assert_eq!([entries(folder.path()), entries(&folder.path().join("one")), entries(&results)], [1, 1, 2]);
+    // The suite, the pages README.md, report.html and leaderboard.html, and leaderboard.csv.
+    assert_eq!([entries(folder.path()), entries(&folder.path().join("one")), entries(&results)], [1, 1, 5]);
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn block(block: &Block, place: usize, picture: &dyn Fn(&str) -> Option<Vec<u8>>)
         Block::Heading { text, .. } => html! { h3 id=(format!("s{place}")) { (text) } },
         Block::Paragraph(text) => html! { p { (inline(text)) } },
         Block::List(items) => html! { ul { @for item in items { li { (inline(item)) } } } },
-        Block::Table(shown) => table(shown),
+        Block::Table(shown) => table(shown, place),
         Block::Figure(shown) => figure(shown),
         Block::Image(shown) => image(shown, picture),
         Block::Code { text, .. } => html! { pre tabindex="0" { code { (text.trim_end()) } } },
@@ -113,8 +113,11 @@ fn image(Image { file, alternative, caption }: &Image, picture: &dyn Fn(&str) ->
     }
 }
 
-fn table(table: &Table) -> Markup {
-    let name = if table.caption.is_empty() { "Table" } else { &table.caption };
+/// The table in a region that scrolls. `place`, that of the block, tells the regions of a page apart.
+fn table(table: &Table, place: usize) -> Markup {
+    let titles: Vec<&str> = table.columns.iter().take(2).map(|column| column.title.as_str()).collect();
+    let name =
+        format!("Table {place}: {}", if table.caption.is_empty() { titles.join(", ") } else { table.caption.clone() });
     html! {
         div.table role="region" aria-label=(name) tabindex="0" {
             table data-shaded[table.is_shaded] {
