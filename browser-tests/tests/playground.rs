@@ -36,6 +36,7 @@ fn playground(folder: &TempDir) -> PathBuf {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the differences are wanted with --nocapture")]
 fn the_script_computes_the_logits_of_the_library() -> Result<()> {
     let folder = TempDir::new()?;
     let file = playground(&folder);
@@ -109,7 +110,6 @@ fn one_draws_drags_and_takes_the_tour() -> Result<()> {
         page.evaluate("document.querySelector('input[name=mode][value=draw]').click()")?;
         drag(&page, &[(0.52, 0.2), (0.5, 0.4), (0.49, 0.6), (0.48, 0.8)])?;
         let drawn = answers(&page)?;
-        println!("a vertical stroke: {drawn:?}");
         assert!(drawn.iter().filter(|answer| *answer == "1").count() >= 2, "a vertical stroke is {drawn:?}");
 
         page.evaluate("document.getElementById('start-tour').click()")?;

@@ -14,7 +14,7 @@ use crate::{document::Figure, error::Result};
 /// are aggregated from `records`.
 ///
 /// # Errors
-/// Returns [`Error::Plot`] if the drawing library fails.
+/// Returns [`Error::Plot`](crate::Error::Plot) if the drawing library fails.
 pub fn learning_curves(rows: &[Row], records: &[Record]) -> Result<Option<Figure>> {
     let groups: Vec<&[Record]> = records.chunk_by(|a, b| a.config_hash == b.config_hash).collect();
     let heads = distinct(rows.iter().map(|row| row.head.clone()));
