@@ -29,7 +29,7 @@ pub struct Page {
     /// The tab, for what the other methods do not do.
     pub tab: Arc<Tab>,
     _browser: Browser,
-    /// What the page must not do: errors in the console, requests for other things than the page.
+    /// A note on each thing that the page did and must not do: an error in the console, or a request for anything but itself.
     faults: Arc<Mutex<Vec<String>>>,
 }
 

@@ -129,7 +129,7 @@ fn one_draws_drags_and_takes_the_tour() -> Result<()> {
     Ok(())
 }
 
-/// What the heads answer, once the page has drawn itself.
+/// Returns the class that each head answers, once the page has drawn itself.
 fn answers(page: &Page) -> Result<Vec<String>> {
     let script = "new Promise((resolve) => setTimeout(() => requestAnimationFrame(() => resolve(
         [...document.querySelectorAll('.card .answer')].map((node) => node.textContent))), 100))";

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use candle_core::{DType, Tensor};
+use candle_core::DType;
 use datasets::{DatasetId, LoadOptions};
 use include_dir::{Dir, include_dir};
 use layers::{
@@ -81,7 +81,7 @@ fn described(graph: &Graph, evidence: Option<&str>) -> Result<(Value, String)> {
             constants.push(json!({ "name": name, "shape": shape, "offset": numbers.len() }));
             numbers.extend(flat.to_vec1::<f32>()?);
         } else {
-            constants.push(json!({ "name": name, "shape": shape, "values": whole_numbers(&flat)? }));
+            constants.push(json!({ "name": name, "shape": shape, "values": flat.to_vec1::<i64>()? }));
         }
     }
     let nodes: Vec<Value> = graph
@@ -101,10 +101,6 @@ fn described(graph: &Graph, evidence: Option<&str>) -> Result<(Value, String)> {
     let graph =
         json!({ "input": "images", "logits": "logits", "evidence": evidence, "nodes": nodes, "constants": constants });
     Ok((graph, STANDARD.encode(bytes)))
-}
-
-fn whole_numbers(flat: &Tensor) -> Result<Vec<i64>> {
-    Ok(flat.to_vec1::<i64>()?)
 }
 
 fn attribute(value: &Attribute) -> Value {

@@ -39,7 +39,7 @@ pub enum Block {
     },
     /// Something that is shown on demand. Formats that cannot hide it leave it out.
     Details {
-        /// What is shown on demand, in a few words.
+        /// A few words that say what can be shown.
         summary: String,
         /// The content.
         blocks: Vec<Block>,

@@ -20,7 +20,7 @@ pub struct BaselineRow {
     /// How many times as fast as then; its range is that of any two rounds.
     #[serde(flatten)]
     pub ratio: Ratio,
-    /// Whether it is slower beyond the spread.
+    /// True if it is slower beyond the spread.
     pub slower: bool,
 }
 

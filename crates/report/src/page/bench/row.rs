@@ -20,13 +20,13 @@ pub struct BenchRow {
     pub samples_per_sec: f64,
     /// Floating-point operations per second, in 10⁹.
     pub gflops: f64,
-    /// What limits the speed; `None` if that was not measured.
+    /// The limit of the speed; `None` if that was not measured.
     pub roofline: Option<Roofline>,
     /// The peak memory of training in megabytes; `None` in inference and if it was not measured.
     pub peak_rss_mb: Option<f64>,
     /// The energy of one image in joules; `None` if it was not measured.
     pub joules_per_image: Option<f64>,
-    /// What more threads could gain; `None` if that was not measured.
+    /// The gain that more threads could bring; `None` if that was not measured.
     pub scaling: Option<Scaling>,
     /// How many times as fast as on a single thread; `None` if that was not measured.
     pub one_thread: Option<Ratio>,
