@@ -1,6 +1,6 @@
 use candle_core::{Result, Tensor, bail};
 use ops::{
-    BatchStatistics, ConvBatchNorm, Epilogue, Projection, Window,
+    BatchStatistics, ConvBatchNorm, Epilogue, Projection, SequenceConv, Window,
     prepared::{self, ConvLayer, Prepared},
 };
 
@@ -88,6 +88,14 @@ impl FusedConv {
                 if self.epilogue == Epilogue::ReluMaxPool { ops::max_pool2d(&ys, &Window::pool(2)) } else { Ok(ys) }
             }
         }
+    }
+
+    /// Returns the form for an operator that computes several convolutions in training; `None` if the convolution is depthwise
+    /// or has batch normalisation.
+    pub fn sequence_conv(&self) -> Option<SequenceConv<'_>> {
+        let Self { convolution: Convolution { weight, bias, window, depthwise }, norm, epilogue } = self;
+        let conv = SequenceConv { weight, bias: bias.as_ref(), window: *window, epilogue: *epilogue };
+        (norm.is_none() && !depthwise).then_some(conv)
     }
 
     /// Prepares the convolution and the modules after it for inputs of this shape.

@@ -2,7 +2,7 @@
 //!
 //! | consecutive modules | computed by |
 //! | --- | --- |
-//! | convolution, ReLU, 2×2 max pooling | one operator, as far as the modules are there |
+//! | convolution, ReLU, 2×2 max pooling | one operator, as far as the modules are there; in training one for all such groups that follow each other |
 //! | convolution, batch normalisation, ReLU, 2×2 max pooling | in inference one operator, with the normalisation folded into the convolution; in evaluation one for the convolution, one for normalisation and ReLU, one for pooling; in training one operator for all such groups that follow each other |
 //! | the same with a depthwise convolution | likewise, apart from the pooling |
 //! | depthwise convolution, 1×1 convolution, any number of times, also after another convolution | in the prepared form one operator, each with its batch normalisation and ReLU |
@@ -12,11 +12,11 @@
 //!
 //! Every other module, in particular one from another crate, is called as it is.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use candle_core::{Result, Tensor};
 use ops::{
-    Epilogue, Window,
+    Epilogue, SequenceConv, Window,
     prepared::{Chain, ConvLayer, Prepared, SeparableConvs},
 };
 
@@ -101,6 +101,8 @@ enum Operator {
 enum TrainingStep {
     /// Consecutive convolutions with batch normalisation, computed by one operator.
     Convolutions(Vec<TrainingConv>),
+    /// The steps of evaluation with these indices, convolutions without batch normalisation, computed by one operator.
+    Sequence(Range<usize>),
     /// The step of evaluation with this index.
     Step(usize),
 }
@@ -116,9 +118,12 @@ impl Steps {
         }
         let mut training = Vec::new();
         for (i, step) in steps.iter().enumerate() {
+            let is_sequence_conv = step.operator.sequence_conv().is_some();
             match (step.operator.training_conv(), training.last_mut()) {
                 (Some(conv), Some(TrainingStep::Convolutions(convs))) => convs.push(conv),
                 (Some(conv), _) => training.push(TrainingStep::Convolutions(vec![conv])),
+                (None, Some(TrainingStep::Sequence(steps))) if is_sequence_conv => steps.end += 1,
+                (None, _) if is_sequence_conv => training.push(TrainingStep::Sequence(i..i + 1)),
                 (None, _) => training.push(TrainingStep::Step(i)),
             }
         }
@@ -143,6 +148,10 @@ impl Steps {
         match mode {
             Mode::Train { .. } => self.training.iter().try_fold(xs.clone(), |xs, step| match step {
                 TrainingStep::Convolutions(convs) => TrainingConv::forward(&xs, convs),
+                TrainingStep::Sequence(steps) => {
+                    let layers = self.steps[steps.clone()].iter().filter_map(|step| step.operator.sequence_conv());
+                    ops::conv2d_sequence(&xs, &layers.collect::<Vec<_>>())
+                }
                 TrainingStep::Step(i) => self.steps[*i].operator.forward(&xs, mode),
             }),
             Mode::Eval | Mode::Inference => {
@@ -240,6 +249,10 @@ impl Operator {
             _ => return false,
         }
         true
+    }
+
+    fn sequence_conv(&self) -> Option<SequenceConv<'_>> {
+        if let Self::Convolution(conv) = self { conv.sequence_conv() } else { None }
     }
 
     fn training_conv(&self) -> Option<TrainingConv> {

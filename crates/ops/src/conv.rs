@@ -78,7 +78,7 @@ pub fn conv1d(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, config: &Conv
 }
 
 /// Computes [`conv2d`] and the epilogue.
-fn convolve(
+pub(crate) fn convolve(
     xs: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,

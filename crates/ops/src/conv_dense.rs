@@ -2,14 +2,14 @@
 
 use std::sync::OnceLock;
 
-use candle_core::{Result, Shape, Tensor, bail};
+use candle_core::{Context, Result, Shape, Tensor, bail};
 
 use crate::{
     Epilogue, Window, composed,
     cpu::{
         Gradients,
         backward_pass::BackwardPass,
-        conv::{self, ConvShape},
+        conv::{self, ConvShape, MapOrder},
         conv_input::ConvInput,
         epilogue::SavedEpilogue,
         fast,
@@ -69,7 +69,17 @@ pub(crate) fn conv_shape(
     check_memory("conv2d: the output of an image", &[channels, output[0], output[1]])?;
     check_memory("conv2d: a result", &[batch, out_channels, output[0], output[1]])?;
     let window = window.with_bounded_stride();
-    Ok(ConvShape { batch, in_channels, out_channels, input, output, window, epilogue })
+    let (input_order, result_order) = (MapOrder::Planes, MapOrder::Planes);
+    Ok(ConvShape { batch, in_channels, out_channels, input, output, window, epilogue, input_order, result_order })
+}
+
+/// Returns what the backward pass of a convolution needs of its epilogue: its result or the winners of its pooling.
+pub(crate) fn saved_epilogue<'a>(epilogue: Epilogue, y: &'a [f32], winners: &'a [u8]) -> SavedEpilogue<'a> {
+    match epilogue {
+        Epilogue::None => SavedEpilogue::Nothing,
+        Epilogue::Relu => SavedEpilogue::Result(y),
+        Epilogue::ReluMaxPool => SavedEpilogue::BlockedWinners(winners),
+    }
 }
 
 struct Conv2d {
@@ -92,13 +102,10 @@ impl Weighted for Conv2d {
     }
 
     fn backward(&self, args: BackwardArgs) -> Result<Gradients> {
-        let saved = match (self.shape.epilogue, self.winners.as_ref().and_then(OnceLock::get)) {
-            (Epilogue::None, _) => SavedEpilogue::Nothing,
-            (Epilogue::Relu, _) => SavedEpilogue::Result(args.y),
-            (Epilogue::ReluMaxPool, Some(winners)) => SavedEpilogue::BlockedWinners(winners),
-            (Epilogue::ReluMaxPool, None) => bail!("internal: conv2d saved no maxima for its backward pass"),
-        };
-        let BackwardArgs { x, weight, dy, want_dx, want_dw, .. } = args;
+        let BackwardArgs { x, weight, y, dy, want_dx, want_dw, .. } = args;
+        let winners =
+            self.winners.as_ref().and_then(OnceLock::get).context("internal: the operator has saved nothing")?;
+        let saved = saved_epilogue(self.shape.epilogue, y, winners);
         let x = ConvInput::Stored(x);
         let pass = BackwardPass { x, weight, dy, saved, norm: None, want_dx, want_dw, dx_sums: ImageSums::NONE };
         let (gradients, _) = conv::backward(&self.shape, &pass);

@@ -31,6 +31,7 @@
 
 mod activation;
 mod attention;
+mod backward;
 mod batch_norm;
 pub mod composed;
 mod conv;
@@ -38,6 +39,7 @@ mod conv_config;
 mod conv_dense;
 mod conv_max;
 mod conv_norm;
+mod conv_sequence;
 mod cpu;
 mod depthwise;
 mod dilation;
@@ -57,11 +59,13 @@ mod window;
 
 pub use activation::{add_relu, elu, relu, softmax};
 pub use attention::{GatedAttention, gated_attention, gated_attention_pool};
+pub use backward::backward;
 pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_train};
 pub use conv::{conv1d, conv2d, conv2d_relu, conv2d_relu_max_pool};
 pub use conv_config::{Conv1dConfig, Conv2dConfig};
 pub use conv_max::conv1d_max;
 pub use conv_norm::{ConvBatchNorm, Projection, conv_batch_norm_train, residual_conv_batch_norm_train};
+pub use conv_sequence::{SequenceConv, conv2d_sequence};
 pub use cpu::{epilogue::Epilogue, instruction_set};
 pub use depthwise::{depthwise_conv2d, depthwise_conv2d_relu};
 pub use embedding_conv::{

@@ -1,6 +1,9 @@
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 
-use crate::cpu::{self, Gradients, read};
+use crate::{
+    backward::hand_over,
+    cpu::{self, Gradients, read},
+};
 
 /// An operator with an input, weights and an optional bias, on plain slices: a convolution or a linear layer.
 pub(crate) trait Weighted: Send + Sync {
@@ -25,6 +28,11 @@ pub(crate) struct BackwardArgs<'a> {
     pub want_dx: bool,
     /// True if the weights need a gradient.
     pub want_dw: bool,
+}
+
+/// Concatenates vectors, because a custom operator of candle has three arguments at most.
+pub(crate) fn concatenated(vectors: &[Tensor]) -> Result<Tensor> {
+    if let [vector] = vectors { Ok(vector.clone()) } else { Tensor::cat(vectors, 0) }
 }
 
 /// Applies an operator to f32 tensors on the CPU.
@@ -53,7 +61,7 @@ impl<T: Weighted> Operator<T> {
         ys: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (grad, device) = (grad.contiguous()?, xs.device());
+        let grad = grad.contiguous()?;
         let bias_values = bias.map(read).transpose()?;
         let gradients = self.0.backward(BackwardArgs {
             x: &read(xs)?,
@@ -64,10 +72,13 @@ impl<T: Weighted> Operator<T> {
             want_dx: xs.track_op(),
             want_dw: weight.track_op(),
         })?;
-        let dx = gradients.x.map(|dx| Tensor::from_vec(dx, xs.shape(), device)).transpose()?;
-        let dw = gradients.weight.map(|dw| Tensor::from_vec(dw, weight.shape(), device)).transpose()?;
+        let gradient = |argument: &Tensor, values| {
+            hand_over(argument, Tensor::from_vec(values, argument.shape(), argument.device())?)
+        };
+        let dx = gradients.x.map(|dx| gradient(xs, dx)).transpose()?.flatten();
+        let dw = gradients.weight.map(|dw| gradient(weight, dw)).transpose()?.flatten();
         let bias = bias.filter(|bias| bias.track_op());
-        let db = bias.map(|bias| Tensor::from_vec(gradients.bias, bias.shape(), device)).transpose()?;
+        let db = bias.map(|bias| gradient(bias, gradients.bias)).transpose()?.flatten();
         Ok((dx, dw, db))
     }
 }

@@ -78,7 +78,7 @@ impl Network {
         let start = Instant::now();
         let outputs = self.model.forward(inputs, Mode::Train { seed: 0, step: self.step })?;
         let loss = self.model.loss().forward(&outputs, targets)?;
-        self.optimizer.step(&loss.backward()?, LEARNING_RATE)?;
+        self.optimizer.step(&ops::backward(&loss)?, LEARNING_RATE)?;
         self.device.synchronize()?;
         self.step += 1;
         Ok(start.elapsed().as_secs_f64())

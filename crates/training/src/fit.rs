@@ -162,7 +162,7 @@ where
                 return Ok(run.outcome(Some(Diverged { epoch, step }), None));
             }
             let lr = config.schedule.lr(config.lr, step, total_steps);
-            optimizer.step(&mean.backward()?, lr)?;
+            optimizer.step(&ops::backward(&mean)?, lr)?;
             run.loss_sum += value as f64 * targets.elem_count() as f64;
             run.samples += targets.elem_count();
             run.step += 1;

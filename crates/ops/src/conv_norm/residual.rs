@@ -19,7 +19,7 @@ use crate::{
         image_sums::ImageSums,
         relu,
     },
-    weighted::{BackwardArgs, Weighted, apply},
+    weighted::{BackwardArgs, Weighted, apply, concatenated},
 };
 
 /// The convolution on the shortcut of a residual block, where the shortcut is not the identity (He et al. 2015, options
@@ -97,7 +97,7 @@ pub fn residual_conv_batch_norm_train(
         weights.push(projection.weight.flatten_all()?);
         parameters.extend(projection.bias.cloned());
     }
-    let [weights, parameters] = [sequence::concatenated(&weights)?, sequence::concatenated(&parameters)?];
+    let [weights, parameters] = [concatenated(&weights)?, concatenated(&parameters)?];
     let trains_projection = projection.is_some_and(|projection| projection.weight.track_op());
     let ys = apply(xs, &weights, Some(&parameters), Residual { body, projection: shape, trains_projection })?;
     Ok((ys, sequence::statistics(layers, &steps)?))

@@ -24,11 +24,6 @@ pub fn tensors<'a>(layers: &'a [ConvBatchNorm]) -> impl Iterator<Item = &'a Tens
     layers.iter().flat_map(|layer| [layer.weight].into_iter().chain(layer.parameters()))
 }
 
-/// Concatenates vectors, because a custom operator of candle has three arguments at most.
-pub fn concatenated(vectors: &[Tensor]) -> Result<Tensor> {
-    if let [vector] = vectors { Ok(vector.clone()) } else { Tensor::cat(vectors, 0) }
-}
-
 /// Returns the batch statistics of the layers after their forward pass.
 pub fn statistics(layers: &[ConvBatchNorm], steps: &[Step]) -> Result<Vec<BatchStatistics>> {
     layers.iter().zip(steps).map(|(layer, step)| layer.statistics(step)).collect()

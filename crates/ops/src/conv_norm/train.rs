@@ -5,8 +5,10 @@ use super::{
     sequence::{self, Sequence},
 };
 use crate::{
-    BatchStatistics, Epilogue, Window, batch_norm_train, conv2d, cpu::fast, depthwise_conv2d, max_pool2d,
-    weighted::apply,
+    BatchStatistics, Epilogue, Window, batch_norm_train, conv2d,
+    cpu::fast,
+    depthwise_conv2d, max_pool2d,
+    weighted::{apply, concatenated},
 };
 
 /// Computes convolutions with batch normalisation in training, one after the other, as one operator: for each layer
@@ -52,7 +54,7 @@ pub fn conv_batch_norm_train(xs: &Tensor, layers: &[ConvBatchNorm]) -> Result<(T
         return layer_by_layer(xs, layers);
     }
     let ([weights, parameters], steps) = (sequence::arguments(layers)?, sequence.steps.clone());
-    let [weights, parameters] = [sequence::concatenated(&weights)?, sequence::concatenated(&parameters)?];
+    let [weights, parameters] = [concatenated(&weights)?, concatenated(&parameters)?];
     let ys = apply(xs, &weights, Some(&parameters), sequence)?;
     Ok((ys, sequence::statistics(layers, &steps)?))
 }

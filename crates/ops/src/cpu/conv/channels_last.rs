@@ -1,13 +1,15 @@
-//! Conversions between planes (C, H, W) and channels-last layouts.
+//! Conversions between feature maps in either order and the layouts that kernels read.
 
 use std::ops::Range;
 
-use super::{patch_layout::PatchLayout, shape::ConvShape};
+use super::{
+    patch_layout::PatchLayout,
+    shape::{ConvShape, MapOrder},
+};
 use crate::cpu::{isa::vectorised, simd::BLOCK_WIDTH, transpose::transpose};
 
 vectorised! {
-/// Copies an image (C_in, H, W) into the middle of a padded, channels-last one, (H + 2p, W + 2p, C_in), and sets the
-/// padding to zero.
+/// Copies an image into the middle of a padded, channels-last one, (H + 2p, W + 2p, C_in), and sets the padding to zero.
 pub fn pad<'a>(s: &'a ConvShape, layout: &'a PatchLayout, x: &'a [f32], padded: &'a mut [f32]) {
     let ([height, width], [top, left], pixel) = (s.input, s.window.padding, s.in_channels);
     padded[..top * layout.row_len].fill(0.);
@@ -16,6 +18,10 @@ pub fn pad<'a>(s: &'a ConvShape, layout: &'a PatchLayout, x: &'a [f32], padded: 
     for row in rows.chunks_exact_mut(layout.row_len).take(height) {
         row[..left * pixel].fill(0.);
         row[(left + width) * pixel..].fill(0.);
+    }
+    if s.input_order == MapOrder::Pixels {
+        let of_image = rows.chunks_exact_mut(layout.row_len).zip(x.chunks_exact(width * pixel));
+        return of_image.for_each(|(row, x)| row[left * pixel..][..x.len()].copy_from_slice(x));
     }
     for first in (0..pixel).step_by(BLOCK_WIDTH) {
         for (y, row) in rows.chunks_exact_mut(layout.row_len).take(height).enumerate() {
@@ -28,9 +34,13 @@ pub fn pad<'a>(s: &'a ConvShape, layout: &'a PatchLayout, x: &'a [f32], padded: 
 }
 
 vectorised! {
-/// Copies the middle of a padded, channels-last image to `x` (C_in, H, W): the adjoint of [`pad`].
+/// Copies the middle of a padded, channels-last image to `x`: the adjoint of [`pad`].
 pub fn unpad<'a>(s: &'a ConvShape, layout: &'a PatchLayout, padded: &'a [f32], x: &'a mut [f32]) {
     let ([height, width], [top, left], pixel) = (s.input, s.window.padding, s.in_channels);
+    if s.input_order == MapOrder::Pixels {
+        let rows = padded[top * layout.row_len..].chunks_exact(layout.row_len).zip(x.chunks_exact_mut(width * pixel));
+        return rows.for_each(|(row, x)| x.copy_from_slice(&row[left * pixel..][..x.len()]));
+    }
     for first in (0..pixel).step_by(BLOCK_WIDTH) {
         let channels = BLOCK_WIDTH.min(pixel - first);
         for y in 0..height {
@@ -52,5 +62,30 @@ vectorised! {
 /// Copies up to [`BLOCK_WIDTH`] planes of `len` values to rows of [`BLOCK_WIDTH`] channels.
 pub fn planes_to_rows<'a>(planes: &'a [f32], len: usize, rows: &'a mut [f32]) {
     transpose(planes, len, rows, BLOCK_WIDTH, [planes.len() / len, len]);
+}
+}
+
+/// Copies rows of up to [`BLOCK_WIDTH`] channels, `distance` values apart, to the pixels of a map of `channels` channels, from
+/// the first value of the first pixel on.
+#[inline(always)]
+pub fn rows_to_pixels(rows: &[f32], distance: usize, pixels: &mut [f32], channels: usize, count: usize) {
+    let rows = rows.chunks(distance).zip(pixels.chunks_mut(channels));
+    // A copy of a fixed length takes no call.
+    if count == BLOCK_WIDTH {
+        rows.for_each(|(row, pixel)| pixel[..BLOCK_WIDTH].copy_from_slice(&row[..BLOCK_WIDTH]));
+    } else {
+        rows.for_each(|(row, pixel)| pixel[..count].copy_from_slice(&row[..count]));
+    }
+}
+
+vectorised! {
+/// Copies up to [`BLOCK_WIDTH`] channels of each pixel to the start of a row of [`BLOCK_WIDTH`].
+pub fn pixels_to_rows<'a>(pixels: &'a [f32], pixel: usize, channels: Range<usize>, rows: &'a mut [f32]) {
+    let rows = rows.as_chunks_mut::<BLOCK_WIDTH>().0.iter_mut().zip(pixels.chunks_exact(pixel));
+    if channels.len() == BLOCK_WIDTH {
+        rows.for_each(|(row, pixel)| row.copy_from_slice(&pixel[channels.start..][..BLOCK_WIDTH]));
+    } else {
+        rows.for_each(|(row, pixel)| row[..channels.len()].copy_from_slice(&pixel[channels.clone()]));
+    }
 }
 }

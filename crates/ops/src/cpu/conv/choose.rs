@@ -65,6 +65,12 @@ fn choose(s: &ConvShape, pass: Pass) -> Algorithm {
     Algorithm::WinogradF2
 }
 
+/// Returns whether the algorithms of both passes take feature maps in the order [`MapOrder::Pixels`](super::MapOrder::Pixels).
+pub fn takes_pixels(s: &ConvShape) -> bool {
+    let of_planes = |pass| matches!(choose(s, pass), Algorithm::PlaneWise | Algorithm::Conv1x1);
+    ![Pass::Forward, Pass::Inference, Pass::Backward].into_iter().any(of_planes)
+}
+
 /// Creates the algorithm for a forward pass, with its weights packed from (C_out, C_in, kh, kw).
 pub fn forward(s: &ConvShape, pass: Pass, weight: &[f32]) -> Box<dyn ForwardAlgorithm> {
     match choose(s, pass) {
@@ -93,12 +99,26 @@ pub fn backward(s: &ConvShape, weight: Option<&[f32]>) -> Box<dyn BackwardAlgori
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cpu::epilogue::Epilogue, window::Window};
+    use crate::{
+        cpu::{conv::MapOrder, epilogue::Epilogue},
+        window::Window,
+    };
 
     fn chosen(in_channels: usize, out_channels: usize, window: Window, epilogue: Epilogue) -> [Algorithm; 3] {
         let input = [12; 2];
         let output = window.output_size(input).unwrap();
-        let s = ConvShape { batch: 1, in_channels, out_channels, input, output, window, epilogue };
+        let (input_order, result_order) = (MapOrder::Planes, MapOrder::Planes);
+        let s = ConvShape {
+            batch: 1,
+            in_channels,
+            out_channels,
+            input,
+            output,
+            window,
+            epilogue,
+            input_order,
+            result_order,
+        };
         [Pass::Forward, Pass::Inference, Pass::Backward].map(|pass| choose(&s, pass))
     }
 

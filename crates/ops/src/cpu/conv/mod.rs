@@ -34,5 +34,6 @@ mod weight_order;
 mod winograd;
 
 pub use backward::backward;
+pub use choose::takes_pixels;
 pub use forward::{Output, PreparedConv, forward, forward_with_sums};
-pub use shape::ConvShape;
+pub use shape::{ConvShape, MapOrder};

@@ -2,7 +2,10 @@
 
 use pulp::Simd;
 
-use super::{channels_last::rows_to_planes, shape::ConvShape};
+use super::{
+    channels_last::{rows_to_pixels, rows_to_planes},
+    shape::{ConvShape, MapOrder},
+};
 use crate::cpu::{
     epilogue::{Epilogue, NO_WINNER},
     simd::{BLOCK_WIDTH, Row, add, relu, vectors, vectors_mut},
@@ -10,14 +13,14 @@ use crate::cpu::{
 
 /// Where the output of one image is written.
 pub struct OutputImage<'a> {
-    /// (C_out, h, w), after the epilogue.
+    /// After the epilogue, in the order [`ConvShape::result_order`].
     pub y: &'a mut [f32],
     /// The winners of max pooling, if they are wanted, (block of channels, result, [`BLOCK_WIDTH`]).
     pub winners: Option<&'a mut [u8]>,
 }
 
 impl OutputImage<'_> {
-    /// Applies bias and epilogue to the output of a block of channels and writes it to the planes.
+    /// Applies bias and epilogue to the output of a block of channels and writes it to the result.
     ///
     /// `output` is overwritten. It has a row of [`BLOCK_WIDTH`] channels for each position from `first` on, in the order
     /// of [`PatchLayout::patch_starts`](super::patch_layout::PatchLayout::patch_starts).
@@ -56,8 +59,17 @@ impl OutputImage<'_> {
         let positions_per_result = if s.is_pooled() { 4 } else { 1 };
         let results =
             first / positions_per_result..plane.min((first + output.len() / BLOCK_WIDTH) / positions_per_result);
-        let y = &mut self.y[channels.start * plane..channels.end * plane];
-        rows_to_planes(output, positions_per_result * BLOCK_WIDTH, y, plane, results.clone());
+        let distance = positions_per_result * BLOCK_WIDTH;
+        match s.result_order {
+            MapOrder::Planes => {
+                let y = &mut self.y[channels.start * plane..channels.end * plane];
+                rows_to_planes(output, distance, y, plane, results.clone());
+            }
+            MapOrder::Pixels => {
+                let y = &mut self.y[results.start * s.out_channels..results.end * s.out_channels];
+                rows_to_pixels(output, distance, &mut y[channels.start..], s.out_channels, channels.len());
+            }
+        }
         let Some(winners) = &mut self.winners else { return };
         let winners =
             &mut winners[channels.start * plane + results.start * BLOCK_WIDTH..][..results.len() * BLOCK_WIDTH];

@@ -1,18 +1,25 @@
 //! The gradient of a convolution's output, before bias and epilogue, from the gradient of the operator's result.
 
+use std::ops::Range;
+
 use pulp::Simd;
 
-use super::{channels_last::planes_to_rows, patch_layout::PatchLayout, shape::ConvShape};
+use super::{
+    channels_last::{pixels_to_rows, planes_to_rows},
+    patch_layout::PatchLayout,
+    shape::{ConvShape, MapOrder},
+};
 use crate::cpu::{
     backward_pass::BackwardPass,
     conv_norm,
     epilogue::SavedEpilogue,
+    isa::vectorised,
     relu,
     simd::{BLOCK_WIDTH, CacheAligned, Kernel, dispatch, vectors, vectors_mut},
 };
 
 /// Computes the gradient of the output of image `n` in the order (block of channels, position, [`BLOCK_WIDTH`]), with
-/// zeros where there is no channel. `planes` is scratch for one block of channels.
+/// zeros where there is no channel. `planes` is scratch for one block of channels. Batch normalisation takes a result in planes.
 pub fn blocked(
     s: &ConvShape,
     layout: &PatchLayout,
@@ -23,32 +30,55 @@ pub fn blocked(
 ) {
     let dy_len = pass.dy.len() / s.batch;
     let dy = &pass.dy[n * dy_len..][..dy_len];
-    let (positions, results) = (layout.positions.len(), dy.len() / s.out_channels);
+    let results = dy.len() / s.out_channels;
     // What is not written below.
     if !s.out_channels.is_multiple_of(BLOCK_WIDTH) {
         blocked.fill(0.);
     }
-    let blocks =
-        blocked.chunks_exact_mut(layout.patch_starts.len() * BLOCK_WIDTH).zip(dy.chunks(BLOCK_WIDTH * results));
-    for (block, (rows, dy)) in blocks.enumerate() {
-        let first = n * s.out_channels + block * BLOCK_WIDTH;
-        match (pass.norm, pass.saved) {
-            (None, SavedEpilogue::BlockedWinners(winners)) => {
-                let winners = &winners[n * s.blocked_result_len() + block * results * BLOCK_WIDTH..];
-                let of_results = &mut planes[..results * BLOCK_WIDTH];
-                // Where there is no channel.
-                if dy.len() < of_results.len() {
-                    of_results.fill(0.);
-                }
-                planes_to_rows(dy, results, of_results);
-                dispatch(Unpool { dy: of_results, winners, rows });
+    for (block, rows) in blocked.chunks_exact_mut(layout.patch_starts.len() * BLOCK_WIDTH).enumerate() {
+        let channels = block * BLOCK_WIDTH..((block + 1) * BLOCK_WIDTH).min(s.out_channels);
+        if let (None, SavedEpilogue::BlockedWinners(winners)) = (pass.norm, pass.saved) {
+            let winners = &winners[n * s.blocked_result_len() + block * results * BLOCK_WIDTH..];
+            let of_results = &mut planes[..results * BLOCK_WIDTH];
+            // Where there is no channel.
+            if channels.len() < BLOCK_WIDTH {
+                of_results.fill(0.);
             }
-            _ => {
-                let planes = &mut planes[..dy.len() / results * positions];
-                planes_to_rows(of_planes(s, pass, first, dy, planes), positions, rows);
+            match s.result_order {
+                MapOrder::Planes => {
+                    planes_to_rows(&dy[channels.start * results..channels.end * results], results, of_results);
+                }
+                MapOrder::Pixels => pixels_to_rows(dy, s.out_channels, channels, of_results),
+            }
+            dispatch(Unpool { dy: of_results, winners, rows });
+            continue;
+        }
+        match s.result_order {
+            MapOrder::Planes => {
+                let (first, dy) =
+                    (n * s.out_channels + channels.start, &dy[channels.start * results..channels.end * results]);
+                let planes = &mut planes[..channels.len() * layout.positions.len()];
+                planes_to_rows(of_planes(s, pass, first, dy, planes), layout.positions.len(), rows);
+            }
+            MapOrder::Pixels => {
+                pixels_to_rows(dy, s.out_channels, channels.clone(), rows);
+                if let SavedEpilogue::Result(y) = pass.saved {
+                    mask_rows(&y[n * dy_len..][..dy_len], s.out_channels, channels, rows);
+                }
             }
         }
     }
+}
+
+vectorised! {
+/// Sets the gradient to zero where the result `y` of ReLU is not positive. Of each of its pixels, the channels of a row count.
+fn mask_rows<'a>(y: &'a [f32], pixel: usize, channels: Range<usize>, rows: &'a mut [f32]) {
+    for (row, y) in rows.as_chunks_mut::<BLOCK_WIDTH>().0.iter_mut().zip(y.chunks_exact(pixel)) {
+        for (value, &y) in row.iter_mut().zip(&y[channels.clone()]) {
+            *value = if y <= 0. { 0. } else { *value };
+        }
+    }
+}
 }
 
 /// Undoes 2×2 max pooling: of the four rows of each window, each channel's winner gets the gradient and the others zero.

@@ -3,6 +3,16 @@ use crate::{
     window::Window,
 };
 
+/// The order in which the values of an image's feature map lie in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MapOrder {
+    /// (C, H, W), as everywhere outside of this module.
+    Planes,
+    /// (H, W, C), channels last, which is closer to what most algorithms compute with. Not all of them take it, see
+    /// [`takes_pixels`](super::takes_pixels).
+    Pixels,
+}
+
 /// The sizes of a convolution.
 #[derive(Debug, Clone, Copy)]
 pub struct ConvShape {
@@ -15,6 +25,10 @@ pub struct ConvShape {
     pub output: [usize; 2],
     pub window: Window,
     pub epilogue: Epilogue,
+    /// The order of an input image and of its gradient.
+    pub input_order: MapOrder,
+    /// The order of an image's result and of its gradient.
+    pub result_order: MapOrder,
 }
 
 impl ConvShape {

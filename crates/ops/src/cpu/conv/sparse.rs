@@ -11,7 +11,7 @@ use super::{
     algorithm::BackwardAlgorithm,
     padded_backward::{PaddedBackward, PaddedImages},
     patch_layout::PatchLayout,
-    shape::ConvShape,
+    shape::{ConvShape, MapOrder},
     weight_order::WeightOrder,
 };
 use crate::cpu::{
@@ -113,11 +113,15 @@ impl NonZeros {
         self.position_counts.resize(positions, 0);
         for channel in 0..channels {
             let of_channel = &mut self.by_channel[channel * windows..][..windows];
-            let dy = &dy[channel * windows..][..windows];
+            let (first_dy, distance) = match s.result_order {
+                MapOrder::Planes => (channel * windows, 1),
+                MapOrder::Pixels => (channel, channels),
+            };
+            let dy = dy[first_dy..].iter().step_by(distance).take(windows);
             let first = channel / BLOCK_WIDTH * BLOCK_WIDTH * windows + channel % BLOCK_WIDTH;
             let winners = winners[first..].iter().step_by(BLOCK_WIDTH);
             let mut count = 0;
-            for (window, (&value, &winner)) in dy.iter().zip(winners).enumerate() {
+            for (window, (&value, &winner)) in dy.zip(winners).enumerate() {
                 // Without a branch: an element that does not count is overwritten by the next.
                 let position = 4 * window + (winner % NO_WINNER) as usize;
                 let counts = (winner != NO_WINNER) as usize;
