@@ -1,6 +1,6 @@
 use candle_core::{Result, Tensor, bail};
 use ops::{
-    BatchStatistics, ConvBatchNorm, Epilogue, Projection, SequenceConv, Window,
+    Epilogue, Window,
     prepared::{self, ConvLayer, Prepared},
 };
 
@@ -11,10 +11,10 @@ use crate::{
 /// A 2-d convolution, depthwise or not.
 #[derive(Clone)]
 pub(crate) struct Convolution {
-    weight: Tensor,
-    bias: Option<Tensor>,
-    window: Window,
-    depthwise: bool,
+    pub weight: Tensor,
+    pub bias: Option<Tensor>,
+    pub window: Window,
+    pub depthwise: bool,
 }
 
 impl From<&Conv2d> for Convolution {
@@ -90,14 +90,6 @@ impl FusedConv {
         }
     }
 
-    /// Returns the form for an operator that computes several convolutions in training; `None` if the convolution is depthwise
-    /// or has batch normalisation.
-    pub fn sequence_conv(&self) -> Option<SequenceConv<'_>> {
-        let Self { convolution: Convolution { weight, bias, window, depthwise }, norm, epilogue } = self;
-        let conv = SequenceConv { weight, bias: bias.as_ref(), window: *window, epilogue: *epilogue };
-        (norm.is_none() && !depthwise).then_some(conv)
-    }
-
     /// Prepares the convolution and the modules after it for inputs of this shape.
     pub fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         let (weight, bias) = self.inference_parameters()?;
@@ -127,56 +119,4 @@ impl FusedConv {
         let (weight, bias) = norm.fold_into(&weight, bias.as_ref())?;
         Ok((weight, Some(bias)))
     }
-}
-
-/// A convolution with batch normalisation and an epilogue, in training.
-#[derive(Clone)]
-pub(crate) struct TrainingConv {
-    convolution: Convolution,
-    norm: BatchNorm,
-    epilogue: Epilogue,
-}
-
-impl TrainingConv {
-    /// Returns the form for training, if the convolution has batch normalisation.
-    pub fn new(conv: &FusedConv) -> Option<Self> {
-        let norm = conv.norm.clone()?;
-        Some(Self { convolution: conv.convolution.clone(), norm, epilogue: conv.epilogue })
-    }
-
-    fn arguments(layers: &[Self]) -> Vec<ConvBatchNorm<'_>> {
-        layers.iter().map(Self::argument).collect()
-    }
-
-    fn argument(&self) -> ConvBatchNorm<'_> {
-        let Self { convolution: Convolution { weight, bias, window, depthwise }, norm, epilogue } = self;
-        ConvBatchNorm::new(weight, *window, &norm.weight, &norm.bias)
-            .bias(bias.as_ref())
-            .depthwise(*depthwise)
-            .eps(norm.options.eps)
-            .epilogue(*epilogue)
-    }
-
-    /// Computes consecutive layers as one operator, and updates their running statistics.
-    pub fn forward(xs: &Tensor, layers: &[Self]) -> Result<Tensor> {
-        update_running_statistics(layers, ops::conv_batch_norm_train(xs, &Self::arguments(layers))?)
-    }
-
-    /// Computes a residual block of consecutive layers as one operator, and updates their running statistics.
-    pub fn forward_residual(xs: &Tensor, layers: &[Self], projection: Option<&Convolution>) -> Result<Tensor> {
-        let projection =
-            projection.map(|Convolution { weight, bias, window, .. }| Projection::new(weight, bias.as_ref(), *window));
-        update_running_statistics(
-            layers,
-            ops::residual_conv_batch_norm_train(xs, &Self::arguments(layers), projection)?,
-        )
-    }
-}
-
-fn update_running_statistics(
-    layers: &[TrainingConv],
-    (ys, statistics): (Tensor, Vec<BatchStatistics>),
-) -> Result<Tensor> {
-    layers.iter().zip(&statistics).try_for_each(|(layer, batch)| layer.norm.update_running_statistics(batch))?;
-    Ok(ys)
 }

@@ -2,21 +2,21 @@
 //!
 //! | consecutive modules | computed by |
 //! | --- | --- |
-//! | convolution, ReLU, 2×2 max pooling | one operator, as far as the modules are there; in training one for all such groups that follow each other |
-//! | convolution, batch normalisation, ReLU, 2×2 max pooling | in inference one operator, with the normalisation folded into the convolution; in evaluation one for the convolution, one for normalisation and ReLU, one for pooling; in training one operator for all such groups that follow each other |
+//! | convolution, ReLU, 2×2 max pooling | one operator, as far as the modules are there |
+//! | convolution, batch normalisation, ReLU, 2×2 max pooling | in inference one operator, with the normalisation folded into the convolution; in evaluation one for the convolution, one for normalisation and ReLU, one for pooling |
 //! | the same with a depthwise convolution | likewise, apart from the pooling |
 //! | depthwise convolution, 1×1 convolution, any number of times, also after another convolution | in the prepared form one operator, each with its batch normalisation and ReLU |
 //! | linear layer or batch normalisation, ReLU | one operator |
 //! | 1-d convolution, ReLU, global max pooling | one operator for convolution and pooling, followed by the ReLU if it is there |
-//! | residual block whose body has convolutions with batch normalisation only, and whose shortcut is the identity or a convolution | in training one operator |
+//! | such groups, and residual blocks whose body has convolutions with batch normalisation only and whose shortcut is the identity or a convolution | in training one operator for all that follow each other |
 //!
 //! Every other module, in particular one from another crate, is called as it is.
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
 use candle_core::{Result, Tensor};
 use ops::{
-    Epilogue, SequenceConv, Window,
+    Epilogue, Window,
     prepared::{Chain, ConvLayer, Prepared, SeparableConvs},
 };
 
@@ -25,13 +25,15 @@ use crate::{
     conv1d::Conv1d,
     conv2d::Conv2d,
     depthwise_conv2d::DepthwiseConv2d,
-    fused_conv::{Convolution, FusedConv, TrainingConv},
+    fused_conv::{Convolution, FusedConv},
     global_pool::GlobalMaxPool,
     layer::{Layer, Mode},
     linear::Linear,
     pool2d::MaxPool2d,
     prepared::{image_shape, prepare_with},
     relu::Relu,
+    residual::Residual,
+    training_block::TrainingBlock,
 };
 
 /// A module of a sequence: one that may be fused, or any other.
@@ -45,6 +47,7 @@ pub(crate) enum Module {
     Relu(Relu),
     MaxPool2d(MaxPool2d),
     GlobalMaxPool(GlobalMaxPool),
+    Residual(Arc<Residual>),
     Other(Arc<dyn Layer>),
 }
 
@@ -60,6 +63,7 @@ impl Module {
             Module::Relu(layer) => layer,
             Module::MaxPool2d(layer) => layer,
             Module::GlobalMaxPool(layer) => layer,
+            Module::Residual(layer) => &**layer,
             Module::Other(layer) => &**layer,
         }
     }
@@ -99,10 +103,8 @@ enum Operator {
 }
 
 enum TrainingStep {
-    /// Consecutive convolutions with batch normalisation, computed by one operator.
-    Convolutions(Vec<TrainingConv>),
-    /// The steps of evaluation with these indices, convolutions without batch normalisation, computed by one operator.
-    Sequence(Range<usize>),
+    /// Consecutive blocks, computed by one operator.
+    Blocks(Vec<TrainingBlock>),
     /// The step of evaluation with this index.
     Step(usize),
 }
@@ -118,16 +120,30 @@ impl Steps {
         }
         let mut training = Vec::new();
         for (i, step) in steps.iter().enumerate() {
-            let is_sequence_conv = step.operator.sequence_conv().is_some();
-            match (step.operator.training_conv(), training.last_mut()) {
-                (Some(conv), Some(TrainingStep::Convolutions(convs))) => convs.push(conv),
-                (Some(conv), _) => training.push(TrainingStep::Convolutions(vec![conv])),
-                (None, Some(TrainingStep::Sequence(steps))) if is_sequence_conv => steps.end += 1,
-                (None, _) if is_sequence_conv => training.push(TrainingStep::Sequence(i..i + 1)),
+            match (step.operator.training_block(), training.last_mut()) {
+                (Some(block), Some(TrainingStep::Blocks(blocks))) => TrainingBlock::append(blocks, block),
+                (Some(block), _) => training.push(TrainingStep::Blocks(vec![block])),
                 (None, _) => training.push(TrainingStep::Step(i)),
             }
         }
         Self { steps, training }
+    }
+
+    /// Returns the form for training as the body of a residual block; `None` if it has anything but convolutions with batch
+    /// normalisation.
+    pub fn residual_block(&self) -> Option<TrainingBlock> {
+        let [TrainingStep::Blocks(blocks)] = &self.training[..] else { return None };
+        let [TrainingBlock::ConvBatchNorm(body)] = &blocks[..] else { return None };
+        Some(TrainingBlock::Residual(body.clone(), None))
+    }
+
+    /// Returns the form for training as the body of a residual block with a projection as shortcut; `None` as for
+    /// [`residual_block`](Self::residual_block), and if the projection is anything but a convolution.
+    pub fn projected_residual_block(&self, projection: &Steps) -> Option<TrainingBlock> {
+        let [Step { operator: Operator::Convolution(conv), .. }] = &projection.steps[..] else { return None };
+        let projection = conv.alone().filter(|_| !conv.is_depthwise())?;
+        let TrainingBlock::Residual(body, _) = self.residual_block()? else { return None };
+        Some(TrainingBlock::Residual(body, Some(projection.clone())))
     }
 
     /// Groups the steps into the parts of the prepared form.
@@ -147,11 +163,7 @@ impl Steps {
     pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
         match mode {
             Mode::Train { .. } => self.training.iter().try_fold(xs.clone(), |xs, step| match step {
-                TrainingStep::Convolutions(convs) => TrainingConv::forward(&xs, convs),
-                TrainingStep::Sequence(steps) => {
-                    let layers = self.steps[steps.clone()].iter().filter_map(|step| step.operator.sequence_conv());
-                    ops::conv2d_sequence(&xs, &layers.collect::<Vec<_>>())
-                }
+                TrainingStep::Blocks(blocks) => TrainingBlock::forward(&xs, blocks),
                 TrainingStep::Step(i) => self.steps[*i].operator.forward(&xs, mode),
             }),
             Mode::Eval | Mode::Inference => {
@@ -223,9 +235,11 @@ impl Operator {
             Module::DepthwiseConv2d(conv) => Self::Convolution(Convolution::from(conv).into()),
             Module::Linear(linear) => Self::Linear { linear: linear.clone(), relu: false },
             Module::BatchNorm(norm) => Self::BatchNorm { norm: norm.clone(), relu: false },
-            Module::Relu(_) | Module::MaxPool2d(_) | Module::GlobalMaxPool(_) | Module::Other(_) => {
-                Self::Module(module.clone())
-            }
+            Module::Relu(_)
+            | Module::MaxPool2d(_)
+            | Module::GlobalMaxPool(_)
+            | Module::Residual(_)
+            | Module::Other(_) => Self::Module(module.clone()),
         }
     }
 
@@ -251,12 +265,12 @@ impl Operator {
         true
     }
 
-    fn sequence_conv(&self) -> Option<SequenceConv<'_>> {
-        if let Self::Convolution(conv) = self { conv.sequence_conv() } else { None }
-    }
-
-    fn training_conv(&self) -> Option<TrainingConv> {
-        if let Self::Convolution(conv) = self { TrainingConv::new(conv) } else { None }
+    fn training_block(&self) -> Option<TrainingBlock> {
+        match self {
+            Self::Convolution(conv) => TrainingBlock::new(conv),
+            Self::Module(Module::Residual(residual)) => residual.fused.clone(),
+            _ => None,
+        }
     }
 
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
@@ -271,34 +285,5 @@ impl Operator {
             Self::BatchNorm { norm, relu } => norm.forward_with_relu(xs, mode, *relu),
             Self::Module(module) => module.layer().forward(xs, mode),
         }
-    }
-}
-
-/// A residual block that one operator computes in training.
-pub(crate) struct FusedResidual {
-    body: Vec<TrainingConv>,
-    projection: Option<Convolution>,
-}
-
-impl FusedResidual {
-    /// Fuses a body with the identity as shortcut; `None` if the body has anything but convolutions with batch
-    /// normalisation.
-    pub fn new(body: &Steps) -> Option<Self> {
-        match &body.training[..] {
-            [TrainingStep::Convolutions(convs)] => Some(Self { body: convs.clone(), projection: None }),
-            _ => None,
-        }
-    }
-
-    /// Fuses a body with a projection as shortcut; `None` if that is anything but a convolution.
-    pub fn with_projection(body: &Steps, projection: &Steps) -> Option<Self> {
-        let [Step { operator: Operator::Convolution(conv), .. }] = &projection.steps[..] else { return None };
-        let projection = conv.alone().filter(|_| !conv.is_depthwise())?;
-        Some(Self { projection: Some(projection.clone()), ..Self::new(body)? })
-    }
-
-    /// Computes the block in training.
-    pub fn forward(&self, xs: &Tensor) -> Result<Tensor> {
-        TrainingConv::forward_residual(xs, &self.body, self.projection.as_ref())
     }
 }

@@ -62,6 +62,7 @@ mod rng;
 mod sequential;
 mod stack;
 mod step_counter;
+mod training_block;
 mod window_text;
 
 pub use batch_norm::{BatchNorm, BatchNormOptions};

@@ -3,11 +3,11 @@ use ops::prepared::{Prepared, add_relu, scratch};
 
 use crate::{
     description::Description,
-    fusion::FusedResidual,
     graph::{Graph, Value},
     layer::{Layer, Mode},
     relu::Relu,
     sequential::Sequential,
+    training_block::TrainingBlock,
 };
 
 /// A residual block (He et al. 2015): `ReLU(body(x) + shortcut(x))`.
@@ -19,13 +19,13 @@ pub struct Residual {
     /// `None` for the identity.
     shortcut: Option<Box<dyn Layer>>,
     /// The form for training, if one operator computes the block.
-    fused: Option<FusedResidual>,
+    pub(crate) fused: Option<TrainingBlock>,
 }
 
 impl Residual {
     /// Builds a block whose shortcut is the identity.
     pub fn new(body: Sequential) -> Self {
-        let fused = FusedResidual::new(&body.steps);
+        let fused = body.steps.residual_block();
         Self { body, shortcut: None, fused }
     }
 
@@ -33,7 +33,7 @@ impl Residual {
     ///
     /// In training, a convolution alone is fused with a body of convolutions and batch normalisation.
     pub fn with_projection(self, projection: Sequential) -> Self {
-        let fused = FusedResidual::with_projection(&self.body.steps, &projection.steps);
+        let fused = self.body.steps.projected_residual_block(&projection.steps);
         Self { shortcut: Some(Box::new(projection)), fused, ..self }
     }
 
@@ -46,7 +46,7 @@ impl Residual {
 impl Layer for Residual {
     fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor> {
         if let (Mode::Train { .. }, Some(fused)) = (mode, &self.fused) {
-            return fused.forward(xs);
+            return TrainingBlock::forward(xs, std::slice::from_ref(fused));
         }
         let shortcut = self.shortcut.as_ref().map_or(Ok(xs.clone()), |shortcut| shortcut.forward(xs, mode))?;
         ops::add_relu(&self.body.forward(xs, mode)?, &shortcut)

@@ -21,6 +21,7 @@ use crate::{
     pool1d::{AvgPool1d, MaxPool1d, Pool1dOptions},
     pool2d::{AvgPool2d, MaxPool2d},
     relu::Relu,
+    residual::Residual,
     sequential::Sequential,
 };
 
@@ -31,7 +32,8 @@ use crate::{
 /// [`Stack::name`] gives the next one a name. The first error is kept until [`Stack::build`].
 ///
 /// Consecutive modules that one operator can compute are fused: convolution, batch normalisation, ReLU and 2×2 max pooling;
-/// linear layer and ReLU; batch normalisation and ReLU; 1-d convolution, ReLU and global max pooling. Parameters, results and
+/// linear layer and ReLU; batch normalisation and ReLU; 1-d convolution, ReLU and global max pooling; in training also several
+/// such convolutions and residual blocks. Parameters, results and
 /// descriptions are the same as without fusion. A module that [`Stack::layer`] adds is never fused.
 pub struct Stack<'a> {
     vb: VarBuilder<'a>,
@@ -181,6 +183,11 @@ impl<'a> Stack<'a> {
             }
             Parallel::new(branches)
         })
+    }
+
+    /// Adds a [`Residual`], made of the shape of its input and the builder of its parameters.
+    pub fn residual(self, make: impl FnOnce(&[usize], VarBuilder<'a>) -> Result<Residual>) -> Self {
+        self.module(|shape, vb| Ok(Module::Residual(Arc::new(make(shape, vb)?))))
     }
 
     /// Adds any other layer, made of the shape of its input and the builder of its parameters.

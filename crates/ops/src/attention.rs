@@ -117,7 +117,9 @@ struct GatedAttentionPool {
 }
 
 impl Weighted for GatedAttentionPool {
-    const NAME: &'static str = "gated-attention-pool";
+    fn name(&self) -> &'static str {
+        "gated-attention-pool"
+    }
 
     fn forward(&self, x: &[f32], parameters: &[f32], _: Option<&[f32]>) -> (Vec<f32>, Shape) {
         let shape = Shape::from((self.shape.batch, self.shape.channels));

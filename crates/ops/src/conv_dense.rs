@@ -38,7 +38,7 @@ pub(crate) fn conv_dense(
         };
     }
     let has_gradient = [Some(xs), Some(weight), bias].into_iter().flatten().any(|t| t.track_op());
-    apply(xs, weight, bias, Conv2d { shape, winners: has_gradient.then(OnceLock::new) })
+    apply(xs, weight, bias, Conv2d::new(shape, has_gradient))
 }
 
 /// Returns the sizes of a convolution of an input (N, C_in, H, W), or an error if the tensors do not fit each other.
@@ -74,7 +74,7 @@ pub(crate) fn conv_shape(
 }
 
 /// Returns what the backward pass of a convolution needs of its epilogue: its result or the winners of its pooling.
-pub(crate) fn saved_epilogue<'a>(epilogue: Epilogue, y: &'a [f32], winners: &'a [u8]) -> SavedEpilogue<'a> {
+fn saved_epilogue<'a>(epilogue: Epilogue, y: &'a [f32], winners: &'a [u8]) -> SavedEpilogue<'a> {
     match epilogue {
         Epilogue::None => SavedEpilogue::Nothing,
         Epilogue::Relu => SavedEpilogue::Result(y),
@@ -82,14 +82,23 @@ pub(crate) fn saved_epilogue<'a>(epilogue: Epilogue, y: &'a [f32], winners: &'a 
     }
 }
 
-struct Conv2d {
+/// The operator, for a single call.
+pub(crate) struct Conv2d {
     shape: ConvShape,
     /// Which position of each pooling window had the maximum; `None` if there will be no backward pass.
     winners: Option<OnceLock<Vec<u8>>>,
 }
 
+impl Conv2d {
+    pub fn new(shape: ConvShape, has_backward_pass: bool) -> Self {
+        Self { shape, winners: has_backward_pass.then(OnceLock::new) }
+    }
+}
+
 impl Weighted for Conv2d {
-    const NAME: &'static str = "conv2d";
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
 
     fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape) {
         let conv::Output { y, winners } = conv::forward(&self.shape, x, weight, bias, self.winners.is_some());

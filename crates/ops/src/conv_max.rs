@@ -70,7 +70,9 @@ struct Conv1dMax {
 }
 
 impl Weighted for Conv1dMax {
-    const NAME: &'static str = "conv1d-max";
+    fn name(&self) -> &'static str {
+        "conv1d-max"
+    }
 
     fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape) {
         let Maxima { values, positions } = conv_max::forward(&self.shape, x, weight, bias);

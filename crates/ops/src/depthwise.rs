@@ -94,7 +94,9 @@ struct Depthwise {
 }
 
 impl Weighted for Depthwise {
-    const NAME: &'static str = "depthwise-conv2d";
+    fn name(&self) -> &'static str {
+        "depthwise-conv2d"
+    }
 
     fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape) {
         let DepthwiseShape { batch, channels, output: [height, width], .. } = self.shape;

@@ -59,7 +59,9 @@ struct Linear {
 }
 
 impl Weighted for Linear {
-    const NAME: &'static str = "linear";
+    fn name(&self) -> &'static str {
+        "linear"
+    }
 
     fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape) {
         let y = kernel::forward(x, weight, bias, self.sizes, self.relu);

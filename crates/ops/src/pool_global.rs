@@ -151,7 +151,9 @@ struct SmoothMaximumPool {
 }
 
 impl Weighted for SmoothMaximumPool {
-    const NAME: &'static str = "smooth-maximum-pool";
+    fn name(&self) -> &'static str {
+        "smooth-maximum-pool"
+    }
 
     fn forward(&self, x: &[f32], parameter: &[f32], _: Option<&[f32]>) -> (Vec<f32>, Shape) {
         let [batch, channels, plane] = self.sizes;

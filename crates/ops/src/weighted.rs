@@ -8,7 +8,7 @@ use crate::{
 /// An operator with an input, weights and an optional bias, on plain slices: a convolution or a linear layer.
 pub(crate) trait Weighted: Send + Sync {
     /// The name of the operator in candle's graph.
-    const NAME: &'static str;
+    fn name(&self) -> &'static str;
 
     /// Computes the result and its shape.
     fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape);
@@ -28,11 +28,6 @@ pub(crate) struct BackwardArgs<'a> {
     pub want_dx: bool,
     /// True if the weights need a gradient.
     pub want_dw: bool,
-}
-
-/// Concatenates vectors, because a custom operator of candle has three arguments at most.
-pub(crate) fn concatenated(vectors: &[Tensor]) -> Result<Tensor> {
-    if let [vector] = vectors { Ok(vector.clone()) } else { Tensor::cat(vectors, 0) }
 }
 
 /// Applies an operator to f32 tensors on the CPU.
@@ -85,7 +80,7 @@ impl<T: Weighted> Operator<T> {
 
 impl<T: Weighted> CustomOp2 for Operator<T> {
     fn name(&self) -> &'static str {
-        T::NAME
+        self.0.name()
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
@@ -101,7 +96,7 @@ impl<T: Weighted> CustomOp2 for Operator<T> {
 
 impl<T: Weighted> CustomOp3 for Operator<T> {
     fn name(&self) -> &'static str {
-        T::NAME
+        self.0.name()
     }
 
     fn cpu_fwd(

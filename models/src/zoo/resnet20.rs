@@ -31,7 +31,7 @@ fn layers(input: &[usize], width: Width, vb: VarBuilder) -> Result<Sequential> {
             let stride = if stage > 0 && position == 0 { 2 } else { 1 };
             stack = stack
                 .name(format!("layer{}.{position}", stage + 1))
-                .layer(|shape, vb| block(shape, width.of(channels), stride, vb));
+                .residual(|shape, vb| block(shape, width.of(channels), stride, vb));
         }
     }
     stack.build()

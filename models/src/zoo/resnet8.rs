@@ -22,7 +22,9 @@ fn layers(input: &[usize], width: Width, vb: VarBuilder) -> Result<Sequential> {
         .into_iter()
         .enumerate()
         .fold(stack.name("relu").relu(), |stack, (stage, (channels, stride))| {
-            stack.name(format!("layer{}.0", stage + 1)).layer(|shape, vb| block(shape, width.of(channels), stride, vb))
+            stack
+                .name(format!("layer{}.0", stage + 1))
+                .residual(|shape, vb| block(shape, width.of(channels), stride, vb))
         })
         .build()
 }

@@ -38,7 +38,7 @@ pub struct ConvBatchNorm<'a> {
 }
 
 /// The sizes of a feature map: images, channels, height and width.
-pub(super) type Nchw = (usize, usize, usize, usize);
+pub type Nchw = (usize, usize, usize, usize);
 
 impl<'a> ConvBatchNorm<'a> {
     /// Creates a dense convolution without a bias, normalised with PyTorch's default ε of 1e-5 and without an epilogue.
@@ -94,12 +94,12 @@ impl<'a> ConvBatchNorm<'a> {
     }
 
     /// Returns gamma, beta and the bias, if there is one.
-    pub(super) fn parameters(&self) -> impl Iterator<Item = &'a Tensor> + use<'a> {
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &'a Tensor> + use<'a> {
         [self.gamma, self.beta].into_iter().chain(self.bias)
     }
 
     /// Returns the batch statistics that the forward pass of `step` has computed.
-    pub(super) fn statistics(&self, step: &Step) -> Result<BatchStatistics> {
+    pub(crate) fn statistics(&self, step: &Step) -> Result<BatchStatistics> {
         let ForwardState { mean, var, .. } = step.state.get().context("internal: the operator has not run")?;
         let ([batch, channels, height, width], device) = (step.convolution.dims(), self.gamma.device());
         let unbiased = batch_norm::unbiased(var, batch * height * width);

@@ -1,25 +1,22 @@
 use candle_core::{Context, Result, Shape, Tensor, bail};
 
 use super::{
-    layer::ConvBatchNorm,
-    sequence::{self, Sequence},
-    train::layer_by_layer,
+    layer::{ConvBatchNorm, Nchw},
+    sequence::Sequence,
 };
 use crate::{
-    BatchStatistics, Epilogue, Window, add_relu,
+    BatchStatistics, Block, Epilogue, Window, blocks_train,
     conv_dense::conv_shape,
-    conv2d,
     cpu::{
         Gradients,
         backward_pass::BackwardPass,
         conv::{self, ConvShape},
         conv_input::ConvInput,
         epilogue::SavedEpilogue,
-        fast,
         image_sums::ImageSums,
         relu,
     },
-    weighted::{BackwardArgs, Weighted, apply, concatenated},
+    weighted::{BackwardArgs, Weighted},
 };
 
 /// The convolution on the shortcut of a residual block, where the shortcut is not the identity (He et al. 2015, options
@@ -77,40 +74,31 @@ pub fn residual_conv_batch_norm_train(
     layers: &[ConvBatchNorm],
     projection: Option<Projection>,
 ) -> Result<(Tensor, Vec<BatchStatistics>)> {
-    let dims = xs.dims4()?;
-    let body = Sequence::new(dims, layers)?;
-    let projected = |p: Projection| conv_shape(dims, p.weight, p.bias, &p.window, Epilogue::None);
-    let shape = projection.map(projected).transpose()?;
-    let shortcut = shape.map_or(dims, |s| (s.batch, s.out_channels, s.output[0], s.output[1]));
-    if shortcut != body.result {
-        bail!("residual block: the shortcut {shortcut:?} does not have the shape {:?} of the layers", body.result)
-    }
-    let of_projection: Vec<&Tensor> = projection.iter().flat_map(|p| [p.weight].into_iter().chain(p.bias)).collect();
-    let all = sequence::tensors(layers).chain(of_projection).chain([xs]);
-    if layers.is_empty() || !fast(&all.collect::<Vec<_>>()) {
-        let (ys, statistics) = layer_by_layer(xs, layers)?;
-        let shortcut = projection.map_or(Ok(xs.clone()), |p| conv2d(xs, p.weight, p.bias, &p.window.into()))?;
-        return Ok((add_relu(&ys, &shortcut)?, statistics));
-    }
-    let ([mut weights, mut parameters], steps) = (sequence::arguments(layers)?, body.steps.clone());
-    if let Some(projection) = projection {
-        weights.push(projection.weight.flatten_all()?);
-        parameters.extend(projection.bias.cloned());
-    }
-    let [weights, parameters] = [concatenated(&weights)?, concatenated(&parameters)?];
-    let trains_projection = projection.is_some_and(|projection| projection.weight.track_op());
-    let ys = apply(xs, &weights, Some(&parameters), Residual { body, projection: shape, trains_projection })?;
-    Ok((ys, sequence::statistics(layers, &steps)?))
+    blocks_train(xs, &[Block::Residual(layers.to_vec(), projection)])
 }
 
-struct Residual {
-    body: Sequence,
+/// The operator, for a single call.
+pub struct Residual {
+    pub body: Sequence,
     projection: Option<ConvShape>,
     /// True if the weights of the projection need a gradient.
     trains_projection: bool,
 }
 
 impl Residual {
+    /// Creates the operator for an input of the given sizes, or fails if the layers or the shortcut do not fit it.
+    pub fn new(input: Nchw, layers: &[ConvBatchNorm], projection: Option<&Projection>) -> Result<Self> {
+        let body = Sequence::new(input, layers)?;
+        let projected = |p: &Projection| conv_shape(input, p.weight, p.bias, &p.window, Epilogue::None);
+        let shape = projection.map(projected).transpose()?;
+        let shortcut = shape.map_or(input, |s| (s.batch, s.out_channels, s.output[0], s.output[1]));
+        if shortcut != body.result {
+            bail!("residual block: the shortcut {shortcut:?} does not have the shape {:?} of the layers", body.result)
+        }
+        let trains_projection = projection.is_some_and(|projection| projection.weight.track_op());
+        Ok(Self { body, projection: shape, trains_projection })
+    }
+
     /// Splits concatenated weights and parameters into those of the layers and those of the projection.
     fn split<'a>(&self, weight: &'a [f32], parameters: &'a [f32]) -> [[&'a [f32]; 2]; 2] {
         let [weights_of_body, parameters_of_body] = self.body.lens();
@@ -122,7 +110,9 @@ impl Residual {
 
 /// The bias of the operator holds the parameters of all layers and the bias of the projection.
 impl Weighted for Residual {
-    const NAME: &'static str = "residual-conv-batch-norm";
+    fn name(&self) -> &'static str {
+        "residual-conv-batch-norm"
+    }
 
     fn forward(&self, x: &[f32], weight: &[f32], parameters: Option<&[f32]>) -> (Vec<f32>, Shape) {
         let parameters = parameters.expect("gamma and beta are always given");

@@ -8,26 +8,9 @@ use super::{
     step::Step,
 };
 use crate::{
-    BatchStatistics,
     cpu::{Gradients, conv_input::ConvInput, image_sums::ImageSums},
     weighted::{BackwardArgs, Weighted},
 };
-
-/// Returns all weights of the layers, flattened, and all their parameters.
-pub fn arguments(layers: &[ConvBatchNorm]) -> Result<[Vec<Tensor>; 2]> {
-    let weights = layers.iter().map(|layer| layer.weight.flatten_all()).collect::<Result<_>>()?;
-    Ok([weights, layers.iter().flat_map(ConvBatchNorm::parameters).cloned().collect()])
-}
-
-/// Returns all tensors of the layers.
-pub fn tensors<'a>(layers: &'a [ConvBatchNorm]) -> impl Iterator<Item = &'a Tensor> {
-    layers.iter().flat_map(|layer| [layer.weight].into_iter().chain(layer.parameters()))
-}
-
-/// Returns the batch statistics of the layers after their forward pass.
-pub fn statistics(layers: &[ConvBatchNorm], steps: &[Step]) -> Result<Vec<BatchStatistics>> {
-    layers.iter().zip(steps).map(|(layer, step)| layer.statistics(step)).collect()
-}
 
 /// Convolutions with batch normalisation, one after the other, as one operator for a single call.
 pub struct Sequence {
@@ -69,7 +52,9 @@ impl Sequence {
 
 /// The bias of the operator holds the parameters of all steps.
 impl Weighted for Sequence {
-    const NAME: &'static str = "conv-batch-norm";
+    fn name(&self) -> &'static str {
+        "conv-batch-norm"
+    }
 
     fn forward(&self, x: &[f32], weight: &[f32], parameters: Option<&[f32]>) -> (Vec<f32>, Shape) {
         let parameters = parameters.expect("gamma and beta are always given");

@@ -1,14 +1,8 @@
 use candle_core::{Result, Tensor};
 
-use super::{
-    layer::ConvBatchNorm,
-    sequence::{self, Sequence},
-};
+use super::layer::ConvBatchNorm;
 use crate::{
-    BatchStatistics, Epilogue, Window, batch_norm_train, conv2d,
-    cpu::fast,
-    depthwise_conv2d, max_pool2d,
-    weighted::{apply, concatenated},
+    BatchStatistics, Block, Epilogue, Window, batch_norm_train, blocks_train, conv2d, depthwise_conv2d, max_pool2d,
 };
 
 /// Computes convolutions with batch normalisation in training, one after the other, as one operator: for each layer
@@ -49,18 +43,11 @@ use crate::{
 /// # }
 /// ```
 pub fn conv_batch_norm_train(xs: &Tensor, layers: &[ConvBatchNorm]) -> Result<(Tensor, Vec<BatchStatistics>)> {
-    let sequence = Sequence::new(xs.dims4()?, layers)?;
-    if layers.is_empty() || !fast(&sequence::tensors(layers).chain([xs]).collect::<Vec<_>>()) {
-        return layer_by_layer(xs, layers);
-    }
-    let ([weights, parameters], steps) = (sequence::arguments(layers)?, sequence.steps.clone());
-    let [weights, parameters] = [concatenated(&weights)?, concatenated(&parameters)?];
-    let ys = apply(xs, &weights, Some(&parameters), sequence)?;
-    Ok((ys, sequence::statistics(layers, &steps)?))
+    blocks_train(xs, &[Block::ConvBatchNorm(layers.to_vec())])
 }
 
 /// Computes the layers by separate operators, for tensors without a kernel.
-pub(super) fn layer_by_layer(xs: &Tensor, layers: &[ConvBatchNorm]) -> Result<(Tensor, Vec<BatchStatistics>)> {
+pub fn layer_by_layer(xs: &Tensor, layers: &[ConvBatchNorm]) -> Result<(Tensor, Vec<BatchStatistics>)> {
     let (mut xs, mut all) = (xs.clone(), Vec::new());
     for layer in layers {
         let ConvBatchNorm { weight, bias, window, gamma, beta, eps, epilogue, .. } = *layer;

@@ -63,7 +63,9 @@ struct Map(LookupConv);
 
 /// The vectors take the place of the input.
 impl Weighted for Map {
-    const NAME: &'static str = "embedding-conv1d";
+    fn name(&self) -> &'static str {
+        "embedding-conv1d"
+    }
 
     fn forward(&self, vectors: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape) {
         let Self(conv) = self;
@@ -87,7 +89,9 @@ struct ExtremesOperator {
 }
 
 impl Weighted for ExtremesOperator {
-    const NAME: &'static str = "embedding-conv1d-max";
+    fn name(&self) -> &'static str {
+        "embedding-conv1d-max"
+    }
 
     fn forward(&self, vectors: &[f32], weight: &[f32], _: Option<&[f32]>) -> (Vec<f32>, Shape) {
         let Self { lookup: conv, signs, counted, moments, winners } = self;
