@@ -66,7 +66,8 @@ impl Layer for PaddedIdentity {
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
         let output = image_shape(&self.describe(input)?.output)?;
-        Ok(Box::new(PreparedPaddedIdentity { stride: self.stride, input: image_shape(input)?, output }))
+        let (stride, input) = (self.stride, image_shape(input)?);
+        Ok(Box::new(PreparedPaddedIdentity { stride, input, output, channels_last: [false; 2] }))
     }
 
     fn export(&self, input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
@@ -86,6 +87,13 @@ struct PreparedPaddedIdentity {
     /// (C, H, W), as is `output`.
     input: [usize; 3],
     output: [usize; 3],
+    /// Whether the input and the output are channels last.
+    channels_last: [bool; 2],
+}
+
+/// Returns the distances in memory of two channels and of two pixels of a feature map.
+fn distances([channels, height, width]: [usize; 3], channels_last: bool) -> [usize; 2] {
+    if channels_last { [1, channels] } else { [height * width, 1] }
 }
 
 impl Prepared for PreparedPaddedIdentity {
@@ -95,17 +103,27 @@ impl Prepared for PreparedPaddedIdentity {
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         self.batch(x, y)?;
-        let Self { stride, input: [channels, height, width], output: [outputs, oh, ow] } = *self;
+        let Self { stride, input: [channels, _, width], output: [outputs, oh, ow], channels_last } = *self;
         let before = (outputs - channels) / 2;
+        let [from, to] = [distances(self.input, channels_last[0]), distances(self.output, channels_last[1])];
         y.fill(0.);
-        for (y, x) in y.chunks_exact_mut(outputs * oh * ow).zip(x.chunks_exact(channels * height * width)) {
-            let planes = y[before * oh * ow..].chunks_exact_mut(oh * ow).zip(x.chunks_exact(height * width));
-            for (y, x) in planes {
-                for (y, x) in y.chunks_exact_mut(ow).zip(x.chunks_exact(width).step_by(stride)) {
-                    y.iter_mut().zip(x.iter().step_by(stride)).for_each(|(y, x)| *y = *x);
+        let [input_len, output_len] = self.sizes();
+        for (y, x) in y.chunks_exact_mut(output_len).zip(x.chunks_exact(input_len)) {
+            for position in 0..oh * ow {
+                let pixel = position / ow * stride * width + position % ow * stride;
+                for channel in 0..channels {
+                    y[(before + channel) * to[0] + position * to[1]] = x[channel * from[0] + pixel * from[1]];
                 }
             }
         }
         Ok(())
+    }
+
+    fn can_be_channels_last(&self) -> [bool; 2] {
+        [true; 2]
+    }
+
+    fn set_channels_last(&mut self, sides: [bool; 2]) {
+        self.channels_last = sides;
     }
 }

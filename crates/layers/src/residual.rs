@@ -1,5 +1,5 @@
 use candle_core::{Result, Tensor, bail};
-use ops::prepared::{Prepared, add_relu, scratch};
+use ops::prepared::{Prepared, add_relu, scratch, transpose};
 
 use crate::{
     description::Description,
@@ -70,9 +70,11 @@ impl Layer for Residual {
     }
 
     fn prepare(&self, input: &[usize]) -> Result<Box<dyn Prepared + '_>> {
-        self.describe(input)?;
+        let output = self.describe(input)?.output;
+        let positions = output[1..].iter().product();
         let shortcut = self.shortcut.as_ref().map(|shortcut| shortcut.prepare(input)).transpose()?;
-        Ok(Box::new(PreparedResidual { body: self.body.prepare(input)?, shortcut }))
+        let body = self.body.prepare(input)?;
+        Ok(Box::new(PreparedResidual { body, shortcut, output: [output[0], positions], channels_last: [false; 2] }))
     }
 
     fn export(&self, input: &[usize], graph: &mut Graph, xs: &Value) -> Result<Value> {
@@ -86,7 +88,12 @@ impl Layer for Residual {
 
 struct PreparedResidual<'a> {
     body: Box<dyn Prepared + 'a>,
+    /// `None` for the identity.
     shortcut: Option<Box<dyn Prepared + 'a>>,
+    /// The numbers of channels and of positions of the output.
+    output: [usize; 2],
+    /// Whether the input and the output are channels last.
+    channels_last: [bool; 2],
 }
 
 impl Prepared for PreparedResidual<'_> {
@@ -98,7 +105,18 @@ impl Prepared for PreparedResidual<'_> {
         self.batch(x, y)?;
         self.body.run(x, y)?;
         let Some(shortcut) = &self.shortcut else {
-            return add_relu(x, y);
+            let [channels, positions] = self.output;
+            return match self.channels_last {
+                [true, false] => scratch(y.len(), |x_in_planes| {
+                    transpose(x, x_in_planes, [positions, channels])?;
+                    add_relu(x_in_planes, y)
+                }),
+                [false, true] => scratch(y.len(), |x_in_pixels| {
+                    transpose(x, x_in_pixels, [channels, positions])?;
+                    add_relu(x_in_pixels, y)
+                }),
+                _ => add_relu(x, y),
+            };
         };
         scratch(y.len(), |short| {
             shortcut.run(x, short)?;
@@ -112,5 +130,21 @@ impl Prepared for PreparedResidual<'_> {
 
     fn working_set(&self) -> usize {
         self.sizes().iter().sum::<usize>() + self.body.working_set()
+    }
+
+    fn can_be_channels_last(&self) -> [bool; 2] {
+        let (body, shortcut) = (self.body.can_be_channels_last(), &self.shortcut);
+        shortcut.as_ref().map_or(body, |shortcut| {
+            let shortcut = shortcut.can_be_channels_last();
+            [0, 1].map(|side| body[side] && shortcut[side])
+        })
+    }
+
+    fn set_channels_last(&mut self, sides: [bool; 2]) {
+        self.channels_last = sides;
+        self.body.set_channels_last(sides);
+        if let Some(shortcut) = &mut self.shortcut {
+            shortcut.set_channels_last(sides);
+        }
     }
 }

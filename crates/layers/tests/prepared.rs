@@ -89,6 +89,38 @@ fn every_layer_computes_the_same_when_prepared() -> Result<()> {
     assert_prepared_is_plain("a stack with a layer of someone else's", &mixed, &[3, 9, 7])
 }
 
+/// Between convolutions feature maps are channels last, which each kind of shortcut has to take and to return.
+#[test]
+fn a_residual_block_computes_the_same_next_to_anything_when_prepared() -> Result<()> {
+    let vb = || builder(DType::F32);
+    for channels in [6, 17] {
+        for (before, after) in [(false, false), (false, true), (true, false), (true, true)] {
+            for shortcut in ["identity", "projection", "padded identity"] {
+                let next_to = |stack: Stack<'static>, convolution| {
+                    if convolution { stack.conv_same(channels, 3).relu() } else { stack.avg_pool(1) }
+                };
+                let [channels, stride] = if shortcut == "identity" { [channels, 1] } else { [channels + 2, 2] };
+                let stack = next_to(Stack::new(&[channels, 8, 7], vb()).conv_same(channels, 1).relu(), before);
+                let block = |shape: &[usize], vb: VarBuilder<'static>| {
+                    let options = Conv2dOptions::same(3).stride(stride);
+                    let body = Stack::new(shape, vb.pp("body")).conv_with(channels, options).batch_norm().relu();
+                    let block = Residual::new(body.conv_same(channels, 3).batch_norm().build()?);
+                    let projection = Conv2dOptions::new(1).stride(stride);
+                    let projection = Stack::new(shape, vb.pp("shortcut")).conv_with(channels, projection).build()?;
+                    Ok(match shortcut {
+                        "identity" => block,
+                        "projection" => block.with_projection(projection),
+                        _ => block.with_shortcut(PaddedIdentity { stride, channels }),
+                    })
+                };
+                let network = next_to(stack.residual(block), after).build()?;
+                assert_prepared_is_plain(&format!("{shortcut}, {before}, {after}"), &network, &[channels, 8, 7])?;
+            }
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn what_cannot_be_prepared_is_an_error() -> Result<()> {
     let linear = Linear::new(4, 2, builder(DType::F64))?;

@@ -172,3 +172,40 @@ fn a_chain_refuses_operators_whose_sizes_do_not_fit() -> Result<()> {
     assert!(add_relu(&[1.; 2], &mut [0.; 3]).is_err());
     Ok(())
 }
+
+/// Between convolutions a chain keeps feature maps channels last; what it computes has the bits of its parts.
+#[test]
+fn a_chain_of_convolutions_has_the_bits_of_its_parts() -> Result<()> {
+    for channels in [[1, 5, 20, 7], [3, 32, 32, 16], [8, 6, 1, 9]] {
+        let mut parts: Vec<Box<dyn Prepared>> = Vec::new();
+        let mut alone: Vec<Box<dyn Prepared>> = Vec::new();
+        let mut input = [channels[0], 20, 18];
+        let layers = [(3, Epilogue::ReluMaxPool), (3, Epilogue::Relu), (1, Epilogue::None)];
+        for (seed, (&outputs, (kernel, epilogue))) in (0..).zip(channels[1..].iter().zip(layers)) {
+            let weight = (distinct(&[outputs, input[0], kernel, kernel], seed)? * 1e-3)?.to_dtype(DType::F32)?;
+            let window = Window::conv(kernel).padding(kernel / 2);
+            for parts in [&mut parts, &mut alone] {
+                parts.push(Box::new(Conv2d::new(&weight, None, &window, epilogue, input)?));
+            }
+            let [_, height, width] = input;
+            let pooled = if epilogue == Epilogue::ReluMaxPool { 2 } else { 1 };
+            input = [outputs, height / pooled, width / pooled];
+        }
+        let chain = Chain::new(parts)?;
+        for batch in [1, 3] {
+            let [inputs, outputs] = chain.sizes();
+            let x: Vec<f32> =
+                (distinct(&[batch, inputs], 9)? * 1e-3)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+            let mut y = vec![f32::NAN; batch * outputs];
+            chain.run(&x, &mut y)?;
+            let mut expected = x;
+            for part in &alone {
+                let mut result = vec![f32::NAN; batch * part.sizes()[1]];
+                part.run(&expected, &mut result)?;
+                expected = result;
+            }
+            assert!(y == expected, "{channels:?}, a batch of {batch}");
+        }
+    }
+    Ok(())
+}

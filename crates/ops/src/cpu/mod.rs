@@ -51,3 +51,4 @@ mod transpose;
 pub use gradients::Gradients;
 pub use isa::instruction_set;
 pub use storage::{fast, read, storage};
+pub use transpose::transpose_matrix;

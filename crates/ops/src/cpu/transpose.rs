@@ -1,5 +1,7 @@
 //! Transposition of matrices in 8×8 blocks.
 
+use super::isa::vectorised;
+
 /// The number of rows and columns of a block. Eight cache lines fit one set of the first-level cache, so the rows of a
 /// block stay there also where they are a multiple of 4 KiB apart and fall into the same set.
 pub const BLOCK_SIDE: usize = 8;
@@ -41,6 +43,13 @@ pub fn transpose(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: us
             }
         }
     }
+}
+
+vectorised! {
+/// Transposes a matrix of `size[0]` rows and `size[1]` columns.
+pub fn transpose_matrix<'a>(from: &'a [f32], to: &'a mut [f32], size: [usize; 2]) {
+    transpose(from, size[1], to, size[0], size);
+}
 }
 
 /// Transposes an 8×8 block of f32.

@@ -46,6 +46,7 @@ impl<'a> Chain<'a> {
         if !parts.iter().all(|part| part.is_identity()) {
             parts.retain(|part| !part.is_identity());
         }
+        set_channels_last(parts.iter_mut().collect(), [false; 2]);
         let mut segments: Vec<Segment> = Vec::new();
         for part in parts {
             let piece = (PIECE_BYTES / size_of::<f32>() / part.working_set().max(1)).clamp(1, MAX_PIECE);
@@ -86,6 +87,16 @@ impl Prepared for Chain<'_> {
 
     fn is_identity(&self) -> bool {
         self.segments.iter().all(|segment| segment.parts.iter().all(|part| part.is_identity()))
+    }
+
+    fn can_be_channels_last(&self) -> [bool; 2] {
+        let parts = || self.segments.iter().flat_map(|segment| &segment.parts);
+        let [first, last] = [parts().next(), parts().last()].map(|part| part.map(|part| part.can_be_channels_last()));
+        [first.is_some_and(|[input, _]| input), last.is_some_and(|[_, result]| result)]
+    }
+
+    fn set_channels_last(&mut self, sides: [bool; 2]) {
+        set_channels_last(self.segments.iter_mut().flat_map(|segment| &mut segment.parts).collect(), sides);
     }
 }
 
@@ -130,6 +141,19 @@ impl Prepared for Segment<'_> {
 
     fn flops(&self) -> usize {
         self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.flops()))
+    }
+}
+
+/// Makes the feature maps between neighbours channels last where both can do so. `outer` says it of the input of the first
+/// and the result of the last.
+fn set_channels_last<'a>(parts: Vec<&mut Box<dyn Prepared + 'a>>, outer: [bool; 2]) {
+    let can: Vec<_> = parts.iter().map(|part| part.can_be_channels_last()).collect();
+    let between = |i: usize| can[i - 1][1] && can[i][0];
+    let last = parts.len() - 1;
+    for (i, part) in parts.into_iter().enumerate() {
+        let input = if i == 0 { outer[0] } else { between(i) };
+        let result = if i == last { outer[1] } else { between(i + 1) };
+        part.set_channels_last([input, result]);
     }
 }
 

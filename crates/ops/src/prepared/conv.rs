@@ -77,6 +77,21 @@ impl Prepared for Conv2d {
     fn flops(&self) -> usize {
         self.shape.flops()
     }
+
+    /// A single input's halves are planes one after the other.
+    fn can_be_channels_last(&self) -> [bool; 2] {
+        let can = conv::takes_pixels(&self.shape);
+        [can, can && self.halves.is_none()]
+    }
+
+    fn set_channels_last(&mut self, sides: [bool; 2]) {
+        if !conv::takes_pixels(&self.shape) {
+            return;
+        }
+        let orders = sides.map(|last| if last { conv::MapOrder::Pixels } else { conv::MapOrder::Planes });
+        let halves = self.halves.iter_mut().flat_map(|(halves, _)| halves);
+        halves.chain([&mut self.conv]).for_each(|conv| conv.set_orders(orders));
+    }
 }
 
 /// [`depthwise_conv2d`](crate::depthwise_conv2d) or [`depthwise_conv2d_relu`](crate::depthwise_conv2d_relu) with fixed

@@ -1,7 +1,10 @@
 use candle_core::{Result, bail};
 
 use super::operator::Prepared;
-use crate::cpu::{elu, parallel, relu};
+use crate::{
+    cpu::{self, elu, parallel, relu},
+    sizes::product,
+};
 
 /// The identity on inputs with the given number of values, as which dropout and flattening act in inference.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +64,20 @@ impl Prepared for Elu {
         elu::forward_into(x, self.alpha as f32, y, self.values);
         Ok(())
     }
+}
+
+/// Transposes each matrix of this many rows and columns in `x`: feature maps (C, H·W) become channels last, (H·W, C), and the
+/// other way round.
+///
+/// # Errors
+/// Fails if the lengths differ, or are no multiple of the size of a matrix.
+pub fn transpose(x: &[f32], y: &mut [f32], [rows, columns]: [usize; 2]) -> Result<()> {
+    let len = product("transpose: a matrix", &[rows, columns])?;
+    if x.len() != y.len() || len == 0 || !x.len().is_multiple_of(len) {
+        bail!("transpose: {} values in and {} out are not matrices of {rows}x{columns}", x.len(), y.len())
+    }
+    parallel::chunks(y, len, 2 * x.len(), |i, y| cpu::transpose_matrix(&x[i * len..][..len], y, [rows, columns]));
+    Ok(())
 }
 
 /// Replaces `y` by `max(y + x, 0)`, the end of a residual block.

@@ -54,7 +54,7 @@ mod smooth_maximum;
 pub use attention::GatedAttentionPool;
 pub use chain::Chain;
 pub use conv::{Conv2d, DepthwiseConv2d};
-pub use elementwise::{Elu, Identity, Relu, add_relu};
+pub use elementwise::{Elu, Identity, Relu, add_relu, transpose};
 pub use linear::Linear;
 pub use memory::scratch;
 pub use operator::Prepared;

@@ -84,6 +84,18 @@ pub trait Prepared: Send + Sync {
     fn is_identity(&self) -> bool {
         false
     }
+
+    /// Returns whether the operator can take feature maps (H, W, C), channels last, instead of (C, H, W), and whether it can
+    /// return them. A [`Chain`](super::Chain) makes use of it where two such operators follow each other.
+    fn can_be_channels_last(&self) -> [bool; 2] {
+        [false; 2]
+    }
+
+    /// Says whether the input and the result are channels last. It is called only with what
+    /// [`can_be_channels_last`](Prepared::can_be_channels_last) allows, and before the first [`run`](Prepared::run).
+    fn set_channels_last(&mut self, sides: [bool; 2]) {
+        let _ = sides;
+    }
 }
 
 impl<P: Prepared + ?Sized> Prepared for Box<P> {
@@ -109,5 +121,13 @@ impl<P: Prepared + ?Sized> Prepared for Box<P> {
 
     fn is_identity(&self) -> bool {
         (**self).is_identity()
+    }
+
+    fn can_be_channels_last(&self) -> [bool; 2] {
+        (**self).can_be_channels_last()
+    }
+
+    fn set_channels_last(&mut self, sides: [bool; 2]) {
+        (**self).set_channels_last(sides);
     }
 }

@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use super::shape::MapOrder;
 use crate::cpu::{backward_pass::BackwardPass, image_groups::GroupGradients};
 
 /// The forward pass of a convolution algorithm.
@@ -14,6 +15,12 @@ pub trait ForwardAlgorithm: Send + Sync {
     /// Returns the largest number of images for one call of [`forward`](Self::forward).
     fn images_per_call(&self) -> usize {
         1
+    }
+
+    /// Sets the orders of input images and of results; only called for an algorithm that
+    /// [`takes_pixels`](super::takes_pixels).
+    fn set_orders(&mut self, orders: [MapOrder; 2]) {
+        unreachable!("the algorithm computes with planes, not {orders:?}")
     }
 
     /// Convolves `x` (n, C_in, H, W) and applies bias and epilogue.

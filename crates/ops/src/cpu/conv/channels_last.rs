@@ -19,7 +19,8 @@ pub fn pad<'a>(s: &'a ConvShape, layout: &'a PatchLayout, x: &'a [f32], padded: 
         row[..left * pixel].fill(0.);
         row[(left + width) * pixel..].fill(0.);
     }
-    if s.input_order == MapOrder::Pixels {
+    // With one channel both orders are the same.
+    if s.input_order == MapOrder::Pixels || pixel == 1 {
         let of_image = rows.chunks_exact_mut(layout.row_len).zip(x.chunks_exact(width * pixel));
         return of_image.for_each(|(row, x)| row[left * pixel..][..x.len()].copy_from_slice(x));
     }
@@ -37,7 +38,8 @@ vectorised! {
 /// Copies the middle of a padded, channels-last image to `x`: the adjoint of [`pad`].
 pub fn unpad<'a>(s: &'a ConvShape, layout: &'a PatchLayout, padded: &'a [f32], x: &'a mut [f32]) {
     let ([height, width], [top, left], pixel) = (s.input, s.window.padding, s.in_channels);
-    if s.input_order == MapOrder::Pixels {
+    // With one channel both orders are the same.
+    if s.input_order == MapOrder::Pixels || pixel == 1 {
         let rows = padded[top * layout.row_len..].chunks_exact(layout.row_len).zip(x.chunks_exact_mut(width * pixel));
         return rows.for_each(|(row, x)| x.copy_from_slice(&row[left * pixel..][..x.len()]));
     }

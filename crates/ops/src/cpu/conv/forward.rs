@@ -3,7 +3,7 @@
 use super::{
     algorithm::ForwardAlgorithm,
     choose::{self, Pass},
-    shape::ConvShape,
+    shape::{ConvShape, MapOrder},
 };
 use crate::cpu::{conv_input::ConvInput, image_sums::ImageSums, parallel};
 
@@ -22,6 +22,12 @@ impl PreparedConv {
     /// Prepares a forward pass without a backward pass, which allows for faster algorithms that round differently.
     pub fn for_inference(s: &ConvShape, weight: &[f32]) -> Self {
         Self { s: *s, algorithm: choose::forward(s, Pass::Inference, weight) }
+    }
+
+    /// Sets the orders of input images and of results.
+    pub fn set_orders(&mut self, [input_order, result_order]: [MapOrder; 2]) {
+        self.s = ConvShape { input_order, result_order, ..self.s };
+        self.algorithm.set_orders([input_order, result_order]);
     }
 
     /// Computes `y` (N, C_out, h, w) from `x` (N, C_in, H, W), for any N.

@@ -5,7 +5,11 @@ use pulp::Simd;
 
 use crate::cpu::{
     conv::{
-        algorithm::ForwardAlgorithm, channels_last, output::OutputImage, patch_layout::PatchLayout, shape::ConvShape,
+        algorithm::ForwardAlgorithm,
+        channels_last,
+        output::OutputImage,
+        patch_layout::PatchLayout,
+        shape::{ConvShape, MapOrder},
         weight_order::WeightOrder,
     },
     micro_kernel::{BLOCK_ROWS, block_products},
@@ -35,6 +39,10 @@ impl DirectForward {
 }
 
 impl ForwardAlgorithm for DirectForward {
+    fn set_orders(&mut self, [input_order, result_order]: [MapOrder; 2]) {
+        self.s = ConvShape { input_order, result_order, ..self.s };
+    }
+
     fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>) {
         let Self { s, layout, weight } = self;
         scratch::with([layout.image_len, 2 * POSITIONS_PER_CHUNK * BLOCK_WIDTH], |[image, output]| {

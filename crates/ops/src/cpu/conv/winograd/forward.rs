@@ -13,7 +13,11 @@ use super::{
 };
 use crate::cpu::{
     conv::{
-        algorithm::ForwardAlgorithm, channels_last, output::OutputImage, patch_layout::PatchLayout, shape::ConvShape,
+        algorithm::ForwardAlgorithm,
+        channels_last,
+        output::OutputImage,
+        patch_layout::PatchLayout,
+        shape::{ConvShape, MapOrder},
     },
     scratch,
     simd::{BLOCK_WIDTH, Kernel, dispatch, vectors, vectors_mut},
@@ -45,6 +49,10 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> WinogradForward<
 impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> ForwardAlgorithm for WinogradForward<F, OUT, IN> {
     fn images_per_call(&self) -> usize {
         self.tiling.images_per_call
+    }
+
+    fn set_orders(&mut self, [input_order, result_order]: [MapOrder; 2]) {
+        self.s = ConvShape { input_order, result_order, ..self.s };
     }
 
     fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>) {
