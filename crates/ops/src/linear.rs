@@ -41,20 +41,19 @@ fn apply(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, relu: bool) -> Res
     if let Some(bias) = bias.filter(|bias| bias.dims() != [outputs]) {
         bail!("linear: a bias {:?} does not fit {outputs} outputs; possible: (K)", bias.dims())
     }
-    let (rows, shape) = (xs.elem_count() / inputs, [leading, &[outputs]].concat());
-    let xs = xs.reshape((rows, inputs))?;
-    let ys = if !fast(&[&xs, weight, bias.unwrap_or(weight)]) {
-        let ys = composed::linear(&xs, weight, bias)?;
-        if relu { composed::relu(&ys)? } else { ys }
-    } else {
-        weighted::apply(&xs, weight, bias, Linear { sizes: [rows, inputs, outputs], relu })?
-    };
-    ys.reshape(shape)
+    let (rows, shape) = (xs.elem_count() / inputs, Shape::from([leading, &[outputs]].concat()));
+    if fast(&[xs, weight, bias.unwrap_or(weight)]) {
+        return weighted::apply(xs, weight, bias, Linear { sizes: [rows, inputs, outputs], shape, relu });
+    }
+    let ys = composed::linear(&xs.reshape((rows, inputs))?, weight, bias)?;
+    if relu { composed::relu(&ys)? } else { ys }.reshape(shape)
 }
 
 struct Linear {
     /// The numbers of rows, inputs and outputs.
     sizes: [usize; 3],
+    /// The shape of the result.
+    shape: Shape,
     relu: bool,
 }
 
@@ -64,8 +63,7 @@ impl Weighted for Linear {
     }
 
     fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape) {
-        let y = kernel::forward(x, weight, bias, self.sizes, self.relu);
-        (y, Shape::from((self.sizes[0], self.sizes[2])))
+        (kernel::forward(x, weight, bias, self.sizes, self.relu), self.shape.clone())
     }
 
     fn backward(&self, args: BackwardArgs) -> Result<Gradients> {

@@ -5,7 +5,7 @@
 
 use super::{
     dot_products::DotProducts,
-    matmul::{Matrix, matmul},
+    matmul::{Matrix, matmul, product},
     parallel,
     simd::dispatch,
 };
@@ -50,16 +50,12 @@ pub fn forward_into(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [n, d, k]: 
 
 /// Computes the gradient of the input, `dx = dy · W`.
 pub fn backward_x(weight: &[f32], dy: &[f32], [n, d, k]: [usize; 3]) -> Vec<f32> {
-    let mut dx = vec![0f32; n * d];
-    matmul(&mut dx, Matrix::new(dy, n, k), Matrix::new(weight, k, d), |_| ());
-    dx
+    product(Matrix::new(dy, n, k), Matrix::new(weight, k, d))
 }
 
 /// Computes the gradient of the weights, `dW = dyᵀ · x`.
 pub fn backward_weight(x: &[f32], dy: &[f32], [n, d, k]: [usize; 3]) -> Vec<f32> {
-    let mut dw = vec![0f32; k * d];
-    matmul(&mut dw, Matrix::new(dy, n, k).transposed(), Matrix::new(x, n, d), |_| ());
-    dw
+    product(Matrix::new(dy, n, k).transposed(), Matrix::new(x, n, d))
 }
 
 /// Computes the gradient of the bias, the sum of `dy` over the batch.

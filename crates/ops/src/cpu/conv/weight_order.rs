@@ -1,5 +1,8 @@
 use super::{patch_layout::PatchLayout, shape::ConvShape};
-use crate::cpu::{micro_kernel::BLOCK_ROWS, simd::BLOCK_WIDTH};
+use crate::cpu::{micro_kernel::BLOCK_ROWS, parallel, simd::BLOCK_WIDTH};
+
+/// About the number of operations that finding the place of a weight takes.
+const FLOPS_PER_WEIGHT: usize = 8;
 
 /// An order of the weights in which kernels read them or accumulate their gradient. Unused places are zero.
 #[derive(Debug, Clone, Copy)]
@@ -31,38 +34,42 @@ impl WeightOrder {
     /// Packs weights (C_out, C_in, kh, kw) in this order.
     pub fn pack(self, s: &ConvShape, layout: &PatchLayout, weight: &[f32]) -> Vec<f32> {
         let mut packed = vec![0f32; self.len(s, layout)];
-        let mut weight = weight.iter();
-        self.for_each(s, layout, |place| packed[place] = *weight.next().expect("one value for each weight"));
+        for (output, weight) in weight.chunks_exact(s.patch_len()).enumerate() {
+            let mut weight = weight.iter();
+            self.for_each(s, layout, output, |place| packed[place] = *weight.next().expect("one value for each place"));
+        }
         packed
     }
 
     /// Unpacks to (C_out, C_in, kh, kw).
     pub fn unpack(self, s: &ConvShape, layout: &PatchLayout, packed: &[f32]) -> Vec<f32> {
-        let mut weight = Vec::with_capacity(s.out_channels * s.patch_len());
-        self.for_each(s, layout, |place| weight.push(packed[place]));
-        weight
+        let (len, operations) = (s.patch_len(), FLOPS_PER_WEIGHT * s.out_channels * s.patch_len());
+        parallel::filled(s.out_channels * len, len, operations, |output, weight| {
+            let mut weight = weight.zeroed().iter_mut();
+            self.for_each(s, layout, output, |place| {
+                *weight.next().expect("one value for each place") = packed[place];
+            });
+        })
     }
 
-    /// Visits the weights in the order (C_out, C_in, kh, kw) with the place of each in this order.
-    fn for_each(self, s: &ConvShape, layout: &PatchLayout, mut visit: impl FnMut(usize)) {
+    /// Visits the weights of an output channel in the order (C_in, kh, kw) with the place of each in this order.
+    fn for_each(self, s: &ConvShape, layout: &PatchLayout, output: usize, mut visit: impl FnMut(usize)) {
         let [kh, kw] = s.window.kernel;
         let (row, patch) = (kw * s.in_channels, s.patch_len().next_multiple_of(BLOCK_ROWS));
-        for output in 0..s.out_channels {
-            for input in 0..s.in_channels {
-                for ky in 0..kh {
-                    for kx in 0..kw {
-                        let i = kx * s.in_channels + input;
-                        visit(match self {
-                            WeightOrder::OutputBlocks => {
-                                (output / BLOCK_WIDTH * patch + ky * row + i) * BLOCK_WIDTH + output % BLOCK_WIDTH
-                            }
-                            WeightOrder::PatchBlocks => {
-                                let block = (ky * layout.kernel_row_len + i) / BLOCK_WIDTH;
-                                (block * s.out_channels + output) * BLOCK_WIDTH + i % BLOCK_WIDTH
-                            }
-                            WeightOrder::PatchRows => (output * kh + ky) * layout.kernel_row_len + i,
-                        });
-                    }
+        for input in 0..s.in_channels {
+            for ky in 0..kh {
+                for kx in 0..kw {
+                    let i = kx * s.in_channels + input;
+                    visit(match self {
+                        WeightOrder::OutputBlocks => {
+                            (output / BLOCK_WIDTH * patch + ky * row + i) * BLOCK_WIDTH + output % BLOCK_WIDTH
+                        }
+                        WeightOrder::PatchBlocks => {
+                            let block = (ky * layout.kernel_row_len + i) / BLOCK_WIDTH;
+                            (block * s.out_channels + output) * BLOCK_WIDTH + i % BLOCK_WIDTH
+                        }
+                        WeightOrder::PatchRows => (output * kh + ky) * layout.kernel_row_len + i,
+                    });
                 }
             }
         }

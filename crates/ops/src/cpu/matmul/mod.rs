@@ -48,29 +48,40 @@ impl<'a> Matrix<'a> {
 /// Writes `a · b` to `out`, in row-major order, in parallel over rows. `finish` is then called with the rows of each task,
 /// while they are still in the cache.
 pub fn matmul(out: &mut [f32], a: Matrix, b: Matrix, finish: impl Fn(&mut [f32]) + Sync) {
+    assert_eq!(Some(out.len()), a.rows.checked_mul(b.columns));
+    with_tasks(a, b, |len, flops, task| {
+        parallel::chunks(out, len, flops, |i, out| {
+            task(i, out);
+            finish(out);
+        });
+    });
+}
+
+/// Returns `a · b` in row-major order, computed as [`matmul`] does.
+pub fn product(a: Matrix, b: Matrix) -> Vec<f32> {
+    let len = a.rows.checked_mul(b.columns).expect("a result that fits into memory");
+    with_tasks(a, b, |task_len, flops, task| parallel::filled(len, task_len, flops, |i, out| task(i, out.zeroed())))
+}
+
+/// Prepares `a · b` and calls `run(len, flops, task)`. For each chunk of `len` values of the result, in row-major order,
+/// `task(i, chunk)` overwrites chunk number `i`.
+fn with_tasks<R>(a: Matrix, b: Matrix, run: impl FnOnce(usize, usize, &(dyn Fn(usize, &mut [f32]) + Sync)) -> R) -> R {
     let (rows, columns, depth) = (a.rows, b.columns, a.columns);
     assert_eq!(depth, b.rows);
-    assert_eq!(Some(out.len()), rows.checked_mul(columns));
-    if out.is_empty() {
-        return;
-    }
-    if depth == 0 {
-        out.fill(0.);
-        return finish(out);
-    }
     let flops = 2 * rows * columns * depth;
     let rows_per_task = rows.div_ceil(parallel::threads()).next_multiple_of(ROW_MULTIPLE);
+    if flops == 0 {
+        return run(rows_per_task * columns, 0, &|_, out| out.fill(0.));
+    }
     // Copying costs more than it saves where few rows use the copy, or where a panel is small and stays in the cache.
     let in_place = !b.is_transposed && rows.min(depth) <= MAX_IN_PLACE;
     scratch::with([pack::len(&b, in_place)], |[packed]| {
         let b = Panels::new(&b, in_place, packed);
-        parallel::chunks(out, rows_per_task * columns, flops, |task, out| {
-            let first = task * rows_per_task;
-            let count = out.len() / columns;
+        run(rows_per_task * columns, flops, &|i, out| {
+            let (first, count) = (i * rows_per_task, out.len() / columns);
             pack::with_rows(&a, first, count, |a| dispatch(Product { a, b, depth, columns, out: &mut *out }));
-            finish(out);
-        });
-    });
+        })
+    })
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::cpu::{
     micro_kernel::Offsets,
     scratch,
     simd::{BLOCK_WIDTH, dispatch},
+    transpose::transpose_matrix,
 };
 
 /// The backward pass.
@@ -29,8 +30,9 @@ impl Conv1x1Backward {
     /// Takes weights (C_out, C_in, 1, 1) if the gradient of the input is wanted.
     pub fn new(s: &ConvShape, weight: Option<&[f32]>) -> Self {
         let input = weight.map(|weight| {
-            let rows = (0..s.in_channels).flat_map(|input| weight[input..].iter().step_by(s.in_channels));
-            InputWeights { weight: rows.copied().collect(), channels: Offsets::new((0..s.out_channels).collect()) }
+            let mut transposed = vec![0.; weight.len()];
+            transpose_matrix(weight, &mut transposed, [s.out_channels, s.in_channels]);
+            InputWeights { weight: transposed, channels: Offsets::new((0..s.out_channels).collect()) }
         });
         Self { s: *s, layout: PatchLayout::of_planes(s), input }
     }
