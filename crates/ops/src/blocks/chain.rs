@@ -46,6 +46,9 @@ struct ChainOperator {
     has_trained_weights: bool,
 }
 
+/// An operator with its weights and biases.
+type WithParameters<'a> = (&'a ChainOperator, &'a [f32], Option<&'a [f32]>);
+
 /// Operators one after the other, for a single call.
 struct Chain {
     operators: Vec<ChainOperator>,
@@ -55,11 +58,7 @@ struct Chain {
 
 impl Chain {
     /// Returns each operator with its part of all weights and biases.
-    fn with_parameters<'a>(
-        &'a self,
-        mut weights: &'a [f32],
-        mut biases: &'a [f32],
-    ) -> Vec<(&'a ChainOperator, &'a [f32], Option<&'a [f32]>)> {
+    fn with_parameters<'a>(&'a self, mut weights: &'a [f32], mut biases: &'a [f32]) -> Vec<WithParameters<'a>> {
         let parts = self.operators.iter().map(|operator| {
             let ([weight_len, bias_len], weight, bias) = (operator.sizes, weights, biases);
             (weights, biases) = (&weights[weight_len..], &biases[bias_len..]);

@@ -46,7 +46,7 @@ impl<'a> Projection<'a> {
 /// The same as for [`conv_batch_norm_train`]. The shortcut must have the shape of the last layer's result.
 ///
 /// # Errors
-/// The same as for [`conv_batch_norm_train`] and [`conv2d`]; fails also if the shortcut has another shape.
+/// The same as for [`conv_batch_norm_train`] and [`conv2d`](crate::conv2d); fails also if the shortcut has another shape.
 ///
 /// # Example
 ///
