@@ -47,7 +47,8 @@ pub fn write_index(folder: &Path) -> Result<()> {
 pub fn tour(folder: &Path) -> Result<BTreeMap<String, String>> {
     let suites = if folder.is_dir() { suite_folders(folder)?.unwrap_or_default() } else { Vec::new() };
     with_entries(&read(&suites), |entries| {
-        let steps = advice(entries)?.into_iter().filter_map(|advice| Some((advice.step?, advice.text + ".")));
+        let steps =
+            advice(entries)?.into_iter().filter_map(|advice| Some((advice.step?, advice.text.replace('`', "") + ".")));
         Ok(steps.collect())
     })
 }

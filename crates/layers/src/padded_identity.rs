@@ -87,7 +87,7 @@ struct PreparedPaddedIdentity {
     /// (C, H, W), as is `output`.
     input: [usize; 3],
     output: [usize; 3],
-    /// Whether the input and the output are channels last.
+    /// True for the input and for the output if its values are in the order (H, W, C).
     channels_last: [bool; 2],
 }
 

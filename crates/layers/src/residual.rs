@@ -92,7 +92,7 @@ struct PreparedResidual<'a> {
     shortcut: Option<Box<dyn Prepared + 'a>>,
     /// The numbers of channels and of positions of the output.
     output: [usize; 2],
-    /// Whether the input and the output are channels last.
+    /// True for the input and for the output if its values are in the order (H, W, C).
     channels_last: [bool; 2],
 }
 

@@ -7,7 +7,7 @@ use common::{distinct, holds};
 use ops::{Block, Conv2dConfig, ConvBatchNorm, ConvEpilogue, Epilogue, Projection, Window, blocks_train};
 use proptest::prelude::*;
 
-/// What a block is made of.
+/// The kinds of blocks that the tests draw.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
     Conv,

@@ -18,7 +18,7 @@ pub struct Card<'a> {
     pub record: &'a Record,
     /// The path of its file.
     pub file: &'a str,
-    /// What the network should be used for, and what not.
+    /// The intended uses of the network, and the uses that are to be avoided.
     pub purpose: &'a str,
     /// The size of its file in bytes.
     pub bytes: u64,

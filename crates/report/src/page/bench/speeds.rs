@@ -35,12 +35,12 @@ pub struct NetworkSpeed {
     pub tasks: BTreeMap<&'static str, TaskDetails>,
 }
 
-/// What one task computes, moves and costs.
+/// The speed of one task in operations and bytes, and its energy.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TaskDetails {
     /// Floating-point operations per second, in 10⁹.
     pub gflops: f64,
-    /// What limits the speed.
+    /// The limits of the machine that bound the speed.
     #[serde(flatten)]
     pub roofline: Option<Roofline>,
     /// The energy of one image in joules; `None` if it was not measured.
