@@ -104,19 +104,21 @@ fn what_is_trained_afterwards_does_not_change_a_prepared_network() -> Result<()>
     )
 }
 
-/// The number of threads determines into which pieces a batch is cut, but not what is computed for an image.
+/// The number of threads determines into which pieces a batch or a single image is cut, but not what is computed.
 #[test]
 fn a_prepared_network_gives_the_same_bits_on_any_number_of_threads() -> Result<()> {
-    for model in ["two-conv", "resnet8", "mobilenet-v1@0.25"] {
+    let cases =
+        [("two-conv", 37), ("resnet8", 37), ("mobilenet-v1@0.25", 37), ("mobilenet-v1@0.25", 1), ("vgg-small", 1)];
+    for (model, batch) in cases {
         let (net, config, _) = build(model, |config| config)?;
-        let images = images(37, config.input)?;
+        let images = images(batch, config.input)?;
         let on = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| net.prepare(&config.input)?.forward(&images)?.to_vec2::<f32>())
         };
         let one = on(1)?;
         for threads in [2, 5] {
-            assert_eq!(on(threads)?, one, "{model} on {threads} threads");
+            assert_eq!(on(threads)?, one, "{model}, {batch} images on {threads} threads");
         }
     }
     Ok(())

@@ -33,15 +33,22 @@ pub fn vectors_mut<S: Simd, const V: usize>(values: &mut [f32]) -> &mut [Row<S, 
 
 /// Computes `a + b`.
 #[inline(always)]
-pub fn add<S: Simd, const V: usize>(simd: S, a: Row<S, V>, b: Row<S, V>) -> Row<S, V> {
-    std::array::from_fn(|v| simd.add_f32s(a[v], b[v]))
+pub fn add<S: Simd, const V: usize>(simd: S, mut a: Row<S, V>, b: Row<S, V>) -> Row<S, V> {
+    for v in 0..V {
+        a[v] = simd.add_f32s(a[v], b[v]);
+    }
+    a
 }
 
 /// Computes `max(x, 0)`; NaN stays NaN.
 #[inline(always)]
-pub fn relu<S: Simd, const V: usize>(simd: S, row: Row<S, V>) -> Row<S, V> {
+pub fn relu<S: Simd, const V: usize>(simd: S, mut row: Row<S, V>) -> Row<S, V> {
     let zero = simd.splat_f32s(0.);
-    row.map(|x| simd.select_f32s(simd.less_than_f32s(x, zero), zero, x))
+    // Not `map`: where that function is not inlined, its closure does not get the instruction set of `S`.
+    for x in &mut row {
+        *x = simd.select_f32s(simd.less_than_f32s(*x, zero), zero, *x);
+    }
+    row
 }
 
 /// A computation that is compiled for every instruction set.

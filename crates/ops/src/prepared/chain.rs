@@ -69,7 +69,9 @@ impl Prepared for Chain<'_> {
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
-        run_in_order(&self.segments, self.batch(x, y)?, x, y)
+        let batch = self.batch(x, y)?;
+        let mut run = || run_in_order(&self.segments, batch, x, y);
+        if batch == 1 && self.divides_input() { parallel::in_pool(run) } else { run() }
     }
 
     /// Returns `true`: a chain splits its batch itself.
@@ -83,6 +85,10 @@ impl Prepared for Chain<'_> {
 
     fn flops(&self) -> usize {
         self.segments.iter().fold(0, |sum, segment| sum.saturating_add(segment.flops()))
+    }
+
+    fn divides_input(&self) -> bool {
+        self.segments.iter().any(|segment| segment.parts.iter().any(|part| part.divides_input()))
     }
 
     fn is_identity(&self) -> bool {

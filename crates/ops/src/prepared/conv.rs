@@ -8,9 +8,9 @@ use crate::{
     depthwise::depthwise_shape,
 };
 
-/// The number of floating-point operations from which a single input is divided between two threads. Below, what waking a
-/// thread that sleeps takes is more than the half that is saved. Both threads change the layout of the whole input.
-const MIN_DIVIDED_FLOPS: usize = 1 << 23;
+/// The number of floating-point operations from which a single input is divided between threads. Below, what waking a thread
+/// that sleeps takes is more than what is saved. Both threads of a convolution change the layout of the whole input.
+pub(super) const MIN_DIVIDED_FLOPS: usize = 1 << 23;
 
 /// [`conv2d`](crate::conv2d) with fixed weights, and its epilogue.
 pub struct Conv2d {
@@ -76,6 +76,10 @@ impl Prepared for Conv2d {
 
     fn flops(&self) -> usize {
         self.shape.flops()
+    }
+
+    fn divides_input(&self) -> bool {
+        self.halves.is_some()
     }
 
     /// A single input's halves are planes one after the other.

@@ -79,6 +79,12 @@ pub trait Prepared: Send + Sync {
         self.sizes().iter().sum()
     }
 
+    /// Returns whether the operator divides a single input between threads. A [`Chain`](super::Chain) of such operators runs on a
+    /// thread of the pool, where handing over work takes less time.
+    fn divides_input(&self) -> bool {
+        false
+    }
+
     /// Returns whether the result always equals the input, so that a [`Chain`](super::Chain) can leave the operator
     /// out.
     fn is_identity(&self) -> bool {
@@ -117,6 +123,10 @@ impl<P: Prepared + ?Sized> Prepared for Box<P> {
 
     fn flops(&self) -> usize {
         (**self).flops()
+    }
+
+    fn divides_input(&self) -> bool {
+        (**self).divides_input()
     }
 
     fn is_identity(&self) -> bool {

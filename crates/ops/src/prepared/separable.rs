@@ -1,6 +1,6 @@
 use candle_core::{Result, Tensor, bail};
 
-use super::{memory::values, operator::Prepared};
+use super::{conv::MIN_DIVIDED_FLOPS, memory::values, operator::Prepared};
 use crate::{
     Epilogue, Window,
     conv_dense::conv_shape,
@@ -165,5 +165,9 @@ impl Prepared for SeparableConvs {
 
     fn flops(&self) -> usize {
         self.network.flops()
+    }
+
+    fn divides_input(&self) -> bool {
+        self.network.flops() >= MIN_DIVIDED_FLOPS
     }
 }

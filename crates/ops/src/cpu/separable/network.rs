@@ -1,5 +1,7 @@
 //! The sequence of layers, for one image at a time.
 
+use std::ops::Range;
+
 use super::{
     depthwise::{Depthwise, DepthwiseRows},
     feature_map::{FeatureMap, map_to_planes, planes_to_map},
@@ -33,6 +35,10 @@ impl ConvLayer<'_> {
     fn channels(&self, patch: usize) -> usize {
         self.weight.len() / patch
     }
+
+    fn flops(&self) -> usize {
+        self.weight.len().saturating_mul(2 * self.output[0] * self.output[1])
+    }
 }
 
 /// A sequence of layers prepared for images of one size.
@@ -43,7 +49,6 @@ pub struct Network {
     pairs: Vec<Pair>,
     /// The layout of each pair's input, and of the result.
     maps: Vec<FeatureMap>,
-    flops: usize,
 }
 
 /// How the first feature map is made of an image.
@@ -51,7 +56,7 @@ enum Start {
     /// The image itself is transposed.
     Transposed,
     /// It is the result of a dense convolution.
-    Convolved { planes: PaddedPlanes, product: Product },
+    Convolved { planes: PaddedPlanes, product: Product, flops: usize },
 }
 
 /// A depthwise convolution and the 1×1 convolution after it.
@@ -60,40 +65,36 @@ struct Pair {
     product: Product,
     /// The number of rows that are computed at a time.
     rows: usize,
+    flops: usize,
 }
 
 impl Network {
     /// Prepares a dense convolution, if there is one, and pairs of a depthwise and a 1×1 convolution for images (C, H, W).
     pub fn new([channels, height, width]: [usize; 3], first: Option<ConvLayer>, pairs: &[[ConvLayer; 2]]) -> Self {
         let mut readers = pairs.iter().map(|[depthwise, _]| &depthwise.window).chain([]);
-        let (mut flops, mut prepared) = (0usize, Vec::new());
-        let mut count = |layer: &ConvLayer| {
-            flops = flops.saturating_add(layer.weight.len().saturating_mul(2 * layer.output[0] * layer.output[1]));
-        };
         let (start, map) = match first {
             None => (Start::Transposed, FeatureMap::new(channels, [height, width], readers.next())),
             Some(layer) => {
                 let planes = PaddedPlanes::new(channels, [height, width], &layer.window);
                 let patch = planes.patch();
                 let map = FeatureMap::new(layer.channels(patch.len()), layer.output, readers.next());
-                count(&layer);
                 let product = Product::new(patch, layer.weight, layer.bias, layer.relu);
-                (Start::Convolved { planes, product }, map)
+                (Start::Convolved { planes, product, flops: layer.flops() }, map)
             }
         };
-        let mut maps = vec![map];
+        let (mut maps, mut prepared) = (vec![map], Vec::new());
         for [depthwise, pointwise] in pairs {
             let map = &maps[maps.len() - 1];
-            [depthwise, pointwise].into_iter().for_each(&mut count);
+            let flops = depthwise.flops().saturating_add(pointwise.flops());
             let ConvLayer { weight, bias, window, output, relu } = *depthwise;
             let next = FeatureMap::new(pointwise.channels(map.channels), output, readers.next());
             let depthwise = Depthwise::new(map, &window, output[1], (weight, bias, relu));
             let product = Product::new((0..map.channels).collect(), pointwise.weight, pointwise.bias, pointwise.relu);
             let rows = (BETWEEN / depthwise.row_len()).clamp(1, output[0]);
-            prepared.push(Pair { depthwise, product, rows });
+            prepared.push(Pair { depthwise, product, rows, flops });
             maps.push(next);
         }
-        Self { input: channels * height * width, start, pairs: prepared, maps, flops }
+        Self { input: channels * height * width, start, pairs: prepared, maps }
     }
 
     /// Returns the layout of the result.
@@ -109,24 +110,24 @@ impl Network {
 
     /// Returns the number of floating-point operations of one image.
     pub fn flops(&self) -> usize {
-        self.flops
+        let start = if let Start::Convolved { flops, .. } = self.start { flops } else { 0 };
+        self.pairs.iter().fold(start, |sum, pair| sum.saturating_add(pair.flops))
     }
 
-    /// Computes `y` (N, C_out, h, w) from `x` (N, C, H, W), in parallel over images.
+    /// Computes `y` (N, C_out, h, w) from `x` (N, C, H, W), in parallel over images, or for a single image over bands of rows.
     pub fn forward(&self, x: &[f32], y: &mut [f32]) {
         let [image, result] = self.sizes();
-        let flops = (y.len() / result).saturating_mul(self.flops);
+        let flops = (y.len() / result).saturating_mul(self.flops());
         parallel::chunks(y, result, flops, |n, y| self.forward_image(&x[n * image..][..image], y));
     }
 
     fn forward_image(&self, x: &[f32], y: &mut [f32]) {
         let map = self.maps.iter().map(FeatureMap::len).max().unwrap_or(0);
-        let between = self.pairs.iter().map(|pair| pair.rows * pair.depthwise.row_len()).max().unwrap_or(0);
         let planes = if let Start::Convolved { planes, .. } = &self.start { planes.len() } else { 0 };
-        scratch::with([map, map, between, planes], |[mut from, mut to, between, planes]| {
+        scratch::with([map, map, planes], |[mut from, mut to, planes]| {
             self.start(x, planes, from);
             for (pair, layouts) in self.pairs.iter().zip(self.maps.windows(2)) {
-                pair.run(&from[..layouts[0].len()], between, &layouts[1], &mut to[..layouts[1].len()]);
+                pair.run(&from[..layouts[0].len()], &layouts[1], &mut to[..layouts[1].len()]);
                 std::mem::swap(&mut from, &mut to);
             }
             map_to_planes(self.result(), from, y);
@@ -139,27 +140,50 @@ impl Network {
         let map = &mut map[..output.len()];
         match &self.start {
             Start::Transposed => planes_to_map(output, x, map),
-            Start::Convolved { planes: layout, product } => {
+            Start::Convolved { planes: layout, product, flops } => {
                 padded_planes::pad(layout, x, planes);
-                output.clear_border(map);
-                let (rows, steps) = (0..output.size[0], layout.steps());
-                dispatch(ProductRows { product, a: planes, steps, output, rows, y: map });
+                let steps = layout.steps();
+                for_each_band(output, *flops, map, |rows, y| {
+                    let a = &planes[rows.start * steps[0]..];
+                    dispatch(ProductRows { product, a, steps, output, rows, y });
+                });
             }
         }
     }
 }
 
 impl Pair {
-    /// Computes the feature map `to` from `from`, a few rows at a time.
-    fn run(&self, from: &[f32], between: &mut [f32], output: &FeatureMap, to: &mut [f32]) {
-        let Self { depthwise, product, rows } = self;
-        output.clear_border(to);
-        for first in (0..output.size[0]).step_by(*rows) {
-            let rows = first..(first + rows).min(output.size[0]);
-            let between = &mut between[..rows.len() * depthwise.row_len()];
-            dispatch(DepthwiseRows { depthwise, x: from, rows: rows.clone(), y: between });
-            let steps = [depthwise.row_len(), depthwise.pitch()];
-            dispatch(ProductRows { product, a: between, steps, output, rows, y: to });
-        }
+    /// Computes the feature map `to` from `from`.
+    fn run(&self, from: &[f32], output: &FeatureMap, to: &mut [f32]) {
+        let Self { depthwise, product, rows: most, flops } = self;
+        let steps = [depthwise.row_len(), depthwise.pitch()];
+        for_each_band(output, *flops, to, |band, y| {
+            scratch::with([most.min(&band.len()) * depthwise.row_len()], |[between]| {
+                for first in band.clone().step_by(*most) {
+                    let rows = first..(first + most).min(band.end);
+                    let between = &mut between[..rows.len() * depthwise.row_len()];
+                    dispatch(DepthwiseRows { depthwise, x: from, rows: rows.clone(), y: between });
+                    let y = &mut y[(first - band.start) * output.row_len()..];
+                    dispatch(ProductRows { product, a: between, steps, output, rows, y });
+                }
+            });
+        });
     }
+}
+
+/// Clears the border of a map and calls `f` for bands of rows, with the map from the first position of the band on: for one
+/// band on each thread, if the map is the only task and takes so many floating-point operations that this pays.
+fn for_each_band(
+    map: &FeatureMap,
+    flops: usize,
+    values: &mut [f32],
+    f: impl Fn(Range<usize>, &mut [f32]) + Sync + Send,
+) {
+    map.clear_border(values);
+    let height = map.size[0];
+    let rows = height.div_ceil(if parallel::has_other_threads() { parallel::threads() } else { 1 });
+    let end = map.origin() + height * map.row_len() - 2 * map.border[1] * map.pitch;
+    parallel::chunks(&mut values[map.origin()..end], rows * map.row_len(), flops, |i, values| {
+        f(i * rows..((i + 1) * rows).min(height), values);
+    });
 }

@@ -53,6 +53,7 @@ pub struct ProductRows<'a> {
     pub output: &'a FeatureMap,
     /// The rows to compute. The first of them reads from the start of `a`.
     pub rows: Range<usize>,
+    /// The map from the first position of these rows on.
     pub y: &'a mut [f32],
 }
 
@@ -107,11 +108,8 @@ impl ProductRows<'_> {
     /// Returns where a position lies.
     #[inline(always)]
     fn place(&self, row: usize, column: usize) -> Place {
-        let output = self.output;
-        Place {
-            a: (row - self.rows.start) * self.steps[0] + column * self.steps[1],
-            y: output.origin() + row * output.row_len() + column * output.pitch,
-        }
+        let (row, output) = (row - self.rows.start, self.output);
+        Place { a: row * self.steps[0] + column * self.steps[1], y: row * output.row_len() + column * output.pitch }
     }
 
     /// Computes `C` panels for the first `count` of `R` positions.
