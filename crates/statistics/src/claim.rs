@@ -83,7 +83,7 @@ impl Expect {
     }
 }
 
-/// What is found of a test.
+/// The outcome of the test of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// It came out as expected: the whole interval lies there, and the adjusted p-value is small.
@@ -107,7 +107,7 @@ pub struct Judged<'a> {
     pub test: &'a Test,
     /// The comparison that it refers to.
     pub compared: &'a Compared<'a>,
-    /// What is found of it.
+    /// The outcome of the test.
     pub verdict: Verdict,
 }
 

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
     use crate::{bounds::Bounds, interval::paired_t};
 
-    /// What `tests/fixtures/intervals.py` wrote.
+    /// The contents of the file that `tests/fixtures/intervals.py` writes.
     #[derive(Deserialize)]
     struct Fixtures {
         images: Vec<Fixture<Vec<f64>>>,

@@ -14,7 +14,7 @@ pub struct Change {
     pub least: f64,
     /// The ratio of the fastest round now and the slowest round then.
     pub most: f64,
-    /// Whether even the fastest round is slower than every round then, in at least five rounds of each run.
+    /// True if the fastest round of this run is slower than every round of the earlier one, with at least five rounds in each.
     pub slower: bool,
 }
 

@@ -7,7 +7,8 @@
 //! - Intermediate results lie in buffers that are reused: a batch of one allocates nothing after the first call.
 //! - A [`Chain`] takes a large batch through its operators a few inputs at a time, so that intermediate results stay in
 //!   the cache. A batch of little work stays on its thread. A batch of one shares only convolutions of much work: dense
-//!   ones between two threads, depthwise separable ones between all. The results have the same bits however the work is divided.
+//!   ones between two threads, depthwise separable ones between all. The results have the same bits however the work is
+//!   divided.
 //!
 //! Results are those of the functions on tensors up to rounding: 3×3 convolutions with stride 1 use an algorithm with
 //! fewer multiplications.

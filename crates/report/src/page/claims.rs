@@ -51,7 +51,7 @@ pub fn cells(judged: &Judged, is_first: bool) -> [Cell; 4] {
     [claim, judged.test.when.as_str().into(), figure_and_expectation(judged).into(), verdict].map(Cell::from)
 }
 
-/// What the verdicts mean.
+/// Returns the sentences below a table of claims that explain its verdicts.
 pub fn verdicts_explained() -> String {
     format!(
         "“Yes” means that the whole interval lies where it was expected and that the adjusted p-value is below {LEVEL}; \

@@ -28,7 +28,7 @@ pub struct SuiteReport<'a> {
     pub left_out: &'a [LeftOut],
     /// The number of runs in the plan that have no record yet.
     pub missing: usize,
-    /// What speaks against relying on the numbers.
+    /// The reasons not to rely on the numbers, a sentence each.
     pub doubts: &'a [String],
     /// The comparisons of the suite.
     pub compared: &'a [Compared<'a>],
