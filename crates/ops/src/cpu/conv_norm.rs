@@ -3,10 +3,11 @@
 //! gradient of its output plane by plane as it needs it.
 
 use super::{
-    batch_norm,
+    batch_norm::{self, BackwardSums, InputGradient},
     epilogue::{Epilogue, NO_WINNER, SavedEpilogue},
     isa::vectorised,
     parallel, scratch,
+    simd::dispatch,
 };
 
 /// Computes `x·scale + shift` with one (scale, shift) per channel, then the epilogue. `x` is (N, C, H, W).
@@ -72,68 +73,50 @@ pub struct SavedNorm<'a> {
     pub coefficients: &'a [[f32; 4]],
 }
 
-vectorised! {
-/// Computes the gradient of one plane of the convolution's output from that of the plane after the epilogue.
-pub fn gradient_of_plane<'a>(
-    norm: &'a SavedNorm<'a>,
-    saved: &'a SavedEpilogue<'a>,
-    image: usize, channel: usize,
-    dy: &'a [f32],
-    out: &'a mut [f32],
-) {
-    let [_, c, h, w] = norm.dims;
-    let plane = image * c + channel;
-    let [a, mean, b, constant] = norm.coefficients[channel];
-    let x = &norm.x[plane * h * w..][..h * w];
-    gradient_before_epilogue(saved, plane, x, norm.affine[channel], dy, w, out);
-    out.iter_mut().zip(x).for_each(|(out, x)| *out = *out * a + (x - mean) * b + constant);
-}
-}
-
-/// Computes the gradient of one plane of normalised values from that of the plane after the epilogue.
-#[inline(always)]
-fn gradient_before_epilogue(
-    saved: &SavedEpilogue,
-    plane: usize,
-    x: &[f32],
-    [scale, shift]: [f32; 2],
-    dy: &[f32],
-    width: usize,
-    out: &mut [f32],
-) {
-    let winners = match saved {
-        SavedEpilogue::Nothing => return out.copy_from_slice(dy),
-        SavedEpilogue::Result(_) => {
-            let values = out.iter_mut().zip(x).zip(dy);
-            return values.for_each(|((out, x), dy)| *out = if x * scale + shift <= 0. { 0. } else { *dy });
-        }
-        SavedEpilogue::Winners(winners) => winners,
-        SavedEpilogue::BlockedWinners(_) => unreachable!("a normalised output saves its winners plane by plane"),
-    };
-    out.fill(0.);
-    let rows = dy.chunks_exact(width / 2).zip(winners[plane * dy.len()..].chunks_exact(width / 2));
-    for ((dy, winners), out) in rows.zip(out.chunks_exact_mut(2 * width)) {
-        for (i, (&dy, &winner)) in dy.iter().zip(winners).enumerate() {
-            let position = (winner as usize / 2 % 2) * width + 2 * i + winner as usize % 2;
-            out[position] = if winner == NO_WINNER { out[position] } else { dy };
-        }
-    }
-}
-
 impl SavedNorm<'_> {
+    /// Computes the gradient of one plane of the convolution's output from that of the plane after the epilogue.
+    pub fn gradient_of_plane(&self, saved: &SavedEpilogue, image: usize, channel: usize, dy: &[f32], dx: &mut [f32]) {
+        let coefficients = self.coefficients[channel];
+        self.with_plane(saved, image, channel, dy, |x, dy, mask| {
+            dispatch(InputGradient { x, dy, coefficients, mask, dx });
+        });
+    }
+
     /// Writes `Σ g` and `Σ g·(x − mean)` of each plane of image `n`, where g is the gradient of the normalised values
     /// and `dy` that of the image after the epilogue. [`SavedNorm::coefficients`] follow from these sums over all images,
     /// so they are not read here.
     pub fn sums_of_image(&self, saved: &SavedEpilogue, mean: &[f32], n: usize, dy: &[f32], sums: &mut [f32]) {
+        let channels = dy.chunks_exact(dy.len() / mean.len()).zip(sums.as_chunks_mut().0).zip(mean);
+        for (channel, ((dy, sums), &mean)) in channels.enumerate() {
+            self.with_plane(saved, n, channel, dy, |x, dy, mask| {
+                dispatch(BackwardSums { x, dy, mean, mask, sums });
+            });
+        }
+    }
+
+    /// Calls `f` with the plane of `x`, the gradient of its normalised values before the mask of a ReLU, and this
+    /// [mask](BackwardSums::mask). `dy` is the gradient of the plane after the epilogue.
+    #[inline(always)]
+    fn with_plane(
+        &self,
+        saved: &SavedEpilogue,
+        image: usize,
+        channel: usize,
+        dy: &[f32],
+        f: impl FnOnce(&[f32], &[f32], [f32; 2]),
+    ) {
         let [_, c, h, w] = self.dims;
-        scratch::with([h * w], |[g]| {
-            let channels = dy.chunks_exact(dy.len() / c).zip(sums.chunks_exact_mut(2));
-            for (channel, (dy, sums)) in channels.enumerate() {
-                let plane = n * c + channel;
-                let (x, affine) = (&self.x[plane * h * w..][..h * w], self.affine[channel]);
-                sums.copy_from_slice(&sums_of_plane(saved, plane, x, dy, w, mean[channel], affine, g));
-            }
-        });
+        let plane = image * c + channel;
+        let x = &self.x[plane * h * w..][..h * w];
+        match saved {
+            SavedEpilogue::Nothing => f(x, dy, batch_norm::NO_MASK),
+            SavedEpilogue::Result(_) => f(x, dy, self.affine[channel]),
+            SavedEpilogue::Winners(winners) => scratch::with([h * w], |[unpooled]| {
+                unpool(&winners[plane * dy.len()..][..dy.len()], dy, w, unpooled);
+                f(x, unpooled, batch_norm::NO_MASK);
+            }),
+            SavedEpilogue::BlockedWinners(_) => unreachable!("a normalised output saves its winners plane by plane"),
+        }
     }
 
     /// Computes [`SavedNorm::sums_of_image`] for all images.
@@ -148,21 +131,16 @@ impl SavedNorm<'_> {
     }
 }
 
-vectorised! {
-/// Computes `Σ g` and `Σ g·(x − mean)` of one plane; `g` is scratch.
-fn sums_of_plane<'a>(
-    saved: &'a SavedEpilogue<'a>,
-    plane: usize,
-    x: &'a [f32],
-    dy: &'a [f32],
-    width: usize,
-    mean: f32,
-    affine: [f32; 2],
-    g: &'a mut [f32],
-) -> [f32; 2] {
-    gradient_before_epilogue(saved, plane, x, affine, dy, width, g);
-    batch_norm::plane_backward_sums(x, g, mean)
-}
+/// Undoes ReLU and 2×2 max pooling of one plane of `width` columns: the winner of each window gets its gradient.
+fn unpool(winners: &[u8], dy: &[f32], width: usize, out: &mut [f32]) {
+    out.fill(0.);
+    let rows = dy.chunks_exact(width / 2).zip(winners.chunks_exact(width / 2));
+    for ((dy, winners), out) in rows.zip(out.chunks_exact_mut(2 * width)) {
+        for (i, (&dy, &winner)) in dy.iter().zip(winners).enumerate() {
+            let position = (winner as usize / 2 % 2) * width + 2 * i + winner as usize % 2;
+            out[position] = if winner == NO_WINNER { out[position] } else { dy };
+        }
+    }
 }
 
 /// Adds the sums of [`SavedNorm::sums`] over the images, in f64: `Σ g` and `Σ g·(x − mean)` of each channel.

@@ -21,6 +21,7 @@ pub mod conv_norm;
 pub mod cross_entropy;
 pub mod depthwise;
 mod dot_products;
+mod elementwise;
 pub mod elu;
 pub mod epilogue;
 mod gradients;

@@ -11,7 +11,6 @@ use super::{
 };
 use crate::cpu::{
     backward_pass::BackwardPass,
-    conv_norm,
     epilogue::SavedEpilogue,
     isa::vectorised,
     relu,
@@ -134,7 +133,7 @@ pub fn of_planes<'a>(
             let channels = planes.chunks_exact_mut(planes.len() / count).zip(dy.chunks_exact(results));
             for (plane, (gradient, dy)) in (first..).zip(channels) {
                 let [image, channel] = [plane / s.out_channels, plane % s.out_channels];
-                conv_norm::gradient_of_plane(norm, &saved, image, channel, dy, gradient);
+                norm.gradient_of_plane(&saved, image, channel, dy, gradient);
             }
             planes
         }

@@ -6,7 +6,7 @@ use pulp::Simd;
 use super::shape::DepthwiseShape;
 use crate::cpu::{
     backward_pass::BackwardPass,
-    conv_norm::{self, SavedNorm},
+    conv_norm::SavedNorm,
     epilogue::SavedEpilogue,
     gradients::Gradients,
     image_groups::{GradientSizes, GroupGradients, accumulate},
@@ -96,10 +96,13 @@ impl Kernel for DepthwiseBackwardKernel<'_> {
             // The gradient of the output plane, then the same on the grid.
             let mut gradient = &dy[channel * results..][..results];
             if let Some((norm, saved, n)) = &norm {
-                conv_norm::gradient_of_plane(norm, saved, *n, channel, gradient, plane);
+                norm.gradient_of_plane(saved, *n, channel, gradient, plane);
                 gradient = plane;
             }
-            db[channel] += reduce::sum(gradient, |v| v);
+            // Behind batch normalisation, the bias has no gradient.
+            if norm.is_none() {
+                db[channel] += reduce::sum(gradient, |v| v);
+            }
             let outputs = if !grid.is_output() {
                 grid.scatter_output(gradient, &mut outputs[grid.margin..]);
                 &*outputs
