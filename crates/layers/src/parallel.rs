@@ -142,6 +142,10 @@ impl Prepared for PreparedParallel<'_> {
         self.branches.iter().fold(0, |sum, branch| sum.saturating_add(branch.flops()))
     }
 
+    fn divides_input(&self) -> bool {
+        self.branches.iter().any(|branch| branch.divides_input())
+    }
+
     fn working_set(&self) -> usize {
         let largest = self.branches.iter().map(|branch| branch.working_set()).max().unwrap_or(0);
         self.sizes().iter().sum::<usize>() + largest

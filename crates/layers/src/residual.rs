@@ -128,6 +128,10 @@ impl Prepared for PreparedResidual<'_> {
         self.body.flops().saturating_add(self.shortcut.as_ref().map_or(0, |shortcut| shortcut.flops()))
     }
 
+    fn divides_input(&self) -> bool {
+        self.body.divides_input() || self.shortcut.as_ref().is_some_and(|shortcut| shortcut.divides_input())
+    }
+
     fn working_set(&self) -> usize {
         self.sizes().iter().sum::<usize>() + self.body.working_set()
     }

@@ -9,6 +9,10 @@ use ops::prepared::{Chain, Conv2d, ConvLayer, Identity, Prepared, Relu, Separabl
 use ops::{Epilogue, Window, depthwise_conv2d, relu};
 use proptest::prelude::*;
 
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
 /// Fails unless the prepared convolution has the same results, and the same bits for an image alone as in a batch.
 fn same(inputs: &[Tensor], window: &Window, epilogue: Epilogue) -> Result<()> {
     let [xs, weight, bias] = inputs else { unreachable!("three inputs") };
@@ -25,7 +29,7 @@ fn same(inputs: &[Tensor], window: &Window, epilogue: Epilogue) -> Result<()> {
     let mut alone = vec![f32::NAN; y.len()];
     let images = values.chunks_exact(values.len() / batch).zip(alone.chunks_exact_mut(y.len() / batch));
     images.into_iter().try_for_each(|(x, y)| prepared.run(x, y))?;
-    assert!(alone.iter().zip(&y).all(|(alone, y)| alone.to_bits() == y.to_bits()), "an image alone has other results");
+    assert!(bits(&alone) == bits(&y), "an image alone has other results");
     Ok(())
 }
 
@@ -47,6 +51,45 @@ proptest! {
         let shapes: [&[usize]; 3] = [&[batch, c_in, h, w], &[c_out, c_in, 3, 3], &[c_out]];
         let inputs = (seed..).zip(shapes).map(|(seed, shape)| distinct(shape, seed)?.to_dtype(DType::F32));
         holds(inputs.collect::<Result<Vec<_>>>().and_then(|inputs| same(&inputs, &window, epilogue)))?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Between two convolutions feature maps are channels last, and the rows of a single image's are divided between threads.
+    #[test]
+    fn an_image_alone_has_the_bits_of_an_image_in_a_batch_on_any_number_of_threads(
+        channels in [1usize..=40, 12usize..=40],
+        size in [20usize..=45, 20usize..=45],
+        window in (1usize..=5, 1usize..=2, 0usize..=2),
+        epilogue in prop_oneof![Just(Epilogue::None), Just(Epilogue::Relu), Just(Epilogue::ReluMaxPool)],
+        threads in 1usize..=4,
+        seed in 0u64..1 << 32,
+    ) {
+        let (kernel, stride, padding) = window;
+        let window = Window::conv(kernel).stride(stride).padding(padding);
+        let ([inner, outer], [h, w]) = (channels, size);
+        let conv = |seed, outputs: usize, window: &Window, epilogue, input: [usize; 3]| {
+            let weight = distinct(&[outputs, input[0], window.kernel[0], window.kernel[1]], seed)?;
+            Ok::<_, candle_core::Error>(Box::new(Conv2d::new(&weight.to_dtype(DType::F32)?, None, window, epilogue, input)?))
+        };
+        let first = holds_value(conv(seed, outer, &window, epilogue, [inner, h, w]))?;
+        let [out_h, out_w] = epilogue.result(window.output_size(size).unwrap());
+        let second = holds_value(conv(seed + 1, 5, &Window::conv(3).padding(1), Epilogue::None, [outer, out_h, out_w]))?;
+        let chain = holds_value(Chain::new(vec![first as Box<dyn Prepared>, second]))?;
+        let [input, output] = chain.sizes();
+        let x = holds_value(distinct(&[2, input], seed + 2).and_then(|x| x.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()))?;
+        let mut both = vec![f32::NAN; 2 * output];
+        holds_value(chain.run(&x, &mut both))?;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        for (x, together) in x.chunks_exact(input).zip(both.chunks_exact(output)) {
+            let (mut outside, mut inside) = (vec![f32::NAN; output], vec![f32::NAN; output]);
+            holds_value(chain.run(x, &mut outside))?;
+            holds_value(pool.install(|| chain.run(x, &mut inside)))?;
+            prop_assert_eq!(bits(&outside), bits(together));
+            prop_assert_eq!(bits(&inside), bits(together));
+        }
     }
 }
 
@@ -129,7 +172,6 @@ proptest! {
         let y = holds_value(run(&x, threads))?;
         let result = holds_value(Tensor::from_slice(&y, expected.dims(), &Device::Cpu))?;
         holds(close("result", &result, &expected, 2e-6))?;
-        let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
         let mut alone = Vec::new();
         for x in x.chunks_exact(prepared.sizes()[0]) {
             alone.extend(holds_value(run(x, threads % 3 + 1))?);

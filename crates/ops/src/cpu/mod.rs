@@ -12,6 +12,7 @@
 
 pub mod attention;
 pub mod avg_max_pool;
+mod awake_pool;
 pub mod backward_pass;
 pub mod batch_norm;
 pub mod conv;

@@ -5,7 +5,7 @@ use std::{cell::Cell, mem::MaybeUninit};
 
 use rayon::prelude::*;
 
-use super::recorder;
+use super::{awake_pool, recorder};
 
 /// The number of floating-point operations below which handing work to other threads costs more than it saves.
 const MIN_PARALLEL_FLOPS: usize = 1 << 18;
@@ -27,19 +27,18 @@ pub fn chunks_zip<A: Send, B: Send>(
 ) {
     assert_eq!(a.len().div_ceil(len_a), b.len().div_ceil(len_b));
     let (count, parallel) = (a.len().div_ceil(len_a), flops >= MIN_PARALLEL_FLOPS && has_other_threads());
-    if count > 1 && parallel && recorder::threads().is_none() {
-        a.par_chunks_mut(len_a).zip(b.par_chunks_mut(len_b)).enumerate().for_each(|(i, (a, b))| {
-            let _task = Task::start();
-            f(i, a, b);
-        });
-        return;
+    let shares = count > 1 && parallel;
+    if shares && recorder::threads().is_none() && !awake_pool::is_running() {
+        let tasks = a.par_chunks_mut(len_a).zip(b.par_chunks_mut(len_b)).enumerate();
+        return tasks.for_each(|(i, (a, b))| on_this_thread(|| f(i, a, b)));
     }
     let tasks = a.chunks_mut(len_a).zip(b.chunks_mut(len_b)).enumerate();
-    if count > 1 && parallel {
-        let _task = Task::start();
-        recorder::run(tasks, |(i, (a, b))| f(i, a, b));
-    } else {
+    if !shares {
         tasks.for_each(|(i, (a, b))| f(i, a, b));
+    } else if recorder::threads().is_some() {
+        on_this_thread(|| recorder::run(tasks, |(i, (a, b))| f(i, a, b)));
+    } else {
+        awake_pool::share(tasks.collect(), threads(), |(i, (a, b))| on_this_thread(|| f(i, a, b)));
     }
 }
 
@@ -66,11 +65,10 @@ pub fn has_other_threads() -> bool {
     threads() > 1 && !IN_TASK.get()
 }
 
-/// Runs `f` on a thread of the pool. A loop there hands over a chunk within about a microsecond, while each loop of another
-/// thread takes more than ten to wake the pool and to be woken.
-pub fn in_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
-    let enters = has_other_threads() && recorder::threads().is_none() && rayon::current_thread_index().is_none();
-    if enters { rayon::join(f, || ()).0 } else { f() }
+/// Runs `f`, which consists of many short parallel loops, while the threads of the pool stay awake to take part in them.
+pub fn with_awake_pool<R>(f: impl FnOnce() -> R) -> R {
+    let shares = has_other_threads() && recorder::threads().is_none();
+    if shares { awake_pool::run(threads(), f) } else { f() }
 }
 
 /// Runs `f` as if it were a parallel task: loops inside it stay on this thread.

@@ -8,17 +8,21 @@ use crate::{
     depthwise::depthwise_shape,
 };
 
-/// The number of floating-point operations from which a single input is divided between threads. Below, what waking a thread
-/// that sleeps takes is more than what is saved. Both threads of a convolution change the layout of the whole input.
+/// The number of floating-point operations from which it pays to divide a single input between threads, although these have to
+/// be woken, and although both halves of a convolution's channels take the whole input.
 pub(super) const MIN_DIVIDED_FLOPS: usize = 1 << 23;
+
+/// The number of floating-point operations from which it pays to divide the channels of a convolution whose result is in
+/// planes anyway.
+const MIN_HALVED_FLOPS: usize = 1 << 20;
 
 /// [`conv2d`](crate::conv2d) with fixed weights, and its epilogue.
 pub struct Conv2d {
     shape: conv::ConvShape,
     conv: conv::PreparedConv,
     bias: Option<Vec<f32>>,
-    /// The same for the first and the other half of the output channels, and the number of channels of the first. `None` if
-    /// there is too little work to divide a single input.
+    /// The same for the first and the other half of the output channels, and the number of channels of the first: for a single
+    /// input, if its result is in planes and there is enough work.
     halves: Option<([conv::PreparedConv; 2], usize)>,
 }
 
@@ -43,7 +47,7 @@ impl Conv2d {
         // In whole pairs of blocks of channels. On AVX-512 kernels take two blocks at a time and sum a single one in another
         // order, so other halves would not have the bits of the whole.
         let first = (shape.out_channels / 2).next_multiple_of(2 * BLOCK_WIDTH);
-        let divides = shape.flops() >= MIN_DIVIDED_FLOPS && first + BLOCK_WIDTH <= shape.out_channels;
+        let divides = shape.flops() >= MIN_HALVED_FLOPS && first + BLOCK_WIDTH <= shape.out_channels;
         let halves = divides.then(|| {
             let (a, b) = weight.split_at(first * shape.patch_len());
             let half = |weight, out_channels| {
@@ -79,13 +83,14 @@ impl Prepared for Conv2d {
     }
 
     fn divides_input(&self) -> bool {
-        self.halves.is_some()
+        self.halves.is_some() || self.conv.divides_rows()
     }
 
-    /// A single input's halves are planes one after the other.
+    /// Where much work can only be divided by channels, the result stays in planes, which are halved.
     fn can_be_channels_last(&self) -> [bool; 2] {
         let can = conv::takes_pixels(&self.shape);
-        [can, can && self.halves.is_none()]
+        let halved = self.halves.is_some() && self.shape.flops() >= MIN_DIVIDED_FLOPS;
+        [can, can && (!halved || self.conv.has_bands())]
     }
 
     fn set_channels_last(&mut self, sides: [bool; 2]) {
@@ -93,6 +98,9 @@ impl Prepared for Conv2d {
             return;
         }
         let orders = sides.map(|last| if last { conv::MapOrder::Pixels } else { conv::MapOrder::Planes });
+        if sides[1] {
+            self.halves = None;
+        }
         let halves = self.halves.iter_mut().flat_map(|(halves, _)| halves);
         halves.chain([&mut self.conv]).for_each(|conv| conv.set_orders(orders));
     }

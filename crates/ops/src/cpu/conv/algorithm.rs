@@ -28,6 +28,18 @@ pub trait ForwardAlgorithm: Send + Sync {
     /// `y` (n, C_out, h, w), and the winners of max pooling if they are wanted, are overwritten. `winners` is `None`
     /// for an epilogue without pooling.
     fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>);
+
+    /// Returns the least number of rows of the result that are worth a call of [`forward_rows`](Self::forward_rows); `None` if
+    /// the algorithm only computes whole images.
+    fn rows_per_band(&self) -> Option<usize> {
+        None
+    }
+
+    /// Computes some rows of the result of one image as [`forward`](Self::forward) does, and writes them to `y`, in the order
+    /// [`MapOrder::Pixels`]. They start at a multiple of [`rows_per_band`](Self::rows_per_band).
+    fn forward_rows(&self, _x: &[f32], _bias: Option<&[f32]>, rows: Range<usize>, _y: &mut [f32]) {
+        unreachable!("the algorithm computes whole images, not only rows {rows:?}")
+    }
 }
 
 /// The backward pass of a convolution algorithm.

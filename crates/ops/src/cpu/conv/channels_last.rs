@@ -9,26 +9,33 @@ use super::{
 use crate::cpu::{isa::vectorised, simd::BLOCK_WIDTH, transpose::transpose};
 
 vectorised! {
-/// Copies an image into the middle of a padded, channels-last one, (H + 2p, W + 2p, C_in), and sets the padding to zero.
-pub fn pad<'a>(s: &'a ConvShape, layout: &'a PatchLayout, x: &'a [f32], padded: &'a mut [f32]) {
+/// Copies an image into the middle of a padded, channels-last one, (H + 2p, W + 2p, C_in), and sets the padding to zero. Of
+/// the padded image at least `rows` are written, and what lies behind the last row if `rows` end there.
+pub fn pad<'a>(s: &'a ConvShape, layout: &'a PatchLayout, rows: Range<usize>, x: &'a [f32], padded: &'a mut [f32]) {
     let ([height, width], [top, left], pixel) = (s.input, s.window.padding, s.in_channels);
-    padded[..top * layout.row_len].fill(0.);
-    padded[(top + height) * layout.row_len..].fill(0.);
-    let rows = &mut padded[top * layout.row_len..];
-    for row in rows.chunks_exact_mut(layout.row_len).take(height) {
+    let (first, end) = (rows.start.clamp(top, top + height), rows.end.clamp(top, top + height));
+    if rows.start < top {
+        padded[..top * layout.row_len].fill(0.);
+    }
+    if rows.end >= top + height {
+        padded[(top + height) * layout.row_len..].fill(0.);
+    }
+    let padded = &mut padded[first * layout.row_len..end * layout.row_len];
+    for row in padded.chunks_exact_mut(layout.row_len) {
         row[..left * pixel].fill(0.);
         row[(left + width) * pixel..].fill(0.);
     }
     // With one channel both orders are the same.
     if s.input_order == MapOrder::Pixels || pixel == 1 {
-        let of_image = rows.chunks_exact_mut(layout.row_len).zip(x.chunks_exact(width * pixel));
+        let x = x[(first - top) * width * pixel..].chunks_exact(width * pixel);
+        let of_image = padded.chunks_exact_mut(layout.row_len).zip(x);
         return of_image.for_each(|(row, x)| row[left * pixel..][..x.len()].copy_from_slice(x));
     }
-    for first in (0..pixel).step_by(BLOCK_WIDTH) {
-        for (y, row) in rows.chunks_exact_mut(layout.row_len).take(height).enumerate() {
-            let x = &x[(first * height + y) * width..];
-            let channels = BLOCK_WIDTH.min(pixel - first);
-            transpose(x, height * width, &mut row[left * pixel + first..], pixel, [channels, width]);
+    for channel in (0..pixel).step_by(BLOCK_WIDTH) {
+        for (y, row) in (first - top..).zip(padded.chunks_exact_mut(layout.row_len)) {
+            let x = &x[(channel * height + y) * width..];
+            let channels = BLOCK_WIDTH.min(pixel - channel);
+            transpose(x, height * width, &mut row[left * pixel + channel..], pixel, [channels, width]);
         }
     }
 }

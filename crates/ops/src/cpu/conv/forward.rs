@@ -7,6 +7,9 @@ use super::{
 };
 use crate::cpu::{conv_input::ConvInput, image_sums::ImageSums, parallel};
 
+/// The number of floating-point operations from which a single image is divided into bands of rows.
+const MIN_BANDED_FLOPS: usize = 1 << 19;
+
 /// A convolution prepared for inputs of one size: an algorithm with packed weights.
 pub struct PreparedConv {
     s: ConvShape,
@@ -30,9 +33,28 @@ impl PreparedConv {
         self.algorithm.set_orders([input_order, result_order]);
     }
 
+    /// Returns whether results whose order is [`MapOrder::Pixels`] have enough rows to be divided between threads.
+    pub fn has_bands(&self) -> bool {
+        self.algorithm.rows_per_band().is_some_and(|rows| 2 * rows <= self.s.result()[0])
+    }
+
+    /// Returns whether [`forward`](Self::forward) divides the rows of a single image between threads.
+    pub fn divides_rows(&self) -> bool {
+        self.s.result_order == MapOrder::Pixels && self.s.flops() >= MIN_BANDED_FLOPS && self.has_bands()
+    }
+
     /// Computes `y` (N, C_out, h, w) from `x` (N, C_in, H, W), for any N.
     pub fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
         let (s, images) = (&self.s, self.algorithm.images_per_call());
+        if y.len() == s.result_len() && self.divides_rows() {
+            let [height, width] = s.result();
+            let least = self.algorithm.rows_per_band().unwrap_or(height);
+            let threads = if parallel::has_other_threads() { parallel::threads() } else { 1 };
+            let rows = height.div_ceil(threads).next_multiple_of(least);
+            return parallel::chunks(y, rows * width * s.out_channels, s.flops(), |i, y| {
+                self.algorithm.forward_rows(x, bias, i * rows..height.min((i + 1) * rows), y);
+            });
+        }
         let flops = (y.len() / s.result_len()).saturating_mul(s.flops());
         parallel::chunks(y, images * s.result_len(), flops, |i, y| {
             self.algorithm.forward(self.images_of(x, i * images, y), bias, y, None);

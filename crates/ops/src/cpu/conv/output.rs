@@ -15,6 +15,8 @@ use crate::cpu::{
 pub struct OutputImage<'a> {
     /// After the epilogue, in the order [`ConvShape::result_order`].
     pub y: &'a mut [f32],
+    /// The position of the first result in `y`; 0 in [`MapOrder::Planes`].
+    pub first: usize,
     /// The winners of max pooling, if they are wanted, (block of channels, result, [`BLOCK_WIDTH`]).
     pub winners: Option<&'a mut [u8]>,
 }
@@ -66,7 +68,8 @@ impl OutputImage<'_> {
                 rows_to_planes(output, distance, y, plane, results.clone());
             }
             MapOrder::Pixels => {
-                let y = &mut self.y[results.start * s.out_channels..results.end * s.out_channels];
+                let of_results = results.start - self.first..results.end - self.first;
+                let y = &mut self.y[of_results.start * s.out_channels..of_results.end * s.out_channels];
                 rows_to_pixels(output, distance, &mut y[channels.start..], s.out_channels, channels.len());
             }
         }

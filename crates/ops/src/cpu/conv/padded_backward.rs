@@ -54,7 +54,7 @@ impl PaddedBackward<'_> {
                 if dw.is_some() {
                     pass.x.with(first, call.len(), s.input_len(), |x| {
                         let images = x.chunks_exact(s.input_len()).zip(images.chunks_exact_mut(image_len));
-                        images.for_each(|(x, image)| channels_last::pad(s, layout, x, image));
+                        images.for_each(|(x, image)| channels_last::pad(s, layout, 0..usize::MAX, x, image));
                     });
                 }
                 for (n, dy) in call.clone().zip(dy.chunks_exact_mut(dy_len.max(1))) {

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use crate::{
     cpu::{epilogue::Epilogue, simd::BLOCK_WIDTH},
     window::Window,
@@ -68,6 +70,18 @@ impl ConvShape {
         let factors = [self.out_channels, self.patch_len(), self.output[0], self.output[1]];
         // An estimate, so it may saturate.
         factors.iter().fold(2, |product, &factor| product.saturating_mul(factor))
+    }
+
+    /// Returns the rows of the output that these rows of the result are computed from.
+    pub fn output_rows(&self, result: Range<usize>) -> Range<usize> {
+        if self.is_pooled() { 2 * result.start..2 * result.end } else { result }
+    }
+
+    /// Returns the positions, as in [`PatchLayout::patch_starts`](super::patch_layout::PatchLayout::patch_starts), that these
+    /// rows of the result are computed from.
+    pub fn positions(&self, result: Range<usize>) -> Range<usize> {
+        let row = self.result()[1] * if self.is_pooled() { 4 } else { 1 };
+        result.start * row..result.end * row
     }
 
     /// Returns whether 2×2 max pooling follows.

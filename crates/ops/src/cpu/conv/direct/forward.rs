@@ -1,6 +1,8 @@
 //! `y = patches · Wᵀ`, a chunk of positions and a block of output channels at a time. Images are padded and channels
 //! last, weights in [`WeightOrder::OutputBlocks`].
 
+use std::ops::Range;
+
 use pulp::Simd;
 
 use crate::cpu::{
@@ -20,6 +22,9 @@ use crate::cpu::{
 /// The number of positions whose output is computed before it is written, so that it is still in the first-level cache;
 /// a multiple of [`BLOCK_ROWS`] and of the four positions of a pooling window.
 const POSITIONS_PER_CHUNK: usize = 16 * BLOCK_ROWS;
+
+/// The least number of positions in a band of rows.
+const POSITIONS_PER_BAND: usize = 4 * BLOCK_ROWS;
 
 /// The forward pass.
 pub struct DirectForward {
@@ -44,19 +49,39 @@ impl ForwardAlgorithm for DirectForward {
     }
 
     fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>) {
+        self.compute(x, bias, 0..self.s.result()[0], OutputImage { y, first: 0, winners });
+    }
+
+    fn rows_per_band(&self) -> Option<usize> {
+        Some(POSITIONS_PER_BAND.div_ceil(self.s.positions(0..1).len()))
+    }
+
+    fn forward_rows(&self, x: &[f32], bias: Option<&[f32]>, rows: Range<usize>, y: &mut [f32]) {
+        let first = rows.start * self.s.result()[1];
+        self.compute(x, bias, rows, OutputImage { y, first, winners: None });
+    }
+}
+
+impl DirectForward {
+    /// Computes these rows of the result of one image.
+    fn compute(&self, x: &[f32], bias: Option<&[f32]>, rows: Range<usize>, result: OutputImage) {
         let Self { s, layout, weight } = self;
+        let (output, stride) = (s.output_rows(rows.clone()), s.window.stride[0]);
+        let padded = output.start * stride..output.end * stride + s.window.kernel[0];
         scratch::with([layout.image_len, 2 * POSITIONS_PER_CHUNK * BLOCK_WIDTH], |[image, output]| {
-            channels_last::pad(s, layout, x, image);
-            let result = OutputImage { y, winners };
-            dispatch(DirectForwardKernel { s, layout, image, weight, bias, output, result });
+            channels_last::pad(s, layout, padded, x, image);
+            let positions = s.positions(rows);
+            dispatch(DirectForwardKernel { s, layout, positions, image, weight, bias, output, result });
         });
     }
 }
 
-/// Computes the results of one image.
+/// Computes the results of one image at some positions.
 struct DirectForwardKernel<'a> {
     s: &'a ConvShape,
     layout: &'a PatchLayout,
+    /// As in [`PatchLayout::patch_starts`].
+    positions: Range<usize>,
     /// Padded, channels last.
     image: &'a [f32],
     weight: &'a [f32],
@@ -84,21 +109,28 @@ impl DirectForwardKernel<'_> {
     /// Computes and writes the results of `B` blocks of channels, and returns `B`.
     #[inline(always)]
     fn write_blocks<S: Simd, const V: usize, const B: usize>(&mut self, simd: S, block: usize) -> usize {
-        let Self { s, layout, image, weight, bias, output, result } = self;
+        let Self { s, layout, positions, image, weight, bias, output, result } = self;
         let weight_len = weight.len() / layout.channel_blocks;
         let weight: [&[f32]; B] =
             std::array::from_fn(|b| &weight[(block + b) * weight_len..][..s.patch_len() * BLOCK_WIDTH]);
-        for (i, starts) in layout.patch_starts.chunks(POSITIONS_PER_CHUNK).enumerate() {
-            let block_len = starts.len() * BLOCK_WIDTH;
+        for first in positions.clone().step_by(POSITIONS_PER_CHUNK) {
+            let starts = &layout.patch_starts[first..(first + POSITIONS_PER_CHUNK).min(positions.end)];
+            let block_len = starts.len().next_multiple_of(BLOCK_ROWS) * BLOCK_WIDTH;
             let output = &mut output[..B * block_len];
-            for (group, starts) in starts.as_chunks().0.iter().enumerate() {
-                let products = block_products::<S, V, B>(simd, image, starts, layout.taps.all(), weight);
+            for group in 0..starts.len().div_ceil(BLOCK_ROWS) {
+                // The last position is repeated to fill the block.
+                let mut rows = [0; BLOCK_ROWS];
+                for (i, row) in rows.iter_mut().enumerate() {
+                    *row = starts[(group * BLOCK_ROWS + i).min(starts.len() - 1)];
+                }
+                let products = block_products::<S, V, B>(simd, image, &rows, layout.taps.all(), weight);
                 for (output, product) in output.chunks_exact_mut(block_len).zip(products) {
                     vectors_mut::<S, V>(output).as_chunks_mut().0[group] = product;
                 }
             }
             for (b, output) in output.chunks_exact_mut(block_len).enumerate() {
-                result.write::<S, V>(simd, s, block + b, *bias, i * POSITIONS_PER_CHUNK, output);
+                let output = &mut output[..starts.len() * BLOCK_WIDTH];
+                result.write::<S, V>(simd, s, block + b, *bias, first, output);
             }
         }
         B

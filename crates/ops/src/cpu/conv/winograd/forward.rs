@@ -1,7 +1,7 @@
 //! `V = Bᵀ d B`, `M = Σ V · U` and `Y = Aᵀ M A`, a chunk of tiles and a block of output channels at a time. Images are
 //! padded and channels last, weights transformed in the order of [`weights::pack`].
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, ops::Range};
 
 use pulp::Simd;
 
@@ -56,16 +56,47 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> ForwardAlgorithm
     }
 
     fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>) {
+        self.compute(x, bias, 0..self.s.result()[0], y, winners);
+    }
+
+    fn rows_per_band(&self) -> Option<usize> {
+        let rows = self.tiling.rows_per_band();
+        Some(if self.s.is_pooled() { rows / 2 } else { rows })
+    }
+
+    fn forward_rows(&self, x: &[f32], bias: Option<&[f32]>, rows: Range<usize>, y: &mut [f32]) {
+        self.compute(x, bias, rows, y, None);
+    }
+}
+
+impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> WinogradForward<F, OUT, IN> {
+    /// Computes these rows of the results of a few images, or of one image if they are not all rows.
+    fn compute(&self, x: &[f32], bias: Option<&[f32]>, rows: Range<usize>, y: &mut [f32], winners: Option<&mut [u8]>) {
         let Self { s, layout, tiling: t, weight, transforms } = self;
-        let count = y.len() / s.result_len();
+        let count = x.len() / s.input_len();
+        // A tile at the right edge also sees the start of the row after its own.
+        let of_output = s.output_rows(rows.clone());
+        let padded_rows = of_output.start..of_output.end.next_multiple_of(OUT) + IN - OUT + 1;
         let block_len = Tiling::<OUT>::BLOCK_LEN;
         let pixels_len = s.in_channels.div_ceil(BLOCK_WIDTH) * block_len;
         let lens = [count * t.image_len, count * layout.blocked_len(), pixels_len, COLUMN_BLOCKS * block_len];
         scratch::with(lens, |[images, output, pixels, products]| {
             let padded = x.chunks_exact(s.input_len()).zip(images.chunks_exact_mut(t.image_len));
-            padded.for_each(|(x, image)| channels_last::pad(s, layout, x, image));
+            padded.for_each(|(x, image)| channels_last::pad(s, layout, padded_rows.clone(), x, image));
             let (scratch, transforms) = (ForwardScratch { pixels, products, output }, *transforms);
-            dispatch(WinogradForwardKernel { s, layout, t, images, weight, scratch, bias, y, winners, transforms });
+            dispatch(WinogradForwardKernel {
+                s,
+                layout,
+                t,
+                images,
+                rows,
+                weight,
+                scratch,
+                bias,
+                y,
+                winners,
+                transforms,
+            });
         });
     }
 }
@@ -77,6 +108,8 @@ struct WinogradForwardKernel<'a, F, const OUT: usize, const IN: usize> {
     t: &'a Tiling<OUT>,
     /// Padded, channels last, [`Tiling::image_len`] values each.
     images: &'a [f32],
+    /// The rows of the results.
+    rows: Range<usize>,
     weight: &'a [f32],
     scratch: ForwardScratch<'a>,
     bias: Option<&'a [f32]>,
@@ -97,10 +130,11 @@ struct ForwardScratch<'a> {
 impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for WinogradForwardKernel<'_, F, OUT, IN> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, layout, t, images, weight, scratch, bias, y, mut winners, transforms: _ } = self;
+        let Self { s, layout, t, images, rows, weight, scratch, bias, y, mut winners, transforms: _ } = self;
         let ForwardScratch { pixels, products, output } = scratch;
         let (image_len, block_len) = (layout.blocked_len(), layout.blocked_len() / layout.channel_blocks);
-        for tiles in t.chunks(images.len() / t.image_len) {
+        let count = images.len() / t.image_len;
+        for tiles in t.chunks_of_rows(count, s.output_rows(rows.clone())) {
             transform_pixels::<S, F, V, OUT, IN>(simd, s, layout.row_len, tiles, images, pixels);
             let blocks = weight.chunks(COLUMN_BLOCKS * Tiling::<OUT>::TILE_LEN * s.in_channels * BLOCK_WIDTH);
             for (pair, weight) in blocks.enumerate() {
@@ -126,13 +160,14 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for Winog
                 }
             }
         }
-        let len = s.result_len();
+        let (len, first, positions) = (y.len() / count, rows.start * s.result()[1], s.positions(rows));
         for (i, (output, y)) in output.chunks_exact_mut(image_len).zip(y.chunks_exact_mut(len)).enumerate() {
             let blocked_len = s.blocked_result_len();
             let winners = winners.as_deref_mut().map(|winners| &mut winners[i * blocked_len..][..blocked_len]);
-            let mut result = OutputImage { y, winners };
+            let mut result = OutputImage { y, first, winners };
             for (block, output) in output.chunks_exact_mut(block_len).enumerate() {
-                result.write::<S, V>(simd, s, block, bias, 0, output);
+                let output = &mut output[positions.start * BLOCK_WIDTH..positions.end * BLOCK_WIDTH];
+                result.write::<S, V>(simd, s, block, bias, positions.start, output);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! How images are cut into tiles, and which convolutions have enough channels for that.
 
+use std::ops::Range;
+
 use crate::cpu::{
     conv::{patch_layout::PatchLayout, shape::ConvShape},
     simd::BLOCK_WIDTH,
@@ -55,6 +57,8 @@ pub struct Tiling<const OUT: usize> {
     pub images_per_call: usize,
     /// The length of a padded image, including zeros that tiles see beyond its edge.
     pub image_len: usize,
+    /// The numbers of tiles down and across an image.
+    per_image: [usize; 2],
     /// The tiles of the images that are computed together.
     tiles: Vec<Tile<OUT>>,
 }
@@ -87,12 +91,24 @@ impl<const OUT: usize> Tiling<OUT> {
             let outputs = std::array::from_fn(|dy| std::array::from_fn(|dx| position(y + dy, x + dx)));
             Tile { image, start: image * image_len + y * layout.row_len + x * pixel, outputs }
         });
-        Self { images_per_call, image_len, tiles: tiles.collect() }
+        Self { images_per_call, image_len, per_image: [down, across], tiles: tiles.collect() }
     }
 
     /// Returns the tiles of the first `images` images, in chunks.
     pub fn chunks(&self, images: usize) -> impl Iterator<Item = &[Tile<OUT>]> {
-        self.tiles[..self.tiles.len() / self.images_per_call * images].chunks(Self::CHUNK)
+        self.chunks_of_rows(images, 0..OUT * self.per_image[0])
+    }
+
+    /// Returns the tiles of these rows of the output of one image, in chunks; of several images all rows have to be asked for.
+    pub fn chunks_of_rows(&self, images: usize, rows: Range<usize>) -> impl Iterator<Item = &[Tile<OUT>]> {
+        let [down, across] = self.per_image;
+        let before = images.saturating_sub(1) * down;
+        self.tiles[rows.start / OUT * across..(before + rows.end.div_ceil(OUT)) * across].chunks(Self::CHUNK)
+    }
+
+    /// Returns the least number of rows of the output whose tiles fill a register block.
+    pub fn rows_per_band(&self) -> usize {
+        OUT * ROW_MULTIPLE.div_ceil(self.per_image[1])
     }
 }
 
