@@ -66,7 +66,7 @@ pub use conv::{conv1d, conv2d, conv2d_relu, conv2d_relu_max_pool};
 pub use conv_config::{Conv1dConfig, Conv2dConfig};
 pub use conv_max::conv1d_max;
 pub use conv_norm::{ConvBatchNorm, Projection, conv_batch_norm_train, residual_conv_batch_norm_train};
-pub use cpu::{epilogue::Epilogue, instruction_set};
+pub use cpu::{epilogue::Epilogue, instruction_set, parallel::keep_threads_awake};
 pub use depthwise::{depthwise_conv2d, depthwise_conv2d_relu};
 pub use embedding_conv::{
     EmbeddingConv1d, embedding_conv1d, embedding_conv1d_batch_norm_max, embedding_conv1d_batch_norm_max_train,

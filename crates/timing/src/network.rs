@@ -4,7 +4,7 @@ use anyhow::Result;
 use candle_core::{Device, Tensor};
 use layers::Mode;
 use models::{Classifier, DeepConvDti, PreparedClassifier};
-use training::{Loss, Model, Optimizer, OptimizerConfig, Parameters};
+use training::{Loss, Model, Optimizer, OptimizerConfig, Parameters, on_awake_threads};
 
 /// The learning rate of timed training steps. It is so small that the weights do not change: a network that diverges
 /// would be timed on other numbers.
@@ -76,9 +76,11 @@ impl Network {
     /// Inputs that the network does not take.
     pub fn train(&mut self, inputs: &[Tensor], targets: &Tensor) -> Result<f64> {
         let start = Instant::now();
-        let outputs = self.model.forward(inputs, Mode::Train { seed: 0, step: self.step })?;
-        let loss = self.model.loss().forward(&outputs, targets)?;
-        self.optimizer.step(&ops::backward(&loss)?, LEARNING_RATE)?;
+        on_awake_threads(&self.device, || {
+            let outputs = self.model.forward(inputs, Mode::Train { seed: 0, step: self.step })?;
+            let loss = self.model.loss().forward(&outputs, targets)?;
+            self.optimizer.step(&ops::backward(&loss)?, LEARNING_RATE)
+        })?;
         self.device.synchronize()?;
         self.step += 1;
         Ok(start.elapsed().as_secs_f64())

@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use candle_core::{Error, Result, bail};
+use candle_core::{Device, Error, Result, bail};
 use layers::Mode;
 
 use crate::{
@@ -109,6 +109,11 @@ where
     train(model, parameters, epoch_batches, loss, config, Some(checkpoints), on_event)
 }
 
+/// Runs a step of training, with [`ops::keep_threads_awake`] if it is on the CPU.
+pub fn on_awake_threads<R>(device: &Device, step: impl FnOnce() -> R) -> R {
+    if device.is_cpu() { ops::keep_threads_awake(step) } else { step() }
+}
+
 fn train<I, B>(
     model: &dyn Model,
     parameters: &Parameters,
@@ -155,14 +160,19 @@ where
         for batch in batches.skip(run.batch).take((total_steps - run.step) as usize) {
             let Batch { inputs, targets } = batch?.into();
             let Position { epoch, step, .. } = run;
-            let outputs = model.forward(&inputs, Mode::Train { seed: config.seed, step })?;
-            let mean = loss.forward(&outputs, &targets)?;
-            let value = mean.to_scalar::<f32>()?;
+            let lr = config.schedule.lr(config.lr, step, total_steps);
+            let value = on_awake_threads(targets.device(), || {
+                let outputs = model.forward(&inputs, Mode::Train { seed: config.seed, step })?;
+                let mean = loss.forward(&outputs, &targets)?;
+                let value = mean.to_scalar::<f32>()?;
+                if value.is_finite() {
+                    optimizer.step(&ops::backward(&mean)?, lr)?;
+                }
+                Ok::<_, Error>(value)
+            })?;
             if !value.is_finite() {
                 return Ok(run.outcome(Some(Diverged { epoch, step }), None));
             }
-            let lr = config.schedule.lr(config.lr, step, total_steps);
-            optimizer.step(&ops::backward(&mean)?, lr)?;
             run.loss_sum += value as f64 * targets.elem_count() as f64;
             run.samples += targets.elem_count();
             run.step += 1;

@@ -26,7 +26,7 @@ pub use checkpoint::{CheckpointError, Checkpoints, Unusable};
 pub use config::{FitConfig, Length};
 pub use device::DeviceKind;
 pub use evaluate::{Evaluation, evaluate, predictions};
-pub use fit::{fit, fit_resumable};
+pub use fit::{fit, fit_resumable, on_awake_threads};
 /// The purpose of a forward pass, for implementations of [`Model`].
 pub use layers::Mode;
 pub use loss::Loss;

@@ -46,6 +46,8 @@ pub fn chunks_zip<A: Send, B: Send>(
 pub fn tasks<T: Send>(tasks: Vec<T>, f: impl Fn(T) + Sync + Send) {
     if tasks.len() > 1 && recorder::threads().is_some() {
         recorder::run(tasks.into_iter(), f);
+    } else if awake_pool::is_running() {
+        awake_pool::share(tasks, threads(), f);
     } else {
         tasks.into_par_iter().for_each(f);
     }
@@ -65,8 +67,30 @@ pub fn has_other_threads() -> bool {
     threads() > 1 && !IN_TASK.get()
 }
 
-/// Runs `f`, which consists of many short parallel loops, while the threads of the pool stay awake to take part in them.
-pub fn with_awake_pool<R>(f: impl FnOnce() -> R) -> R {
+/// Runs `f` while the threads of the current rayon pool stay awake and wait for work, which `f` gives them often and in small
+/// portions.
+///
+/// rayon's threads fall asleep a few microseconds after their last task, and waking one takes longer than a layer of a small
+/// network. A prepared [`Chain`](crate::prepared::Chain) keeps them awake by itself while it computes a single input; wrap a
+/// step of training in this function, from the forward pass to the update of the weights. The results do not depend on it.
+/// The threads use their cores all the while, so it is of no use for a computation on another device.
+///
+/// # Examples
+/// ```
+/// use candle_core::{Device, Result, Tensor, Var};
+///
+/// # fn main() -> Result<()> {
+/// let weight = Var::zeros((10, 64), candle_core::DType::F32, &Device::Cpu)?;
+/// let (xs, classes) = (Tensor::ones((32, 64), candle_core::DType::F32, &Device::Cpu)?, Tensor::zeros(32, candle_core::DType::U32, &Device::Cpu)?);
+/// let gradients = ops::keep_threads_awake(|| {
+///     let loss = ops::cross_entropy(&ops::linear(&xs, &weight, None)?, &classes)?;
+///     ops::backward(&loss)
+/// })?;
+/// assert_eq!(gradients.get(&weight).unwrap().dims(), [10, 64]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn keep_threads_awake<R>(f: impl FnOnce() -> R) -> R {
     let shares = has_other_threads() && recorder::threads().is_none();
     if shares { awake_pool::run(threads(), f) } else { f() }
 }

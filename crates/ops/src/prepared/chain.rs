@@ -71,7 +71,7 @@ impl Prepared for Chain<'_> {
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         let batch = self.batch(x, y)?;
         let mut run = || run_in_order(&self.segments, batch, x, y);
-        if batch == 1 && self.divides_input() { parallel::with_awake_pool(run) } else { run() }
+        if batch == 1 && self.divides_input() { parallel::keep_threads_awake(run) } else { run() }
     }
 
     /// Returns `true`: a chain splits its batch itself.
