@@ -10,40 +10,51 @@ use std::{
 /// The number of polls without success after which a thread that waits lets other programs run.
 const PATIENCE: usize = 1 << 12;
 
+/// What a thread does for [`run`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    None,
+    /// It is in [`run`].
+    Runs,
+    /// It stays awake for a thread that is.
+    Waits,
+}
+
 thread_local! {
-    /// True on a thread while it is in [`run`].
-    static IS_RUNNING: Cell<bool> = const { Cell::new(false) };
+    static ROLE: Cell<Role> = const { Cell::new(Role::None) };
 }
 
 /// Returns whether the calling thread keeps the pool awake, and may [`share`] its loops.
 pub fn is_running() -> bool {
-    IS_RUNNING.get()
+    ROLE.get() == Role::Runs
 }
 
 /// Runs `f` while the other `threads − 1` threads of the current pool stay awake.
 pub fn run<R>(threads: usize, f: impl FnOnce() -> R) -> R {
-    if is_running() {
-        return f();
-    }
-    let (own, done) = (rayon::current_thread_index(), &AtomicBool::new(false));
+    let _role = match ROLE.get() {
+        Role::None => in_role(Role::Runs),
+        _ => return f(),
+    };
+    let done = &AtomicBool::new(false);
     rayon::in_place_scope(|scope| {
         for _ in 1..threads {
-            // The thread that runs `f` takes such a task if `f` has ended before another did.
             scope.spawn(move |_| {
-                wait_until(
-                    || rayon::yield_now(),
-                    || rayon::current_thread_index() == own || done.load(Ordering::Relaxed),
-                );
+                // A thread with a role would be kept here from ending it.
+                if ROLE.get() == Role::None {
+                    let _role = in_role(Role::Waits);
+                    wait_until(rayon::yield_now, || done.load(Ordering::Relaxed));
+                }
             });
         }
-        IS_RUNNING.set(true);
-        // Also after a panic.
-        let _end = OnDrop(|| {
-            IS_RUNNING.set(false);
-            done.store(true, Ordering::Relaxed);
-        });
+        let _end = OnDrop(|| done.store(true, Ordering::Relaxed));
         f()
     })
+}
+
+/// Sets the role of this thread until the value is dropped, also by a panic.
+fn in_role(role: Role) -> OnDrop<impl Fn()> {
+    ROLE.set(role);
+    OnDrop(|| ROLE.set(Role::None))
 }
 
 /// Runs `f` on all tasks, the first part of them on this thread and the others on the pool.
@@ -87,5 +98,45 @@ struct OnDrop<F: Fn()>(F);
 impl<F: Fn()> Drop for OnDrop<F> {
     fn drop(&mut self) {
         (self.0)();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns how often `share` called its function for each of the numbers 0 to `len`.
+    fn visits(len: usize, threads: usize) -> Vec<usize> {
+        let counts: Vec<_> = (0..len).map(|_| AtomicUsize::new(0)).collect();
+        share((0..len).collect(), threads, |i| {
+            counts[i].fetch_add(1, Ordering::Relaxed);
+        });
+        counts.into_iter().map(AtomicUsize::into_inner).collect()
+    }
+
+    #[test]
+    fn every_task_runs_once_for_many_callers_at_a_time() {
+        let caller = |threads| {
+            for len in (0..40).cycle().take(400) {
+                assert_eq!(run(threads, || visits(len, threads)), vec![1; len]);
+            }
+        };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| caller(2));
+                scope.spawn(|| pool.install(|| caller(3)));
+            }
+        });
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_ends_the_run() {
+        for bad in [0, 7] {
+            let task = |i| assert!(i != bad, "task {i} fails");
+            let result = std::panic::catch_unwind(|| run(2, || share((0..8).collect(), 2, task)));
+            assert!(result.is_err() && !is_running());
+        }
+        assert_eq!(run(2, || visits(8, 2)), [1; 8]);
     }
 }

@@ -79,8 +79,8 @@ pub trait Prepared: Send + Sync {
         self.sizes().iter().sum()
     }
 
-    /// Returns whether the operator divides a single input between threads. A [`Chain`](super::Chain) of such operators runs on a
-    /// thread of the pool, where handing over work takes less time.
+    /// Returns whether the operator divides a single input between threads. A [`Chain`](super::Chain) with such an operator keeps
+    /// the threads awake while it computes a single input, as [`keep_threads_awake`](crate::keep_threads_awake) does.
     fn divides_input(&self) -> bool {
         false
     }
