@@ -28,6 +28,8 @@ pub struct Peer {
     /// The lines that the program writes. They are read by a thread, as reading cannot be given up after a time.
     answers: Receiver<io::Result<String>>,
     patience: Duration,
+    /// True if it no longer takes requests or gives answers.
+    has_ended: bool,
     /// The requests that the program has declined, as JSON.
     refused: HashSet<String>,
 }
@@ -64,7 +66,8 @@ impl Peer {
             bail!("cannot connect to `{command}`")
         };
         let (command, name, answers) = (command.to_string(), String::new(), lines(answers));
-        let mut peer = Self { command, name, child, requests, answers, patience, refused: HashSet::new() };
+        let mut peer =
+            Self { command, name, child, requests, answers, patience, has_ended: false, refused: HashSet::new() };
         let Hello { name, version } = peer.read()?;
         peer.name = format!("{name} {version}");
         Ok(peer)
@@ -73,7 +76,10 @@ impl Peer {
     fn read<T: DeserializeOwned>(&mut self) -> Result<T> {
         let line = match self.answers.recv_timeout(self.patience) {
             Ok(line) => line.with_context(|| format!("cannot read the answer of `{}`", self.command))?,
-            Err(RecvTimeoutError::Disconnected) => bail!("`{}` ended without an answer", self.command),
+            Err(RecvTimeoutError::Disconnected) => {
+                self.has_ended = true;
+                bail!("`{}` ended without an answer", self.command)
+            }
             Err(RecvTimeoutError::Timeout) => bail!(
                 "`{}` gave no answer within {} seconds; it must write a line when it is ready, and one for each request",
                 self.command,
@@ -84,22 +90,41 @@ impl Peer {
             .with_context(|| format!("`{}` answered `{}`, which is not in the protocol", self.command, line.trim_end()))
     }
 
+    fn ask(&mut self, request: &str) -> Result<Answer> {
+        let sent = writeln!(self.requests, "{request}");
+        self.has_ended |= sent.is_err();
+        sent.with_context(|| format!("`{}` does not accept requests", self.command))?;
+        self.read()
+    }
+
     /// The program's name and version.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The images per second that the program reaches; `None` if it does not have the network.
+    /// The images per second that the program reaches; `None` if it does not have the network. A program that ends is started
+    /// again, once for a request.
     ///
     /// # Errors
-    /// A program that has ended, or whose answer is not in the protocol or does not come within ten minutes.
+    /// A program that ends twice, or whose answer is not in the protocol or does not come within ten minutes.
     pub fn samples_per_sec(&mut self, request: &Request) -> Result<Option<f64>> {
         let request = serde_json::to_string(request)?;
         if self.refused.contains(&request) {
             return Ok(None);
         }
-        writeln!(self.requests, "{request}").with_context(|| format!("`{}` does not accept requests", self.command))?;
-        match self.read()? {
+        let answer = match self.ask(&request) {
+            Err(error) if self.has_ended => {
+                // Nobody may be listening.
+                let _ = writeln!(io::stderr(), "{}: {error:#}; it is started again: {request}", self.name);
+                let mut again = Self::start_within(&self.command, READY)?;
+                again.patience = self.patience;
+                again.refused = std::mem::take(&mut self.refused);
+                *self = again;
+                self.ask(&request)
+            }
+            answer => answer,
+        };
+        match answer? {
             Answer::SamplesPerSec(rate) if rate > 0. => Ok(Some(rate)),
             Answer::SamplesPerSec(rate) => bail!("`{}` answered a rate of {rate}", self.command),
             Answer::Error(error) => {
@@ -143,11 +168,8 @@ mod tests {
     use crate::protocol::Task;
     use std::time::Instant;
 
-    #[test]
-    fn a_program_that_does_not_answer_is_given_up() {
-        let start = Instant::now();
-        let silent = r#"echo '{"name": "Snail", "version": "1"}'; exec sleep 60"#;
-        let request = Request {
+    fn request() -> Request {
+        Request {
             model: "two-conv".into(),
             head: "fc".into(),
             input: [1, 28, 28],
@@ -155,7 +177,29 @@ mod tests {
             task: Task::Infer,
             batch: 1,
             threads: 1,
-        };
+        }
+    }
+
+    #[test]
+    fn a_program_that_ends_is_started_again_once_for_a_request() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("ran");
+        // It ends at its first request, and answers all later ones.
+        let (mark, hello) = (mark.display(), r#"echo '{"name": "Fickle", "version": "1"}'"#);
+        let once = format!(
+            r#"{hello}; while read line; do [ -e {mark} ] || {{ touch {mark}; exit 1; }}; echo '{{"samples_per_sec": 5}}'; done"#
+        );
+        let mut peer = Peer::start(&once).unwrap();
+        assert_eq!([0, 1].map(|_| peer.samples_per_sec(&request()).unwrap()), [Some(5.); 2]);
+        let always = Peer::start(&format!("{hello}; read line")).unwrap().samples_per_sec(&request());
+        assert!(always.unwrap_err().to_string().contains("ended without an answer"));
+    }
+
+    #[test]
+    fn a_program_that_does_not_answer_is_given_up() {
+        let start = Instant::now();
+        let silent = r#"echo '{"name": "Snail", "version": "1"}'; exec sleep 60"#;
+        let request = request();
         let patience = Duration::from_millis(300);
         let late = Peer::start_within("exec sleep 60", patience).err().unwrap().to_string();
         let mut peer = Peer::start_within(silent, Duration::from_secs(20)).unwrap();
