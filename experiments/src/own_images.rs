@@ -35,7 +35,10 @@ impl Outline {
         let trained: Vec<&Record> = records.iter().filter(|record| record.outcome.is_some()).collect();
         let variants = |of: &dyn Fn(&Record) -> bool| {
             let matching = trained.iter().filter(|record| of(record));
-            let names = distinct(matching.map(|record| format!("{} {}", record.config.model, record.config.head)));
+            let names = distinct(matching.map(|record| {
+                let RunConfig { model, head, setting, .. } = &record.config;
+                setting.as_ref().map_or(format!("{model} {head}"), |setting| format!("{model} {head} ({setting})"))
+            }));
             (!names.is_empty()).then(|| names.join(", "))
         };
         let few = variants(&|record| updates(&record.config) < FEW_UPDATES).map(|names| {

@@ -64,6 +64,7 @@ proptest! {
         size in [20usize..=45, 20usize..=45],
         window in (1usize..=5, 1usize..=2, 0usize..=2),
         epilogue in prop_oneof![Just(Epilogue::None), Just(Epilogue::Relu), Just(Epilogue::ReluMaxPool)],
+        classes in 1usize..=100,
         threads in 1usize..=4,
         seed in 0u64..1 << 32,
     ) {
@@ -76,7 +77,7 @@ proptest! {
         };
         let first = holds_value(conv(seed, outer, &window, epilogue, [inner, h, w]))?;
         let [out_h, out_w] = epilogue.result(window.output_size(size).unwrap());
-        let second = holds_value(conv(seed + 1, 5, &Window::conv(3).padding(1), Epilogue::None, [outer, out_h, out_w]))?;
+        let second = holds_value(conv(seed + 1, classes, &Window::conv(3).padding(1), Epilogue::None, [outer, out_h, out_w]))?;
         let chain = holds_value(Chain::new(vec![first as Box<dyn Prepared>, second]))?;
         let [input, output] = chain.sizes();
         let x = holds_value(distinct(&[2, input], seed + 2).and_then(|x| x.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()))?;

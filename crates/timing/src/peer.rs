@@ -116,8 +116,7 @@ impl Peer {
             Err(error) if self.has_ended => {
                 // Nobody may be listening.
                 let _ = writeln!(io::stderr(), "{}: {error:#}; it is started again: {request}", self.name);
-                let mut again = Self::start_within(&self.command, READY)?;
-                again.patience = self.patience;
+                let mut again = Self::start(&self.command)?;
                 again.refused = std::mem::take(&mut self.refused);
                 *self = again;
                 self.ask(&request)

@@ -47,6 +47,14 @@ impl DeviceKind {
     }
 }
 
+/// Runs a step of training with tensors of `device`: on the CPU within [`ops::keep_threads_awake`], elsewhere as it is.
+///
+/// [`fit`](crate::fit) does this by itself; use it in a training loop of your own for all from the forward pass to the update
+/// of the weights, but not for loading the batch.
+pub fn on_awake_threads<R>(device: &Device, step: impl FnOnce() -> R) -> R {
+    if device.is_cpu() { ops::keep_threads_awake(step) } else { step() }
+}
+
 impl FromStr for DeviceKind {
     type Err = String;
 

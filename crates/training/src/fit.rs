@@ -1,12 +1,13 @@
 use std::time::Instant;
 
-use candle_core::{Device, Error, Result, bail};
+use candle_core::{Error, Result, bail};
 use layers::Mode;
 
 use crate::{
     batch::Batch,
     checkpoint::{Checkpoints, Saver},
     config::FitConfig,
+    device::on_awake_threads,
     loss::Loss,
     model::Model,
     optimizer::Optimizer,
@@ -107,11 +108,6 @@ where
     B: Into<Batch>,
 {
     train(model, parameters, epoch_batches, loss, config, Some(checkpoints), on_event)
-}
-
-/// Runs a step of training, with [`ops::keep_threads_awake`] if it is on the CPU.
-pub fn on_awake_threads<R>(device: &Device, step: impl FnOnce() -> R) -> R {
-    if device.is_cpu() { ops::keep_threads_awake(step) } else { step() }
 }
 
 fn train<I, B>(

@@ -24,9 +24,9 @@ mod weights_file;
 pub use batch::Batch;
 pub use checkpoint::{CheckpointError, Checkpoints, Unusable};
 pub use config::{FitConfig, Length};
-pub use device::DeviceKind;
+pub use device::{DeviceKind, on_awake_threads};
 pub use evaluate::{Evaluation, evaluate, predictions};
-pub use fit::{fit, fit_resumable, on_awake_threads};
+pub use fit::{fit, fit_resumable};
 /// The purpose of a forward pass, for implementations of [`Model`].
 pub use layers::Mode;
 pub use loss::Loss;

@@ -4,11 +4,14 @@
 
 use std::{
     cell::Cell,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
-/// The number of polls without success after which a thread that waits lets other programs run.
-const PATIENCE: usize = 1 << 12;
+/// The number of polls without success, about a millisecond, after which a thread that waits lets others have its core.
+const PATIENCE: usize = 1 << 14;
 
 /// What a thread does for [`run`].
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,26 +32,27 @@ pub fn is_running() -> bool {
     ROLE.get() == Role::Runs
 }
 
-/// Runs `f` while the other `threads − 1` threads of the current pool stay awake.
+/// Runs `f` while `threads − 1` other threads of the current pool stay awake. One that gets no work for about a millisecond
+/// falls asleep all the same, so that it does not hold up what else the pool has to do.
 pub fn run<R>(threads: usize, f: impl FnOnce() -> R) -> R {
-    let _role = match ROLE.get() {
-        Role::None => in_role(Role::Runs),
-        _ => return f(),
-    };
-    let done = &AtomicBool::new(false);
-    rayon::in_place_scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(move |_| {
-                // A thread with a role would be kept here from ending it.
-                if ROLE.get() == Role::None {
-                    let _role = in_role(Role::Waits);
-                    wait_until(rayon::yield_now, || done.load(Ordering::Relaxed));
-                }
-            });
-        }
-        let _end = OnDrop(|| done.store(true, Ordering::Relaxed));
-        f()
-    })
+    if ROLE.get() != Role::None {
+        return f();
+    }
+    let done = Arc::new(AtomicBool::new(false));
+    for _ in 1..threads {
+        let done = Arc::clone(&done);
+        // Nothing waits for these jobs to end.
+        rayon::spawn(move || {
+            // A thread that has a role already must not wait here: it could not go on with what it does in that role.
+            if ROLE.get() == Role::None {
+                let _role = in_role(Role::Waits);
+                stay_awake_until(&done);
+            }
+        });
+    }
+    let _role = in_role(Role::Runs);
+    let _end = OnDrop(|| done.store(true, Ordering::Relaxed));
+    f()
 }
 
 /// Sets the role of this thread until the value is dropped, also by a panic.
@@ -57,39 +61,45 @@ fn in_role(role: Role) -> OnDrop<impl Fn()> {
     OnDrop(|| ROLE.set(Role::None))
 }
 
-/// Runs `f` on all tasks, the first part of them on this thread and the others on the pool.
-pub fn share<T: Send>(mut tasks: Vec<T>, threads: usize, f: impl Fn(T) + Sync) {
-    let (len, f, running) = (tasks.len().div_ceil(threads).max(1), &f, &AtomicUsize::new(0));
+/// Runs jobs of the pool as they come.
+fn stay_awake_until(done: &AtomicBool) {
+    let mut idle = 0;
+    while idle < PATIENCE && !done.load(Ordering::Relaxed) {
+        idle = if rayon::yield_now() == Some(rayon::Yield::Executed) { 0 } else { idle + 1 };
+        std::hint::spin_loop();
+    }
+}
+
+/// Runs `f` on all tasks, on this thread and on up to `threads − 1` others of the pool.
+pub fn share<T: Send>(tasks: Vec<T>, threads: usize, f: impl Fn(T) + Sync) {
+    let helpers = threads.min(tasks.len()).saturating_sub(1);
+    let (tasks, running) = (Mutex::new(tasks.into_iter()), AtomicUsize::new(helpers));
+    // The lock is free while a task runs, so that a panic does not poison it.
+    let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some(task) = next() {
+            f(task);
+        }
+    };
     rayon::in_place_scope(|scope| {
-        while tasks.len() > len {
-            let part = tasks.split_off((tasks.len() - 1) / len * len);
-            running.fetch_add(1, Ordering::Relaxed);
-            scope.spawn(move |_| {
+        for _ in 0..helpers {
+            scope.spawn(|_| {
                 let _end = OnDrop(|| {
                     running.fetch_sub(1, Ordering::Release);
                 });
-                part.into_iter().for_each(f);
+                work();
             });
         }
-        tasks.into_iter().for_each(f);
+        work();
         // At its end, the scope of a thread outside the pool would sleep until the others have finished.
         if rayon::current_thread_index().is_none() {
-            wait_until(|| None, || running.load(Ordering::Acquire) == 0);
+            let mut polls = 0;
+            while running.load(Ordering::Acquire) > 0 {
+                polls += 1;
+                if polls < PATIENCE { std::hint::spin_loop() } else { std::thread::yield_now() }
+            }
         }
     });
-}
-
-/// Polls until `ended` returns `true`. `work` does what else there is to do.
-fn wait_until(work: impl Fn() -> Option<rayon::Yield>, ended: impl Fn() -> bool) {
-    let mut idle = 0;
-    while !ended() {
-        idle = if work() == Some(rayon::Yield::Executed) { 0 } else { idle + 1 };
-        if idle < PATIENCE {
-            std::hint::spin_loop();
-        } else {
-            std::thread::yield_now();
-        }
-    }
 }
 
 /// Calls a function when it is dropped.

@@ -73,7 +73,8 @@ pub fn has_other_threads() -> bool {
 /// rayon's threads fall asleep a few microseconds after their last task, and waking one takes longer than a layer of a small
 /// network. A prepared [`Chain`](crate::prepared::Chain) keeps them awake by itself while it computes a single input; wrap a
 /// step of training in this function, from the forward pass to the update of the weights. The results do not depend on it.
-/// The threads use their cores all the while, so it is of no use for a computation on another device.
+/// The threads use their cores all the while, so it is of no use for a computation on another device, and loading the next
+/// batch does not belong into `f`. Other users of the pool may have to wait until `f` has ended.
 ///
 /// # Examples
 /// ```
@@ -91,8 +92,23 @@ pub fn has_other_threads() -> bool {
 /// # }
 /// ```
 pub fn keep_threads_awake<R>(f: impl FnOnce() -> R) -> R {
+    keep_some_threads_awake(usize::MAX, f)
+}
+
+/// Does the same as [`keep_threads_awake`] for at most `most` threads, the calling one among them.
+pub fn keep_some_threads_awake<R>(most: usize, f: impl FnOnce() -> R) -> R {
     let shares = has_other_threads() && recorder::threads().is_none();
-    if shares { awake_pool::run(threads(), f) } else { f() }
+    if shares { awake_pool::run(threads().min(most), f) } else { f() }
+}
+
+/// Returns whether a loop finds other threads awake.
+pub fn are_threads_awake() -> bool {
+    awake_pool::is_running() || recorder::threads().is_some()
+}
+
+/// Returns the number of parts into which a loop on this thread should divide its work.
+pub fn parts() -> usize {
+    if has_other_threads() { threads() } else { 1 }
 }
 
 /// Runs `f` as if it were a parallel task: loops inside it stay on this thread.

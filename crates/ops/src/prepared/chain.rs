@@ -4,7 +4,7 @@ use candle_core::{Result, bail};
 
 use super::operator::Prepared;
 use crate::{
-    cpu::{parallel, scratch},
+    cpu::{conv, parallel, scratch},
     sizes::check_memory,
 };
 
@@ -71,7 +71,11 @@ impl Prepared for Chain<'_> {
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         let batch = self.batch(x, y)?;
         let mut run = || run_in_order(&self.segments, batch, x, y);
-        if batch == 1 && self.divides_input() { parallel::keep_threads_awake(run) } else { run() }
+        if batch == 1 && self.divides_input() {
+            parallel::keep_some_threads_awake(self.flops() / conv::MIN_BANDED_FLOPS, run)
+        } else {
+            run()
+        }
     }
 
     /// Returns `true`: a chain splits its batch itself.

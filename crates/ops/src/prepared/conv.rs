@@ -8,12 +8,12 @@ use crate::{
     depthwise::depthwise_shape,
 };
 
-/// The number of floating-point operations from which it pays to divide a single input between threads, although these have to
-/// be woken, and although both halves of a convolution's channels take the whole input.
+/// The number of floating-point operations from which it pays to divide a single input between threads even if these have to
+/// be woken.
 pub(super) const MIN_DIVIDED_FLOPS: usize = 1 << 23;
 
-/// The number of floating-point operations from which it pays to divide the channels of a convolution whose result is in
-/// planes anyway.
+/// The number of floating-point operations from which it pays to divide the channels of a convolution, whose result is in
+/// planes anyway, between threads that are awake. Both halves take the whole input.
 const MIN_HALVED_FLOPS: usize = 1 << 20;
 
 /// [`conv2d`](crate::conv2d) with fixed weights, and its epilogue.
@@ -66,7 +66,9 @@ impl Prepared for Conv2d {
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         let batch = self.batch(x, y)?;
-        let Some((halves, first)) = self.halves.as_ref().filter(|_| batch == 1 && parallel::has_other_threads()) else {
+        let pays = self.shape.flops() >= MIN_DIVIDED_FLOPS || parallel::are_threads_awake();
+        let divides = batch == 1 && parallel::has_other_threads() && pays;
+        let Some((halves, first)) = self.halves.as_ref().filter(|_| divides) else {
             self.conv.forward(x, self.bias.as_deref(), y);
             return Ok(());
         };

@@ -35,8 +35,8 @@ pub trait ForwardAlgorithm: Send + Sync {
         None
     }
 
-    /// Computes some rows of the result of one image as [`forward`](Self::forward) does, and writes them to `y`, in the order
-    /// [`MapOrder::Pixels`]. They start at a multiple of [`rows_per_band`](Self::rows_per_band).
+    /// Computes some rows of the result of one image as [`forward`](Self::forward) does, and writes them to `y`. `rows` start at
+    /// a multiple of [`rows_per_band`](Self::rows_per_band), and the order of results is [`MapOrder::Pixels`].
     fn forward_rows(&self, _x: &[f32], _bias: Option<&[f32]>, rows: Range<usize>, _y: &mut [f32]) {
         unreachable!("the algorithm computes whole images, not only rows {rows:?}")
     }

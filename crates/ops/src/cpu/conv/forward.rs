@@ -7,8 +7,8 @@ use super::{
 };
 use crate::cpu::{conv_input::ConvInput, image_sums::ImageSums, parallel};
 
-/// The number of floating-point operations from which a single image is divided into bands of rows.
-const MIN_BANDED_FLOPS: usize = 1 << 19;
+/// The number of floating-point operations from which a single image is divided into bands of rows, if threads are awake.
+pub const MIN_BANDED_FLOPS: usize = 1 << 19;
 
 /// A convolution prepared for inputs of one size: an algorithm with packed weights.
 pub struct PreparedConv {
@@ -33,9 +33,15 @@ impl PreparedConv {
         self.algorithm.set_orders([input_order, result_order]);
     }
 
+    /// Returns the least number of rows of a band, if results whose order is [`MapOrder::Pixels`] have enough rows to be
+    /// divided between threads.
+    fn rows_per_band(&self) -> Option<usize> {
+        self.algorithm.rows_per_band().filter(|rows| 2 * rows <= self.s.result()[0])
+    }
+
     /// Returns whether results whose order is [`MapOrder::Pixels`] have enough rows to be divided between threads.
     pub fn has_bands(&self) -> bool {
-        self.algorithm.rows_per_band().is_some_and(|rows| 2 * rows <= self.s.result()[0])
+        self.rows_per_band().is_some()
     }
 
     /// Returns whether [`forward`](Self::forward) divides the rows of a single image between threads.
@@ -46,11 +52,10 @@ impl PreparedConv {
     /// Computes `y` (N, C_out, h, w) from `x` (N, C_in, H, W), for any N.
     pub fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
         let (s, images) = (&self.s, self.algorithm.images_per_call());
-        if y.len() == s.result_len() && self.divides_rows() {
+        let divides = y.len() == s.result_len() && self.divides_rows() && parallel::are_threads_awake();
+        if let Some(least) = self.rows_per_band().filter(|_| divides) {
             let [height, width] = s.result();
-            let least = self.algorithm.rows_per_band().unwrap_or(height);
-            let threads = if parallel::has_other_threads() { parallel::threads() } else { 1 };
-            let rows = height.div_ceil(threads).next_multiple_of(least);
+            let rows = height.div_ceil(parallel::parts()).next_multiple_of(least);
             return parallel::chunks(y, rows * width * s.out_channels, s.flops(), |i, y| {
                 self.algorithm.forward_rows(x, bias, i * rows..height.min((i + 1) * rows), y);
             });

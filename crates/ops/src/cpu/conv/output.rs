@@ -15,8 +15,8 @@ use crate::cpu::{
 pub struct OutputImage<'a> {
     /// After the epilogue, in the order [`ConvShape::result_order`].
     pub y: &'a mut [f32],
-    /// The position of the first result in `y`; 0 in [`MapOrder::Planes`].
-    pub first: usize,
+    /// The index of the result that `y` starts with, counted over the plane of results; 0 in [`MapOrder::Planes`].
+    pub first_result: usize,
     /// The winners of max pooling, if they are wanted, (block of channels, result, [`BLOCK_WIDTH`]).
     pub winners: Option<&'a mut [u8]>,
 }
@@ -68,7 +68,7 @@ impl OutputImage<'_> {
                 rows_to_planes(output, distance, y, plane, results.clone());
             }
             MapOrder::Pixels => {
-                let of_results = results.start - self.first..results.end - self.first;
+                let of_results = results.start - self.first_result..results.end - self.first_result;
                 let y = &mut self.y[of_results.start * s.out_channels..of_results.end * s.out_channels];
                 rows_to_pixels(output, distance, &mut y[channels.start..], s.out_channels, channels.len());
             }

@@ -98,9 +98,8 @@ impl Kernel for DepthwiseBackwardKernel<'_> {
             if let Some((norm, saved, n)) = &norm {
                 norm.gradient_of_plane(saved, *n, channel, gradient, plane);
                 gradient = plane;
-            }
-            // Behind batch normalisation, the bias has no gradient.
-            if norm.is_none() {
+            } else {
+                // With batch normalisation behind it, the bias has no gradient.
                 db[channel] += reduce::sum(gradient, |v| v);
             }
             let outputs = if !grid.is_output() {

@@ -181,7 +181,7 @@ fn for_each_band(
 ) {
     map.clear_border(values);
     let height = map.size[0];
-    let rows = height.div_ceil(if parallel::has_other_threads() { parallel::threads() } else { 1 });
+    let rows = height.div_ceil(parallel::parts());
     let end = map.origin() + height * map.row_len() - 2 * map.border[1] * map.pitch;
     parallel::chunks(&mut values[map.origin()..end], rows * map.row_len(), flops, |i, values| {
         f(i * rows..((i + 1) * rows).min(height), values);

@@ -49,7 +49,7 @@ impl ForwardAlgorithm for DirectForward {
     }
 
     fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>) {
-        self.compute(x, bias, 0..self.s.result()[0], OutputImage { y, first: 0, winners });
+        self.compute(x, bias, 0..self.s.result()[0], y, winners);
     }
 
     fn rows_per_band(&self) -> Option<usize> {
@@ -57,15 +57,15 @@ impl ForwardAlgorithm for DirectForward {
     }
 
     fn forward_rows(&self, x: &[f32], bias: Option<&[f32]>, rows: Range<usize>, y: &mut [f32]) {
-        let first = rows.start * self.s.result()[1];
-        self.compute(x, bias, rows, OutputImage { y, first, winners: None });
+        self.compute(x, bias, rows, y, None);
     }
 }
 
 impl DirectForward {
     /// Computes these rows of the result of one image.
-    fn compute(&self, x: &[f32], bias: Option<&[f32]>, rows: Range<usize>, result: OutputImage) {
+    fn compute(&self, x: &[f32], bias: Option<&[f32]>, rows: Range<usize>, y: &mut [f32], winners: Option<&mut [u8]>) {
         let Self { s, layout, weight } = self;
+        let result = OutputImage { y, first_result: rows.start * s.result()[1], winners };
         let (output, stride) = (s.output_rows(rows.clone()), s.window.stride[0]);
         let padded = output.start * stride..output.end * stride + s.window.kernel[0];
         scratch::with([layout.image_len, 2 * POSITIONS_PER_CHUNK * BLOCK_WIDTH], |[image, output]| {

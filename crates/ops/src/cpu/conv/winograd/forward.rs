@@ -74,8 +74,8 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> WinogradForward<
     fn compute(&self, x: &[f32], bias: Option<&[f32]>, rows: Range<usize>, y: &mut [f32], winners: Option<&mut [u8]>) {
         let Self { s, layout, tiling: t, weight, transforms } = self;
         let count = x.len() / s.input_len();
-        // A tile at the right edge also sees the start of the row after its own.
         let of_output = s.output_rows(rows.clone());
+        // A tile at the right edge also reads the start of the row after its last one, hence the + 1.
         let padded_rows = of_output.start..of_output.end.next_multiple_of(OUT) + IN - OUT + 1;
         let block_len = Tiling::<OUT>::BLOCK_LEN;
         let pixels_len = s.in_channels.div_ceil(BLOCK_WIDTH) * block_len;
@@ -160,11 +160,11 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for Winog
                 }
             }
         }
-        let (len, first, positions) = (y.len() / count, rows.start * s.result()[1], s.positions(rows));
+        let (len, first_result, positions) = (y.len() / count, rows.start * s.result()[1], s.positions(rows));
         for (i, (output, y)) in output.chunks_exact_mut(image_len).zip(y.chunks_exact_mut(len)).enumerate() {
             let blocked_len = s.blocked_result_len();
             let winners = winners.as_deref_mut().map(|winners| &mut winners[i * blocked_len..][..blocked_len]);
-            let mut result = OutputImage { y, first, winners };
+            let mut result = OutputImage { y, first_result, winners };
             for (block, output) in output.chunks_exact_mut(block_len).enumerate() {
                 let output = &mut output[positions.start * BLOCK_WIDTH..positions.end * BLOCK_WIDTH];
                 result.write::<S, V>(simd, s, block, bias, positions.start, output);

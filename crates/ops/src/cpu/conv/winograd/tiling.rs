@@ -102,8 +102,12 @@ impl<const OUT: usize> Tiling<OUT> {
     /// Returns the tiles of these rows of the output of one image, in chunks; of several images all rows have to be asked for.
     pub fn chunks_of_rows(&self, images: usize, rows: Range<usize>) -> impl Iterator<Item = &[Tile<OUT>]> {
         let [down, across] = self.per_image;
-        let before = images.saturating_sub(1) * down;
-        self.tiles[rows.start / OUT * across..(before + rows.end.div_ceil(OUT)) * across].chunks(Self::CHUNK)
+        debug_assert!(
+            images == 1 || (rows.start == 0 && rows.end.div_ceil(OUT) == down),
+            "some rows of several images"
+        );
+        let end = (images - 1) * down + rows.end.div_ceil(OUT);
+        self.tiles[rows.start / OUT * across..end * across].chunks(Self::CHUNK)
     }
 
     /// Returns the least number of rows of the output whose tiles fill a register block.
