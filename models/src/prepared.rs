@@ -18,9 +18,9 @@ impl Classifier {
     /// folded into the preceding convolution, weights are stored in the order in which the kernels read them, and
     /// buffers are reused.
     ///
-    /// A single image is processed on the calling thread, and from the second image on without allocating memory if the
-    /// head is `fc…`, `gap`, `gmp`, `gap-fc` or `gmp-fc`. The other poolings have no prepared form and allocate
-    /// tensors.
+    /// A single image is divided between the threads of the current rayon pool where it takes enough work; they stay awake
+    /// until it is computed. On one thread no memory is allocated from the second image on if the head is `fc…`, `gap`, `gmp`,
+    /// `gap-fc` or `gmp-fc`.
     ///
     /// Later changes of the weights have no effect: prepare the network again after further training.
     ///

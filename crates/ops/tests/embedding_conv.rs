@@ -136,7 +136,8 @@ proptest! {
     #[test]
     fn results_and_gradients_are_those_in_f64(case in cases(), masked: bool) {
         for (name, operator) in OPERATORS {
-            if name.ends_with("train") && case.batch * case.positions() < 2 {
+            // A single vector for all identifiers may make all outputs equal. Without a variance the rounding is magnified.
+            if name.ends_with("train") && (case.batch * case.positions() < 2 || case.ids == 1) {
                 continue;
             }
             holds(&case, same_as_in_f64(name, operator, &case, masked))?;

@@ -46,7 +46,7 @@ impl Conv2d {
         let conv = conv::PreparedConv::for_inference(&shape, &weight);
         // In whole pairs of blocks of channels. On AVX-512 kernels take two blocks at a time and sum a single one in another
         // order, so other halves would not have the bits of the whole.
-        let first = (shape.out_channels / 2).next_multiple_of(2 * BLOCK_WIDTH);
+        let first = shape.out_channels.div_ceil(2).next_multiple_of(2 * BLOCK_WIDTH);
         let divides = shape.flops() >= MIN_HALVED_FLOPS && first + BLOCK_WIDTH <= shape.out_channels;
         let halves = divides.then(|| {
             let (a, b) = weight.split_at(first * shape.patch_len());
