@@ -16,7 +16,7 @@ const LARGEST: u64 = 1 << 30;
 /// The size of a word in bytes.
 const WORD: usize = size_of::<u64>();
 
-/// What the machine can do on a number of threads: the limits that the speed of a network is compared with.
+/// The measured limits of the machine on a number of threads, with which the speed of a network is compared.
 pub struct Machine {
     pool: ThreadPool,
     memory: Vec<u64>,

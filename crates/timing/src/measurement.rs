@@ -37,14 +37,14 @@ pub struct Measurement {
     /// operating system does not report it.
     #[serde(default)]
     pub peak_rss_mb: Option<f64>,
-    /// What more threads could gain; `None` if that was not measured.
+    /// The gain that more threads could give; `None` if it was not measured.
     #[serde(default)]
     pub scaling: Option<Scaling>,
     /// The peers; empty where a peer does not have the network.
     pub peers: Vec<Vec<f64>>,
 }
 
-/// What limits the speed of a network: the roofline model of Williams et al. 2009
+/// The limit of a network's speed by the roofline model of Williams et al. 2009
 /// (<https://doi.org/10.1145/1498765.1498785>).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Roofline {

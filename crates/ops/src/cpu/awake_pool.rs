@@ -13,7 +13,7 @@ use std::{
 /// The number of polls without success, about a millisecond, after which a thread that waits lets others have its core.
 const PATIENCE: usize = 1 << 14;
 
-/// What a thread does for [`run`].
+/// The part that a thread takes in a call of [`run`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     None,

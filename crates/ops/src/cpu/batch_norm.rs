@@ -281,7 +281,7 @@ pub struct InputGradient<'a> {
     pub dy: &'a [f32],
     /// (a, mean, b, c), as [`input_coefficients`] returns them.
     pub coefficients: [f32; 4],
-    /// As in [`BackwardSums`].
+    /// The (scale, shift) of the normalisation, as [`BackwardSums::mask`] holds them.
     pub mask: [f32; 2],
     pub dx: &'a mut [f32],
 }

@@ -97,7 +97,7 @@ pub fn keep_threads_awake<R>(f: impl FnOnce() -> R) -> R {
 
 /// Does the same as [`keep_threads_awake`] for at most `most` threads, the calling one among them.
 pub fn keep_some_threads_awake<R>(most: usize, f: impl FnOnce() -> R) -> R {
-    let shares = has_other_threads() && recorder::threads().is_none();
+    let shares = most > 1 && has_other_threads() && recorder::threads().is_none();
     if shares { awake_pool::run(threads().min(most), f) } else { f() }
 }
 

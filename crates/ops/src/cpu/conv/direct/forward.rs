@@ -80,7 +80,7 @@ impl DirectForward {
 struct DirectForwardKernel<'a> {
     s: &'a ConvShape,
     layout: &'a PatchLayout,
-    /// As in [`PatchLayout::patch_starts`].
+    /// The numbers of the positions to compute, which are indices of [`PatchLayout::patch_starts`].
     positions: Range<usize>,
     /// Padded, channels last.
     image: &'a [f32],
