@@ -35,6 +35,8 @@ pub fn learning_curves(rows: &[Row], records: &[Record]) -> Result<Option<Figure
         note: "Means over seeds. Runs of more than ten epochs have ten points.".into(),
         x: axis("epochs"),
         y: axis("validation top-1 (%)"),
+        // On a common axis, runs of few epochs would be squeezed beside those of many.
+        has_own_x: true,
         kind: ChartKind::Lines,
         series: heads,
         panels,

@@ -108,7 +108,7 @@ impl Chart {
         };
         let [x, y] = [(x, spec.is_log[0]), (y, spec.is_log[1])].map(|(label, is_log)| Axis { label, is_log });
         let guides = spec.guides.clone();
-        let mut chart = Self { title, note: String::new(), x, y, kind, guides, series, panels };
+        let mut chart = Self { title, x, y, kind, guides, series, panels, ..Self::default() };
         chart.note = note(&chart, whiskers);
         chart
     }

@@ -146,7 +146,7 @@ fn draw_panel<'a>(chart: &Chart, panel: &Panel, sheet: &Area<'a>, area: &Area<'a
     }
 }
 
-/// The scales of all panels, which are the same so that panels can be compared, but for the groups of a panel.
+/// The scales of a panel. They are the same in all panels, so that these can be compared, but for groups and [`Chart::has_own_x`].
 fn scales(chart: &Chart, panel: &Panel) -> [Scale; 2] {
     let Guides { chance, marks, .. } = &chart.guides;
     let ends = chart.points().flat_map(|point| {
@@ -160,7 +160,8 @@ fn scales(chart: &Chart, panel: &Panel) -> [Scale; 2] {
         kind => {
             // The names of points need room at the sides.
             let margin = if kind == ChartKind::Points { 0.15 } else { 0.06 };
-            let along = chart.points().map(|point| point.x).chain(marks.iter().copied());
+            let panels = if chart.has_own_x { std::slice::from_ref(panel) } else { &chart.panels };
+            let along = panels.iter().flat_map(|panel| &panel.points).map(|point| point.x).chain(marks.iter().copied());
             [Scale::around(along, chart.x.is_log, margin), Scale::around(ends.chain(*chance), chart.y.is_log, 0.06)]
         }
     }

@@ -15,6 +15,8 @@ pub struct Chart {
     pub x: Axis,
     /// The vertical axis.
     pub y: Axis,
+    /// True if a panel's horizontal axis shows the range of its own points, false if that of all panels.
+    pub has_own_x: bool,
     /// The kind of mark that stands for a point.
     pub kind: ChartKind,
     /// Lines that the data are compared with.
@@ -48,7 +50,7 @@ pub enum ChartKind {
     Bars,
 }
 
-/// One of the drawings of a chart, which all have the same axes.
+/// One of the drawings of a chart, which have the same axes unless [`Chart::has_own_x`] is set.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Panel {
     /// The title that distinguishes it from the other panels.

@@ -35,6 +35,7 @@ fn chart(is_log: bool, kind: ChartKind, series: &[(&str, &[(f64, f64)])]) -> Cha
             points: series.iter().enumerate().flat_map(|(number, series)| points(number, series.1)).collect(),
             ..Panel::default()
         }],
+        ..Chart::default()
     }
 }
 
@@ -48,6 +49,18 @@ fn a_line_chart_names_all_there_is_and_is_the_same_every_time() {
     }
     assert_eq!(Some(svg), drawn(&chart).unwrap());
     assert_eq!(chart.alternative_text(), "A <title> & more: a panel (fc, gap)");
+}
+
+#[test]
+fn a_panel_shows_the_range_of_all_panels_or_its_own() {
+    let mut chart = chart(false, ChartKind::Lines, &[("fc", &[(1., 2.), (4., 3.)])]);
+    let long = DataPoint { x: 64., y: 2., ..DataPoint::default() };
+    chart.panels.push(Panel { points: vec![long, DataPoint { x: 7., ..long }], ..Panel::default() });
+    let ticks_at_60 =
+        |chart: &Chart| texts(&drawn(chart).unwrap().unwrap()).iter().filter(|text| *text == "60").count();
+    assert_eq!(ticks_at_60(&chart), 2);
+    chart.has_own_x = true;
+    assert_eq!(ticks_at_60(&chart), 1);
 }
 
 #[test]
