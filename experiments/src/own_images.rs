@@ -29,8 +29,9 @@ impl Outline {
         !is_builtin && !self.dataset.iter().chain(&self.datasets).any(is_named)
     }
 
-    /// What speaks against relying on the numbers of these records: too few updates, and on a folder of images also networks
-    /// that have not learnt them and learning rates that were not chosen on them. `trials` are those of `--tune`.
+    /// What speaks against relying on the numbers of these records: too few updates, networks that learnt nothing, and on a
+    /// folder of images also networks that have not learnt them well and learning rates that were not chosen on them. `trials`
+    /// are those of `--tune`.
     pub fn doubts(&self, records: &[Record], trials: &[Trial]) -> Vec<String> {
         let trained: Vec<&Record> = records.iter().filter(|record| record.outcome.is_some()).collect();
         let variants = |of: &dyn Fn(&Record) -> bool| {
@@ -47,6 +48,14 @@ impl Outline {
                  little about which is better; `--updates` sets the number."
             )
         });
+        let guessing: Vec<String> = trained.iter().filter_map(|record| guessing(record)).collect();
+        let guessing = (!guessing.is_empty()).then(|| {
+            format!(
+                "No better than always naming the most frequent class: {}. Such a run moves the mean of its row far, and makes \
+                 its interval long.",
+                guessing.join("; ")
+            )
+        });
         let has_not_learnt = |record: &Record| {
             record.outcome.as_ref().is_some_and(|outcome| outcome.train_top1 < SATURATED) && self.is_own(&record.config)
         };
@@ -61,7 +70,7 @@ impl Outline {
             variants(&|record| self.is_own(&record.config) && !was_tuned(&record.config, trials)).map(|names| {
                 format!("Learning rates that were not chosen on these images: {names}. `--tune` chooses them.")
             });
-        [few, unlearnt, untuned].into_iter().flatten().collect()
+        [few, guessing, unlearnt, untuned].into_iter().flatten().collect()
     }
 }
 
@@ -100,6 +109,20 @@ fn with_first_head(records: &[Record]) -> Vec<Comparison> {
     comparisons
 }
 
+/// Describes a run whose network is not better than one that always names the most frequent class of the test images.
+fn guessing(record: &Record) -> Option<String> {
+    let top1 = record.outcome.as_ref()?.top1;
+    let images: Vec<u64> = record.confusion.as_ref()?.counts.iter().map(|counts| counts.iter().sum()).collect();
+    let share = *images.iter().max()? as f64 / images.iter().sum::<u64>() as f64;
+    let RunConfig { model, head, dataset, train_size, seed, .. } = &record.config;
+    (top1 <= share).then(|| {
+        format!(
+            "{model} {head} on {train_size} images of {dataset}, seed {seed} ({:.1} % of the test images)",
+            100. * top1
+        )
+    })
+}
+
 /// The number of optimiser updates of a run.
 fn updates(config: &RunConfig) -> u64 {
     let per_epoch = config.train_size.div_ceil(config.batch_size.max(1)) as u64;
@@ -112,4 +135,23 @@ fn was_tuned(config: &RunConfig, trials: &[Trial]) -> bool {
         let of = (&trial.dataset, &trial.model, &trial.head);
         trial.chosen && of == (&config.dataset, &config.model, &config.head) && trial.lr == config.lr
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use records::Confusion;
+
+    use super::*;
+
+    #[test]
+    fn a_network_that_always_names_the_most_frequent_class_is_pointed_out() {
+        let classes = ["cat", "dog"].map(String::from).to_vec();
+        let mut record = records::samples::record("fc", 0, 5, 0.7);
+        record.confusion = Some(Confusion { classes, counts: vec![vec![1, 3], vec![0, 6]] });
+        assert_eq!(guessing(&record), None);
+        record.confusion.as_mut().unwrap().counts = vec![vec![0, 4], vec![0, 6]];
+        record.outcome.as_mut().unwrap().top1 = 0.6;
+        let described = guessing(&record).unwrap();
+        assert_eq!(described, "two-conv fc on 9000 images of mnist-mini, seed 5 (60.0 % of the test images)");
+    }
 }

@@ -25,6 +25,15 @@ pub fn arch() -> Arch {
     })
 }
 
+/// Returns the instruction set in use, or the part of it whose vectors hold at most half a block.
+pub fn half_block_arch() -> Arch {
+    match arch() {
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Arch::V4(simd) => Arch::V3(*simd),
+        other => other,
+    }
+}
+
 /// Returns the name of the instruction set that the CPU kernels use: `avx512f`, `avx2+fma`, `neon` or `portable`.
 ///
 /// It is the best that the CPU supports, unless the environment variable `OPS_ISA` names another: one of these names, or

@@ -6,12 +6,15 @@
 
 use pulp::Simd;
 
-use super::isa::arch;
+use super::isa::{arch, half_block_arch};
 
 /// The number of columns of a register block.
 pub const BLOCK_WIDTH: usize = 16;
 
-/// A row of a register block: [`BLOCK_WIDTH`] values in `V` vectors.
+/// Half a block.
+pub const HALF_BLOCK: usize = BLOCK_WIDTH / 2;
+
+/// A row of a register block, or of half of one, in `V` vectors.
 pub type Row<S, const V: usize> = [<S as Simd>::f32s; V];
 
 /// A buffer that starts at a cache line. A vector that straddles two cache lines is slow to load right after it was
@@ -19,13 +22,13 @@ pub type Row<S, const V: usize> = [<S as Simd>::f32s; V];
 #[repr(align(64))]
 pub struct CacheAligned<T>(pub T);
 
-/// Returns the values as rows of [`BLOCK_WIDTH`]; an incomplete last row is left out.
+/// Returns the values as rows of `V` vectors; an incomplete last row is left out.
 #[inline(always)]
 pub fn vectors<S: Simd, const V: usize>(values: &[f32]) -> &[Row<S, V>] {
     S::as_simd_f32s(values).0.as_chunks().0
 }
 
-/// Returns the values as mutable rows of [`BLOCK_WIDTH`]; an incomplete last row is left out.
+/// Returns the values as mutable rows of `V` vectors; an incomplete last row is left out.
 #[inline(always)]
 pub fn vectors_mut<S: Simd, const V: usize>(values: &mut [f32]) -> &mut [Row<S, V>] {
     S::as_mut_simd_f32s(values).0.as_chunks_mut().0
@@ -38,6 +41,15 @@ pub fn add<S: Simd, const V: usize>(simd: S, mut a: Row<S, V>, b: Row<S, V>) -> 
         a[v] = simd.add_f32s(a[v], b[v]);
     }
     a
+}
+
+/// Computes `a · b + c`, rounded once where the instruction set can do so.
+#[inline(always)]
+pub fn multiply_add<S: Simd, const V: usize>(simd: S, a: Row<S, V>, b: Row<S, V>, mut c: Row<S, V>) -> Row<S, V> {
+    for v in 0..V {
+        c[v] = simd.mul_add_e_f32s(a[v], b[v], c[v]);
+    }
+    c
 }
 
 /// Computes `max(x, 0)`; NaN stays NaN.
@@ -53,8 +65,8 @@ pub fn relu<S: Simd, const V: usize>(simd: S, mut row: Row<S, V>) -> Row<S, V> {
 
 /// A computation that is compiled for every instruction set.
 pub trait Kernel {
-    /// Runs with the vectors of `S`, of which `V` make up [`BLOCK_WIDTH`] values. Implementations are
-    /// `#[inline(always)]`: only then are they compiled for the instruction set of `S`.
+    /// Runs with the vectors of `S`, of which `V` make up a row of a block. Implementations are `#[inline(always)]`: only then
+    /// are they compiled for the instruction set of `S`.
     fn run<S: Simd, const V: usize>(self, simd: S);
 }
 
@@ -75,4 +87,24 @@ pub fn dispatch(kernel: impl Kernel) {
         }
     }
     arch().dispatch(Dispatch(kernel))
+}
+
+/// Runs a kernel for rows of half a block: `V` vectors make up [`HALF_BLOCK`] values. With AVX-512 these are vectors of AVX2,
+/// of which a core multiplies as many values per cycle.
+pub fn dispatch_half(kernel: impl Kernel) {
+    struct Dispatch<K>(K);
+    impl<K: Kernel> pulp::WithSimd for Dispatch<K> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            match S::F32_LANES {
+                16 => unreachable!("`half_block_arch` has no vectors of a whole block"),
+                8 => self.0.run::<S, 1>(simd),
+                4 => self.0.run::<S, 2>(simd),
+                _ => self.0.run::<S, HALF_BLOCK>(simd),
+            }
+        }
+    }
+    half_block_arch().dispatch(Dispatch(kernel))
 }

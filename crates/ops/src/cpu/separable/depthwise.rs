@@ -1,22 +1,24 @@
 //! The depthwise convolution of some rows of a [`FeatureMap`]: `y[p] = Σ_taps w[tap] · x[stride·p + tap]`, where `w`, `x` and
 //! `y` are vectors over channels. A vector of a narrow map holds two positions, and the weights are there twice.
 //!
-//! The accumulators of up to six vectors stay in registers while the sum runs over the taps. With a load for each
-//! product the kernel is bound by the load units.
+//! The accumulators of up to six vectors stay in registers while the sum runs over the taps. With a load for each product the
+//! kernel is bound by the load units. Where vectors are whole blocks, which means 32 registers, and the kernel is 3 wide, what
+//! neighbouring positions share in a row is loaded once.
 
 use std::ops::Range;
 
 use pulp::Simd;
 
-use super::feature_map::{FeatureMap, NARROW};
+use super::feature_map::FeatureMap;
 use crate::{
-    cpu::simd::{BLOCK_WIDTH, Kernel, Row, add, relu, vectors, vectors_mut},
+    cpu::simd::{BLOCK_WIDTH, Kernel, Row, add, multiply_add, relu, vectors, vectors_mut},
     window::Window,
 };
 
 /// A depthwise convolution prepared for a feature map.
 pub struct Depthwise {
     input: FeatureMap,
+    kernel: [usize; 2],
     stride: [usize; 2],
     /// The width of the output.
     width: usize,
@@ -47,8 +49,8 @@ impl Depthwise {
             .flat_map(|first| of_taps.iter().flat_map(move |lanes| &lanes[first..][..BLOCK_WIDTH]))
             .copied()
             .collect();
-        let (input, stride) = (input.clone(), window.stride);
-        Self { input, stride, width, taps, weight, bias, relu }
+        let Window { kernel, stride, .. } = *window;
+        Self { input: input.clone(), kernel, stride, width, taps, weight, bias, relu }
     }
 
     /// Returns the distance of neighbouring positions in input and output.
@@ -76,10 +78,26 @@ pub struct DepthwiseRows<'a> {
 impl Kernel for DepthwiseRows<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Depthwise { input, kernel, stride, .. } = self.depthwise;
+        // Vectors of a narrow map hold two positions.
+        let positions = if input.is_narrow() { 2 } else { stride[1] };
+        match positions {
+            1 if V == 1 && kernel[1] == 3 => self.rows::<S, V, 1>(simd),
+            2 if V == 1 && kernel[1] == 3 => self.rows::<S, V, 2>(simd),
+            _ => self.rows::<S, V, 0>(simd),
+        }
+    }
+}
+
+impl DepthwiseRows<'_> {
+    /// Computes the rows. `SHARED` is the distance in positions of two vectors of the output in the input, if values of a row
+    /// that they share are to be loaded once, or else 0.
+    #[inline(always)]
+    fn rows<S: Simd, const V: usize, const SHARED: usize>(self, simd: S) {
         let Self { depthwise, x, rows, y } = self;
         let Depthwise { input, stride, width, taps, .. } = depthwise;
         // The number of vectors in a row of one block of channels, and their distances in input and output.
-        let (vectors, steps) = if input.pitch == NARROW {
+        let (vectors, steps) = if input.is_narrow() {
             (width / 2, [BLOCK_WIDTH; 2])
         } else {
             (*width, [stride[1] * input.pitch, input.pitch])
@@ -96,9 +114,9 @@ impl Kernel for DepthwiseRows<'_> {
                     // SAFETY: the assertion above.
                     done += unsafe {
                         match vectors - done {
-                            1 | 2 => depthwise.write::<S, V, 1>(simd, block, x, y, steps),
-                            3..6 => depthwise.write::<S, V, 3>(simd, block, x, y, steps),
-                            _ => depthwise.write::<S, V, 6>(simd, block, x, y, steps),
+                            1 | 2 => depthwise.write::<S, V, SHARED, 1>(simd, block, x, y, steps),
+                            3..6 => depthwise.write::<S, V, SHARED, 3>(simd, block, x, y, steps),
+                            _ => depthwise.write::<S, V, SHARED, 6>(simd, block, x, y, steps),
                         }
                     };
                 }
@@ -109,12 +127,12 @@ impl Kernel for DepthwiseRows<'_> {
 
 impl Depthwise {
     /// Writes `B` vectors of a block of channels and returns their number. `steps` are the distances of two of them in `x`
-    /// and in `y`.
+    /// and in `y`. For `SHARED` see [`DepthwiseRows::rows`].
     ///
     /// # Safety
     /// All taps of all `B` vectors lie within `x`.
     #[inline(always)]
-    unsafe fn write<S: Simd, const V: usize, const B: usize>(
+    unsafe fn write<S: Simd, const V: usize, const SHARED: usize, const B: usize>(
         &self,
         simd: S,
         block: usize,
@@ -122,15 +140,27 @@ impl Depthwise {
         y: &mut [f32],
         steps: [usize; 2],
     ) -> usize {
-        let weight = &self.weight[block * self.taps.len() * BLOCK_WIDTH..];
+        let weight = vectors::<S, V>(&self.weight[block * self.taps.len() * BLOCK_WIDTH..]);
         let mut sums = [[simd.splat_f32s(0.); V]; B];
-        for (&tap, weight) in self.taps.iter().zip(vectors::<S, V>(weight)) {
-            for (b, sum) in sums.iter_mut().enumerate() {
-                let start = b * steps[0] + tap;
-                // SAFETY: the caller's promise.
-                let x: &Row<S, V> = &vectors::<S, V>(unsafe { x.get_unchecked(start..start + BLOCK_WIDTH) })[0];
-                for v in 0..V {
-                    sum[v] = simd.mul_add_e_f32s(weight[v], x[v], sum[v]);
+        if SHARED > 0 {
+            for (taps, weight) in self.taps.chunks_exact(3).zip(weight.chunks_exact(3)) {
+                let mut row = [[simd.splat_f32s(0.); V]; 13];
+                for (i, value) in row[..(B - 1) * SHARED + 3].iter_mut().enumerate() {
+                    // SAFETY: the caller's promise.
+                    *value = unsafe { load::<S, V>(x, taps[0] + i * self.input.pitch) };
+                }
+                for (tap, weight) in weight.iter().enumerate() {
+                    for (b, sum) in sums.iter_mut().enumerate() {
+                        *sum = multiply_add::<S, V>(simd, *weight, row[b * SHARED + tap], *sum);
+                    }
+                }
+            }
+        } else {
+            for (&tap, &weight) in self.taps.iter().zip(weight) {
+                for (b, sum) in sums.iter_mut().enumerate() {
+                    // SAFETY: the caller's promise.
+                    let x = unsafe { load::<S, V>(x, b * steps[0] + tap) };
+                    *sum = multiply_add::<S, V>(simd, weight, x, *sum);
                 }
             }
         }
@@ -142,4 +172,14 @@ impl Depthwise {
         }
         B
     }
+}
+
+/// Loads a row of a block.
+///
+/// # Safety
+/// It lies within `values`.
+#[inline(always)]
+unsafe fn load<S: Simd, const V: usize>(values: &[f32], start: usize) -> Row<S, V> {
+    // SAFETY: the caller's promise.
+    vectors::<S, V>(unsafe { values.get_unchecked(start..start + BLOCK_WIDTH) })[0]
 }

@@ -1,10 +1,11 @@
 use crate::{
-    cpu::{isa::vectorised, simd::BLOCK_WIDTH, transpose::transpose},
+    cpu::{
+        isa::vectorised,
+        simd::{BLOCK_WIDTH, HALF_BLOCK},
+        transpose::transpose,
+    },
     window::Window,
 };
-
-/// Half a vector of [`BLOCK_WIDTH`] values: the pitch of maps with few channels.
-pub const NARROW: usize = BLOCK_WIDTH / 2;
 
 /// The layout of a feature map: positions in row-major order, the channels of a position side by side, and around the
 /// positions a border of zeros, which the depthwise convolution that reads the map takes as its padding.
@@ -15,7 +16,7 @@ pub struct FeatureMap {
     pub size: [usize; 2],
     /// The height of the upper and lower border, and the width of the left and right one.
     pub border: [usize; 2],
-    /// The distance of neighbouring positions: a multiple of [`BLOCK_WIDTH`]; or [`NARROW`] if the rows of the map, and those
+    /// The distance of neighbouring positions: a multiple of [`BLOCK_WIDTH`]; or [`HALF_BLOCK`] if the rows of the map, and those
     /// of what reads it, fill whole vectors nevertheless. The values behind the channels of a position are zeros.
     pub pitch: usize,
 }
@@ -24,13 +25,18 @@ impl FeatureMap {
     /// Lays out a map for the depthwise convolution `reader`, or without a border if there is none.
     pub fn new(channels: usize, size: [usize; 2], reader: Option<&Window>) -> Self {
         // A vector then holds two neighbouring positions, which have neighbouring results only with stride 1.
-        let is_narrow = channels <= NARROW
+        let is_narrow = channels <= HALF_BLOCK
             && reader.is_some_and(|Window { kernel, stride, padding }| {
                 let width = size[1] + 2 * padding[1] + 1 - kernel[1];
                 stride[1] == 1 && size[1].is_multiple_of(2) && width.is_multiple_of(2)
             });
-        let pitch = if is_narrow { NARROW } else { channels.next_multiple_of(BLOCK_WIDTH) };
+        let pitch = if is_narrow { HALF_BLOCK } else { channels.next_multiple_of(BLOCK_WIDTH) };
         Self { channels, size, border: reader.map_or([0; 2], |window| window.padding), pitch }
+    }
+
+    /// Returns whether a position has half a block of channels.
+    pub fn is_narrow(&self) -> bool {
+        self.pitch == HALF_BLOCK
     }
 
     /// Returns the values of the channels in the order in which they meet the values of the map, as whole vectors, with zeros

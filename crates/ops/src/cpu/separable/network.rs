@@ -13,8 +13,8 @@ use crate::{
     window::Window,
 };
 
-/// The number of values between a depthwise and a 1×1 convolution, about a third of the first-level cache.
-const BETWEEN: usize = 4 << 10;
+/// The most values between a depthwise and a 1×1 convolution: half of the first-level cache.
+const BETWEEN: usize = 9 << 9;
 
 /// A convolution of the sequence.
 #[derive(Debug, Clone)]
@@ -78,7 +78,7 @@ impl Network {
                 let planes = PaddedPlanes::new(channels, [height, width], &layer.window);
                 let patch = planes.patch();
                 let map = FeatureMap::new(layer.channels(patch.len()), layer.output, readers.next());
-                let product = Product::new(patch, layer.weight, layer.bias, layer.relu);
+                let product = Product::new(patch, &map, layer.weight, layer.bias, layer.relu);
                 (Start::Convolved { planes, product, flops: layer.flops() }, map)
             }
         };
@@ -89,8 +89,11 @@ impl Network {
             let ConvLayer { weight, bias, window, output, relu } = *depthwise;
             let next = FeatureMap::new(pointwise.channels(map.channels), output, readers.next());
             let depthwise = Depthwise::new(map, &window, output[1], (weight, bias, relu));
-            let product = Product::new((0..map.channels).collect(), pointwise.weight, pointwise.bias, pointwise.relu);
-            let rows = (BETWEEN / depthwise.row_len()).clamp(1, output[0]);
+            let patch = (0..map.channels).collect();
+            let product = Product::new(patch, &next, pointwise.weight, pointwise.bias, pointwise.relu);
+            // Equal parts: the product takes as long for a few positions as for a whole register block.
+            let parts = (output[0] * depthwise.row_len()).div_ceil(BETWEEN);
+            let rows = output[0].div_ceil(parts);
             prepared.push(Pair { depthwise, product, rows, flops });
             maps.push(next);
         }
@@ -145,7 +148,7 @@ impl Network {
                 let steps = layout.steps();
                 for_each_band(output, *flops, map, |rows, y| {
                     let a = &planes[rows.start * steps[0]..];
-                    dispatch(ProductRows { product, a, steps, output, rows, y });
+                    ProductRows { product, a, steps, output, rows, y }.compute();
                 });
             }
         }
@@ -164,7 +167,7 @@ impl Pair {
                     let between = &mut between[..rows.len() * depthwise.row_len()];
                     dispatch(DepthwiseRows { depthwise, x: from, rows: rows.clone(), y: between });
                     let y = &mut y[(first - band.start) * output.row_len()..];
-                    dispatch(ProductRows { product, a: between, steps, output, rows, y });
+                    ProductRows { product, a: between, steps, output, rows, y }.compute();
                 }
             });
         });
