@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::simd::{BLOCK_WIDTH, Row, vectors, vectors_mut};
+use super::simd::{BLOCK_WIDTH, Row, row_width, vectors, vectors_mut};
 
 /// The number of rows of a register block. With two vectors per row they fill 12 of the 16 registers of AVX2.
 pub const BLOCK_ROWS: usize = 6;
@@ -52,7 +52,8 @@ impl Offsets {
     }
 }
 
-/// Computes a block of a matrix product: `block[r][c] = Σ_k a[rows[r] + offsets[k]] · b[k·BLOCK_WIDTH + c]`.
+/// Computes a block of a matrix product: `block[r][c] = Σ_k a[rows[r] + offsets[k]] · b[k·width + c]`, where the width is that of a
+/// row of `V` vectors.
 #[inline(always)]
 pub fn block_product<S: Simd, const V: usize>(
     simd: S,
@@ -79,8 +80,13 @@ pub fn block_products<S: Simd, const V: usize, const B: usize>(
 ) -> [[Row<S, V>; BLOCK_ROWS]; B] {
     let furthest = rows.iter().fold(0, |max, &row| max.max(row)).saturating_add(offsets.largest);
     assert!(furthest < a.len());
-    let rows = rows.map(|start| &a[start..]);
-    let steps = b.iter().fold(offsets.offsets.len(), |steps, b| steps.min(b.len() / BLOCK_WIDTH));
+    // Not with `map`, which is not inlined everywhere.
+    let mut slices = [a; BLOCK_ROWS];
+    for (slice, &start) in slices.iter_mut().zip(rows) {
+        *slice = &a[start..];
+    }
+    let rows = slices;
+    let steps = b.iter().fold(offsets.offsets.len(), |steps, b| steps.min(b.len() / row_width::<S, V>()));
     let (offsets, b) = (&offsets.offsets[..steps], b.map(|b| &vectors::<S, V>(b)[..steps]));
     let mut blocks = [[[simd.splat_f32s(0.); V]; BLOCK_ROWS]; B];
     let mut step = 0;

@@ -2,7 +2,8 @@
 //!
 //! Matrix products are computed in register blocks that are [`BLOCK_WIDTH`] values wide on every instruction set, so
 //! that the layout of packed buffers does not depend on it. A row of a block is `V` vectors with V · lanes =
-//! `BLOCK_WIDTH`: one on AVX-512, two on AVX2, four on NEON. [`dispatch`] chooses `V`.
+//! `BLOCK_WIDTH`: one on AVX-512, two on AVX2, four on NEON. [`dispatch`] chooses `V`. A few products have blocks of
+//! [`HALF_BLOCK`], for which [`dispatch_half`] chooses `V`.
 
 use pulp::Simd;
 
@@ -11,7 +12,7 @@ use super::isa::{arch, half_block_arch};
 /// The number of columns of a register block.
 pub const BLOCK_WIDTH: usize = 16;
 
-/// Half a block.
+/// Half a block: the width of blocks where there are no more columns.
 pub const HALF_BLOCK: usize = BLOCK_WIDTH / 2;
 
 /// A row of a register block, or of half of one, in `V` vectors.
@@ -21,6 +22,12 @@ pub type Row<S, const V: usize> = [<S as Simd>::f32s; V];
 /// stored.
 #[repr(align(64))]
 pub struct CacheAligned<T>(pub T);
+
+/// Returns the number of values of a row.
+#[inline(always)]
+pub const fn row_width<S: Simd, const V: usize>() -> usize {
+    V * S::F32_LANES
+}
 
 /// Returns the values as rows of `V` vectors; an incomplete last row is left out.
 #[inline(always)]
@@ -87,6 +94,11 @@ pub fn dispatch(kernel: impl Kernel) {
         }
     }
     arch().dispatch(Dispatch(kernel))
+}
+
+/// Runs a kernel for rows of this width, [`BLOCK_WIDTH`] or [`HALF_BLOCK`].
+pub fn dispatch_width(width: usize, kernel: impl Kernel) {
+    if width == HALF_BLOCK { dispatch_half(kernel) } else { dispatch(kernel) }
 }
 
 /// Runs a kernel for rows of half a block: `V` vectors make up [`HALF_BLOCK`] values. With AVX-512 these are vectors of AVX2,

@@ -6,7 +6,11 @@ use super::{
     patch_layout::PatchLayout,
     shape::{ConvShape, MapOrder},
 };
-use crate::cpu::{isa::vectorised, simd::BLOCK_WIDTH, transpose::transpose};
+use crate::cpu::{
+    isa::vectorised,
+    simd::{BLOCK_WIDTH, HALF_BLOCK},
+    transpose::transpose,
+};
 
 vectorised! {
 /// Copies an image into the middle of a padded, channels-last one, (H + 2p, W + 2p, C_in), and sets the padding to zero. Of
@@ -68,9 +72,9 @@ pub fn rows_to_planes(rows: &[f32], distance: usize, planes: &mut [f32], len: us
 }
 
 vectorised! {
-/// Copies up to [`BLOCK_WIDTH`] planes of `len` values to rows of [`BLOCK_WIDTH`] channels.
-pub fn planes_to_rows<'a>(planes: &'a [f32], len: usize, rows: &'a mut [f32]) {
-    transpose(planes, len, rows, BLOCK_WIDTH, [planes.len() / len, len]);
+/// Copies up to `width` planes of `len` values to rows of `width` channels.
+pub fn planes_to_rows<'a>(planes: &'a [f32], len: usize, rows: &'a mut [f32], width: usize) {
+    transpose(planes, len, rows, width, [planes.len() / len, len]);
 }
 }
 
@@ -78,21 +82,32 @@ pub fn planes_to_rows<'a>(planes: &'a [f32], len: usize, rows: &'a mut [f32]) {
 /// the first value of the first pixel on.
 #[inline(always)]
 pub fn rows_to_pixels(rows: &[f32], distance: usize, pixels: &mut [f32], channels: usize, count: usize) {
-    let rows = rows.chunks(distance).zip(pixels.chunks_mut(channels));
-    // A copy of a fixed length takes no call.
-    if count == BLOCK_WIDTH {
-        rows.for_each(|(row, pixel)| pixel[..BLOCK_WIDTH].copy_from_slice(&row[..BLOCK_WIDTH]));
-    } else {
-        rows.for_each(|(row, pixel)| pixel[..count].copy_from_slice(&row[..count]));
+    for (row, start) in rows.chunks(distance).zip((0..pixels.len()).step_by(channels)) {
+        let pixels = &mut pixels[start..];
+        // A copy of a fixed length takes no call. What it writes behind a pixel, the next pixel overwrites.
+        if count == BLOCK_WIDTH {
+            pixels[..BLOCK_WIDTH].copy_from_slice(&row[..BLOCK_WIDTH]);
+        } else if count == channels && count <= HALF_BLOCK && pixels.len() >= HALF_BLOCK {
+            pixels[..HALF_BLOCK].copy_from_slice(&row[..HALF_BLOCK]);
+        } else {
+            pixels[..count].copy_from_slice(&row[..count]);
+        }
     }
 }
 
 vectorised! {
-/// Copies up to [`BLOCK_WIDTH`] channels of each pixel to the start of a row of [`BLOCK_WIDTH`].
-pub fn pixels_to_rows<'a>(pixels: &'a [f32], pixel: usize, channels: Range<usize>, rows: &'a mut [f32]) {
-    let rows = rows.as_chunks_mut::<BLOCK_WIDTH>().0.iter_mut().zip(pixels.chunks_exact(pixel));
+/// Copies up to `width` channels of each pixel to the start of a row of `width`.
+pub fn pixels_to_rows<'a>(
+    pixels: &'a [f32],
+    pixel: usize,
+    channels: Range<usize>,
+    rows: &'a mut [f32],
+    width: usize,
+) {
+    let rows = rows.chunks_exact_mut(width).zip(pixels.chunks_exact(pixel));
+    // A copy of a fixed length takes no call.
     if channels.len() == BLOCK_WIDTH {
-        rows.for_each(|(row, pixel)| row.copy_from_slice(&pixel[channels.start..][..BLOCK_WIDTH]));
+        rows.for_each(|(row, pixel)| row[..BLOCK_WIDTH].copy_from_slice(&pixel[channels.start..][..BLOCK_WIDTH]));
     } else {
         rows.for_each(|(row, pixel)| row[..channels.len()].copy_from_slice(&pixel[channels.clone()]));
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::cpu::{
     epilogue::{Epilogue, NO_WINNER},
-    simd::{BLOCK_WIDTH, Row, add, relu, vectors, vectors_mut},
+    simd::{BLOCK_WIDTH, Row, add, relu, row_width, vectors, vectors_mut},
 };
 
 /// Where the output of one image is written.
@@ -24,7 +24,7 @@ pub struct OutputImage<'a> {
 impl OutputImage<'_> {
     /// Applies bias and epilogue to the output of a block of channels and writes it to the result.
     ///
-    /// `output` is overwritten. It has a row of [`BLOCK_WIDTH`] channels for each position from `first` on, in the order
+    /// `output` is overwritten. It has a row of `V` vectors of channels for each position from `first` on, in the order
     /// of [`PatchLayout::patch_starts`](super::patch_layout::PatchLayout::patch_starts).
     #[inline(always)]
     pub fn write<S: Simd, const V: usize>(
@@ -36,8 +36,8 @@ impl OutputImage<'_> {
         first: usize,
         output: &mut [f32],
     ) {
-        let plane = s.result().iter().product::<usize>();
-        let channels = block * BLOCK_WIDTH..((block + 1) * BLOCK_WIDTH).min(s.out_channels);
+        let (plane, width) = (s.result().iter().product::<usize>(), row_width::<S, V>());
+        let channels = block * width..((block + 1) * width).min(s.out_channels);
         // −0 is the value that changes no sum, not even −0.
         let mut shift = [-0f32; BLOCK_WIDTH];
         if let Some(bias) = bias {
@@ -59,9 +59,8 @@ impl OutputImage<'_> {
             Epilogue::ReluMaxPool => relu_max_of_four::<S, V>(simd, rows, shift),
         }
         let positions_per_result = if s.is_pooled() { 4 } else { 1 };
-        let results =
-            first / positions_per_result..plane.min((first + output.len() / BLOCK_WIDTH) / positions_per_result);
-        let distance = positions_per_result * BLOCK_WIDTH;
+        let results = first / positions_per_result..plane.min((first + output.len() / width) / positions_per_result);
+        let distance = positions_per_result * width;
         match s.result_order {
             MapOrder::Planes => {
                 let y = &mut self.y[channels.start * plane..channels.end * plane];
@@ -76,9 +75,9 @@ impl OutputImage<'_> {
         let Some(winners) = &mut self.winners else { return };
         let winners =
             &mut winners[channels.start * plane + results.start * BLOCK_WIDTH..][..results.len() * BLOCK_WIDTH];
-        let windows = output.as_chunks::<BLOCK_WIDTH>().0.as_chunks::<4>().0;
-        for (winners, [_, found, ..]) in winners.as_chunks_mut::<BLOCK_WIDTH>().0.iter_mut().zip(windows) {
-            for (winner, &value) in winners.iter_mut().zip(found) {
+        let windows = output.chunks_exact(4 * width);
+        for (winners, window) in winners.as_chunks_mut::<BLOCK_WIDTH>().0.iter_mut().zip(windows) {
+            for (winner, &value) in winners.iter_mut().zip(&window[width..2 * width]) {
                 // The low byte of 2²³ + n is n. A cast would saturate, value by value.
                 *winner = (value + (1 << 23) as f32).to_bits() as u8;
             }

@@ -14,10 +14,10 @@ use crate::cpu::{
     epilogue::SavedEpilogue,
     isa::vectorised,
     relu,
-    simd::{BLOCK_WIDTH, CacheAligned, Kernel, dispatch, vectors, vectors_mut},
+    simd::{BLOCK_WIDTH, CacheAligned, Kernel, dispatch_width, vectors, vectors_mut},
 };
 
-/// Computes the gradient of the output of image `n` in the order (block of channels, position, [`BLOCK_WIDTH`]), with
+/// Computes the gradient of the output of image `n` in the order (block of channels, position, channel of the block), with
 /// zeros where there is no channel. `planes` is scratch for one block of channels. Batch normalisation takes a result in planes.
 pub fn blocked(
     s: &ConvShape,
@@ -30,26 +30,27 @@ pub fn blocked(
     let dy_len = pass.dy.len() / s.batch;
     let dy = &pass.dy[n * dy_len..][..dy_len];
     let results = dy.len() / s.out_channels;
+    let width = layout.block_width;
     // What is not written below.
-    if !s.out_channels.is_multiple_of(BLOCK_WIDTH) {
+    if !s.out_channels.is_multiple_of(width) {
         blocked.fill(0.);
     }
-    for (block, rows) in blocked.chunks_exact_mut(layout.patch_starts.len() * BLOCK_WIDTH).enumerate() {
-        let channels = block * BLOCK_WIDTH..((block + 1) * BLOCK_WIDTH).min(s.out_channels);
+    for (block, rows) in blocked.chunks_exact_mut(layout.patch_starts.len() * width).enumerate() {
+        let channels = block * width..((block + 1) * width).min(s.out_channels);
         if let (None, SavedEpilogue::BlockedWinners(winners)) = (pass.norm, pass.saved) {
             let winners = &winners[n * s.blocked_result_len() + block * results * BLOCK_WIDTH..];
-            let of_results = &mut planes[..results * BLOCK_WIDTH];
+            let of_results = &mut planes[..results * width];
             // Where there is no channel.
-            if channels.len() < BLOCK_WIDTH {
+            if channels.len() < width {
                 of_results.fill(0.);
             }
             match s.result_order {
                 MapOrder::Planes => {
-                    planes_to_rows(&dy[channels.start * results..channels.end * results], results, of_results);
+                    planes_to_rows(&dy[channels.start * results..channels.end * results], results, of_results, width);
                 }
-                MapOrder::Pixels => pixels_to_rows(dy, s.out_channels, channels, of_results),
+                MapOrder::Pixels => pixels_to_rows(dy, s.out_channels, channels, of_results, width),
             }
-            dispatch(Unpool { dy: of_results, winners, rows });
+            dispatch_width(width, Unpool { dy: of_results, winners, rows });
             continue;
         }
         match s.result_order {
@@ -57,12 +58,12 @@ pub fn blocked(
                 let (first, dy) =
                     (n * s.out_channels + channels.start, &dy[channels.start * results..channels.end * results]);
                 let planes = &mut planes[..channels.len() * layout.positions.len()];
-                planes_to_rows(of_planes(s, pass, first, dy, planes), layout.positions.len(), rows);
+                planes_to_rows(of_planes(s, pass, first, dy, planes), layout.positions.len(), rows, width);
             }
             MapOrder::Pixels => {
-                pixels_to_rows(dy, s.out_channels, channels.clone(), rows);
+                pixels_to_rows(dy, s.out_channels, channels.clone(), rows, width);
                 if let SavedEpilogue::Result(y) = pass.saved {
-                    mask_rows(&y[n * dy_len..][..dy_len], s.out_channels, channels, rows);
+                    mask_rows(&y[n * dy_len..][..dy_len], s.out_channels, channels, rows, width);
                 }
             }
         }
@@ -71,8 +72,8 @@ pub fn blocked(
 
 vectorised! {
 /// Sets the gradient to zero where the result `y` of ReLU is not positive. Of each of its pixels, the channels of a row count.
-fn mask_rows<'a>(y: &'a [f32], pixel: usize, channels: Range<usize>, rows: &'a mut [f32]) {
-    for (row, y) in rows.as_chunks_mut::<BLOCK_WIDTH>().0.iter_mut().zip(y.chunks_exact(pixel)) {
+fn mask_rows<'a>(y: &'a [f32], pixel: usize, channels: Range<usize>, rows: &'a mut [f32], width: usize) {
+    for (row, y) in rows.chunks_exact_mut(width).zip(y.chunks_exact(pixel)) {
         for (value, &y) in row.iter_mut().zip(&y[channels.clone()]) {
             *value = if y <= 0. { 0. } else { *value };
         }
@@ -83,9 +84,9 @@ fn mask_rows<'a>(y: &'a [f32], pixel: usize, channels: Range<usize>, rows: &'a m
 /// Undoes 2×2 max pooling: of the four rows of each window, each channel's winner gets the gradient and the others zero.
 /// Rows after the last window are set to zero.
 struct Unpool<'a> {
-    /// A row of [`BLOCK_WIDTH`] channels for each window.
+    /// A row of channels for each window.
     dy: &'a [f32],
-    /// In the same order.
+    /// In the same order, but [`BLOCK_WIDTH`] for each window.
     winners: &'a [u8],
     /// Overwritten.
     rows: &'a mut [f32],

@@ -21,7 +21,7 @@ pub struct PaddedBackward<'a> {
 pub struct PaddedImages<'a> {
     /// The numbers of the images in the batch.
     pub numbers: Range<usize>,
-    /// The gradient of the convolution's output, for each image (block of channels, position, [`BLOCK_WIDTH`]), with
+    /// The gradient of the convolution's output, for each image (block of channels, position, channel of the block), with
     /// zeros where there is no channel; empty if it is not wanted.
     pub dy: &'a [f32],
     /// The images, padded and channels last, and the weight gradient, to be added to; `None` if it is not wanted.

@@ -2,7 +2,7 @@ use super::shape::ConvShape;
 use crate::{
     cpu::{
         micro_kernel::{BLOCK_ROWS, Offsets},
-        simd::BLOCK_WIDTH,
+        simd::{BLOCK_WIDTH, HALF_BLOCK},
     },
     window::Window,
 };
@@ -29,11 +29,19 @@ pub struct PatchLayout {
     pub tap_rows: Vec<usize>,
     /// The number of values that a kernel row sees, kw·C_in, rounded up to a multiple of [`BLOCK_WIDTH`].
     pub kernel_row_len: usize,
-    /// The number of blocks of [`BLOCK_WIDTH`] output channels.
+    /// The number of output channels of a block.
+    pub block_width: usize,
+    /// The number of blocks of output channels.
     pub channel_blocks: usize,
 }
 
 impl PatchLayout {
+    /// Creates the layout of a padded, channels-last image, with half a block of output channels if there are no more.
+    pub fn with_half_block(s: &ConvShape) -> Self {
+        let block_width = if s.out_channels <= HALF_BLOCK { HALF_BLOCK } else { BLOCK_WIDTH };
+        Self { block_width, ..Self::channels_last(s) }
+    }
+
     /// Creates the layout of a padded, channels-last image.
     pub fn channels_last(s: &ConvShape) -> Self {
         let Window { kernel, stride, padding } = s.window;
@@ -70,6 +78,7 @@ impl PatchLayout {
             tap_rows: in_block_rows(taps.clone()),
             taps: Offsets::new(taps),
             kernel_row_len: (s.window.kernel[1] * s.in_channels).next_multiple_of(BLOCK_WIDTH),
+            block_width: BLOCK_WIDTH,
             channel_blocks: s.out_channels.div_ceil(BLOCK_WIDTH),
         }
     }
@@ -77,14 +86,15 @@ impl PatchLayout {
     /// Returns where the output channels of a position lie in a matrix of [`blocked_len`](Self::blocked_len) values,
     /// relative to the position.
     pub fn blocked_channels(&self, s: &ConvShape) -> Offsets {
-        let block = self.patch_starts.len() * BLOCK_WIDTH;
-        Offsets::new((0..s.out_channels).map(|c| c / BLOCK_WIDTH * block + c % BLOCK_WIDTH).collect())
+        let width = self.block_width;
+        let block = self.patch_starts.len() * width;
+        Offsets::new((0..s.out_channels).map(|c| c / width * block + c % width).collect())
     }
 
-    /// Returns the length of a matrix of all positions and output channels in the order (block of channels, position,
-    /// [`BLOCK_WIDTH`]), in which the kernels hold the output and its gradient.
+    /// Returns the length of a matrix of all positions and output channels in the order (block of channels, position, channel of
+    /// the block), in which the kernels hold the output and its gradient.
     pub fn blocked_len(&self) -> usize {
-        self.channel_blocks * self.patch_starts.len() * BLOCK_WIDTH
+        self.channel_blocks * self.patch_starts.len() * self.block_width
     }
 }
 

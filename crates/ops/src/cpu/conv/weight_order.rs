@@ -1,5 +1,5 @@
 use super::{patch_layout::PatchLayout, shape::ConvShape};
-use crate::cpu::{micro_kernel::BLOCK_ROWS, parallel, simd::BLOCK_WIDTH};
+use crate::cpu::{micro_kernel::BLOCK_ROWS, parallel};
 
 /// About the number of operations that finding the place of a weight takes.
 const FLOPS_PER_WEIGHT: usize = 8;
@@ -7,13 +7,13 @@ const FLOPS_PER_WEIGHT: usize = 8;
 /// An order of the weights in which kernels read them or accumulate their gradient. Unused places are zero.
 #[derive(Debug, Clone, Copy)]
 pub enum WeightOrder {
-    /// (block of C_out, patch, [`BLOCK_WIDTH`] output channels), with the patch, (ky, kx, C_in), rounded up to a multiple
-    /// of [`BLOCK_ROWS`]: the right matrix of the forward product, and the gradient of the weights.
+    /// (block of C_out, patch, output channel of the block), with the patch, (ky, kx, C_in), rounded up to a multiple of
+    /// [`BLOCK_ROWS`]: the right matrix of the forward product, and the gradient of the weights.
     OutputBlocks,
-    /// (block of the patch, C_out, [`BLOCK_WIDTH`] values of the patch), with each kernel row of the patch rounded up to
-    /// a multiple of [`BLOCK_WIDTH`]: the right matrix of the product for the gradient of the input.
+    /// (block of the patch, C_out, value of the block), with each kernel row of the patch rounded up to a multiple of
+    /// [`BLOCK_WIDTH`](crate::cpu::simd::BLOCK_WIDTH): the right matrix of the product for the gradient of the input.
     PatchBlocks,
-    /// (C_out, patch), with each kernel row of the patch rounded up to a multiple of [`BLOCK_WIDTH`]: what the sparse
+    /// (C_out, patch), with each kernel row of the patch rounded up to a multiple of [`BLOCK_WIDTH`](crate::cpu::simd::BLOCK_WIDTH): what the sparse
     /// products read and accumulate.
     PatchRows,
 }
@@ -23,7 +23,7 @@ impl WeightOrder {
     pub fn len(self, s: &ConvShape, layout: &PatchLayout) -> usize {
         match self {
             WeightOrder::OutputBlocks => {
-                layout.channel_blocks * BLOCK_WIDTH * s.patch_len().next_multiple_of(BLOCK_ROWS)
+                layout.channel_blocks * layout.block_width * s.patch_len().next_multiple_of(BLOCK_ROWS)
             }
             WeightOrder::PatchBlocks | WeightOrder::PatchRows => {
                 s.out_channels * s.window.kernel[0] * layout.kernel_row_len
@@ -56,17 +56,16 @@ impl WeightOrder {
     fn for_each(self, s: &ConvShape, layout: &PatchLayout, output: usize, mut visit: impl FnMut(usize)) {
         let [kh, kw] = s.window.kernel;
         let (row, patch) = (kw * s.in_channels, s.patch_len().next_multiple_of(BLOCK_ROWS));
+        let width = layout.block_width;
         for input in 0..s.in_channels {
             for ky in 0..kh {
                 for kx in 0..kw {
                     let i = kx * s.in_channels + input;
                     visit(match self {
-                        WeightOrder::OutputBlocks => {
-                            (output / BLOCK_WIDTH * patch + ky * row + i) * BLOCK_WIDTH + output % BLOCK_WIDTH
-                        }
+                        WeightOrder::OutputBlocks => (output / width * patch + ky * row + i) * width + output % width,
                         WeightOrder::PatchBlocks => {
-                            let block = (ky * layout.kernel_row_len + i) / BLOCK_WIDTH;
-                            (block * s.out_channels + output) * BLOCK_WIDTH + i % BLOCK_WIDTH
+                            let block = (ky * layout.kernel_row_len + i) / width;
+                            (block * s.out_channels + output) * width + i % width
                         }
                         WeightOrder::PatchRows => (output * kh + ky) * layout.kernel_row_len + i,
                     });

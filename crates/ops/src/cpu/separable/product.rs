@@ -11,9 +11,7 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::feature_map::FeatureMap;
-use crate::cpu::simd::{
-    BLOCK_WIDTH, HALF_BLOCK, Kernel, Row, add, dispatch, dispatch_half, relu, vectors, vectors_mut,
-};
+use crate::cpu::simd::{BLOCK_WIDTH, HALF_BLOCK, Kernel, Row, add, dispatch_width, relu, vectors, vectors_mut};
 
 /// The largest number of positions of a register block. The broadcast values of nine, their 18 sums and two vectors of
 /// columns fit the 32 registers of AVX-512.
@@ -85,7 +83,7 @@ impl Kernel for ProductRows<'_> {
 impl ProductRows<'_> {
     /// Computes the rows.
     pub fn compute(self) {
-        if self.output.is_narrow() { dispatch_half(self) } else { dispatch(self) }
+        dispatch_width(self.product.width, self);
     }
 
     /// Computes `C` panels for all positions, at most `MOST` of them at a time.

@@ -60,7 +60,7 @@ impl BackwardAlgorithm for Conv1x1Backward {
                 let mut add = |planes: &[f32], dw: Option<(&[f32], &mut [f32])>| {
                     let blocks = rows.chunks_exact_mut(layout.patch_starts.len() * BLOCK_WIDTH);
                     let planes = planes.chunks(BLOCK_WIDTH * positions);
-                    blocks.zip(planes).for_each(|(rows, planes)| planes_to_rows(planes, positions, rows));
+                    blocks.zip(planes).for_each(|(rows, planes)| planes_to_rows(planes, positions, rows, BLOCK_WIDTH));
                     dispatch(DirectBackwardKernel { s, layout, dy: rows, dw, db, dx: None });
                 };
                 let planes_of_images = planes.chunks_exact(output_len);

@@ -1,5 +1,5 @@
 //! `dW = patchesᵀ · dy` and `dpatches = dy · W`, a chunk of positions at a time. Images are padded and channels last; dy
-//! has the order (block of channels, position, [`BLOCK_WIDTH`]), so that its rows are operands of the micro-kernel.
+//! has the order (block of channels, position, channel of the block), so that its rows are operands of the micro-kernel.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ use crate::cpu::{
     },
     image_groups::GroupGradients,
     micro_kernel::{BLOCK_ROWS, block_product},
-    simd::{BLOCK_WIDTH, Kernel, add, dispatch, vectors_mut},
+    simd::{BLOCK_WIDTH, Kernel, add, dispatch_width, row_width, vectors, vectors_mut},
 };
 
 /// The number of positions of a chunk, so that what the products read and write for them stays in the
@@ -35,7 +35,7 @@ pub struct DirectBackward {
 impl DirectBackward {
     /// Takes weights (C_out, C_in, kh, kw) if the gradient of the input is wanted.
     pub fn new(s: &ConvShape, weight: Option<&[f32]>) -> Self {
-        let layout = PatchLayout::channels_last(s);
+        let layout = PatchLayout::with_half_block(s);
         let input = weight.map(|weight| InputWeights {
             weight: WeightOrder::PatchBlocks.pack(s, &layout, weight),
             channels: layout.blocked_channels(s),
@@ -54,7 +54,7 @@ impl BackwardAlgorithm for DirectBackward {
         let frame = PaddedBackward { s, layout, image_len: layout.image_len, images_per_call: 1, want_dy: true };
         frame.run(pass, images, gradients, |PaddedImages { dy, dw, db, dx, .. }| {
             let dx = input.as_ref().zip(dx);
-            dispatch(DirectBackwardKernel { s, layout, dy, dw, db, dx });
+            dispatch_width(layout.block_width, DirectBackwardKernel { s, layout, dy, dw, db, dx });
         });
     }
 
@@ -67,7 +67,7 @@ impl BackwardAlgorithm for DirectBackward {
 pub struct DirectBackwardKernel<'a> {
     pub s: &'a ConvShape,
     pub layout: &'a PatchLayout,
-    /// The gradient of the output: (block of channels, position, [`BLOCK_WIDTH`]), zero where there is no channel.
+    /// The gradient of the output: (block of channels, position, channel of the block), zero where there is no channel.
     pub dy: &'a [f32],
     /// The image, and the weight gradient in [`WeightOrder::OutputBlocks`], which is added to.
     pub dw: Option<(&'a [f32], &'a mut [f32])>,
@@ -82,11 +82,12 @@ impl Kernel for DirectBackwardKernel<'_> {
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { s, layout, dy, mut dw, db, mut dx } = self;
         let (padded_positions, positions) = (layout.patch_starts.len(), layout.positions.len());
+        let width = row_width::<S, V>();
         for start in (0..positions).step_by(POSITIONS_PER_CHUNK) {
             let chunk = start..(start + POSITIONS_PER_CHUNK).min(positions);
-            let blocks = dy.chunks_exact(padded_positions * BLOCK_WIDTH).zip(db.chunks_mut(BLOCK_WIDTH));
+            let blocks = dy.chunks_exact(padded_positions * width).zip(db.chunks_mut(width));
             for (block, (dy, db)) in blocks.enumerate() {
-                let dy = &dy[start * BLOCK_WIDTH..chunk.end * BLOCK_WIDTH];
+                let dy = &dy[start * width..chunk.end * width];
                 if let Some((image, dw)) = &mut dw {
                     let dw_block = dw.len() / layout.channel_blocks;
                     let dw = &mut dw[block * dw_block..][..dw_block];
@@ -99,20 +100,21 @@ impl Kernel for DirectBackwardKernel<'_> {
                     }
                 }
                 let mut sums = [0f32; BLOCK_WIDTH];
-                for row in dy.as_chunks::<BLOCK_WIDTH>().0 {
-                    sums.iter_mut().zip(row).for_each(|(sum, dy)| *sum += dy);
+                let sum = &mut vectors_mut::<S, V>(&mut sums)[0];
+                for row in vectors::<S, V>(dy) {
+                    *sum = add::<S, V>(simd, *sum, *row);
                 }
                 db.iter_mut().zip(sums).for_each(|(db, sum)| *db += sum);
             }
             let Some((InputWeights { weight, channels }, ref mut dx)) = dx else { continue };
-            for (block, weight) in weight.chunks_exact(s.out_channels * BLOCK_WIDTH).enumerate() {
-                let i = block * BLOCK_WIDTH;
+            for (block, weight) in weight.chunks_exact(s.out_channels * width).enumerate() {
+                let i = block * width;
                 let offset = i / layout.kernel_row_len * layout.row_len + i % layout.kernel_row_len;
                 for first in chunk.clone().step_by(BLOCK_ROWS) {
-                    let rows = std::array::from_fn(|r| (first + r) * BLOCK_WIDTH);
+                    let rows = std::array::from_fn(|r| (first + r) * width);
                     let block = block_product::<S, V>(simd, dy, &rows, channels.all(), weight);
                     for (start, row) in layout.patch_starts[first..chunk.end].iter().zip(block) {
-                        let dx = &mut vectors_mut::<S, V>(&mut dx[start + offset..][..BLOCK_WIDTH])[0];
+                        let dx = &mut vectors_mut::<S, V>(&mut dx[start + offset..][..width])[0];
                         *dx = add::<S, V>(simd, *dx, row);
                     }
                 }

@@ -16,7 +16,7 @@ use crate::cpu::{
     },
     micro_kernel::{BLOCK_ROWS, block_products},
     scratch,
-    simd::{BLOCK_WIDTH, Kernel, dispatch, vectors_mut},
+    simd::{Kernel, dispatch_width, row_width, vectors_mut},
 };
 
 /// The number of positions whose output is computed before it is written, so that it is still in the first-level cache;
@@ -37,7 +37,7 @@ pub struct DirectForward {
 impl DirectForward {
     /// Takes weights (C_out, C_in, kh, kw).
     pub fn new(s: &ConvShape, weight: &[f32]) -> Self {
-        let layout = PatchLayout::channels_last(s);
+        let layout = PatchLayout::with_half_block(s);
         let weight = WeightOrder::OutputBlocks.pack(s, &layout, weight);
         Self { s: *s, layout, weight }
     }
@@ -68,10 +68,11 @@ impl DirectForward {
         let result = OutputImage { y, first_result: rows.start * s.result()[1], winners };
         let (output, stride) = (s.output_rows(rows.clone()), s.window.stride[0]);
         let padded = output.start * stride..output.end * stride + s.window.kernel[0];
-        scratch::with([layout.image_len, 2 * POSITIONS_PER_CHUNK * BLOCK_WIDTH], |[image, output]| {
+        scratch::with([layout.image_len, 2 * POSITIONS_PER_CHUNK * layout.block_width], |[image, output]| {
             channels_last::pad(s, layout, padded, x, image);
             let positions = s.positions(rows);
-            dispatch(DirectForwardKernel { s, layout, positions, image, weight, bias, output, result });
+            let kernel = DirectForwardKernel { s, layout, positions, image, weight, bias, output, result };
+            dispatch_width(layout.block_width, kernel);
         });
     }
 }
@@ -98,6 +99,7 @@ impl Kernel for DirectForwardKernel<'_> {
         let mut block = 0;
         while block < blocks {
             block += match (V, blocks - block) {
+                // On AVX-512; elsewhere only half a block is one vector.
                 (1, 2..) => self.write_blocks::<S, V, 2>(simd, block),
                 _ => self.write_blocks::<S, V, 1>(simd, block),
             };
@@ -110,12 +112,11 @@ impl DirectForwardKernel<'_> {
     #[inline(always)]
     fn write_blocks<S: Simd, const V: usize, const B: usize>(&mut self, simd: S, block: usize) -> usize {
         let Self { s, layout, positions, image, weight, bias, output, result } = self;
-        let weight_len = weight.len() / layout.channel_blocks;
-        let weight: [&[f32]; B] =
-            std::array::from_fn(|b| &weight[(block + b) * weight_len..][..s.patch_len() * BLOCK_WIDTH]);
+        let (weight_len, width) = (weight.len() / layout.channel_blocks, row_width::<S, V>());
+        let weight: [&[f32]; B] = std::array::from_fn(|b| &weight[(block + b) * weight_len..][..s.patch_len() * width]);
         for first in positions.clone().step_by(POSITIONS_PER_CHUNK) {
             let starts = &layout.patch_starts[first..(first + POSITIONS_PER_CHUNK).min(positions.end)];
-            let block_len = starts.len().next_multiple_of(BLOCK_ROWS) * BLOCK_WIDTH;
+            let block_len = starts.len().next_multiple_of(BLOCK_ROWS) * width;
             let output = &mut output[..B * block_len];
             for group in 0..starts.len().div_ceil(BLOCK_ROWS) {
                 // The last position is repeated to fill the block.
@@ -129,7 +130,7 @@ impl DirectForwardKernel<'_> {
                 }
             }
             for (b, output) in output.chunks_exact_mut(block_len).enumerate() {
-                let output = &mut output[..starts.len() * BLOCK_WIDTH];
+                let output = &mut output[..starts.len() * width];
                 result.write::<S, V>(simd, s, block + b, *bias, first, output);
             }
         }
