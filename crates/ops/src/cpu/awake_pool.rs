@@ -17,8 +17,8 @@ const PATIENCE: usize = 1 << 14;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     None,
-    /// It is in [`run`].
-    Runs,
+    /// It is in [`run`], and divides its loops between this number of threads.
+    Runs(usize),
     /// It stays awake for a thread that is.
     Waits,
 }
@@ -27,9 +27,10 @@ thread_local! {
     static ROLE: Cell<Role> = const { Cell::new(Role::None) };
 }
 
-/// Returns whether the calling thread keeps the pool awake, and may [`share`] its loops.
-pub fn is_running() -> bool {
-    ROLE.get() == Role::Runs
+/// Returns the number of threads, the calling one among them, that it keeps awake and may [`share`] its loops with; `None`
+/// outside of [`run`].
+pub fn threads() -> Option<usize> {
+    if let Role::Runs(threads) = ROLE.get() { Some(threads) } else { None }
 }
 
 /// Runs `f` while `threads − 1` other threads of the current pool stay awake. One that gets no work for about a millisecond
@@ -50,7 +51,7 @@ pub fn run<R>(threads: usize, f: impl FnOnce() -> R) -> R {
             }
         });
     }
-    let _role = in_role(Role::Runs);
+    let _role = in_role(Role::Runs(threads));
     let _end = OnDrop(|| done.store(true, Ordering::Relaxed));
     f()
 }
@@ -114,6 +115,7 @@ impl<F: Fn()> Drop for OnDrop<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::parallel;
 
     /// Returns how often `share` called its function for each of the numbers 0 to `len`.
     fn visits(len: usize, threads: usize) -> Vec<usize> {
@@ -141,11 +143,18 @@ mod tests {
     }
 
     #[test]
+    fn loops_are_divided_between_the_threads_that_stay_awake() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
+        let parts = || [run(2, parallel::parts), parallel::parts()];
+        assert_eq!(pool.install(parts), [2, 4]);
+    }
+
+    #[test]
     fn a_panic_reaches_the_caller_and_ends_the_run() {
         for bad in [0, 7] {
             let task = |i| assert!(i != bad, "task {i} fails");
             let result = std::panic::catch_unwind(|| run(2, || share((0..8).collect(), 2, task)));
-            assert!(result.is_err() && !is_running());
+            assert!(result.is_err() && super::threads().is_none());
         }
         assert_eq!(run(2, || visits(8, 2)), [1; 8]);
     }

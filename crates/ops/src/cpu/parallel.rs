@@ -28,7 +28,7 @@ pub fn chunks_zip<A: Send, B: Send>(
     assert_eq!(a.len().div_ceil(len_a), b.len().div_ceil(len_b));
     let (count, parallel) = (a.len().div_ceil(len_a), flops >= MIN_PARALLEL_FLOPS && has_other_threads());
     let shares = count > 1 && parallel;
-    if shares && recorder::threads().is_none() && !awake_pool::is_running() {
+    if shares && recorder::threads().is_none() && awake_pool::threads().is_none() {
         let tasks = a.par_chunks_mut(len_a).zip(b.par_chunks_mut(len_b)).enumerate();
         return tasks.for_each(|(i, (a, b))| on_this_thread(|| f(i, a, b)));
     }
@@ -46,7 +46,7 @@ pub fn chunks_zip<A: Send, B: Send>(
 pub fn tasks<T: Send>(tasks: Vec<T>, f: impl Fn(T) + Sync + Send) {
     if tasks.len() > 1 && recorder::threads().is_some() {
         recorder::run(tasks.into_iter(), f);
-    } else if awake_pool::is_running() {
+    } else if awake_pool::threads().is_some() {
         awake_pool::share(tasks, threads(), f);
     } else {
         tasks.into_par_iter().for_each(f);
@@ -59,7 +59,7 @@ thread_local! {
 
 /// Returns the number of threads that a parallel loop divides its work for.
 pub fn threads() -> usize {
-    recorder::threads().unwrap_or_else(rayon::current_num_threads)
+    recorder::threads().or_else(awake_pool::threads).unwrap_or_else(rayon::current_num_threads)
 }
 
 /// Returns whether a parallel loop would share its work with other threads, if there is enough.
@@ -103,7 +103,7 @@ pub fn keep_some_threads_awake<R>(most: usize, f: impl FnOnce() -> R) -> R {
 
 /// Returns whether a loop finds other threads awake.
 pub fn are_threads_awake() -> bool {
-    awake_pool::is_running() || recorder::threads().is_some()
+    awake_pool::threads().is_some() || recorder::threads().is_some()
 }
 
 /// Returns the number of parts into which a loop on this thread should divide its work.

@@ -73,11 +73,13 @@ pub fn takes_pixels(s: &ConvShape) -> bool {
 
 /// Creates the algorithm for a forward pass, with its weights packed from (C_out, C_in, kh, kw).
 pub fn forward(s: &ConvShape, pass: Pass, weight: &[f32]) -> Box<dyn ForwardAlgorithm> {
+    // A batch in training has to split into enough parallel tasks; in inference it is divided before it gets here.
+    let most_images = if pass == Pass::Inference { 8 } else { 4 };
     match choose(s, pass) {
         Algorithm::PlaneWise => Box::new(PlaneWiseForward::new(s, weight)),
         Algorithm::Conv1x1 => Box::new(Conv1x1Forward::new(s, weight)),
-        Algorithm::WinogradF2 => Box::new(WinogradForward::<F2, 2, 4>::new(s, weight)),
-        Algorithm::WinogradF4 => Box::new(WinogradForward::<F4, 4, 6>::new(s, weight)),
+        Algorithm::WinogradF2 => Box::new(WinogradForward::<F2, 2, 4>::new(s, weight, most_images)),
+        Algorithm::WinogradF4 => Box::new(WinogradForward::<F4, 4, 6>::new(s, weight, most_images)),
         // Sparse is never chosen for a forward pass.
         Algorithm::Direct | Algorithm::Sparse => Box::new(DirectForward::new(s, weight)),
     }

@@ -56,7 +56,8 @@ impl OutputImage<'_> {
                     *row = relu::<S, V>(simd, add::<S, V>(simd, *row, shift));
                 }
             }
-            Epilogue::ReluMaxPool => relu_max_of_four::<S, V>(simd, rows, shift),
+            Epilogue::ReluMaxPool if self.winners.is_some() => relu_max_of_four::<S, V, true>(simd, rows, shift),
+            Epilogue::ReluMaxPool => relu_max_of_four::<S, V, false>(simd, rows, shift),
         }
         let positions_per_result = if s.is_pooled() { 4 } else { 1 };
         let results = first / positions_per_result..plane.min((first + output.len() / width) / positions_per_result);
@@ -85,10 +86,10 @@ impl OutputImage<'_> {
     }
 }
 
-/// Replaces the first of every four rows by ReLU of the maximum of the four after adding `shift`, and the second by
-/// the winner. The first of equal values wins; NaN wins over any value before it.
+/// Replaces the first of every four rows by ReLU of the maximum of the four after adding `shift`, and if they are wanted the
+/// second by the winner. The first of equal values wins; NaN wins over any value before it.
 #[inline(always)]
-fn relu_max_of_four<S: Simd, const V: usize>(simd: S, rows: &mut [Row<S, V>], shift: Row<S, V>) {
+fn relu_max_of_four<S: Simd, const V: usize, const WINNERS: bool>(simd: S, rows: &mut [Row<S, V>], shift: Row<S, V>) {
     for four in rows.as_chunks_mut::<4>().0 {
         for v in 0..V {
             let (mut best, mut winner) = (simd.add_f32s(four[0][v], shift[v]), simd.splat_f32s(0.));
@@ -97,12 +98,16 @@ fn relu_max_of_four<S: Simd, const V: usize>(simd: S, rows: &mut [Row<S, V>], sh
                 let is_nan = simd.not_m32s(simd.equal_f32s(x, x));
                 let wins = simd.or_m32s(simd.greater_than_f32s(x, best), is_nan);
                 best = simd.select_f32s(wins, x, best);
-                winner = simd.select_f32s(wins, simd.splat_f32s(i as f32), winner);
+                if WINNERS {
+                    winner = simd.select_f32s(wins, simd.splat_f32s(i as f32), winner);
+                }
             }
             let zero = simd.splat_f32s(0.);
-            let blocked = simd.less_than_or_equal_f32s(best, zero);
             four[0][v] = simd.select_f32s(simd.less_than_f32s(best, zero), zero, best);
-            four[1][v] = simd.select_f32s(blocked, simd.splat_f32s(NO_WINNER as f32), winner);
+            if WINNERS {
+                let blocked = simd.less_than_or_equal_f32s(best, zero);
+                four[1][v] = simd.select_f32s(blocked, simd.splat_f32s(NO_WINNER as f32), winner);
+            }
         }
     }
 }

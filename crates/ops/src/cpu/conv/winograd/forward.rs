@@ -23,9 +23,6 @@ use crate::cpu::{
     simd::{BLOCK_WIDTH, Kernel, dispatch, vectors, vectors_mut},
 };
 
-/// The largest number of images to compute together, so that a batch still splits into enough parallel tasks.
-const MOST_IMAGES: usize = 4;
-
 /// The forward pass of F(OUT×OUT, 3×3), with IN = OUT + 2.
 pub struct WinogradForward<F, const OUT: usize, const IN: usize> {
     s: ConvShape,
@@ -37,10 +34,10 @@ pub struct WinogradForward<F, const OUT: usize, const IN: usize> {
 }
 
 impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> WinogradForward<F, OUT, IN> {
-    /// Takes weights (C_out, C_in, 3, 3).
-    pub fn new(s: &ConvShape, weight: &[f32]) -> Self {
+    /// Takes weights (C_out, C_in, 3, 3), and the largest number of images to compute together.
+    pub fn new(s: &ConvShape, weight: &[f32], most_images: usize) -> Self {
         let layout = PatchLayout::channels_last(s);
-        let tiling = Tiling::new(s, &layout, MOST_IMAGES);
+        let tiling = Tiling::new(s, &layout, most_images);
         let weight = weights::pack::<F, OUT, IN>(s, weight);
         Self { s: *s, layout, tiling, weight, transforms: PhantomData }
     }
