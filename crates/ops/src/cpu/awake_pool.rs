@@ -154,7 +154,7 @@ mod tests {
         for bad in [0, 7] {
             let task = |i| assert!(i != bad, "task {i} fails");
             let result = std::panic::catch_unwind(|| run(2, || share((0..8).collect(), 2, task)));
-            assert!(result.is_err() && super::threads().is_none());
+            assert!(result.is_err() && threads().is_none());
         }
         assert_eq!(run(2, || visits(8, 2)), [1; 8]);
     }
