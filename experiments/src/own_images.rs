@@ -51,8 +51,8 @@ impl Outline {
         let guessing: Vec<String> = trained.iter().filter_map(|record| guessing(record)).collect();
         let guessing = (!guessing.is_empty()).then(|| {
             format!(
-                "No better than always naming the most frequent class: {}. Such a run moves the mean of its row far, and makes \
-                 its interval long.",
+                "These runs have learnt nothing, and are no better than always naming the most frequent class: {}. Such a run \
+                 moves the mean of its row far, and makes its interval long.",
                 guessing.join("; ")
             )
         });
@@ -109,16 +109,17 @@ fn with_first_head(records: &[Record]) -> Vec<Comparison> {
     comparisons
 }
 
-/// Describes a run whose network is not better than one that always names the most frequent class of the test images.
+/// Describes a run whose network has not learnt its training images, and is not better than one that always names the most
+/// frequent class of the test images.
 fn guessing(record: &Record) -> Option<String> {
-    let top1 = record.outcome.as_ref()?.top1;
+    let outcome = record.outcome.as_ref()?;
     let images: Vec<u64> = record.confusion.as_ref()?.counts.iter().map(|counts| counts.iter().sum()).collect();
     let share = *images.iter().max()? as f64 / images.iter().sum::<u64>() as f64;
     let RunConfig { model, head, dataset, train_size, seed, .. } = &record.config;
-    (top1 <= share).then(|| {
+    (outcome.top1 <= share && outcome.train_top1 < SATURATED).then(|| {
         format!(
-            "{model} {head} on {train_size} images of {dataset}, seed {seed} ({:.1} % of the test images)",
-            100. * top1
+            "{model} {head} on {train_size} samples of {dataset}, seed {seed} (test top-1 {:.1} %)",
+            100. * outcome.top1
         )
     })
 }
@@ -150,8 +151,9 @@ mod tests {
         record.confusion = Some(Confusion { classes, counts: vec![vec![1, 3], vec![0, 6]] });
         assert_eq!(guessing(&record), None);
         record.confusion.as_mut().unwrap().counts = vec![vec![0, 4], vec![0, 6]];
-        record.outcome.as_mut().unwrap().top1 = 0.6;
+        let outcome = record.outcome.as_mut().unwrap();
+        (outcome.top1, outcome.train_top1) = (0.6, 0.5);
         let described = guessing(&record).unwrap();
-        assert_eq!(described, "two-conv fc on 9000 images of mnist-mini, seed 5 (60.0 % of the test images)");
+        assert_eq!(described, "two-conv fc on 9000 samples of mnist-mini, seed 5 (test top-1 60.0 %)");
     }
 }
