@@ -21,6 +21,7 @@ mod bench_record;
 mod cli;
 mod commands;
 mod data;
+mod doubts;
 mod events;
 mod files;
 #[doc(hidden)]

@@ -5,7 +5,7 @@ use rayon::ThreadPoolBuilder;
 
 use crate::{energy::EnergyMeter, machine::Machine, measurement::Measurement, own::OwnNetwork, peer::Peer};
 
-/// What is measured besides the networks' time.
+/// The instruments that a round reads besides the clock: the limits of the machine, and its energy.
 pub struct Instruments {
     /// The machine whose limits are measured.
     pub machine: Machine,

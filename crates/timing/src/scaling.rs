@@ -14,8 +14,8 @@ const THREADS: [usize; 4] = [2, 4, 8, 16];
 /// The batches that each bound is computed from.
 const BATCHES: usize = 3;
 
-/// What more threads could gain: bounds by the serial share and by the longest task of each parallel loop, computed from
-/// times of one thread ([`Schedule`]).
+/// The speed that more threads could reach at most, as the serial share and the longest task of each parallel loop bound it.
+/// It is computed from times of one thread ([`Schedule`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scaling {
     /// The share of one thread's time that is outside of parallel loops.

@@ -11,7 +11,7 @@ pub struct Evaluation {
     pub top1: f64,
     /// The mean loss per sample.
     pub loss: f64,
-    /// Whether each sample is classified correctly, in the order of the batches.
+    /// True for each sample that is classified correctly, in the order of the batches.
     pub hits: Vec<bool>,
     /// The predicted class of each sample, in the order of the batches; `None` if its outputs contain a NaN.
     pub predictions: Vec<Option<u32>>,

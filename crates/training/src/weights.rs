@@ -10,7 +10,7 @@ use crate::{
     weights_file,
 };
 
-/// What [`Parameters::load_matching`] took from a file.
+/// The result of [`Parameters::load_matching`]: the names of the tensors that it took from a file, and of those that it left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Matching {
@@ -25,7 +25,7 @@ pub struct Matching {
 struct Fit {
     /// The tensors that fit, with their parameters.
     pairs: Vec<(String, Var, Tensor)>,
-    /// What is wrong with those that fit by name only.
+    /// A description of each tensor that fits by name only, with what is wrong with it.
     misfits: Vec<String>,
     /// The parameters that the file lacks, with their shapes.
     missing: Vec<(String, Vec<usize>)>,

@@ -7,7 +7,7 @@ use std::{io, path::PathBuf};
 pub struct CheckpointError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The reason why the file cannot be used.
     pub reason: Unusable,
 }
 

@@ -97,15 +97,17 @@ impl ProductRows<'_> {
         while left > 0 {
             // Blocks of about the same height: one of 9 and one of 1 would take longer than two of 5.
             let count = left.div_ceil(left.div_ceil(MOST));
-            // Rows that a block has too many repeat its last position, and write the same values there.
             let mut places = [next; MOST_ROWS];
-            for i in 0..count {
-                places[i..].fill(next);
+            for place in &mut places[..count] {
+                *place = next;
                 columns_left -= 1;
                 let step = if columns_left > 0 { [self.steps[1], pitch] } else { line_break };
                 columns_left = if columns_left > 0 { columns_left } else { width };
                 next = Place { a: next.a + step[0], y: next.y + step[1] };
             }
+            // Rows that a block has too many repeat its last position, and write the same values there.
+            let last = places[count - 1];
+            places[count..].fill(last);
             match count.div_ceil(3) {
                 1 => self.block::<S, V, C, 3>(simd, panel, &places),
                 2 => self.block::<S, V, C, 6>(simd, panel, &places),
