@@ -2,7 +2,7 @@ use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, b
 
 use crate::{
     composed,
-    cpu::{self, batch_norm as kernel, fast, read},
+    cpu::{self, batch_norm as kernel, fast, map_order::MapOrder, pixels::PerChannel, read},
     precision,
     sizes::product,
 };
@@ -60,7 +60,7 @@ pub fn batch_norm_train(
     let xs = xs.contiguous()?;
     let (mean, var) = {
         let x = read(&xs)?;
-        kernel::statistics(dims, &kernel::plane_moments(&x, dims))
+        kernel::statistics(l, c, &kernel::batch_moments(&x, dims))
     };
     let unbiased = kernel::unbiased(&var, n * l);
     let statistics = BatchStatistics {
@@ -171,7 +171,8 @@ impl CustomOp3 for BatchNorm {
     ) -> Result<(CpuStorage, Shape)> {
         let (gamma, beta) = (cpu::storage(gamma, lg)?, cpu::storage(beta, lb)?);
         let affine = kernel::affine(gamma, beta, &self.mean, &self.inverse_std);
-        let y = kernel::forward(cpu::storage(x, lx)?, self.dims, &affine, self.relu);
+        let affine = PerChannel::new(affine, MapOrder::Planes);
+        let y = kernel::forward(cpu::storage(x, lx)?, self.dims[1] * self.dims[2], &affine, self.relu);
         Ok((CpuStorage::F32(y), lx.shape().clone()))
     }
 
@@ -192,14 +193,18 @@ impl CustomOp3 for BatchNorm {
         } else {
             &dy[..]
         };
-        let (sum, centred) = kernel::backward_sums(&x, dy, self.dims, &self.mean);
+        let of_sums = self.mean.iter().map(|&mean| [mean, kernel::NO_MASK[0], kernel::NO_MASK[1]]).collect();
+        let of_sums = PerChannel::new(of_sums, MapOrder::Planes);
+        let sums = kernel::batch_sums(&x, dy, c * l, &of_sums);
+        let (sum, centred) = kernel::sums_over_batch(&sums, c);
         let dx = if xs.track_op() {
-            let coefficients = if self.of_batch {
-                kernel::input_coefficients(&gamma, &self.mean, &self.inverse_std, &sum, &centred, n * l)
-            } else {
-                (0..c).map(|i| [gamma[i] * self.inverse_std[i], self.mean[i], 0., 0.]).collect()
-            };
-            Some(Tensor::from_vec(kernel::backward_x(&x, dy, self.dims, &coefficients), xs.shape(), device)?)
+            // The statistics depend on the input only if they are those of the batch.
+            let zeros = vec![0.; c];
+            let totals = if self.of_batch { [&sum, &centred] } else { [&zeros; 2] };
+            let of_input =
+                kernel::input_coefficients(&gamma, &self.inverse_std, totals.map(|t| &t[..]), n * l, &of_sums);
+            let dx = kernel::backward_x(&x, dy, c * l, &PerChannel::new(of_input, MapOrder::Planes));
+            Some(Tensor::from_vec(dx, xs.shape(), device)?)
         } else {
             None
         };

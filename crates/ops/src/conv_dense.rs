@@ -9,11 +9,12 @@ use crate::{
     cpu::{
         Gradients,
         backward_pass::BackwardPass,
-        conv::{self, ConvShape, MapOrder},
+        conv::{self, ConvShape},
         conv_input::ConvInput,
         epilogue::SavedEpilogue,
         fast,
-        image_sums::ImageSums,
+        finish::Finish,
+        map_order::MapOrder,
         simd::BLOCK_WIDTH,
     },
     sizes::check_memory,
@@ -116,7 +117,7 @@ impl Weighted for Conv2d {
             self.winners.as_ref().and_then(OnceLock::get).context("internal: the operator has saved nothing")?;
         let saved = saved_epilogue(self.shape.epilogue, y, winners);
         let x = ConvInput::Stored(x);
-        let pass = BackwardPass { x, weight, dy, saved, norm: None, want_dx, want_dw, dx_sums: ImageSums::NONE };
+        let pass = BackwardPass { x, weight, dy, saved, norm: None, want_dx, want_dw, finish_dx: Finish::NOTHING };
         let (gradients, _) = conv::backward(&self.shape, &pass);
         Ok(gradients)
     }

@@ -9,7 +9,7 @@ use crate::{
         depthwise::{self, DepthwiseShape},
         epilogue::SavedEpilogue,
         fast,
-        image_sums::ImageSums,
+        finish::Finish,
         planes::Grid,
     },
     precision,
@@ -109,7 +109,7 @@ impl Weighted for Depthwise {
         let (x, dy) = (ConvInput::Stored(args.x), masked.as_deref().unwrap_or(args.dy));
         let BackwardArgs { weight, want_dx, want_dw, .. } = args;
         let saved = SavedEpilogue::Nothing;
-        let pass = BackwardPass { x, weight, dy, saved, norm: None, want_dx, want_dw, dx_sums: ImageSums::NONE };
+        let pass = BackwardPass { x, weight, dy, saved, norm: None, want_dx, want_dw, finish_dx: Finish::NOTHING };
         let (gradients, _) = depthwise::backward(&self.shape, &pass);
         Ok(gradients)
     }

@@ -2,7 +2,9 @@ use std::sync::OnceLock;
 
 use candle_core::{Context, Result, Shape, Tensor};
 
+use super::to_planes::ToPlanes;
 use crate::{
+    conv_norm::Nchw,
     cpu::Gradients,
     weighted::{BackwardArgs, Weighted, apply},
 };
@@ -14,6 +16,13 @@ pub struct Link {
     pub weights: Vec<Tensor>,
     /// The biases and other parameters, likewise. If there are none, the operator gets no bias.
     pub biases: Vec<Tensor>,
+}
+
+impl Link {
+    /// Creates an operator that brings feature maps of these sizes, which are channels last, into the order of candle's tensors.
+    pub fn to_planes(sizes: Nchw) -> Self {
+        Self { operator: Box::new(ToPlanes { sizes }), weights: Vec::new(), biases: Vec::new() }
+    }
 }
 
 /// Applies operators one after the other as a single operator of candle, for which all weights are one tensor, and all

@@ -1,6 +1,7 @@
 //! Blocks of a network in training, several of them as one operator.
 
 mod chain;
+mod to_planes;
 
 use std::sync::Arc;
 
@@ -12,8 +13,9 @@ use crate::{
     conv_dense::{Conv2d, conv_shape},
     conv_norm::{Nchw, Residual, Sequence, Step, layer_by_layer},
     cpu::{
-        conv::{self, ConvShape, MapOrder},
+        conv::{self, ConvShape},
         fast,
+        map_order::MapOrder,
     },
     weighted::Weighted,
 };
@@ -48,8 +50,7 @@ pub struct ConvEpilogue<'a> {
 /// Computes blocks of a network in training, one after the other, as one operator.
 ///
 /// The result and the gradients are equal to those of separate operators, and come faster: the feature maps and gradients
-/// between the blocks do not pass through candle, and between plain convolutions they stay in the order in which the kernels
-/// compute, channels last.
+/// between the blocks do not pass through candle, and where the kernels compute with them in this order, they are channels last.
 ///
 /// # Shapes
 /// `xs` (N, C, H, W) → (N, C', H', W'), as the blocks give it, with the batch statistics of each batch normalisation in turn.
@@ -86,8 +87,7 @@ pub fn blocks_train(xs: &Tensor, blocks: &[Block]) -> Result<(Tensor, Vec<BatchS
     if blocks.iter().any(Block::is_empty) || !fast(&tensors) {
         return one_by_one(xs, blocks);
     }
-    let steps: Vec<_> = plans.iter().map(Plan::steps).collect();
-    let links = plans.into_iter().zip(blocks).map(|(plan, block)| plan.link(block)).collect();
+    let (links, steps) = links(plans, blocks);
     let ys = apply_chain(xs, links)?;
     let mut statistics = Vec::new();
     for (block, steps) in blocks.iter().zip(steps) {
@@ -96,6 +96,28 @@ pub fn blocks_train(xs: &Tensor, blocks: &[Block]) -> Result<(Tensor, Vec<BatchS
         }
     }
     Ok((ys, statistics))
+}
+
+/// Returns the operators of a chain of blocks, and the steps with batch normalisation of each block, which have their
+/// statistics after the forward pass. Between blocks whose kernels take them so, feature maps are channels last.
+fn links(plans: Vec<Plan>, blocks: &[Block]) -> (Vec<Link>, Vec<Option<Arc<Vec<Step>>>>) {
+    let takes_pixels: Vec<_> = plans.iter().map(Plan::takes_pixels).collect();
+    let (mut links, mut steps) = (Vec::new(), Vec::new());
+    // The sizes of the feature maps before the next block, if they are channels last.
+    let mut pixels = None;
+    for (i, (mut plan, block)) in plans.into_iter().zip(blocks).enumerate() {
+        if !takes_pixels[i][0] {
+            links.extend(pixels.take().map(Link::to_planes));
+        }
+        let takes_next = takes_pixels.get(i + 1).is_some_and(|next| next[0]);
+        let gives_pixels = if plan.keeps_order() { pixels.is_some() } else { takes_pixels[i][1] && takes_next };
+        plan.set_orders([pixels.is_some(), gives_pixels].map(MapOrder::of));
+        pixels = gives_pixels.then(|| plan.result());
+        steps.push(plan.steps());
+        links.push(plan.link(block));
+    }
+    links.extend(pixels.map(Link::to_planes));
+    (links, steps)
 }
 
 /// Computes the blocks by separate operators, for tensors without a kernel.
@@ -166,33 +188,52 @@ fn plans(input: Nchw, blocks: &[Block]) -> Result<Vec<Plan>> {
     let (mut sizes, mut plans) = (input, Vec::new());
     for block in blocks {
         let plan = match block {
-            Block::Conv(conv) => {
-                let mut shape = conv_shape(sizes, conv.weight, conv.bias, &conv.window, conv.epilogue)?;
-                if let Some(Plan::Conv(previous)) = plans.last_mut()
-                    && conv::takes_pixels(previous)
-                    && conv::takes_pixels(&shape)
-                {
-                    (previous.result_order, shape.input_order) = (MapOrder::Pixels, MapOrder::Pixels);
-                }
-                Plan::Conv(shape)
-            }
+            Block::Conv(conv) => Plan::Conv(conv_shape(sizes, conv.weight, conv.bias, &conv.window, conv.epilogue)?),
             Block::ConvBatchNorm(layers) => Plan::ConvBatchNorm(Sequence::new(sizes, layers)?),
             Block::Residual(layers, projection) => Plan::Residual(Residual::new(sizes, layers, projection.as_ref())?),
         };
-        sizes = match &plan {
-            Plan::Conv(shape) => {
-                let [height, width] = shape.result();
-                (shape.batch, shape.out_channels, height, width)
-            }
-            Plan::ConvBatchNorm(sequence) => sequence.result,
-            Plan::Residual(residual) => residual.body.result,
-        };
+        sizes = plan.result();
         plans.push(plan);
     }
     Ok(plans)
 }
 
 impl Plan {
+    /// Returns the sizes of the result.
+    fn result(&self) -> Nchw {
+        match self {
+            Plan::Conv(shape) => {
+                let [height, width] = shape.result();
+                (shape.batch, shape.out_channels, height, width)
+            }
+            Plan::ConvBatchNorm(sequence) => sequence.result,
+            Plan::Residual(residual) => residual.body.result,
+        }
+    }
+
+    /// Returns whether the input and the result may be channels last.
+    fn takes_pixels(&self) -> [bool; 2] {
+        match self {
+            Plan::Conv(shape) => [conv::takes_pixels(shape); 2],
+            Plan::ConvBatchNorm(sequence) => sequence.takes_pixels(),
+            Plan::Residual(residual) => residual.takes_pixels(),
+        }
+    }
+
+    /// Returns whether the input and the result have to be in the same order.
+    fn keeps_order(&self) -> bool {
+        matches!(self, Plan::Residual(residual) if residual.keeps_order())
+    }
+
+    /// Sets the orders of the input and of the result, which are planes unless they are set.
+    fn set_orders(&mut self, orders: [MapOrder; 2]) {
+        match self {
+            Plan::Conv(shape) => [shape.input_order, shape.result_order] = orders,
+            Plan::ConvBatchNorm(sequence) => sequence.set_orders(orders),
+            Plan::Residual(residual) => residual.set_orders(orders),
+        }
+    }
+
     /// Returns the steps with batch normalisation, which have their statistics after the forward pass.
     fn steps(&self) -> Option<Arc<Vec<Step>>> {
         match self {

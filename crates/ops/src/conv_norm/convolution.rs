@@ -6,7 +6,8 @@ use crate::cpu::{
     conv_norm::SavedNorm,
     depthwise::{self, DepthwiseShape},
     epilogue::SavedEpilogue,
-    image_sums::ImageSums,
+    finish::Finish,
+    map_order::MapOrder,
 };
 
 /// The arguments of the backward pass of a convolution.
@@ -19,8 +20,8 @@ pub struct ConvBackwardArgs<'a> {
     pub want_dx: bool,
     /// True if the weights need a gradient.
     pub want_dw: bool,
-    /// Sums to compute over each image of dx.
-    pub dx_sums: ImageSums<'a>,
+    /// What is done with each image of dx.
+    pub finish_dx: Finish<'a>,
 }
 
 /// A convolution without a bias whose result is normalised.
@@ -28,11 +29,23 @@ pub trait Convolution: Send + Sync {
     /// Returns the sizes of the result.
     fn dims(&self) -> [usize; 4];
 
-    /// Computes the result, and the sums over each image of it.
-    fn forward(&self, x: ConvInput, weight: &[f32], sums: ImageSums) -> (Vec<f32>, Vec<f32>);
+    /// Returns whether input and result may be channels last.
+    fn takes_pixels(&self) -> bool;
 
-    /// Computes the gradients, and the sums over each image of dx.
-    fn backward(&self, args: &ConvBackwardArgs, norm: &SavedNorm, epilogue: SavedEpilogue) -> (Gradients, Vec<f32>);
+    /// Returns the order of the result.
+    fn result_order(&self) -> MapOrder;
+
+    /// Sets the order of the input.
+    fn set_input_order(&mut self, order: MapOrder);
+
+    /// Sets the order of the result.
+    fn set_result_order(&mut self, order: MapOrder);
+
+    /// Computes the result, finishes each image of it, and returns it with the sums over the images.
+    fn forward(&self, x: ConvInput, weight: &[f32], finish: Finish) -> (Vec<f32>, Vec<f32>);
+
+    /// Computes the gradients, and the sums over the images of dx.
+    fn backward(&self, args: &ConvBackwardArgs, norm: &SavedNorm) -> (Gradients, Vec<f32>);
 }
 
 impl Convolution for ConvShape {
@@ -40,14 +53,33 @@ impl Convolution for ConvShape {
         [self.batch, self.out_channels, self.output[0], self.output[1]]
     }
 
-    fn forward(&self, x: ConvInput, weight: &[f32], sums: ImageSums) -> (Vec<f32>, Vec<f32>) {
-        conv::forward_with_sums(self, x, weight, sums)
+    fn takes_pixels(&self) -> bool {
+        conv::takes_pixels(self)
     }
 
-    fn backward(&self, args: &ConvBackwardArgs, norm: &SavedNorm, epilogue: SavedEpilogue) -> (Gradients, Vec<f32>) {
-        let &ConvBackwardArgs { x, weight, dy, want_dx, want_dw, dx_sums } = args;
+    fn result_order(&self) -> MapOrder {
+        self.result_order
+    }
+
+    fn set_input_order(&mut self, order: MapOrder) {
+        self.input_order = order;
+    }
+
+    fn set_result_order(&mut self, order: MapOrder) {
+        self.result_order = order;
+    }
+
+    fn forward(&self, x: ConvInput, weight: &[f32], finish: Finish) -> (Vec<f32>, Vec<f32>) {
+        conv::forward_with_sums(self, x, weight, finish)
+    }
+
+    fn backward(&self, args: &ConvBackwardArgs, norm: &SavedNorm) -> (Gradients, Vec<f32>) {
+        let &ConvBackwardArgs { x, weight, dy, want_dx, want_dw, finish_dx } = args;
         let norm = Some(norm);
-        conv::backward(self, &BackwardPass { x, weight, dy, saved: epilogue, norm, want_dx, want_dw, dx_sums })
+        conv::backward(
+            self,
+            &BackwardPass { x, weight, dy, saved: SavedEpilogue::Nothing, norm, want_dx, want_dw, finish_dx },
+        )
     }
 }
 
@@ -56,13 +88,28 @@ impl Convolution for DepthwiseShape {
         [self.batch, self.channels, self.output[0], self.output[1]]
     }
 
-    fn forward(&self, x: ConvInput, weight: &[f32], sums: ImageSums) -> (Vec<f32>, Vec<f32>) {
-        depthwise::forward_with_sums(self, x, weight, sums)
+    fn takes_pixels(&self) -> bool {
+        false
     }
 
-    fn backward(&self, args: &ConvBackwardArgs, norm: &SavedNorm, epilogue: SavedEpilogue) -> (Gradients, Vec<f32>) {
-        let &ConvBackwardArgs { x, weight, dy, want_dx, want_dw, dx_sums } = args;
+    fn result_order(&self) -> MapOrder {
+        MapOrder::Planes
+    }
+
+    fn set_input_order(&mut self, _: MapOrder) {}
+
+    fn set_result_order(&mut self, _: MapOrder) {}
+
+    fn forward(&self, x: ConvInput, weight: &[f32], finish: Finish) -> (Vec<f32>, Vec<f32>) {
+        depthwise::forward_with_sums(self, x, weight, finish)
+    }
+
+    fn backward(&self, args: &ConvBackwardArgs, norm: &SavedNorm) -> (Gradients, Vec<f32>) {
+        let &ConvBackwardArgs { x, weight, dy, want_dx, want_dw, finish_dx } = args;
         let norm = Some(norm);
-        depthwise::backward(self, &BackwardPass { x, weight, dy, saved: epilogue, norm, want_dx, want_dw, dx_sums })
+        depthwise::backward(
+            self,
+            &BackwardPass { x, weight, dy, saved: SavedEpilogue::Nothing, norm, want_dx, want_dw, finish_dx },
+        )
     }
 }

@@ -13,7 +13,8 @@ use crate::{
         conv::{self, ConvShape},
         conv_input::ConvInput,
         epilogue::SavedEpilogue,
-        image_sums::ImageSums,
+        finish::Finish,
+        map_order::MapOrder,
         relu,
     },
     weighted::{BackwardArgs, Weighted},
@@ -99,6 +100,28 @@ impl Residual {
         Ok(Self { body, projection: shape, trains_projection })
     }
 
+    /// Returns whether the input and the result may be channels last. Without a projection, they are in the same order.
+    pub fn takes_pixels(&self) -> [bool; 2] {
+        let of_body = self.body.takes_pixels();
+        match &self.projection {
+            Some(projection) => of_body.map(|takes| takes && conv::takes_pixels(projection)),
+            None => [of_body == [true; 2]; 2],
+        }
+    }
+
+    /// Returns whether the input and the result have to be in the same order.
+    pub fn keeps_order(&self) -> bool {
+        self.projection.is_none()
+    }
+
+    /// Sets the orders of the input and of the result, which are planes unless they are set.
+    pub fn set_orders(&mut self, orders: [MapOrder; 2]) {
+        self.body.set_orders(orders);
+        if let Some(projection) = &mut self.projection {
+            [projection.input_order, projection.result_order] = orders;
+        }
+    }
+
     /// Splits concatenated weights and parameters into those of the layers and those of the projection.
     fn split<'a>(&self, weight: &'a [f32], parameters: &'a [f32]) -> [[&'a [f32]; 2]; 2] {
         let [weights_of_body, parameters_of_body] = self.body.lens();
@@ -117,39 +140,39 @@ impl Weighted for Residual {
     fn forward(&self, x: &[f32], weight: &[f32], parameters: Option<&[f32]>) -> (Vec<f32>, Shape) {
         let parameters = parameters.expect("gamma and beta are always given");
         let [[weight, parameters], [projection, bias]] = self.split(weight, parameters);
-        let (mut y, shape) = self.body.forward(x, weight, Some(parameters));
-        match &self.projection {
-            None => relu::forward_sum_into(&mut y, x),
-            Some(s) => {
-                let bias = (!bias.is_empty()).then_some(bias);
-                relu::forward_sum_into(&mut y, &conv::forward(s, x, projection, bias, false).y);
-            }
-        }
-        (y, shape)
+        let projected = self.projection.as_ref().map(|s| {
+            let bias = (!bias.is_empty()).then_some(bias);
+            conv::forward(s, x, projection, bias, false).y
+        });
+        let shortcut = projected.as_deref().unwrap_or(x);
+        let y = self.body.forward_with_shortcut(x, weight, parameters, Some(shortcut));
+        (y, Shape::from(self.body.result))
     }
 
     fn backward(&self, args: BackwardArgs) -> Result<Gradients> {
         let [[weight, parameters], [projection, bias]] = self.split(args.weight, args.bias.unwrap_or_default());
-        let dy = relu::backward(args.y, args.dy);
-        let mut gradients = self.body.backward(BackwardArgs { weight, bias: Some(parameters), dy: &dy, ..args })?;
-        let Some(s) = &self.projection else {
-            if let Some(dx) = &mut gradients.x {
-                relu::add_into(dx, &dy);
+        let last = self.body.steps.last().context("internal: a residual block without a layer")?;
+        let (dy, sums) = last.with_gradient_sums(|finish| {
+            let batch = self.body.result.0;
+            relu::backward_images(args.y, args.dy, batch, finish)
+        })?;
+        let shortcut = self.projection.as_ref().map(|s| {
+            let (x, saved, want_dx) = (ConvInput::Stored(args.x), SavedEpilogue::Nothing, args.want_dx);
+            let (norm, want_dw, finish_dx) = (None, self.trains_projection, Finish::NOTHING);
+            let pass = BackwardPass { x, weight: projection, dy: &dy, saved, norm, want_dx, want_dw, finish_dx };
+            conv::backward(s, &pass).0
+        });
+        // The gradient of the shortcut's input, which is added to that of the body's.
+        let add = shortcut.as_ref().map_or(Some(&dy), |shortcut| shortcut.x.as_ref());
+        let finish_dx = Finish { add: add.map(|add| &add[..]), ..Finish::NOTHING };
+        let of_body = BackwardArgs { weight, bias: Some(parameters), dy: &dy, ..args };
+        let mut gradients = self.body.backward_from_sums(of_body, Some(sums), finish_dx)?;
+        if let Some(shortcut) = shortcut {
+            if let Some(weight) = &mut gradients.weight {
+                weight.extend(shortcut.weight.unwrap_or_else(|| vec![0.; projection.len()]));
             }
-            return Ok(gradients);
-        };
-        let (x, saved, want_dx) = (ConvInput::Stored(args.x), SavedEpilogue::Nothing, args.want_dx);
-        let dx_sums = ImageSums::NONE;
-        let (norm, want_dw) = (None, self.trains_projection);
-        let pass = BackwardPass { x, weight: projection, dy: &dy, saved, norm, want_dx, want_dw, dx_sums };
-        let (shortcut, _) = conv::backward(s, &pass);
-        if let Some(dx) = &mut gradients.x {
-            relu::add_into(dx, &shortcut.x.context("internal: the projection returned no gradient of its input")?);
+            gradients.bias.extend(shortcut.bias.into_iter().take(bias.len()));
         }
-        if let Some(weight) = &mut gradients.weight {
-            weight.extend(shortcut.weight.unwrap_or_else(|| vec![0.; projection.len()]));
-        }
-        gradients.bias.extend(shortcut.bias.into_iter().take(bias.len()));
         Ok(gradients)
     }
 }

@@ -8,7 +8,7 @@ use super::{
     step::Step,
 };
 use crate::{
-    cpu::{Gradients, conv_input::ConvInput, image_sums::ImageSums},
+    cpu::{Gradients, conv_input::ConvInput, finish::Finish, map_order::MapOrder},
     weighted::{BackwardArgs, Weighted},
 };
 
@@ -24,14 +24,37 @@ pub struct Sequence {
 impl Sequence {
     /// Creates the operator for an input of the given sizes, or fails if the layers do not fit it.
     pub fn new(input: Nchw, layers: &[ConvBatchNorm]) -> Result<Self> {
-        let (mut result, mut steps, mut lens) = (input, Vec::new(), Vec::new());
+        let (mut result, mut steps, mut lens) = (input, Vec::<Step>::new(), Vec::new());
         for layer in layers {
-            let (step, next) = layer.step(result)?;
+            let (mut step, next) = layer.step(result)?;
             result = next;
+            if let Some(previous) = steps.last_mut()
+                && previous.convolution.takes_pixels()
+                && step.convolution.takes_pixels()
+            {
+                previous.convolution.set_result_order(MapOrder::Pixels);
+                step.convolution.set_input_order(MapOrder::Pixels);
+            }
             steps.push(step);
             lens.push([layer.weight.elem_count(), layer.parameters().map(Tensor::elem_count).sum()]);
         }
         Ok(Self { steps: Arc::new(steps), lens, result })
+    }
+
+    /// Returns whether the input and the result may be channels last.
+    pub fn takes_pixels(&self) -> [bool; 2] {
+        [self.steps.first(), self.steps.last()].map(|step| step.is_some_and(|step| step.convolution.takes_pixels()))
+    }
+
+    /// Sets the orders of the input and of the result, which are planes unless they are set.
+    pub fn set_orders(&mut self, [input, result]: [MapOrder; 2]) {
+        let steps = Arc::get_mut(&mut self.steps).expect("orders are set before the steps are shared");
+        if let Some(first) = steps.first_mut() {
+            first.convolution.set_input_order(input);
+        }
+        if let Some(last) = steps.last_mut() {
+            last.convolution.set_result_order(result);
+        }
     }
 
     /// Returns the total numbers of weights and of parameters.
@@ -58,27 +81,51 @@ impl Weighted for Sequence {
 
     fn forward(&self, x: &[f32], weight: &[f32], parameters: Option<&[f32]>) -> (Vec<f32>, Shape) {
         let parameters = parameters.expect("gamma and beta are always given");
-        let (mut x, mut y) = (ConvInput::Stored(x), None);
-        for (i, (step, [weight, parameters])) in self.steps.iter().zip(self.split([weight, parameters])).enumerate() {
-            y = step.forward(x, weight, parameters, i + 1 == self.steps.len());
-            x = step.output().expect("the step has just run");
-        }
-        (y.expect("there is at least one step"), Shape::from(self.result))
+        (self.forward_with_shortcut(x, weight, parameters, None), Shape::from(self.result))
     }
 
     fn backward(&self, args: BackwardArgs) -> Result<Gradients> {
+        self.backward_from_sums(args, None, Finish::NOTHING)
+    }
+}
+
+impl Sequence {
+    /// Computes the result, or ReLU of the sum of the result and a shortcut.
+    pub fn forward_with_shortcut(
+        &self,
+        x: &[f32],
+        weight: &[f32],
+        parameters: &[f32],
+        shortcut: Option<&[f32]>,
+    ) -> Vec<f32> {
+        let (mut x, mut y) = (ConvInput::Stored(x), None);
+        for (i, (step, [weight, parameters])) in self.steps.iter().zip(self.split([weight, parameters])).enumerate() {
+            let is_last = i + 1 == self.steps.len();
+            y = step.forward(x, weight, parameters, is_last, shortcut.filter(|_| is_last));
+            x = step.output().expect("the step has just run");
+        }
+        y.expect("there is at least one step")
+    }
+
+    /// Computes the gradients, and finishes each image of dx. `sums` is what [`Step::with_gradient_sums`] of the last step
+    /// computes of `args.dy`, if that has been done already.
+    pub fn backward_from_sums(
+        &self,
+        args: BackwardArgs,
+        mut sums: Option<Vec<f32>>,
+        finish_dx: Finish,
+    ) -> Result<Gradients> {
         let parts = self.split([args.weight, args.bias.unwrap_or_default()]);
-        let (mut dx, mut sums, mut weights, mut biases) = (None, None, Vec::new(), Vec::new());
+        let (mut dx, mut weights, mut biases) = (None, Vec::new(), Vec::new());
         for (i, (step, [weight, parameters])) in self.steps.iter().zip(parts).enumerate().rev() {
             let dy = dx.as_deref().unwrap_or(args.dy);
-            let (x, want_dx) = (ConvInput::Stored(args.x), args.want_dx);
-            let (want_dw, dx_sums) = (step.trains_weight, ImageSums::NONE);
-            let first = ConvBackwardArgs { x, weight, dy, want_dx, want_dw, dx_sums };
+            let (x, want_dx, want_dw) = (ConvInput::Stored(args.x), args.want_dx, step.trains_weight);
+            let first = ConvBackwardArgs { x, weight, dy, want_dx, want_dw, finish_dx };
             let (gradients, dx_sums) = match i.checked_sub(1).map(|i| &self.steps[i]) {
                 Some(previous) => {
                     let x = previous.output()?;
-                    previous.with_gradient_sums(|dx_sums| {
-                        step.backward(&ConvBackwardArgs { x, want_dx: true, dx_sums, ..first }, parameters, sums)
+                    previous.with_gradient_sums(|finish_dx| {
+                        step.backward(&ConvBackwardArgs { x, want_dx: true, finish_dx, ..first }, parameters, sums)
                     })?
                 }
                 None => step.backward(&first, parameters, sums),

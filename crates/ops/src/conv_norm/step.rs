@@ -8,9 +8,10 @@ use crate::{
     cpu::{
         Gradients, batch_norm,
         conv_input::ConvInput,
-        conv_norm::{self, SavedNorm},
+        conv_norm::{self, NormalisedMaps, SavedNorm},
         epilogue::SavedEpilogue,
-        image_sums::ImageSums,
+        finish::Finish,
+        pixels::PerChannel,
     },
 };
 
@@ -33,8 +34,10 @@ pub struct ForwardState {
     pub mean: Vec<f32>,
     /// The biased variance of each channel of the batch.
     pub var: Vec<f32>,
-    /// Scale and shift of each channel; see [`SavedNorm`].
-    affine: Vec<[f32; 2]>,
+    /// Scale and shift of each channel.
+    affine: PerChannel<2>,
+    /// The coefficients of [`NormalisedMaps`].
+    sum_coefficients: PerChannel<3>,
     /// Which position of each pooling window had the maximum.
     winners: Vec<u8>,
     /// The pooled input of the next step; `None` if the next step computes its input from `conv` while it reads.
@@ -43,23 +46,37 @@ pub struct ForwardState {
 
 impl Step {
     /// Computes the step. `parameters` are gamma, beta and the bias, if there is one, concatenated. The last step returns
-    /// its result; that of the others is available from [`Step::output`].
-    pub fn forward(&self, x: ConvInput, weight: &[f32], parameters: &[f32], is_last: bool) -> Option<Vec<f32>> {
-        let dims = self.convolution.dims();
-        let [n, c, h, w] = dims;
+    /// its result, or ReLU of the sum of its result and a shortcut; that of the others is available from [`Step::output`].
+    pub fn forward(
+        &self,
+        x: ConvInput,
+        weight: &[f32],
+        parameters: &[f32],
+        is_last: bool,
+        shortcut: Option<&[f32]>,
+    ) -> Option<Vec<f32>> {
+        let (dims, order) = (self.convolution.dims(), self.convolution.result_order());
+        let [_, c, h, w] = dims;
         let (gamma, beta) = (&parameters[..c], &parameters[c..2 * c]);
-        let moments = |_, results: &[f32], moments: &mut [f32]| batch_norm::moments_of_planes(results, moments);
-        let (conv, moments) = self.convolution.forward(x, weight, ImageSums { len: 2 * c, sum_image: &moments });
-        let (mean, var) = batch_norm::statistics([n, c, h * w], &moments);
+        let sum_image = |_, results: &[f32], moments: &mut [f32]| batch_norm::moments(order, results, moments);
+        let (conv, moments) = self.convolution.forward(x, weight, Finish::sum(2 * c, &sum_image));
+        let (mean, var) = batch_norm::statistics(h * w, c, &moments);
         let affine = batch_norm::affine(gamma, beta, &mean, &batch_norm::inverse_std(&var, self.eps));
+        let is_masked = self.epilogue == Epilogue::Relu;
+        let of_sums = mean.iter().zip(&affine).map(|(mean, affine)| {
+            let [scale, shift] = if is_masked { *affine } else { batch_norm::NO_MASK };
+            [*mean, scale, shift]
+        });
+        let sum_coefficients = PerChannel::new(of_sums.collect(), order);
+        let affine = PerChannel::new(affine, order);
         let (mut result, mut winners) = (None, Vec::new());
         if is_last || self.epilogue == Epilogue::ReluMaxPool {
-            let (y, places) = conv_norm::forward(&conv, dims, &affine, self.epilogue);
+            let (y, places) = conv_norm::forward(&conv, dims, &affine, self.epilogue, shortcut);
             (result, winners) = (Some(y), places);
         }
         let (last, pooled) = if is_last { (result, None) } else { (None, result) };
         // A step is created for a single call, so nothing has been saved before.
-        let _ = self.state.set(ForwardState { conv, mean, var, affine, winners, pooled });
+        let _ = self.state.set(ForwardState { conv, mean, var, affine, sum_coefficients, winners, pooled });
         last
     }
 
@@ -74,25 +91,23 @@ impl Step {
         Ok(pooled.as_ref().map_or(normalised, |pooled| ConvInput::Stored(pooled)))
     }
 
-    fn norm<'a>(&'a self, state: &'a ForwardState) -> (SavedNorm<'a>, SavedEpilogue<'a>) {
+    fn maps<'a>(&self, state: &'a ForwardState) -> NormalisedMaps<'a> {
         let epilogue = match self.epilogue {
             Epilogue::None => SavedEpilogue::Nothing,
             // Which values passed the ReLU is computed again.
             Epilogue::Relu => SavedEpilogue::Result(&[]),
             Epilogue::ReluMaxPool => SavedEpilogue::Winners(&state.winners),
         };
-        let norm =
-            SavedNorm { x: &state.conv, dims: self.convolution.dims(), affine: &state.affine, coefficients: &[] };
-        (norm, epilogue)
+        let (dims, coefficients) = (self.convolution.dims(), &state.sum_coefficients);
+        NormalisedMaps { x: &state.conv, dims, coefficients, epilogue }
     }
 
     /// Calls `f` with the sums over each image of this step's output gradient that [`Step::backward`] takes, so that the
     /// kernel that writes the gradient computes them.
-    pub fn with_gradient_sums<R>(&self, f: impl FnOnce(ImageSums) -> R) -> Result<R> {
-        let state = self.state()?;
-        let (norm, epilogue) = self.norm(state);
-        let of_image = |n, dy: &[f32], sums: &mut [f32]| norm.sums_of_image(&epilogue, &state.mean, n, dy, sums);
-        Ok(f(ImageSums { len: 2 * norm.dims[1], sum_image: &of_image }))
+    pub fn with_gradient_sums<R>(&self, f: impl FnOnce(Finish) -> R) -> Result<R> {
+        let maps = self.maps(self.state()?);
+        let sum_image = |n, dy: &[f32], sums: &mut [f32]| maps.sums_of_image(n, dy, sums);
+        Ok(f(Finish::sum(2 * maps.dims[1], &sum_image)))
     }
 
     /// Computes the gradients, and the sums over each image of dx. `sums` is what [`Step::with_gradient_sums`] computes
@@ -104,15 +119,16 @@ impl Step {
         sums: Option<Vec<f32>>,
     ) -> Result<(Gradients, Vec<f32>)> {
         let state = self.state()?;
-        let ((norm, epilogue), mean) = (self.norm(state), &state.mean);
-        let [n, c, h, w] = norm.dims;
-        let sums = sums.unwrap_or_else(|| norm.sums(&epilogue, mean, args.dy));
-        let (sum, centred) = conv_norm::sums_over_images(&sums, c);
+        let maps = self.maps(state);
+        let [n, c, h, w] = maps.dims;
+        let sums = sums.unwrap_or_else(|| maps.sums(args.dy));
+        let (sum, centred) = batch_norm::sums_over_batch(&sums, c);
         let inverse_std = batch_norm::inverse_std(&state.var, self.eps);
-        let coefficients =
-            batch_norm::input_coefficients(&parameters[..c], mean, &inverse_std, &sum, &centred, n * h * w);
-        let norm = SavedNorm { coefficients: &coefficients, ..norm };
-        let (conv, dx_sums) = self.convolution.backward(args, &norm, epilogue);
+        let totals = [&sum[..], &centred];
+        let of_input =
+            batch_norm::input_coefficients(&parameters[..c], &inverse_std, totals, n * h * w, maps.coefficients);
+        let coefficients = &PerChannel::new(of_input, self.convolution.result_order());
+        let (conv, dx_sums) = self.convolution.backward(args, &SavedNorm { maps, coefficients });
         // In the order of the parameters: gamma, beta and the bias, whose gradient is 0 because the mean is subtracted.
         let mut gradients: Vec<f32> = centred.iter().zip(&inverse_std).map(|(s, i)| s * i).collect();
         gradients.extend(&sum);

@@ -1,4 +1,4 @@
-use super::{conv_input::ConvInput, conv_norm::SavedNorm, epilogue::SavedEpilogue, image_sums::ImageSums};
+use super::{conv_input::ConvInput, conv_norm::SavedNorm, epilogue::SavedEpilogue, finish::Finish};
 
 /// The arguments of the backward pass of a convolution, whether dense or depthwise.
 #[derive(Clone, Copy)]
@@ -9,8 +9,7 @@ pub struct BackwardPass<'a> {
     pub weight: &'a [f32],
     /// The gradient of the operator's result, after the epilogue and, with `norm`, after batch normalisation.
     pub dy: &'a [f32],
-    /// The values that the forward pass saved of the epilogue. The depthwise kernel fuses no epilogue: it reads this only
-    /// with `norm`.
+    /// The values that the forward pass saved of an epilogue that follows directly.
     pub saved: SavedEpilogue<'a>,
     /// The values that the forward pass saved of the batch normalisation, if the convolution's output was normalised.
     pub norm: Option<&'a SavedNorm<'a>>,
@@ -18,6 +17,6 @@ pub struct BackwardPass<'a> {
     pub want_dx: bool,
     /// True if the weights need a gradient.
     pub want_dw: bool,
-    /// Sums to compute over each image of dx.
-    pub dx_sums: ImageSums<'a>,
+    /// What is done with each image of dx.
+    pub finish_dx: Finish<'a>,
 }

@@ -1,156 +1,143 @@
-//! Batch normalisation fused with the convolution before it and the epilogue after it. Forward, normalisation, ReLU and
-//! 2×2 max pooling are one pass over the convolution's output. Backward, the kernel of the convolution computes the
-//! gradient of its output plane by plane as it needs it.
+//! Batch normalisation fused with the convolution before it and the epilogue after it, for feature maps in either order. Forward,
+//! normalisation, ReLU and 2×2 max pooling are one pass over the convolution's output. Backward, the kernel of the convolution
+//! computes the gradient of its output piece by piece as it needs it.
 
 use super::{
-    batch_norm::{self, BackwardSums, InputGradient},
-    epilogue::{Epilogue, NO_WINNER, SavedEpilogue},
-    isa::vectorised,
-    parallel, scratch,
-    simd::dispatch,
+    batch_norm::{self, GradientRows},
+    epilogue::{Epilogue, SavedEpilogue},
+    map_order::MapOrder,
+    norm_pool, parallel,
+    pixels::PerChannel,
+    relu, scratch,
+    simd::dispatch_width,
 };
 
-/// Computes `x·scale + shift` with one (scale, shift) per channel, then the epilogue. `x` is (N, C, H, W).
+/// Computes `x·scale + shift` with one (scale, shift) per channel, then the epilogue, then ReLU of the sum with a shortcut if
+/// there is one. `x` holds N feature maps.
 ///
 /// The second value is the winners of the pooling, as in [`SavedEpilogue::Winners`]; empty without pooling.
-pub fn forward(x: &[f32], dims: [usize; 4], affine: &[[f32; 2]], epilogue: Epilogue) -> (Vec<f32>, Vec<u8>) {
-    let [n, c, h, w] = dims;
-    if epilogue != Epilogue::ReluMaxPool {
-        return (batch_norm::forward(x, [n, c, h * w], affine, epilogue == Epilogue::Relu), Vec::new());
+pub fn forward(
+    x: &[f32],
+    dims: [usize; 4],
+    affine: &PerChannel<2>,
+    epilogue: Epilogue,
+    shortcut: Option<&[f32]>,
+) -> (Vec<f32>, Vec<u8>) {
+    let image = dims[1..].iter().product();
+    if let (Epilogue::None, Some(shortcut)) = (epilogue, shortcut) {
+        return (batch_norm::forward_sum(x, shortcut, image, affine), Vec::new());
     }
-    let pooled = (h / 2) * (w / 2);
-    let (len, mut winners) = (c * pooled, vec![0u8; n * c * pooled]);
-    let y = parallel::filled_zip((n * len, len), (&mut winners[..], len), 4 * x.len(), |i, y, winners| {
-        let planes = y.zeroed().chunks_exact_mut(pooled).zip(winners.chunks_exact_mut(pooled));
-        for (channel, ((y, winners), x)) in planes.zip(x[i * c * h * w..].chunks_exact(h * w)).enumerate() {
-            scale_relu_max_pool(x, w, affine[channel], y, winners);
+    let (mut y, winners) = match epilogue {
+        Epilogue::None | Epilogue::Relu => {
+            (batch_norm::forward(x, image, affine, epilogue == Epilogue::Relu), Vec::new())
         }
+        Epilogue::ReluMaxPool => max_pooled(x, dims, affine),
+    };
+    if let Some(shortcut) = shortcut {
+        relu::forward_sum_into(&mut y, shortcut);
+    }
+    (y, winners)
+}
+
+/// Computes [`forward`] with pooling.
+fn max_pooled(x: &[f32], [n, c, h, w]: [usize; 4], affine: &PerChannel<2>) -> (Vec<f32>, Vec<u8>) {
+    let image = c * h * w;
+    let len = c * (h / 2) * (w / 2);
+    let mut winners = vec![0u8; n * len];
+    let y = parallel::filled_zip((n * len, len), (&mut winners[..], len), 4 * x.len(), |i, y, winners| {
+        norm_pool::scale_relu_max_pool(&x[i * image..][..image], [h, w], affine, y.zeroed(), winners);
     });
     (y, winners)
 }
 
-vectorised! {
-/// Computes ReLU and 2×2 max pooling of `x·scale + shift` for one plane. The first of equal values wins; NaN wins over
-/// any value before it.
-fn scale_relu_max_pool<'a>(
-    x: &'a [f32],
-    width: usize,
-    affine: [f32; 2],
-    y: &'a mut [f32],
-    winners: &'a mut [u8],
-) {
-    let [scale, shift] = affine;
-    let rows = y.chunks_exact_mut(width / 2).zip(winners.chunks_exact_mut(width / 2));
-    for ((y, winners), x) in rows.zip(x.chunks_exact(2 * width)) {
-        let (top, bottom) = x.split_at(width);
-        let pairs = top.chunks_exact(2).zip(bottom.chunks_exact(2));
-        for ((y, winner), (top, bottom)) in y.iter_mut().zip(winners).zip(pairs) {
-            let values = [top[0], top[1], bottom[0], bottom[1]].map(|x| x * scale + shift);
-            let (mut best, mut position) = (values[0], 0);
-            for (i, &v) in values.iter().enumerate().skip(1) {
-                let wins = (v > best) | v.is_nan();
-                best = if wins { v } else { best };
-                position = if wins { i as u8 } else { position };
-            }
-            *y = if best < 0. { 0. } else { best };
-            *winner = if best <= 0. { NO_WINNER } else { position };
-        }
-    }
-}
-}
-
-/// The values that the forward pass saves of the batch normalisation of a convolution's output for the backward pass.
-pub struct SavedNorm<'a> {
-    /// The convolution's output, which was normalised.
+/// The output of a convolution, which was normalised, and what the forward pass saved of the epilogue after that.
+pub struct NormalisedMaps<'a> {
+    /// The convolution's output.
     pub x: &'a [f32],
-    /// The shape of `x`: (N, C, H, W).
+    /// The sizes of `x`: N, C, H and W.
     pub dims: [usize; 4],
-    /// (scale, shift) of each channel: the normalised value is `x·scale + shift`. The mask of a ReLU after it is
-    /// recomputed from these, because `x` is read anyway and a stored mask would cost more memory traffic.
-    pub affine: &'a [[f32; 2]],
-    /// (a, mean, b, c) of each channel: the gradient of `x` is `g·a + (x − mean)·b + c`, where g is the gradient of the
-    /// normalised value.
-    pub coefficients: &'a [[f32; 4]],
+    /// (mean, scale, shift) of each channel, as [`batch_norm::backward_sums`] takes them. The mask of a ReLU is recomputed from
+    /// scale and shift, because `x` is read anyway and a stored mask would cost more memory traffic.
+    pub coefficients: &'a PerChannel<3>,
+    pub epilogue: SavedEpilogue<'a>,
 }
 
-impl SavedNorm<'_> {
-    /// Computes the gradient of one plane of the convolution's output from that of the plane after the epilogue.
-    pub fn gradient_of_plane(&self, saved: &SavedEpilogue, image: usize, channel: usize, dy: &[f32], dx: &mut [f32]) {
-        let coefficients = self.coefficients[channel];
-        self.with_plane(saved, image, channel, dy, |x, dy, mask| {
-            dispatch(InputGradient { x, dy, coefficients, mask, dx });
-        });
+impl NormalisedMaps<'_> {
+    /// Returns the output of image `n`.
+    fn image(&self, n: usize) -> &[f32] {
+        let len = self.dims[1..].iter().product::<usize>();
+        &self.x[n * len..][..len]
     }
 
-    /// Writes `Σ g` and `Σ g·(x − mean)` of each plane of image `n`, where g is the gradient of the normalised values
-    /// and `dy` that of the image after the epilogue. [`SavedNorm::coefficients`] follow from these sums over all images,
-    /// so they are not read here.
-    pub fn sums_of_image(&self, saved: &SavedEpilogue, mean: &[f32], n: usize, dy: &[f32], sums: &mut [f32]) {
-        let channels = dy.chunks_exact(dy.len() / mean.len()).zip(sums.as_chunks_mut().0).zip(mean);
-        for (channel, ((dy, sums), &mean)) in channels.enumerate() {
-            self.with_plane(saved, n, channel, dy, |x, dy, mask| {
-                dispatch(BackwardSums { x, dy, mean, mask, sums });
-            });
-        }
-    }
-
-    /// Calls `f` with the plane of `x`, the gradient of its normalised values before the mask of a ReLU, and this
-    /// [mask](BackwardSums::mask). `dy` is the gradient of the plane after the epilogue.
-    #[inline(always)]
-    fn with_plane(
-        &self,
-        saved: &SavedEpilogue,
-        image: usize,
-        channel: usize,
-        dy: &[f32],
-        f: impl FnOnce(&[f32], &[f32], [f32; 2]),
-    ) {
+    /// Calls `f` with the gradient of the normalised values of image `n` before the mask of a ReLU, given that after the epilogue.
+    fn with_gradient<R>(&self, n: usize, dy: &[f32], f: impl FnOnce(&[f32]) -> R) -> R {
+        let SavedEpilogue::Winners(winners) = self.epilogue else { return f(dy) };
         let [_, c, h, w] = self.dims;
-        let plane = image * c + channel;
-        let x = &self.x[plane * h * w..][..h * w];
-        match saved {
-            SavedEpilogue::Nothing => f(x, dy, batch_norm::NO_MASK),
-            SavedEpilogue::Result(_) => f(x, dy, self.affine[channel]),
-            SavedEpilogue::Winners(winners) => scratch::with([h * w], |[unpooled]| {
-                unpool(&winners[plane * dy.len()..][..dy.len()], dy, w, unpooled);
-                f(x, unpooled, batch_norm::NO_MASK);
-            }),
-            SavedEpilogue::BlockedWinners(_) => unreachable!("a normalised output saves its winners plane by plane"),
-        }
+        let winners = &winners[n * dy.len()..][..dy.len()];
+        scratch::with([c * h * w], |[unpooled]| {
+            match self.coefficients.order() {
+                MapOrder::Pixels => norm_pool::unpool_pixels(winners, dy, [w, c], unpooled),
+                MapOrder::Planes => {
+                    let planes = winners.chunks_exact(dy.len() / c).zip(dy.chunks_exact(dy.len() / c));
+                    for ((winners, dy), unpooled) in planes.zip(unpooled.chunks_exact_mut(h * w)) {
+                        norm_pool::unpool_plane(winners, dy, w, unpooled);
+                    }
+                }
+            }
+            f(unpooled)
+        })
     }
 
-    /// Computes [`SavedNorm::sums_of_image`] for all images.
-    pub fn sums(&self, saved: &SavedEpilogue, mean: &[f32], dy: &[f32]) -> Vec<f32> {
+    /// Computes [`batch_norm::backward_sums`] for image `n` from the gradient of the image after the epilogue.
+    pub fn sums_of_image(&self, n: usize, dy: &[f32], sums: &mut [f32]) {
+        self.with_gradient(n, dy, |dy| batch_norm::backward_sums(self.image(n), dy, self.coefficients, sums));
+    }
+
+    /// Computes [`sums_of_image`](Self::sums_of_image) for all images.
+    pub fn sums(&self, dy: &[f32]) -> Vec<f32> {
         let [n, c, ..] = self.dims;
         let mut sums = vec![0f32; n * 2 * c];
         parallel::chunks(&mut sums, 2 * c, 6 * self.x.len(), |i, sums| {
             let len = dy.len() / n;
-            self.sums_of_image(saved, mean, i, &dy[i * len..][..len], sums);
+            self.sums_of_image(i, &dy[i * len..][..len], sums);
         });
         sums
     }
 }
 
-/// Undoes ReLU and 2×2 max pooling of one plane of `width` columns: the winner of each window gets its gradient.
-fn unpool(winners: &[u8], dy: &[f32], width: usize, out: &mut [f32]) {
-    out.fill(0.);
-    let rows = dy.chunks_exact(width / 2).zip(winners.chunks_exact(width / 2));
-    for ((dy, winners), out) in rows.zip(out.chunks_exact_mut(2 * width)) {
-        for (i, (&dy, &winner)) in dy.iter().zip(winners).enumerate() {
-            let position = (winner as usize / 2 % 2) * width + 2 * i + winner as usize % 2;
-            out[position] = if winner == NO_WINNER { out[position] } else { dy };
-        }
-    }
+/// What the backward pass of a convolution reads of the batch normalisation of its output.
+pub struct SavedNorm<'a> {
+    pub maps: NormalisedMaps<'a>,
+    /// The coefficients of [`batch_norm::input_gradient`].
+    pub coefficients: &'a PerChannel<6>,
 }
 
-/// Adds the sums of [`SavedNorm::sums`] over the images, in f64: `Σ g` and `Σ g·(x − mean)` of each channel.
-pub fn sums_over_images(sums: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
-    let mut totals = vec![[0f64; 2]; channels];
-    for image in sums.chunks_exact(2 * channels) {
-        for (total, &[plain, centred]) in totals.iter_mut().zip(image.as_chunks().0) {
-            total[0] += plain as f64;
-            total[1] += centred as f64;
-        }
+impl SavedNorm<'_> {
+    /// Computes the gradient of one plane of the convolution's output from that of the plane after the epilogue.
+    pub fn gradient_of_plane(&self, image: usize, channel: usize, dy: &[f32], dx: &mut [f32]) {
+        let [_, c, h, w] = self.maps.dims;
+        let (plane, coefficients) = (image * c + channel, self.coefficients.of_channel(channel));
+        let x = &self.maps.x[plane * h * w..][..h * w];
+        let SavedEpilogue::Winners(winners) = self.maps.epilogue else {
+            return batch_norm::input_gradient_of_plane(x, dy, coefficients, dx);
+        };
+        scratch::with([h * w], |[unpooled]| {
+            norm_pool::unpool_plane(&winners[plane * dy.len()..][..dy.len()], dy, w, unpooled);
+            batch_norm::input_gradient_of_plane(x, unpooled, coefficients, dx);
+        });
     }
-    totals.iter().map(|&[plain, centred]| (plain as f32, centred as f32)).unzip()
+
+    /// Computes the gradient of the convolution's output for image `n`, channels last, from that of the image after the epilogue,
+    /// and writes it to `blocked` in blocks of `width` channels: `positions` rows for each block, which are at least as many as
+    /// the image has pixels. Places without a channel are not written.
+    pub fn blocked_gradient(&self, n: usize, dy: &[f32], width: usize, positions: usize, blocked: &mut [f32]) {
+        let channels = self.maps.dims[1];
+        self.maps.with_gradient(n, dy, |dy| {
+            for (block, rows) in blocked.chunks_exact_mut(positions * width).enumerate() {
+                let channels = block * width..((block + 1) * width).min(channels);
+                let (x, coefficients) = (self.maps.image(n), self.coefficients);
+                dispatch_width(width, GradientRows { x, dy, coefficients, channels, rows });
+            }
+        });
+    }
 }

@@ -3,7 +3,10 @@
 
 use pulp::Simd;
 
-use super::simd::{BLOCK_WIDTH, CacheAligned, Row, add, vectors, vectors_mut};
+use super::{
+    elementwise::{Function, at, splat, split},
+    simd::{BLOCK_WIDTH, CacheAligned, vectors, vectors_mut},
+};
 
 /// The number of partial sums. Shorter slices are not worth them.
 pub const LANES: usize = BLOCK_WIDTH;
@@ -54,47 +57,41 @@ fn sum_of_lanes(mut lanes: [f32; LANES]) -> f32 {
     lanes[0]
 }
 
-/// Functions of the values at one index of some slices, for [`sums_of`].
-pub trait Terms<const SLICES: usize, const SUMS: usize> {
-    /// Computes the functions for [`LANES`] indices. Implementations are `#[inline(always)]`: only then are they compiled for
-    /// the instruction set of `S`.
-    fn terms<S: Simd, const V: usize>(&self, simd: S, rows: [Row<S, V>; SLICES]) -> [Row<S, V>; SUMS];
-}
-
-/// Computes several sums over slices of the same length, each to the same bits as [`sum_of`], in one pass: the additions to
-/// one sum wait for each other, but not for those to the others.
+/// Computes several sums of functions of the values of slices of one channel, each to the same bits as [`sum_of`], in one pass:
+/// the additions to one sum wait for each other, but not for those to the others.
 #[inline(always)]
-pub fn sums_of<S: Simd, const V: usize, const SLICES: usize, const SUMS: usize>(
+pub fn sums_of<S: Simd, const V: usize, const INPUTS: usize, const COEFFICIENTS: usize, const SUMS: usize>(
     simd: S,
-    slices: [&[f32]; SLICES],
-    f: impl Terms<SLICES, SUMS>,
+    inputs: [&[f32]; INPUTS],
+    coefficients: [f32; COEFFICIENTS],
+    f: impl Function<INPUTS, COEFFICIENTS, SUMS>,
 ) -> [f32; SUMS] {
-    let (full, rest) = (slices[0].len() / LANES, slices[0].len() % LANES);
+    let of_channel = splat(simd, coefficients);
+    let (full, rest) = (inputs[0].len() / LANES, inputs[0].len() % LANES);
     let mut sums = [[simd.splat_f32s(0.); V]; SUMS];
-    let mut rows = [[simd.splat_f32s(0.); V]; SLICES];
-    let mut of_slices = [&[][..]; SLICES];
-    for (of_slice, slice) in of_slices.iter_mut().zip(slices) {
-        *of_slice = &vectors::<S, V>(slice)[..full];
-    }
+    let of_inputs = split::<S, INPUTS>(inputs, full * V, 0).0;
     for i in 0..full {
-        for (row, of_slice) in rows.iter_mut().zip(of_slices) {
-            *row = of_slice[i];
-        }
-        for (sum, terms) in sums.iter_mut().zip(f.terms::<S, V>(simd, rows)) {
-            *sum = add::<S, V>(simd, *sum, terms);
+        for v in 0..V {
+            let terms = f.apply(simd, at::<S, INPUTS>(simd, of_inputs, i * V + v), of_channel);
+            for (sum, term) in sums.iter_mut().zip(terms) {
+                sum[v] = simd.add_f32s(sum[v], term);
+            }
         }
     }
     if rest > 0 {
-        for (row, slice) in rows.iter_mut().zip(slices) {
-            *row = partial::<S, V>(simd, &slice[full * LANES..][..rest]);
-        }
-        let (indices, rest, zero) =
+        let (indices, count, zero) =
             (&vectors::<S, V>(&INDICES.0)[0], simd.splat_f32s(rest as f32), simd.splat_f32s(0.));
-        for (sum, mut terms) in sums.iter_mut().zip(f.terms::<S, V>(simd, rows)) {
-            for v in 0..V {
-                terms[v] = simd.select_f32s(simd.less_than_f32s(indices[v], rest), terms[v], zero);
+        for v in 0..V {
+            let mut values = [zero; INPUTS];
+            for (value, slice) in values.iter_mut().zip(inputs) {
+                let of_vector = &slice[(full * LANES + v * S::F32_LANES).min(slice.len())..];
+                *value = simd.partial_load_f32s(&of_vector[..of_vector.len().min(S::F32_LANES)]);
             }
-            *sum = add::<S, V>(simd, *sum, terms);
+            let terms = f.apply(simd, values, of_channel);
+            for (sum, term) in sums.iter_mut().zip(terms) {
+                let term = simd.select_f32s(simd.less_than_f32s(indices[v], count), term, zero);
+                sum[v] = simd.add_f32s(sum[v], term);
+            }
         }
     }
     let mut totals = [0f32; SUMS];
@@ -109,16 +106,6 @@ pub fn sums_of<S: Simd, const V: usize, const SLICES: usize, const SUMS: usize>(
 /// The index of each value of a row.
 const INDICES: CacheAligned<[f32; LANES]> =
     CacheAligned([0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.]);
-
-/// Returns at most [`LANES`] values as a row, with zeros after them.
-#[inline(always)]
-fn partial<S: Simd, const V: usize>(simd: S, values: &[f32]) -> Row<S, V> {
-    let mut row = [simd.splat_f32s(0.); V];
-    for (row, values) in row.iter_mut().zip(values.chunks(S::F32_LANES)) {
-        *row = simd.partial_load_f32s(values);
-    }
-    row
-}
 
 /// Computes `Σ f(a)` over the values of a slice.
 #[inline(always)]

@@ -1,6 +1,6 @@
 //! ReLU with PyTorch's gradient (0 at 0, and the gradient of the result at NaN), and sums followed by ReLU.
 
-use super::{isa::vectorised, parallel};
+use super::{finish::Finish, isa::vectorised, parallel};
 
 /// The number of values per parallel task.
 const CHUNK: usize = 1 << 14;
@@ -37,15 +37,21 @@ fn add_relu<'a>(a: &'a mut [f32], b: &'a [f32]) {
 }
 }
 
-/// Adds `b` to `a`.
-pub fn add_into(a: &mut [f32], b: &[f32]) {
-    let flops = a.len();
-    parallel::chunks(a, CHUNK, flops, |i, a| a.iter_mut().zip(&b[i * CHUNK..]).for_each(|(a, b)| *a += b));
-}
-
 /// Returns the gradient of ReLU's input, given its result `y`: 0 where y ≤ 0, and `dy` elsewhere, NaN included.
 pub fn backward(y: &[f32], dy: &[f32]) -> Vec<f32> {
     parallel::filled(y.len(), CHUNK, y.len(), |i, dx| mask(&y[i * CHUNK..], &dy[i * CHUNK..], dx.zeroed()))
+}
+
+/// Computes [`backward`] for a batch of images and finishes each of them; also returns the sums over the images.
+pub fn backward_images(y: &[f32], dy: &[f32], batch: usize, finish: Finish) -> (Vec<f32>, Vec<f32>) {
+    let (len, mut image_sums) = (y.len() / batch, vec![0f32; batch * finish.sums]);
+    let sums_lens = (&mut image_sums[..], finish.sums);
+    let dx = parallel::filled_zip((y.len(), len), sums_lens, 7 * y.len(), |n, dx, image_sums| {
+        let dx = dx.zeroed();
+        mask(&y[n * len..], &dy[n * len..], dx);
+        finish.run(n, 1, dx, image_sums);
+    });
+    (dx, image_sums)
 }
 
 vectorised! {

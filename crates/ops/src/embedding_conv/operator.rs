@@ -101,8 +101,7 @@ impl Weighted for ExtremesOperator {
         // The operator is created for a single call, so nothing has been saved before.
         let _ = winners.set(positions);
         if want_moments {
-            let dims = [conv.sequences.batch(), conv.filters, conv.sequences.positions()];
-            let (mean, var) = batch_norm::statistics(dims, &moments);
+            let (mean, var) = batch_norm::statistics(conv.sequences.positions(), conv.filters, &moments);
             values.extend(mean);
             values.extend(var);
         }

@@ -4,7 +4,7 @@ use super::{memory::values, operator::Prepared};
 use crate::{
     Epilogue, Window,
     conv_dense::conv_shape,
-    cpu::{conv, depthwise, parallel, planes, simd::BLOCK_WIDTH},
+    cpu::{conv, depthwise, map_order::MapOrder, parallel, planes, simd::BLOCK_WIDTH},
     depthwise::depthwise_shape,
 };
 
@@ -90,16 +90,16 @@ impl Prepared for Conv2d {
 
     /// Where much work can only be divided by channels, the result stays in planes, which are halved.
     fn can_be_channels_last(&self) -> [bool; 2] {
-        let can = conv::takes_pixels(&self.shape);
+        let can = self.conv.has_orders();
         let halved = self.halves.is_some() && self.shape.flops() >= MIN_DIVIDED_FLOPS;
         [can, can && (!halved || self.conv.has_bands())]
     }
 
     fn set_channels_last(&mut self, sides: [bool; 2]) {
-        if !conv::takes_pixels(&self.shape) {
+        if !self.conv.has_orders() {
             return;
         }
-        let orders = sides.map(|last| if last { conv::MapOrder::Pixels } else { conv::MapOrder::Planes });
+        let orders = sides.map(MapOrder::of);
         if sides[1] {
             self.halves = None;
         }

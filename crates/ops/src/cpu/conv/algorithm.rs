@@ -7,8 +7,9 @@
 
 use std::ops::Range;
 
-use super::shape::MapOrder;
-use crate::cpu::{backward_pass::BackwardPass, image_groups::GroupGradients};
+use crate::cpu::{
+    backward_pass::BackwardPass, conv_input::ConvInput, image_groups::GroupGradients, map_order::MapOrder,
+};
 
 /// The forward pass of a convolution algorithm.
 pub trait ForwardAlgorithm: Send + Sync {
@@ -17,8 +18,12 @@ pub trait ForwardAlgorithm: Send + Sync {
         1
     }
 
-    /// Sets the orders of input images and of results; only called for an algorithm that
-    /// [`takes_pixels`](super::takes_pixels).
+    /// Returns whether [`set_orders`](Self::set_orders) may be called.
+    fn has_orders(&self) -> bool {
+        false
+    }
+
+    /// Sets the orders of input images and of results.
     fn set_orders(&mut self, orders: [MapOrder; 2]) {
         unreachable!("the algorithm computes with planes, not {orders:?}")
     }
@@ -27,7 +32,7 @@ pub trait ForwardAlgorithm: Send + Sync {
     ///
     /// `y` (n, C_out, h, w), and the winners of max pooling if they are wanted, are overwritten. `winners` is `None`
     /// for an epilogue without pooling.
-    fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>);
+    fn forward(&self, x: ConvInput, bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>);
 
     /// Returns the least number of rows of the result that are worth a call of [`forward_rows`](Self::forward_rows); `None` if
     /// the algorithm only computes whole images.
@@ -37,7 +42,7 @@ pub trait ForwardAlgorithm: Send + Sync {
 
     /// Computes some rows of the result of one image as [`forward`](Self::forward) does, and writes them to `y`. `rows` start at
     /// a multiple of [`rows_per_band`](Self::rows_per_band), and the order of results is [`MapOrder::Pixels`].
-    fn forward_rows(&self, _x: &[f32], _bias: Option<&[f32]>, rows: Range<usize>, _y: &mut [f32]) {
+    fn forward_rows(&self, _x: ConvInput, _bias: Option<&[f32]>, rows: Range<usize>, _y: &mut [f32]) {
         unreachable!("the algorithm computes whole images, not only rows {rows:?}")
     }
 }

@@ -15,7 +15,7 @@ pub fn backward(s: &ConvShape, pass: &BackwardPass) -> (Gradients, Vec<f32>) {
         image: s.input_len(),
         weight: algorithm.weight_gradient_len(),
         bias: s.out_channels,
-        image_sums: pass.dx_sums.len,
+        image_sums: pass.finish_dx.sums,
         want_dx: pass.want_dx,
         want_dw: pass.want_dw,
         flops: s.batch.saturating_mul(2).saturating_mul(s.flops()),

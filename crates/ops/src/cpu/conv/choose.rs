@@ -10,7 +10,7 @@ use super::{
     sparse::{self, SparseBackward},
     winograd::{self, F2, F4, WinogradBackward, WinogradForward},
 };
-use crate::cpu::{planes::Grid, simd::BLOCK_WIDTH};
+use crate::cpu::{map_order::MapOrder, planes::Grid, simd::BLOCK_WIDTH};
 
 /// The largest number of values of the masks of a plane-wise convolution, 1 GiB. Only enormous kernels have more.
 const MOST_MASKS: usize = 1 << 28;
@@ -65,10 +65,10 @@ fn choose(s: &ConvShape, pass: Pass) -> Algorithm {
     Algorithm::WinogradF2
 }
 
-/// Returns whether the algorithms of both passes take feature maps in the order [`MapOrder::Pixels`](super::MapOrder::Pixels).
+/// Returns whether there are algorithms of both passes that take and give feature maps whose order is [`MapOrder::Pixels`].
 pub fn takes_pixels(s: &ConvShape) -> bool {
-    let of_planes = |pass| matches!(choose(s, pass), Algorithm::PlaneWise | Algorithm::Conv1x1);
-    ![Pass::Forward, Pass::Inference, Pass::Backward].into_iter().any(of_planes)
+    let s = ConvShape { input_order: MapOrder::Pixels, result_order: MapOrder::Pixels, ..*s };
+    [Pass::Forward, Pass::Backward].into_iter().all(|pass| choose(&s, pass) != Algorithm::PlaneWise)
 }
 
 /// Creates the algorithm for a forward pass, with its weights packed from (C_out, C_in, kh, kw).
@@ -101,10 +101,7 @@ pub fn backward(s: &ConvShape, weight: Option<&[f32]>) -> Box<dyn BackwardAlgori
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        cpu::{conv::MapOrder, epilogue::Epilogue},
-        window::Window,
-    };
+    use crate::{cpu::epilogue::Epilogue, window::Window};
 
     fn chosen(in_channels: usize, out_channels: usize, window: Window, epilogue: Epilogue) -> [Algorithm; 3] {
         let input = [12; 2];

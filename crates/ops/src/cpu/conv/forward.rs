@@ -3,9 +3,9 @@
 use super::{
     algorithm::ForwardAlgorithm,
     choose::{self, Pass},
-    shape::{ConvShape, MapOrder},
+    shape::ConvShape,
 };
-use crate::cpu::{conv_input::ConvInput, image_sums::ImageSums, parallel};
+use crate::cpu::{conv_input::ConvInput, finish::Finish, map_order::MapOrder, parallel};
 
 /// The number of floating-point operations from which a single image is divided into bands of rows, if threads are awake.
 pub const MIN_BANDED_FLOPS: usize = 1 << 19;
@@ -25,6 +25,11 @@ impl PreparedConv {
     /// Prepares a forward pass without a backward pass, which allows for faster algorithms that round differently.
     pub fn for_inference(s: &ConvShape, weight: &[f32]) -> Self {
         Self { s: *s, algorithm: choose::forward(s, Pass::Inference, weight) }
+    }
+
+    /// Returns whether [`set_orders`](Self::set_orders) may be called.
+    pub fn has_orders(&self) -> bool {
+        self.algorithm.has_orders()
     }
 
     /// Sets the orders of input images and of results.
@@ -57,12 +62,12 @@ impl PreparedConv {
             let [height, width] = s.result();
             let rows = height.div_ceil(parallel::parts()).next_multiple_of(least);
             return parallel::chunks(y, rows * width * s.out_channels, s.flops(), |i, y| {
-                self.algorithm.forward_rows(x, bias, i * rows..height.min((i + 1) * rows), y);
+                self.algorithm.forward_rows(ConvInput::Stored(x), bias, i * rows..height.min((i + 1) * rows), y);
             });
         }
         let flops = (y.len() / s.result_len()).saturating_mul(s.flops());
         parallel::chunks(y, images * s.result_len(), flops, |i, y| {
-            self.algorithm.forward(self.images_of(x, i * images, y), bias, y, None);
+            self.algorithm.forward(self.images_of(ConvInput::Stored(x), i * images, y), bias, y, None);
         });
     }
 
@@ -81,8 +86,9 @@ impl PreparedConv {
     }
 
     /// Returns the images of `x`, from number `first` on, whose results `y` holds.
-    fn images_of<'a>(&self, x: &'a [f32], first: usize, y: &[f32]) -> &'a [f32] {
-        &x[first * self.s.input_len()..][..y.len() / self.s.result_len() * self.s.input_len()]
+    fn images_of<'a>(&self, x: ConvInput<'a>, first: usize, y: &[f32]) -> ConvInput<'a> {
+        let len = self.s.input_len();
+        x.part(first * len..(first + y.len() / self.s.result_len()) * len)
     }
 }
 
@@ -104,19 +110,18 @@ pub fn forward(s: &ConvShape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, w
     let winners_len = if wanted { s.blocked_result_len() } else { 1 };
     let mut winners = vec![0u8; s.batch * winners_len];
     let y = conv.results((&mut winners, winners_len), |first, y, winners| {
-        conv.algorithm.forward(conv.images_of(x, first, y), bias, y, wanted.then_some(winners));
+        conv.algorithm.forward(conv.images_of(ConvInput::Stored(x), first, y), bias, y, wanted.then_some(winners));
     });
     Output { y, winners }
 }
 
-/// Convolves `x` with `weight`, without bias; also returns the sums over each image of the output.
-pub fn forward_with_sums(s: &ConvShape, x: ConvInput, weight: &[f32], sums: ImageSums) -> (Vec<f32>, Vec<f32>) {
+/// Convolves `x` with `weight`, without bias, and finishes each image of the output; also returns the sums over the images.
+pub fn forward_with_sums(s: &ConvShape, x: ConvInput, weight: &[f32], finish: Finish) -> (Vec<f32>, Vec<f32>) {
     let conv = PreparedConv::for_training(s, weight);
-    let mut image_sums = vec![0f32; s.batch * sums.len];
-    let y = conv.results((&mut image_sums, sums.len), |first, y, image_sums| {
-        let images = y.len() / s.result_len();
-        x.with(first, images, s.input_len(), |x| conv.algorithm.forward(x, None, y, None));
-        sums.compute(first, images, y, image_sums);
+    let mut image_sums = vec![0f32; s.batch * finish.sums];
+    let y = conv.results((&mut image_sums, finish.sums), |first, y, image_sums| {
+        conv.algorithm.forward(conv.images_of(x, first, y), None, y, None);
+        finish.run(first, y.len() / s.result_len(), y, image_sums);
     });
     (y, image_sums)
 }

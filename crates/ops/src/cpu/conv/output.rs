@@ -4,10 +4,11 @@ use pulp::Simd;
 
 use super::{
     channels_last::{rows_to_pixels, rows_to_planes},
-    shape::{ConvShape, MapOrder},
+    shape::ConvShape,
 };
 use crate::cpu::{
-    epilogue::{Epilogue, NO_WINNER},
+    epilogue::{Epilogue, relu_max_of_four, store_winners},
+    map_order::MapOrder,
     simd::{BLOCK_WIDTH, Row, add, relu, row_width, vectors, vectors_mut},
 };
 
@@ -56,8 +57,8 @@ impl OutputImage<'_> {
                     *row = relu::<S, V>(simd, add::<S, V>(simd, *row, shift));
                 }
             }
-            Epilogue::ReluMaxPool if self.winners.is_some() => relu_max_of_four::<S, V, true>(simd, rows, shift),
-            Epilogue::ReluMaxPool => relu_max_of_four::<S, V, false>(simd, rows, shift),
+            Epilogue::ReluMaxPool if self.winners.is_some() => relu_max_pool::<S, V, true>(simd, rows, shift),
+            Epilogue::ReluMaxPool => relu_max_pool::<S, V, false>(simd, rows, shift),
         }
         let positions_per_result = if s.is_pooled() { 4 } else { 1 };
         let results = first / positions_per_result..plane.min((first + output.len() / width) / positions_per_result);
@@ -78,35 +79,25 @@ impl OutputImage<'_> {
             &mut winners[channels.start * plane + results.start * BLOCK_WIDTH..][..results.len() * BLOCK_WIDTH];
         let windows = output.chunks_exact(4 * width);
         for (winners, window) in winners.as_chunks_mut::<BLOCK_WIDTH>().0.iter_mut().zip(windows) {
-            for (winner, &value) in winners.iter_mut().zip(&window[width..2 * width]) {
-                // The low byte of 2²³ + n is n. A cast would saturate, value by value.
-                *winner = (value + (1 << 23) as f32).to_bits() as u8;
-            }
+            store_winners(&window[width..2 * width], winners);
         }
     }
 }
 
 /// Replaces the first of every four rows by ReLU of the maximum of the four after adding `shift`, and if they are wanted the
-/// second by the winner. The first of equal values wins; NaN wins over any value before it.
+/// second by the winner.
 #[inline(always)]
-fn relu_max_of_four<S: Simd, const V: usize, const WINNERS: bool>(simd: S, rows: &mut [Row<S, V>], shift: Row<S, V>) {
+fn relu_max_pool<S: Simd, const V: usize, const WINNERS: bool>(simd: S, rows: &mut [Row<S, V>], shift: Row<S, V>) {
     for four in rows.as_chunks_mut::<4>().0 {
         for v in 0..V {
-            let (mut best, mut winner) = (simd.add_f32s(four[0][v], shift[v]), simd.splat_f32s(0.));
-            for (i, row) in four.iter().enumerate().skip(1) {
-                let x = simd.add_f32s(row[v], shift[v]);
-                let is_nan = simd.not_m32s(simd.equal_f32s(x, x));
-                let wins = simd.or_m32s(simd.greater_than_f32s(x, best), is_nan);
-                best = simd.select_f32s(wins, x, best);
-                if WINNERS {
-                    winner = simd.select_f32s(wins, simd.splat_f32s(i as f32), winner);
-                }
+            let mut values = [shift[v]; 4];
+            for (value, row) in values.iter_mut().zip(&*four) {
+                *value = simd.add_f32s(row[v], shift[v]);
             }
-            let zero = simd.splat_f32s(0.);
-            four[0][v] = simd.select_f32s(simd.less_than_f32s(best, zero), zero, best);
+            let [best, winner] = relu_max_of_four(simd, values);
+            four[0][v] = best;
             if WINNERS {
-                let blocked = simd.less_than_or_equal_f32s(best, zero);
-                four[1][v] = simd.select_f32s(blocked, simd.splat_f32s(NO_WINNER as f32), winner);
+                four[1][v] = winner;
             }
         }
     }

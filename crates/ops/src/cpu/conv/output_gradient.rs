@@ -7,18 +7,19 @@ use pulp::Simd;
 use super::{
     channels_last::{pixels_to_rows, planes_to_rows},
     patch_layout::PatchLayout,
-    shape::{ConvShape, MapOrder},
+    shape::ConvShape,
 };
 use crate::cpu::{
     backward_pass::BackwardPass,
     epilogue::SavedEpilogue,
     isa::vectorised,
+    map_order::MapOrder,
     relu,
     simd::{BLOCK_WIDTH, CacheAligned, Kernel, dispatch_width, vectors, vectors_mut},
 };
 
 /// Computes the gradient of the output of image `n` in the order (block of channels, position, channel of the block), with
-/// zeros where there is no channel. `planes` is scratch for one block of channels. Batch normalisation takes a result in planes.
+/// zeros where there is no channel. `planes` is scratch for one block of channels.
 pub fn blocked(
     s: &ConvShape,
     layout: &PatchLayout,
@@ -34,6 +35,9 @@ pub fn blocked(
     // What is not written below.
     if !s.out_channels.is_multiple_of(width) {
         blocked.fill(0.);
+    }
+    if let (Some(norm), MapOrder::Pixels) = (pass.norm, s.result_order) {
+        return norm.blocked_gradient(n, dy, width, layout.patch_starts.len(), blocked);
     }
     for (block, rows) in blocked.chunks_exact_mut(layout.patch_starts.len() * width).enumerate() {
         let channels = block * width..((block + 1) * width).min(s.out_channels);
@@ -130,11 +134,11 @@ pub fn of_planes<'a>(
     let count = planes.len() / s.output_plane();
     let results = dy.len() / count;
     match (pass.norm, pass.saved) {
-        (Some(norm), saved) => {
+        (Some(norm), _) => {
             let channels = planes.chunks_exact_mut(planes.len() / count).zip(dy.chunks_exact(results));
             for (plane, (gradient, dy)) in (first..).zip(channels) {
                 let [image, channel] = [plane / s.out_channels, plane % s.out_channels];
-                norm.gradient_of_plane(&saved, image, channel, dy, gradient);
+                norm.gradient_of_plane(image, channel, dy, gradient);
             }
             planes
         }

@@ -52,10 +52,9 @@ impl PaddedBackward<'_> {
             let lens = [images_len, dx_len, call.len() * dy_len, planes_len];
             scratch::with(lens, |[images, padded_dx, dy, planes]| {
                 if dw.is_some() {
-                    pass.x.with(first, call.len(), s.input_len(), |x| {
-                        let images = x.chunks_exact(s.input_len()).zip(images.chunks_exact_mut(image_len));
-                        images.for_each(|(x, image)| channels_last::pad(s, layout, 0..usize::MAX, x, image));
-                    });
+                    let x = pass.x.part(call.start * s.input_len()..call.end * s.input_len());
+                    let images = x.images(s.input_len()).zip(images.chunks_exact_mut(image_len));
+                    images.for_each(|(x, image)| channels_last::pad(s, layout, 0..usize::MAX, x, image));
                 }
                 for (n, dy) in call.clone().zip(dy.chunks_exact_mut(dy_len.max(1))) {
                     output_gradient::blocked(s, layout, pass, n, planes, dy);
@@ -72,8 +71,8 @@ impl PaddedBackward<'_> {
                     let dx = dx.take_zeroed(call.len() * s.input_len());
                     let images = padded_dx.chunks_exact(image_len).zip(dx.chunks_exact_mut(s.input_len()));
                     images.for_each(|(padded, dx)| channels_last::unpad(s, layout, padded, dx));
-                    let image_sums = &mut image_sums[(first - numbers.start) * pass.dx_sums.len..];
-                    pass.dx_sums.compute(first, call.len(), dx, image_sums);
+                    let image_sums = &mut image_sums[(first - numbers.start) * pass.finish_dx.sums..];
+                    pass.finish_dx.run(first, call.len(), dx, image_sums);
                 }
             });
         }

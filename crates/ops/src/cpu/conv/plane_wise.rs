@@ -1,7 +1,7 @@
 //! The forward pass for few channels, plane by plane; see [`crate::cpu::planes`].
 
 use super::{algorithm::ForwardAlgorithm, shape::ConvShape};
-use crate::cpu::{epilogue::Epilogue, planes::PlaneConv};
+use crate::cpu::{conv_input::ConvInput, epilogue::Epilogue, planes::PlaneConv};
 
 /// The forward pass without a change of layout, for epilogues without pooling.
 pub struct PlaneWiseForward {
@@ -18,8 +18,8 @@ impl PlaneWiseForward {
 }
 
 impl ForwardAlgorithm for PlaneWiseForward {
-    fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], _winners: Option<&mut [u8]>) {
-        let images = x.chunks_exact(self.s.input_len()).zip(y.chunks_exact_mut(self.s.result_len()));
-        images.for_each(|(x, y)| self.conv.forward_image(x, bias, y));
+    fn forward(&self, x: ConvInput, bias: Option<&[f32]>, y: &mut [f32], _winners: Option<&mut [u8]>) {
+        let images = x.images(self.s.input_len()).zip(y.chunks_exact_mut(self.s.result_len()));
+        images.for_each(|(x, y)| x.with(x.len(), |x| self.conv.forward_image(x, bias, y)));
     }
 }

@@ -1,19 +1,9 @@
 use std::ops::Range;
 
 use crate::{
-    cpu::{epilogue::Epilogue, simd::BLOCK_WIDTH},
+    cpu::{epilogue::Epilogue, map_order::MapOrder, simd::BLOCK_WIDTH},
     window::Window,
 };
-
-/// The order in which the values of an image's feature map lie in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MapOrder {
-    /// (C, H, W), as everywhere outside of this module.
-    Planes,
-    /// (H, W, C), channels last, which is closer to what most algorithms compute with. Not all of them take it, see
-    /// [`takes_pixels`](super::takes_pixels).
-    Pixels,
-}
 
 /// The sizes of a convolution.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +72,12 @@ impl ConvShape {
     pub fn positions(&self, result: Range<usize>) -> Range<usize> {
         let row = self.result()[1] * if self.is_pooled() { 4 } else { 1 };
         result.start * row..result.end * row
+    }
+
+    /// Returns whether the convolution is a matrix product over channels.
+    pub fn is_pointwise(&self) -> bool {
+        let Window { kernel, stride, padding } = self.window;
+        kernel == [1, 1] && stride == [1, 1] && padding == [0, 0] && !self.is_pooled()
     }
 
     /// Returns whether 2×2 max pooling follows.

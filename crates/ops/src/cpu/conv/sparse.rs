@@ -11,13 +11,14 @@ use super::{
     algorithm::BackwardAlgorithm,
     padded_backward::{PaddedBackward, PaddedImages},
     patch_layout::PatchLayout,
-    shape::{ConvShape, MapOrder},
+    shape::ConvShape,
     weight_order::WeightOrder,
 };
 use crate::cpu::{
     backward_pass::BackwardPass,
     epilogue::{NO_WINNER, SavedEpilogue},
     image_groups::GroupGradients,
+    map_order::MapOrder,
     micro_kernel::{NonZero, add_sparse_product},
     scratch,
     simd::{BLOCK_WIDTH, Kernel, dispatch},

@@ -7,7 +7,6 @@ use super::shape::DepthwiseShape;
 use crate::cpu::{
     backward_pass::BackwardPass,
     conv_norm::SavedNorm,
-    epilogue::SavedEpilogue,
     gradients::Gradients,
     image_groups::{GradientSizes, GroupGradients, accumulate},
     planes::{Grid, MaskedPlanes, add_dot_products, correlate, with_margins},
@@ -24,7 +23,7 @@ pub fn backward(s: &DepthwiseShape, pass: &BackwardPass) -> (Gradients, Vec<f32>
         // In lanes, which are summed at the end.
         weight: pass.weight.len() * BLOCK_WIDTH,
         bias: s.channels,
-        image_sums: pass.dx_sums.len,
+        image_sums: pass.finish_dx.sums,
         want_dx: pass.want_dx,
         want_dw: pass.want_dw,
         flops: s.batch.saturating_mul(2).saturating_mul(s.flops()),
@@ -37,11 +36,11 @@ pub fn backward(s: &DepthwiseShape, pass: &BackwardPass) -> (Gradients, Vec<f32>
             let pixels = grid.len_with_margins(grid.phases.len());
             let lens = [pixels, pixels, grid.len_with_margins(1), s.output[0] * s.output[1]];
             scratch::with(lens, |[pixels, pixel_gradients, outputs, plane]| {
-                let (grid, norm) = (&grid, pass.norm.map(|norm| (norm, pass.saved, n)));
+                let (grid, norm) = (&grid, pass.norm.map(|norm| (norm, n)));
                 let (weight, dx) = (pass.weight, dx.as_deref_mut());
                 let scratch = DepthwiseScratch { pixels, pixel_gradients, outputs, plane };
                 match dw.as_deref_mut() {
-                    Some(dw) => pass.x.with(n, 1, s.input_len(), |x| {
+                    Some(dw) => pass.x.part(n * s.input_len()..(n + 1) * s.input_len()).with(s.input_len(), |x| {
                         let dw = Some((x, dw));
                         dispatch(DepthwiseBackwardKernel { s, grid, weight, norm, dy, scratch, dw, db, dx });
                     }),
@@ -49,7 +48,7 @@ pub fn backward(s: &DepthwiseShape, pass: &BackwardPass) -> (Gradients, Vec<f32>
                 }
             });
             if let Some(dx) = dx {
-                pass.dx_sums.compute(n, 1, dx, &mut image_sums[i * pass.dx_sums.len..]);
+                pass.finish_dx.run(n, 1, dx, &mut image_sums[i * pass.finish_dx.sums..]);
             }
         }
     });
@@ -65,7 +64,7 @@ struct DepthwiseBackwardKernel<'a> {
     grid: &'a Grid,
     weight: &'a [f32],
     /// The values that the forward pass of batch normalisation saved, and the number of the image; `None` without it.
-    norm: Option<(&'a SavedNorm<'a>, SavedEpilogue<'a>, usize)>,
+    norm: Option<(&'a SavedNorm<'a>, usize)>,
     dy: &'a [f32],
     scratch: DepthwiseScratch<'a>,
     /// The image and the weight gradient, [`BLOCK_WIDTH`] lanes for each weight, which is added to.
@@ -95,8 +94,8 @@ impl Kernel for DepthwiseBackwardKernel<'_> {
         for channel in 0..s.channels {
             // The gradient of the output plane, then the same on the grid.
             let mut gradient = &dy[channel * results..][..results];
-            if let Some((norm, saved, n)) = &norm {
-                norm.gradient_of_plane(saved, *n, channel, gradient, plane);
+            if let Some((norm, n)) = &norm {
+                norm.gradient_of_plane(*n, channel, gradient, plane);
                 gradient = plane;
             } else {
                 // With batch normalisation behind it, the bias has no gradient.

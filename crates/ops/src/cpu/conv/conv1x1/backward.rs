@@ -65,18 +65,20 @@ impl BackwardAlgorithm for Conv1x1Backward {
                 };
                 let planes_of_images = planes.chunks_exact(output_len);
                 match dw.as_deref_mut() {
-                    Some(dw) => pass.x.with(first, call.len(), s.input_len(), |x| {
-                        let images = x.chunks_exact(s.input_len()).zip(planes_of_images);
-                        images.for_each(|(image, planes)| add(planes, Some((image, &mut *dw))));
-                    }),
+                    Some(dw) => {
+                        pass.x.part(call.start * s.input_len()..call.end * s.input_len()).with(s.input_len(), |x| {
+                            let images = x.chunks_exact(s.input_len()).zip(planes_of_images);
+                            images.for_each(|(image, planes)| add(planes, Some((image, &mut *dw))));
+                        })
+                    }
                     None => planes_of_images.for_each(|planes| add(planes, None)),
                 }
                 if let (Some(dx), Some(InputWeights { weight, channels })) = (&mut dx, input) {
                     let dx = dx.take_zeroed(call.len() * s.input_len());
                     let (x, bias, relu, y) = (planes, None, false, &mut *dx);
                     dispatch(PlaneProduct { positions, channels, weight, x, bias, relu, columns, y });
-                    let image_sums = &mut image_sums[(first - images.start) * pass.dx_sums.len..];
-                    pass.dx_sums.compute(first, call.len(), dx, image_sums);
+                    let image_sums = &mut image_sums[(first - images.start) * pass.finish_dx.sums..];
+                    pass.finish_dx.run(first, call.len(), dx, image_sums);
                 }
             });
         }

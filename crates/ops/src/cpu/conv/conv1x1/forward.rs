@@ -3,7 +3,9 @@
 use super::{images_per_call::images_per_call, product::PlaneProduct};
 use crate::cpu::{
     conv::{algorithm::ForwardAlgorithm, shape::ConvShape},
+    conv_input::ConvInput,
     epilogue::Epilogue,
+    map_order::MapOrder,
     micro_kernel::Offsets,
     scratch,
     simd::{BLOCK_WIDTH, dispatch},
@@ -11,8 +13,7 @@ use crate::cpu::{
 
 /// Returns whether this algorithm can compute the convolution.
 pub fn supports(s: &ConvShape) -> bool {
-    let window = s.window;
-    window.kernel == [1, 1] && window.stride == [1, 1] && window.padding == [0, 0] && !s.is_pooled()
+    s.is_pointwise() && [s.input_order, s.result_order] == [MapOrder::Planes; 2]
 }
 
 /// The forward pass.
@@ -36,11 +37,13 @@ impl ForwardAlgorithm for Conv1x1Forward {
         images_per_call(&self.s)
     }
 
-    fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], _winners: Option<&mut [u8]>) {
+    fn forward(&self, x: ConvInput, bias: Option<&[f32]>, y: &mut [f32], _winners: Option<&mut [u8]>) {
         let Self { s, weight, channels } = self;
         let (positions, relu) = (s.output_plane(), s.epilogue == Epilogue::Relu);
         scratch::with([channels.len() * BLOCK_WIDTH], |[columns]| {
-            dispatch(PlaneProduct { positions, channels, weight, x, bias, relu, columns, y });
+            x.with(s.input_len(), |x| {
+                dispatch(PlaneProduct { positions, channels, weight, x, bias, relu, columns, y });
+            });
         });
     }
 }

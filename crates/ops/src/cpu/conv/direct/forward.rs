@@ -7,13 +7,11 @@ use pulp::Simd;
 
 use crate::cpu::{
     conv::{
-        algorithm::ForwardAlgorithm,
-        channels_last,
-        output::OutputImage,
-        patch_layout::PatchLayout,
-        shape::{ConvShape, MapOrder},
+        algorithm::ForwardAlgorithm, channels_last, output::OutputImage, patch_layout::PatchLayout, shape::ConvShape,
         weight_order::WeightOrder,
     },
+    conv_input::ConvInput,
+    map_order::MapOrder,
     micro_kernel::{BLOCK_ROWS, block_products},
     scratch,
     simd::{Kernel, dispatch_width, row_width, vectors_mut},
@@ -44,11 +42,15 @@ impl DirectForward {
 }
 
 impl ForwardAlgorithm for DirectForward {
+    fn has_orders(&self) -> bool {
+        true
+    }
+
     fn set_orders(&mut self, [input_order, result_order]: [MapOrder; 2]) {
         self.s = ConvShape { input_order, result_order, ..self.s };
     }
 
-    fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>) {
+    fn forward(&self, x: ConvInput, bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>) {
         self.compute(x, bias, 0..self.s.result()[0], y, winners);
     }
 
@@ -56,14 +58,21 @@ impl ForwardAlgorithm for DirectForward {
         Some(POSITIONS_PER_BAND.div_ceil(self.s.positions(0..1).len()))
     }
 
-    fn forward_rows(&self, x: &[f32], bias: Option<&[f32]>, rows: Range<usize>, y: &mut [f32]) {
+    fn forward_rows(&self, x: ConvInput, bias: Option<&[f32]>, rows: Range<usize>, y: &mut [f32]) {
         self.compute(x, bias, rows, y, None);
     }
 }
 
 impl DirectForward {
     /// Computes these rows of the result of one image.
-    fn compute(&self, x: &[f32], bias: Option<&[f32]>, rows: Range<usize>, y: &mut [f32], winners: Option<&mut [u8]>) {
+    fn compute(
+        &self,
+        x: ConvInput,
+        bias: Option<&[f32]>,
+        rows: Range<usize>,
+        y: &mut [f32],
+        winners: Option<&mut [u8]>,
+    ) {
         let Self { s, layout, weight } = self;
         let result = OutputImage { y, first_result: rows.start * s.result()[1], winners };
         let (output, stride) = (s.output_rows(rows.clone()), s.window.stride[0]);
@@ -99,8 +108,9 @@ impl Kernel for DirectForwardKernel<'_> {
         let mut block = 0;
         while block < blocks {
             block += match (V, blocks - block) {
-                // On AVX-512; elsewhere only half a block is one vector.
-                (1, 2..) => self.write_blocks::<S, V, 2>(simd, block),
+                // On AVX-512; elsewhere only half a block is one vector. Two blocks are summed in another order than one, and what
+                // [`Conv1x1Forward`] computes in planes has the same bits here.
+                (1, 2..) if !self.s.is_pointwise() => self.write_blocks::<S, V, 2>(simd, block),
                 _ => self.write_blocks::<S, V, 1>(simd, block),
             };
         }

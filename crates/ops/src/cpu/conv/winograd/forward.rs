@@ -13,12 +13,10 @@ use super::{
 };
 use crate::cpu::{
     conv::{
-        algorithm::ForwardAlgorithm,
-        channels_last,
-        output::OutputImage,
-        patch_layout::PatchLayout,
-        shape::{ConvShape, MapOrder},
+        algorithm::ForwardAlgorithm, channels_last, output::OutputImage, patch_layout::PatchLayout, shape::ConvShape,
     },
+    conv_input::ConvInput,
+    map_order::MapOrder,
     scratch,
     simd::{BLOCK_WIDTH, Kernel, dispatch, vectors, vectors_mut},
 };
@@ -48,11 +46,15 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> ForwardAlgorithm
         self.tiling.images_per_call
     }
 
+    fn has_orders(&self) -> bool {
+        true
+    }
+
     fn set_orders(&mut self, [input_order, result_order]: [MapOrder; 2]) {
         self.s = ConvShape { input_order, result_order, ..self.s };
     }
 
-    fn forward(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>) {
+    fn forward(&self, x: ConvInput, bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>) {
         self.compute(x, bias, 0..self.s.result()[0], y, winners);
     }
 
@@ -61,14 +63,21 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> ForwardAlgorithm
         Some(if self.s.is_pooled() { rows / 2 } else { rows })
     }
 
-    fn forward_rows(&self, x: &[f32], bias: Option<&[f32]>, rows: Range<usize>, y: &mut [f32]) {
+    fn forward_rows(&self, x: ConvInput, bias: Option<&[f32]>, rows: Range<usize>, y: &mut [f32]) {
         self.compute(x, bias, rows, y, None);
     }
 }
 
 impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> WinogradForward<F, OUT, IN> {
     /// Computes these rows of the results of a few images, or of one image if they are not all rows.
-    fn compute(&self, x: &[f32], bias: Option<&[f32]>, rows: Range<usize>, y: &mut [f32], winners: Option<&mut [u8]>) {
+    fn compute(
+        &self,
+        x: ConvInput,
+        bias: Option<&[f32]>,
+        rows: Range<usize>,
+        y: &mut [f32],
+        winners: Option<&mut [u8]>,
+    ) {
         let Self { s, layout, tiling: t, weight, transforms } = self;
         let count = x.len() / s.input_len();
         let of_output = s.output_rows(rows.clone());
@@ -78,7 +87,7 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> WinogradForward<
         let pixels_len = s.in_channels.div_ceil(BLOCK_WIDTH) * block_len;
         let lens = [count * t.image_len, count * layout.blocked_len(), pixels_len, COLUMN_BLOCKS * block_len];
         scratch::with(lens, |[images, output, pixels, products]| {
-            let padded = x.chunks_exact(s.input_len()).zip(images.chunks_exact_mut(t.image_len));
+            let padded = x.images(s.input_len()).zip(images.chunks_exact_mut(t.image_len));
             padded.for_each(|(x, image)| channels_last::pad(s, layout, padded_rows.clone(), x, image));
             let (scratch, transforms) = (ForwardScratch { pixels, products, output }, *transforms);
             dispatch(WinogradForwardKernel {

@@ -1,0 +1,159 @@
+//! Loops over channels-last feature maps, (H, W, C), with coefficients for each channel. Vectors run along all values of a map,
+//! whatever the number of channels: coefficients are repeated until they fill whole vectors.
+
+use pulp::Simd;
+
+use super::{
+    elementwise::{Function, at, partial, split},
+    map_order::MapOrder,
+    reduce::LANES,
+    simd::BLOCK_WIDTH,
+};
+
+/// The number of values from which on coefficients need not be repeated any more.
+const LONG_ROW: usize = 8 * BLOCK_WIDTH;
+
+/// Coefficients of the channels of a feature map.
+pub struct PerChannel<const N: usize> {
+    of_channels: Vec<[f32; N]>,
+    /// For maps that are channels last, each coefficient of all values of a few pixels; empty otherwise.
+    rows: Vec<f32>,
+}
+
+impl<const N: usize> PerChannel<N> {
+    /// Takes the coefficients of each channel of maps in this order.
+    pub fn new(of_channels: Vec<[f32; N]>, order: MapOrder) -> Self {
+        let row = if order == MapOrder::Pixels { row_len(of_channels.len()) } else { 0 };
+        let of_row = |i| (0..row).map(move |value| (value, i));
+        let rows = (0..N).flat_map(of_row).map(|(value, i)| of_channels[value % of_channels.len()][i]).collect();
+        Self { of_channels, rows }
+    }
+
+    /// Returns the coefficients of one channel.
+    pub fn of_channel(&self, channel: usize) -> [f32; N] {
+        self.of_channels[channel]
+    }
+
+    /// Returns the number of channels.
+    pub fn channels(&self) -> usize {
+        self.of_channels.len()
+    }
+
+    /// Returns the order of the maps.
+    pub fn order(&self) -> MapOrder {
+        if self.rows.is_empty() { MapOrder::Planes } else { MapOrder::Pixels }
+    }
+
+    /// Returns each coefficient of all values of a few pixels, for maps that are channels last.
+    pub fn rows(&self) -> [&[f32]; N] {
+        let row = self.rows.len() / N;
+        std::array::from_fn(|i| &self.rows[i * row..][..row])
+    }
+}
+
+/// Returns the number of values of a few pixels that fill whole vectors: a multiple of the number of channels and of
+/// [`BLOCK_WIDTH`], and a divisor of [`LANES`] pixels.
+pub fn row_len(channels: usize) -> usize {
+    let pixels = BLOCK_WIDTH >> channels.trailing_zeros().min(BLOCK_WIDTH.ilog2());
+    let mut len = pixels * channels;
+    while len < LONG_ROW && len < LANES * channels {
+        len *= 2;
+    }
+    len
+}
+
+/// Writes `f` of the values of maps that are as long as `out`. `coefficients` are as [`PerChannel::rows`] returns them.
+#[inline(always)]
+pub fn map_pixels<S: Simd, const INPUTS: usize, const COEFFICIENTS: usize>(
+    simd: S,
+    inputs: [&[f32]; INPUTS],
+    coefficients: [&[f32]; COEFFICIENTS],
+    out: &mut [f32],
+    f: &impl Function<INPUTS, COEFFICIENTS, 1>,
+) {
+    let row = coefficients[0].len();
+    for (i, out) in out.chunks_mut(row).enumerate() {
+        let inputs = parts(inputs, i * row, out.len());
+        let coefficients = split::<S, COEFFICIENTS>(coefficients, row / S::F32_LANES, 0).0;
+        let (out, out_rest) = S::as_mut_simd_f32s(out);
+        let (inputs, rests) = split::<S, INPUTS>(inputs, out.len(), out_rest.len());
+        for (i, out) in out.iter_mut().enumerate() {
+            let coefficients = at::<S, COEFFICIENTS>(simd, coefficients, i);
+            [*out] = f.apply(simd, at::<S, INPUTS>(simd, inputs, i), coefficients);
+        }
+        if !out_rest.is_empty() {
+            let coefficients = at::<S, COEFFICIENTS>(simd, coefficients, out.len());
+            let [last] = f.apply(simd, partial(simd, rests), coefficients);
+            simd.partial_store_f32s(out_rest, last);
+        }
+    }
+}
+
+/// Computes sums over the pixels of a map of `channels` channels for a vector of channels from `first` on, each of `f` of the
+/// values of a channel, with the bits of [`sums_of`](super::reduce::sums_of) over the planes of the channels.
+#[inline(always)]
+pub fn sum_pixels<S: Simd, const INPUTS: usize, const COEFFICIENTS: usize, const SUMS: usize>(
+    simd: S,
+    (channels, first): (usize, usize),
+    inputs: [&[f32]; INPUTS],
+    coefficients: [S::f32s; COEFFICIENTS],
+    f: impl Function<INPUTS, COEFFICIENTS, SUMS>,
+) -> [S::f32s; SUMS] {
+    let count = S::F32_LANES.min(channels - first);
+    let mut lanes = [[simd.splat_f32s(0.); LANES]; SUMS];
+    // The sums of half of the lanes fit the registers.
+    for half in 0..2 {
+        let mut sums = [[simd.splat_f32s(0.); LANES / 2]; SUMS];
+        let mut pixel = half * (LANES / 2);
+        while pixel < inputs[0].len() / channels {
+            let here = parts(inputs, pixel * channels, inputs[0].len() - pixel * channels);
+            for lane in 0..LANES / 2 {
+                let start = lane * channels + first;
+                if start + count > here[0].len() {
+                    break;
+                }
+                let of_pixel = parts(here, start, count);
+                let values = if count == S::F32_LANES {
+                    at::<S, INPUTS>(simd, split::<S, INPUTS>(of_pixel, 1, 0).0, 0)
+                } else {
+                    partial(simd, of_pixel)
+                };
+                for (sums, term) in sums.iter_mut().zip(f.apply(simd, values, coefficients)) {
+                    sums[lane] = simd.add_f32s(sums[lane], term);
+                }
+            }
+            pixel += LANES;
+        }
+        for (lanes, sums) in lanes.iter_mut().zip(sums) {
+            lanes[half * (LANES / 2)..][..LANES / 2].copy_from_slice(&sums);
+        }
+    }
+    let mut totals = [simd.splat_f32s(0.); SUMS];
+    for (total, mut lanes) in totals.iter_mut().zip(lanes) {
+        let mut width = LANES / 2;
+        while width > 0 {
+            for lane in 0..width {
+                lanes[lane] = simd.add_f32s(lanes[lane], lanes[lane + width]);
+            }
+            width /= 2;
+        }
+        *total = lanes[0];
+    }
+    totals
+}
+
+/// Returns the coefficients of the channels from `first` on as vectors.
+#[inline(always)]
+pub fn coefficients_at<S: Simd, const N: usize>(simd: S, coefficients: &PerChannel<N>, first: usize) -> [S::f32s; N] {
+    let count = S::F32_LANES.min(coefficients.channels() - first);
+    partial(simd, parts(coefficients.rows(), first, count))
+}
+
+/// Returns `len` values of each slice.
+#[inline(always)]
+fn parts<const N: usize>(mut slices: [&[f32]; N], start: usize, len: usize) -> [&[f32]; N] {
+    for slice in &mut slices {
+        *slice = &slice[start..][..len];
+    }
+    slices
+}
