@@ -10,7 +10,7 @@ use crate::{
         epilogue::SavedEpilogue,
         fast,
         finish::Finish,
-        planes::Grid,
+        map_order::MapOrder,
     },
     precision,
     sizes::check_memory,
@@ -81,11 +81,11 @@ pub(crate) fn depthwise_shape(
     }
     let output = window.output_size(input)?;
     let [padded_height, padded_width] = window.padded_size(input)?;
-    check_memory("depthwise_conv2d: a padded plane", &[padded_height, padded_width])?;
+    check_memory("depthwise_conv2d: a padded image", &[channels, padded_height, padded_width])?;
     check_memory("depthwise_conv2d: a result", &[batch, channels, output[0], output[1]])?;
     let window = window.with_bounded_stride();
-    check_memory("depthwise_conv2d: the masks of the taps", &[Grid::most_masks(&window, input, output)])?;
-    Ok(DepthwiseShape { batch, channels, input, output, window })
+    let (input_order, result_order) = (MapOrder::Planes, MapOrder::Planes);
+    Ok(DepthwiseShape { batch, channels, input, output, window, input_order, result_order })
 }
 
 struct Depthwise {

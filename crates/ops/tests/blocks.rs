@@ -12,6 +12,8 @@ use proptest::prelude::*;
 enum Kind {
     Conv,
     ConvBatchNorm,
+    /// A depthwise convolution with batch normalisation, which keeps the number of channels.
+    Depthwise,
     Residual,
     ProjectedResidual,
 }
@@ -30,7 +32,8 @@ struct Drawn {
 fn drawn() -> impl Strategy<Value = Drawn> {
     let kind = prop_oneof![
         4 => Just(Kind::Conv),
-        1 => Just(Kind::ConvBatchNorm),
+        2 => Just(Kind::ConvBatchNorm),
+        2 => Just(Kind::Depthwise),
         1 => Just(Kind::Residual),
         1 => Just(Kind::ProjectedResidual)
     ];
@@ -71,11 +74,17 @@ struct Parameters {
 }
 
 impl Drawn {
+    /// Returns the number of output channels for an input of `inputs` channels.
+    fn outputs(&self, inputs: usize) -> usize {
+        if self.kind == Kind::Depthwise { inputs } else { self.channels }
+    }
+
     /// Returns the parameters of the block for an input of `inputs` channels, and whether a block of this kind takes it.
     fn parameters(&self, inputs: usize, seed: u64) -> Result<Parameters> {
-        let (channels, [kh, kw]) = (self.channels, self.window.kernel);
+        let (channels, [kh, kw]) = (self.outputs(inputs), self.window.kernel);
+        let inputs_of_each = if self.kind == Kind::Depthwise { 1 } else { inputs };
         Ok(Parameters {
-            weight: parameter(&[channels, inputs, kh, kw], seed, self.is_frozen)?,
+            weight: parameter(&[channels, inputs_of_each, kh, kw], seed, self.is_frozen)?,
             bias: self.has_bias.then(|| parameter(&[channels], 100 + seed, false)).transpose()?,
             norm: [parameter(&[channels], 200 + seed, false)?, parameter(&[channels], 300 + seed, false)?],
             projection: parameter(&[channels, inputs, 1, 1], 400 + seed, self.is_frozen)?,
@@ -88,6 +97,7 @@ impl Drawn {
         match self.kind {
             Kind::Conv => Block::Conv(ConvEpilogue { weight, bias, window, epilogue }),
             Kind::ConvBatchNorm => Block::ConvBatchNorm(vec![norm().epilogue(epilogue)]),
+            Kind::Depthwise => Block::ConvBatchNorm(vec![norm().depthwise(true).epilogue(epilogue)]),
             Kind::Residual => Block::Residual(vec![norm()], None),
             Kind::ProjectedResidual => {
                 let projection = Projection::new(&p.projection, None, Window::conv(1).stride(window.stride[0]));
@@ -111,7 +121,7 @@ fn check(batch: usize, channels: usize, drawn: &[Drawn]) -> Result<()> {
     let (mut inputs, mut parameters) = (channels, Vec::new());
     for (seed, block) in (0..).zip(drawn) {
         parameters.push(block.parameters(inputs, seed)?);
-        inputs = block.channels;
+        inputs = block.outputs(inputs);
     }
     let x = Var::from_tensor(&noise(&[batch, channels, 25, 22], 50)?)?.into_inner();
     let mut blocks: Vec<_> = drawn.iter().zip(&parameters).map(|(drawn, parameters)| drawn.block(parameters)).collect();

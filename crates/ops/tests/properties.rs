@@ -109,7 +109,9 @@ proptest! {
         if bias {
             inputs.push(integers(&[c_out], seed + 2)?);
         }
-        holds(same(&inputs, memory, 0., |t| convolve(&t[0], &t[1], t.get(2), window, epilogue)))?;
+        // The products of small whole numbers are exact, but for F(4×4, 3×3) of Winograd, which multiplies by fractions.
+        let tolerance = if [kh, kw] == [3, 3] && c_in.min(c_out) >= 32 { 1e-4 } else { 0. };
+        holds(same(&inputs, memory, tolerance, |t| convolve(&t[0], &t[1], t.get(2), window, epilogue)))?;
     }
 
     #[test]

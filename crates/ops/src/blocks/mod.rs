@@ -100,7 +100,7 @@ pub fn blocks_train(xs: &Tensor, blocks: &[Block]) -> Result<(Tensor, Vec<BatchS
 
 /// Returns the operators of a chain of blocks, and the steps with batch normalisation of each block, which have their
 /// statistics after the forward pass. Between blocks whose kernels take them so, feature maps are channels last.
-fn links(plans: Vec<Plan>, blocks: &[Block]) -> (Vec<Link>, Vec<Option<Arc<Vec<Step>>>>) {
+fn links(plans: Vec<Plan>, blocks: &[Block]) -> (Vec<Link>, Vec<Option<Steps>>) {
     let takes_pixels: Vec<_> = plans.iter().map(Plan::takes_pixels).collect();
     let (mut links, mut steps) = (Vec::new(), Vec::new());
     // The sizes of the feature maps before the next block, if they are channels last.
@@ -176,6 +176,9 @@ impl<'a> Block<'a> {
     }
 }
 
+/// The layers with batch normalisation of a block.
+type Steps = Arc<Vec<Step>>;
+
 /// A block for an input of given sizes.
 enum Plan {
     Conv(ConvShape),
@@ -235,7 +238,7 @@ impl Plan {
     }
 
     /// Returns the steps with batch normalisation, which have their statistics after the forward pass.
-    fn steps(&self) -> Option<Arc<Vec<Step>>> {
+    fn steps(&self) -> Option<Steps> {
         match self {
             Plan::Conv(_) => None,
             Plan::ConvBatchNorm(sequence) => Some(sequence.steps.clone()),

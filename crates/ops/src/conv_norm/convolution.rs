@@ -89,16 +89,20 @@ impl Convolution for DepthwiseShape {
     }
 
     fn takes_pixels(&self) -> bool {
-        false
+        true
     }
 
     fn result_order(&self) -> MapOrder {
-        MapOrder::Planes
+        self.result_order
     }
 
-    fn set_input_order(&mut self, _: MapOrder) {}
+    fn set_input_order(&mut self, order: MapOrder) {
+        self.input_order = order;
+    }
 
-    fn set_result_order(&mut self, _: MapOrder) {}
+    fn set_result_order(&mut self, order: MapOrder) {
+        self.result_order = order;
+    }
 
     fn forward(&self, x: ConvInput, weight: &[f32], finish: Finish) -> (Vec<f32>, Vec<f32>) {
         depthwise::forward_with_sums(self, x, weight, finish)

@@ -128,6 +128,14 @@ impl SavedNorm<'_> {
     }
 
     /// Computes the gradient of the convolution's output for image `n`, channels last, from that of the image after the epilogue,
+    /// and writes rows of `width` pixels, each `distance` values after the one before.
+    pub fn gradient_rows(&self, n: usize, dy: &[f32], [width, distance]: [usize; 2], rows: &mut [f32]) {
+        self.maps.with_gradient(n, dy, |dy| {
+            batch_norm::input_gradient_rows(self.maps.image(n), dy, self.coefficients, [width, distance], rows);
+        });
+    }
+
+    /// Computes the gradient of the convolution's output for image `n`, channels last, from that of the image after the epilogue,
     /// and writes it to `blocked` in blocks of `width` channels: `positions` rows for each block, which are at least as many as
     /// the image has pixels. Places without a channel are not written.
     pub fn blocked_gradient(&self, n: usize, dy: &[f32], width: usize, positions: usize, blocked: &mut [f32]) {

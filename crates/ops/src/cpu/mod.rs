@@ -37,6 +37,7 @@ pub mod max_pool;
 mod micro_kernel;
 mod norm_pool;
 pub mod optimizer;
+pub mod padded_map;
 pub mod parallel;
 pub mod pixels;
 mod plane_lanes;

@@ -151,7 +151,7 @@ pub fn coefficients_at<S: Simd, const N: usize>(simd: S, coefficients: &PerChann
 
 /// Returns `len` values of each slice.
 #[inline(always)]
-fn parts<const N: usize>(mut slices: [&[f32]; N], start: usize, len: usize) -> [&[f32]; N] {
+pub fn parts<const N: usize>(mut slices: [&[f32]; N], start: usize, len: usize) -> [&[f32]; N] {
     for slice in &mut slices {
         *slice = &slice[start..][..len];
     }

@@ -4,7 +4,7 @@ use super::{memory::values, operator::Prepared};
 use crate::{
     Epilogue, Window,
     conv_dense::conv_shape,
-    cpu::{conv, depthwise, map_order::MapOrder, parallel, planes, simd::BLOCK_WIDTH},
+    cpu::{conv, conv_input::ConvInput, depthwise, map_order::MapOrder, parallel, simd::BLOCK_WIDTH},
     depthwise::depthwise_shape,
 };
 
@@ -112,7 +112,7 @@ impl Prepared for Conv2d {
 /// weights.
 pub struct DepthwiseConv2d {
     shape: depthwise::DepthwiseShape,
-    conv: planes::PlaneConv,
+    conv: depthwise::DepthwiseForward,
     bias: Option<Vec<f32>>,
 }
 
@@ -132,7 +132,7 @@ impl DepthwiseConv2d {
         [channels, height, width]: [usize; 3],
     ) -> Result<Self> {
         let shape = depthwise_shape((1, channels, height, width), weight, bias, window)?;
-        let conv = shape.plane_conv(&values(weight)?, relu);
+        let conv = depthwise::DepthwiseForward::new(&shape, &values(weight)?, relu);
         Ok(Self { shape, conv, bias: bias.map(values).transpose()? })
     }
 }
@@ -150,7 +150,7 @@ impl Prepared for DepthwiseConv2d {
         let work = self.batch(x, y)?.saturating_mul(self.shape.flops());
         let [image, results] = self.sizes();
         parallel::chunks(y, results, work, |n, y| {
-            self.conv.forward_image(&x[n * image..][..image], self.bias.as_deref(), y);
+            self.conv.forward_image(ConvInput::Stored(&x[n * image..][..image]), self.bias.as_deref(), y);
         });
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::functions::{BackwardTerms, InputGradient, ReluOfSum, ScaledAndShifted
 use crate::cpu::{
     elementwise::{Function, map},
     map_order::MapOrder,
-    pixels::{PerChannel, coefficients_at, map_pixels, sum_pixels},
+    pixels::{PerChannel, coefficients_at, map_pixels, parts, sum_pixels},
     reduce::sums_of,
     simd::{BLOCK_WIDTH, CacheAligned, Kernel, dispatch, row_width, vectors, vectors_mut},
 };
@@ -115,25 +115,32 @@ pub fn scale_and_shift_rows(
     y: &mut [f32],
 ) {
     let floor = if relu { 0. } else { f32::NEG_INFINITY };
-    dispatch(MapRows { x, len: width * coefficients.channels(), coefficients, y, distance, floor });
+    dispatch(MapRows { inputs: [x], width, coefficients, out: y, distance, f: ScaledAndShifted { floor } });
 }
 
-struct MapRows<'a> {
-    x: &'a [f32],
-    /// The number of values of a row.
-    len: usize,
-    coefficients: &'a PerChannel<2>,
-    y: &'a mut [f32],
+/// Writes a function of the values of rows of channels-last maps.
+struct MapRows<'a, F, const INPUTS: usize, const COEFFICIENTS: usize> {
+    inputs: [&'a [f32]; INPUTS],
+    /// The number of pixels of a row.
+    width: usize,
+    coefficients: &'a PerChannel<COEFFICIENTS>,
+    out: &'a mut [f32],
+    /// The distance of two rows in `out`.
     distance: usize,
-    floor: f32,
+    f: F,
 }
 
-impl Kernel for MapRows<'_> {
+impl<F, const INPUTS: usize, const COEFFICIENTS: usize> Kernel for MapRows<'_, F, INPUTS, COEFFICIENTS>
+where
+    F: Function<INPUTS, COEFFICIENTS, 1>,
+{
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { x, len, coefficients, y, distance, floor } = self;
-        for (x, y) in x.chunks_exact(len).zip(y.chunks_mut(distance)) {
-            map_pixels(simd, [x], coefficients.rows(), &mut y[..len], &ScaledAndShifted { floor });
+        let Self { inputs, width, coefficients, out, distance, f } = self;
+        let len = width * coefficients.channels();
+        for (row, out) in (0..inputs[0].len() / len).zip(out.chunks_mut(distance)) {
+            let of_row = parts(inputs, row * len, len);
+            map_pixels(simd, of_row, coefficients.rows(), &mut out[..len], &f);
         }
     }
 }
@@ -142,6 +149,18 @@ impl Kernel for MapRows<'_> {
 /// elsewhere. The coefficients are (a, mean, b, c, scale, shift).
 pub fn input_gradient(x: &[f32], dy: &[f32], coefficients: &PerChannel<6>, dx: &mut [f32]) {
     dispatch(Map { inputs: [x, dy], coefficients, out: dx, f: InputGradient });
+}
+
+/// Computes [`input_gradient`] for rows of `width` pixels of channels-last maps, and writes each row `distance` values after the one
+/// before.
+pub fn input_gradient_rows(
+    x: &[f32],
+    dy: &[f32],
+    coefficients: &PerChannel<6>,
+    [width, distance]: [usize; 2],
+    dx: &mut [f32],
+) {
+    dispatch(MapRows { inputs: [x, dy], width, coefficients, out: dx, distance, f: InputGradient });
 }
 
 /// Computes [`input_gradient`] for one plane.

@@ -5,8 +5,8 @@ mod functions;
 mod maps;
 
 pub use maps::{
-    GradientRows, backward_sums, input_gradient, input_gradient_of_plane, moments, relu_of_sum, scale_and_shift,
-    scale_and_shift_rows,
+    GradientRows, backward_sums, input_gradient, input_gradient_of_plane, input_gradient_rows, moments, relu_of_sum,
+    scale_and_shift, scale_and_shift_rows,
 };
 
 use super::{map_order::MapOrder, parallel, pixels::PerChannel};

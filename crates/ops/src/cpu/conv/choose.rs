@@ -65,10 +65,12 @@ fn choose(s: &ConvShape, pass: Pass) -> Algorithm {
     Algorithm::WinogradF2
 }
 
-/// Returns whether there are algorithms of both passes that take and give feature maps whose order is [`MapOrder::Pixels`].
+/// Returns whether it pays that feature maps are in the order [`MapOrder::Pixels`], which the algorithms of both passes take.
 pub fn takes_pixels(s: &ConvShape) -> bool {
+    // In planes, the blocks of a 1×1 convolution are full for any number of channels.
+    let fills_blocks = s.out_channels.is_multiple_of(BLOCK_WIDTH) || !s.is_pointwise();
     let s = ConvShape { input_order: MapOrder::Pixels, result_order: MapOrder::Pixels, ..*s };
-    [Pass::Forward, Pass::Backward].into_iter().all(|pass| choose(&s, pass) != Algorithm::PlaneWise)
+    fills_blocks && [Pass::Forward, Pass::Backward].into_iter().all(|pass| choose(&s, pass) != Algorithm::PlaneWise)
 }
 
 /// Creates the algorithm for a forward pass, with its weights packed from (C_out, C_in, kh, kw).

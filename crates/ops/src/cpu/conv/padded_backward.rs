@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
-use super::{channels_last, output_gradient, patch_layout::PatchLayout, shape::ConvShape};
-use crate::cpu::{backward_pass::BackwardPass, image_groups::GroupGradients, scratch, simd::BLOCK_WIDTH};
+use super::{output_gradient, patch_layout::PatchLayout, shape::ConvShape};
+use crate::cpu::{
+    backward_pass::BackwardPass, conv_input::ConvInput, image_groups::GroupGradients, scratch, simd::BLOCK_WIDTH,
+};
 
 /// The settings of a backward pass on padded, channels-last images.
 pub struct PaddedBackward<'a> {
@@ -42,38 +44,38 @@ impl PaddedBackward<'_> {
         mut kernel: impl FnMut(PaddedImages),
     ) {
         let Self { s, layout, image_len, images_per_call, want_dy } = *self;
+        let map = s.padded_input();
+        let in_place = image_len == layout.image_len && layout.is_in_place(s);
         let GroupGradients { weight: mut dw, bias: db, x: mut dx, image_sums } = gradients;
         let dy_len = if want_dy { layout.blocked_len() } else { 0 };
         for first in numbers.clone().step_by(images_per_call) {
             let call = first..(first + images_per_call).min(numbers.end);
-            let dx_len = if dx.is_some() { call.len() * image_len } else { 0 };
-            let planes_len = BLOCK_WIDTH * layout.positions.len();
-            let images_len = if dw.is_some() { call.len() * image_len } else { 0 };
-            let lens = [images_len, dx_len, call.len() * dy_len, planes_len];
+            let x = pass.x.part(call.start * s.input_len()..call.end * s.input_len());
+            let stored = if let ConvInput::Stored(x) = x { Some(x).filter(|_| in_place) } else { None };
+            let images_len = if dw.is_some() && stored.is_none() { call.len() * image_len } else { 0 };
+            let dx_len = if dx.is_some() && !in_place { call.len() * image_len } else { 0 };
+            let lens = [images_len, dx_len, call.len() * dy_len, BLOCK_WIDTH * layout.positions.len()];
             scratch::with(lens, |[images, padded_dx, dy, planes]| {
-                if dw.is_some() {
-                    let x = pass.x.part(call.start * s.input_len()..call.end * s.input_len());
+                if images_len > 0 {
                     let images = x.images(s.input_len()).zip(images.chunks_exact_mut(image_len));
-                    images.for_each(|(x, image)| channels_last::pad(s, layout, 0..usize::MAX, x, image));
+                    images.for_each(|(x, image)| map.pad(0..usize::MAX, x, s.input_order, image));
                 }
                 for (n, dy) in call.clone().zip(dy.chunks_exact_mut(dy_len.max(1))) {
                     output_gradient::blocked(s, layout, pass, n, planes, dy);
                 }
+                let mut dx = dx.as_mut().map(|dx| dx.take_zeroed(call.len() * s.input_len()));
                 padded_dx.fill(0.);
-                kernel(PaddedImages {
-                    numbers: call.clone(),
-                    dy,
-                    dw: dw.as_deref_mut().map(|dw| (&*images, dw)),
-                    db,
-                    dx: dx.is_some().then_some(&mut *padded_dx),
-                });
-                if let Some(dx) = &mut dx {
-                    let dx = dx.take_zeroed(call.len() * s.input_len());
+                let images = stored.unwrap_or(images);
+                let of_kernel = if in_place { dx.as_deref_mut() } else { dx.is_some().then_some(&mut *padded_dx) };
+                let dw = dw.as_deref_mut().map(|dw| (images, dw));
+                kernel(PaddedImages { numbers: call.clone(), dy, dw, db, dx: of_kernel });
+                let Some(dx) = dx else { return };
+                if !in_place {
                     let images = padded_dx.chunks_exact(image_len).zip(dx.chunks_exact_mut(s.input_len()));
-                    images.for_each(|(padded, dx)| channels_last::unpad(s, layout, padded, dx));
-                    let image_sums = &mut image_sums[(first - numbers.start) * pass.finish_dx.sums..];
-                    pass.finish_dx.run(first, call.len(), dx, image_sums);
+                    images.for_each(|(padded, dx)| map.unpad(padded, s.input_order, dx));
                 }
+                let image_sums = &mut image_sums[(first - numbers.start) * pass.finish_dx.sums..];
+                pass.finish_dx.run(first, call.len(), dx, image_sums);
             });
         }
     }

@@ -1,6 +1,7 @@
 use super::shape::ConvShape;
 use crate::{
     cpu::{
+        map_order::MapOrder,
         micro_kernel::{BLOCK_ROWS, Offsets},
         simd::{BLOCK_WIDTH, HALF_BLOCK},
     },
@@ -81,6 +82,12 @@ impl PatchLayout {
             block_width: BLOCK_WIDTH,
             channel_blocks: s.out_channels.div_ceil(BLOCK_WIDTH),
         }
+    }
+
+    /// Returns whether an input image in this order is a padded one as it is: kernels may read and write its patches in place.
+    pub fn is_in_place(&self, s: &ConvShape) -> bool {
+        let fills_blocks = self.kernel_row_len == s.window.kernel[1] * s.in_channels;
+        s.input_order == MapOrder::Pixels && s.window.padding == [0, 0] && fills_blocks
     }
 
     /// Returns where the output channels of a position lie in a matrix of [`blocked_len`](Self::blocked_len) values,

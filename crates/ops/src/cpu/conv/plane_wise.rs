@@ -12,7 +12,7 @@ pub struct PlaneWiseForward {
 impl PlaneWiseForward {
     /// Takes weights (C_out, C_in, kh, kw).
     pub fn new(s: &ConvShape, weight: &[f32]) -> Self {
-        let (channels, relu) = ([1, s.in_channels, s.out_channels], s.epilogue == Epilogue::Relu);
+        let (channels, relu) = ([s.in_channels, s.out_channels], s.epilogue == Epilogue::Relu);
         Self { s: *s, conv: PlaneConv::new(&s.window, s.input, s.output, channels, weight, relu) }
     }
 }

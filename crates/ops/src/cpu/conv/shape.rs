@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use crate::{
-    cpu::{epilogue::Epilogue, map_order::MapOrder, simd::BLOCK_WIDTH},
+    cpu::{epilogue::Epilogue, map_order::MapOrder, padded_map::PaddedMap, simd::BLOCK_WIDTH},
     window::Window,
 };
 
@@ -43,6 +43,12 @@ impl ConvShape {
     /// Returns the number of values of one input image.
     pub fn input_len(&self) -> usize {
         self.in_channels * self.input[0] * self.input[1]
+    }
+
+    /// Returns the layout of a padded input image.
+    pub fn padded_input(&self) -> PaddedMap {
+        let (channels, size, padding) = (self.in_channels, self.input, self.window.padding);
+        PaddedMap { channels, size, before: padding, after: padding }
     }
 
     /// Returns the number of positions of the convolution's output, before any pooling.

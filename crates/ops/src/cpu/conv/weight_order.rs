@@ -1,11 +1,15 @@
-use super::{patch_layout::PatchLayout, shape::ConvShape};
-use crate::cpu::{micro_kernel::BLOCK_ROWS, parallel};
+use std::ops::Range;
 
-/// About the number of operations that finding the place of a weight takes.
-const FLOPS_PER_WEIGHT: usize = 8;
+use super::{patch_layout::PatchLayout, shape::ConvShape};
+use crate::cpu::{
+    isa::vectorised,
+    micro_kernel::BLOCK_ROWS,
+    scratch,
+    transpose::{transpose, transpose_matrix},
+};
 
 /// An order of the weights in which kernels read them or accumulate their gradient. Unused places are zero.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WeightOrder {
     /// (block of C_out, patch, output channel of the block), with the patch, (ky, kx, C_in), rounded up to a multiple of
     /// [`BLOCK_ROWS`]: the right matrix of the forward product, and the gradient of the weights.
@@ -33,44 +37,76 @@ impl WeightOrder {
 
     /// Packs weights (C_out, C_in, kh, kw) in this order.
     pub fn pack(self, s: &ConvShape, layout: &PatchLayout, weight: &[f32]) -> Vec<f32> {
-        let mut packed = vec![0f32; self.len(s, layout)];
-        for (output, weight) in weight.chunks_exact(s.patch_len()).enumerate() {
-            let mut weight = weight.iter();
-            self.for_each(s, layout, output, |place| packed[place] = *weight.next().expect("one value for each place"));
-        }
+        let (len, width, mut packed) = (s.patch_len(), layout.block_width, vec![0f32; self.len(s, layout)]);
+        scratch::with([weight.len()], |[patches]| {
+            for (patch, weight) in patches.chunks_exact_mut(len).zip(weight.chunks_exact(len)) {
+                transpose_matrix(weight, patch, [s.in_channels, len / s.in_channels]);
+            }
+            if self == WeightOrder::OutputBlocks {
+                let blocks = packed.chunks_exact_mut(len.next_multiple_of(BLOCK_ROWS) * width);
+                for (block, patches) in blocks.zip(patches.chunks(width * len)) {
+                    transpose_rows(patches, len, block, width, [patches.len() / len, len]);
+                }
+            } else {
+                for (of_patches, of_packed) in self.pieces(s, layout) {
+                    packed[of_packed..][..of_patches.len()].copy_from_slice(&patches[of_patches]);
+                }
+            }
+        });
         packed
     }
 
     /// Unpacks to (C_out, C_in, kh, kw).
     pub fn unpack(self, s: &ConvShape, layout: &PatchLayout, packed: &[f32]) -> Vec<f32> {
-        let (len, operations) = (s.patch_len(), FLOPS_PER_WEIGHT * s.out_channels * s.patch_len());
-        parallel::filled(s.out_channels * len, len, operations, |output, weight| {
-            let mut weight = weight.zeroed().iter_mut();
-            self.for_each(s, layout, output, |place| {
-                *weight.next().expect("one value for each place") = packed[place];
-            });
-        })
-    }
-
-    /// Visits the weights of an output channel in the order (C_in, kh, kw) with the place of each in this order.
-    fn for_each(self, s: &ConvShape, layout: &PatchLayout, output: usize, mut visit: impl FnMut(usize)) {
-        let [kh, kw] = s.window.kernel;
-        let (row, patch) = (kw * s.in_channels, s.patch_len().next_multiple_of(BLOCK_ROWS));
-        let width = layout.block_width;
-        for input in 0..s.in_channels {
-            for ky in 0..kh {
-                for kx in 0..kw {
-                    let i = kx * s.in_channels + input;
-                    visit(match self {
-                        WeightOrder::OutputBlocks => (output / width * patch + ky * row + i) * width + output % width,
-                        WeightOrder::PatchBlocks => {
-                            let block = (ky * layout.kernel_row_len + i) / width;
-                            (block * s.out_channels + output) * width + i % width
-                        }
-                        WeightOrder::PatchRows => (output * kh + ky) * layout.kernel_row_len + i,
-                    });
+        let (len, width, mut weight) = (s.patch_len(), layout.block_width, vec![0f32; s.out_channels * s.patch_len()]);
+        scratch::with([weight.len()], |[patches]| {
+            if self == WeightOrder::OutputBlocks {
+                let blocks = packed.chunks_exact(len.next_multiple_of(BLOCK_ROWS) * width);
+                for (block, patches) in blocks.zip(patches.chunks_mut(width * len)) {
+                    transpose_rows(block, width, patches, len, [len, patches.len() / len]);
+                }
+            } else {
+                for (of_patches, of_packed) in self.pieces(s, layout) {
+                    let piece = &packed[of_packed..][..of_patches.len()];
+                    patches[of_patches].copy_from_slice(piece);
                 }
             }
-        }
+            for (patch, weight) in patches.chunks_exact(len).zip(weight.chunks_exact_mut(len)) {
+                transpose_matrix(patch, weight, [len / s.in_channels, s.in_channels]);
+            }
+        });
+        weight
     }
+
+    /// Returns where neighbouring values of patches, (C_out, ky, kx, C_in), are and where they start in this order.
+    fn pieces(self, s: &ConvShape, layout: &PatchLayout) -> Vec<(Range<usize>, usize)> {
+        let (rows, row, padded) = (s.window.kernel[0], s.window.kernel[1] * s.in_channels, layout.kernel_row_len);
+        let piece_len = if self == WeightOrder::PatchBlocks { layout.block_width } else { row };
+        let mut pieces = Vec::new();
+        for (output, ky) in (0..s.out_channels).flat_map(|output| (0..rows).map(move |ky| (output, ky))) {
+            for first in (0..row).step_by(piece_len) {
+                let start = (output * rows + ky) * row + first;
+                let place = if self == WeightOrder::PatchBlocks {
+                    ((ky * padded + first) / piece_len * s.out_channels + output) * piece_len
+                } else {
+                    (output * rows + ky) * padded + first
+                };
+                pieces.push((start..start + piece_len.min(row - first), place));
+            }
+        }
+        pieces
+    }
+}
+
+vectorised! {
+/// Transposes a matrix whose rows are `from_distance` values apart, and those of the result `to_distance`.
+fn transpose_rows<'a>(
+    from: &'a [f32],
+    from_distance: usize,
+    to: &'a mut [f32],
+    to_distance: usize,
+    size: [usize; 2],
+) {
+    transpose(from, from_distance, to, to_distance, size);
+}
 }

@@ -1,136 +1,165 @@
-//! The backward pass, plane by plane on a [`Grid`]: `dw` are dot products of the shifted input plane with dy, and `dx` is a
-//! correlation of dy with the opposite distances. Images are (C, H, W).
+//! The backward pass, channels last: the gradient of the weights is a sum over positions, and that of the input a correlation of dy
+//! with some of the taps, for each remainder of a position and the stride.
 
-use pulp::Simd;
-
-use super::shape::DepthwiseShape;
+use super::{
+    pixels::{Correlation, Places, WeightGradient, dispatch_channels},
+    shape::DepthwiseShape,
+};
 use crate::cpu::{
     backward_pass::BackwardPass,
-    conv_norm::SavedNorm,
+    conv_input::ConvInput,
     gradients::Gradients,
     image_groups::{GradientSizes, GroupGradients, accumulate},
-    planes::{Grid, MaskedPlanes, add_dot_products, correlate, with_margins},
-    reduce, scratch,
-    simd::{BLOCK_WIDTH, Kernel, dispatch, vectors_mut},
+    map_order::MapOrder,
+    padded_map::PaddedMap,
+    reduce, scratch, transpose_matrix,
 };
 
-/// Computes the gradients of a depthwise convolution, and the sums over each image of dx.
+/// Computes the gradients of a depthwise convolution, and the sums over the images of dx.
 pub fn backward(s: &DepthwiseShape, pass: &BackwardPass) -> (Gradients, Vec<f32>) {
-    let (dy_len, grid) = (pass.dy.len() / s.batch.max(1), Grid::new(&s.window, s.input, s.output));
     let sizes = GradientSizes {
         batch: s.batch,
         image: s.input_len(),
-        // In lanes, which are summed at the end.
-        weight: pass.weight.len() * BLOCK_WIDTH,
+        weight: pass.weight.len(),
         bias: s.channels,
         image_sums: pass.finish_dx.sums,
         want_dx: pass.want_dx,
         want_dw: pass.want_dw,
         flops: s.batch.saturating_mul(2).saturating_mul(s.flops()),
     };
+    let (input, output) = (s.padded_input(), s.padded_output());
+    let (input_taps, phases, weight) = (s.taps_in(&input), phases(s, &output), s.weights_by_tap(pass.weight));
+    let (channels, [_, width]) = (s.channels, s.input);
     let (gradients, dx_sums) = accumulate(&sizes, |images, gradients| {
         let GroupGradients { weight: mut dw, bias: db, x: mut dx, image_sums } = gradients;
         for (i, n) in images.enumerate() {
-            let mut dx = dx.as_mut().map(|dx| dx.take_zeroed(s.input_len()));
-            let dy = &pass.dy[n * dy_len..][..dy_len];
-            let pixels = grid.len_with_margins(grid.phases.len());
-            let lens = [pixels, pixels, grid.len_with_margins(1), s.output[0] * s.output[1]];
-            scratch::with(lens, |[pixels, pixel_gradients, outputs, plane]| {
-                let (grid, norm) = (&grid, pass.norm.map(|norm| (norm, n)));
-                let (weight, dx) = (pass.weight, dx.as_deref_mut());
-                let scratch = DepthwiseScratch { pixels, pixel_gradients, outputs, plane };
-                match dw.as_deref_mut() {
-                    Some(dw) => pass.x.part(n * s.input_len()..(n + 1) * s.input_len()).with(s.input_len(), |x| {
-                        let dw = Some((x, dw));
-                        dispatch(DepthwiseBackwardKernel { s, grid, weight, norm, dy, scratch, dw, db, dx });
-                    }),
-                    None => dispatch(DepthwiseBackwardKernel { s, grid, weight, norm, dy, scratch, dw: None, db, dx }),
+            let is_pixels = s.input_order == MapOrder::Pixels;
+            let lens = [
+                if dw.is_some() { input.len() } else { 0 },
+                output.len(),
+                if dx.is_some() && !is_pixels { s.input_len() } else { 0 },
+            ];
+            scratch::with(lens, |[x, dy, pixels]| {
+                lay_gradient(s, pass, n, &output, dy, db);
+                if let Some(dw) = dw.as_deref_mut() {
+                    let image = pass.x.part(n * s.input_len()..(n + 1) * s.input_len());
+                    input.pad(0..usize::MAX, image, s.input_order, x);
+                    let (size, taps, x_places) = (s.output, &input_taps, s.places_in(&input));
+                    let dy_places = Places { start: output.origin(), steps: [output.row_len(), channels] };
+                    dispatch_channels(
+                        channels,
+                        WeightGradient { channels, size, taps, x, x_places, dy, dy_places, dw },
+                    );
                 }
-            });
-            if let Some(dx) = dx {
+                let Some(dx) = dx.as_mut().map(|dx| dx.take_zeroed(s.input_len())) else { return };
+                let y = if is_pixels { &mut *dx } else { &mut *pixels };
+                for phase in &phases {
+                    let [rows, columns] = s.window.stride;
+                    dispatch_channels(
+                        channels,
+                        Correlation {
+                            channels,
+                            size: phase.size,
+                            taps: &phase.taps,
+                            weight: &weight,
+                            bias: None,
+                            relu: false,
+                            x: dy,
+                            x_places: Places { start: 0, steps: [output.row_len(), channels] },
+                            y: &mut *y,
+                            y_places: Places {
+                                start: (phase.first[0] * width + phase.first[1]) * channels,
+                                steps: [rows * width * channels, columns * channels],
+                            },
+                        },
+                    );
+                }
+                if !is_pixels {
+                    transpose_matrix(pixels, dx, [dx.len() / channels, channels]);
+                }
                 pass.finish_dx.run(n, 1, dx, &mut image_sums[i * pass.finish_dx.sums..]);
-            }
+            });
         }
     });
-    let sum_lanes =
-        |dw: Vec<f32>| dw.as_chunks::<BLOCK_WIDTH>().0.iter().map(|lanes| reduce::sum(lanes, |v| v)).collect();
-    let weight = gradients.weight.map(sum_lanes);
+    let weight = gradients.weight.map(|by_tap| {
+        let mut weight = vec![0.; by_tap.len()];
+        transpose_matrix(&by_tap, &mut weight, [s.taps(), channels]);
+        weight
+    });
     (Gradients { weight, ..gradients }, dx_sums)
 }
 
-/// Adds one image's part to the gradients of weights and bias, and computes its dx.
-struct DepthwiseBackwardKernel<'a> {
-    s: &'a DepthwiseShape,
-    grid: &'a Grid,
-    weight: &'a [f32],
-    /// The values that the forward pass of batch normalisation saved, and the number of the image; `None` without it.
-    norm: Option<(&'a SavedNorm<'a>, usize)>,
-    dy: &'a [f32],
-    scratch: DepthwiseScratch<'a>,
-    /// The image and the weight gradient, [`BLOCK_WIDTH`] lanes for each weight, which is added to.
-    dw: Option<(&'a [f32], &'a mut [f32])>,
-    /// The bias gradient; added to.
-    db: &'a mut [f32],
-    dx: Option<&'a mut [f32]>,
+/// Writes the gradient of the convolution's output for image `n` into a padded map, and adds to the gradient of the bias.
+fn lay_gradient(
+    s: &DepthwiseShape,
+    pass: &BackwardPass,
+    n: usize,
+    map: &PaddedMap,
+    padded: &mut [f32],
+    db: &mut [f32],
+) {
+    let dy_len = pass.dy.len() / s.batch;
+    let dy = &pass.dy[n * dy_len..][..dy_len];
+    let plane = s.output[0] * s.output[1];
+    let Some(norm) = pass.norm else {
+        // Without batch normalisation, feature maps are in planes.
+        for (db, plane) in db.iter_mut().zip(dy.chunks_exact(plane)) {
+            *db += reduce::sum(plane, |v| v);
+        }
+        return map.pad(0..usize::MAX, ConvInput::Stored(dy), s.result_order, padded);
+    };
+    // With it, the bias has no gradient.
+    if s.result_order == MapOrder::Pixels {
+        let (_, rows) = map.clear_border(0..usize::MAX, padded);
+        let first = map.before[1] * s.channels;
+        return norm.gradient_rows(n, dy, [s.output[1], map.row_len()], &mut rows[first..]);
+    }
+    scratch::with([s.output_len()], |[planes]| {
+        let of_channels = dy.chunks_exact(dy_len / s.channels).zip(planes.chunks_exact_mut(plane));
+        for (channel, (dy, plane)) in of_channels.enumerate() {
+            norm.gradient_of_plane(n, channel, dy, plane);
+        }
+        map.pad(0..usize::MAX, ConvInput::Stored(planes), MapOrder::Planes, padded);
+    });
 }
 
-struct DepthwiseScratch<'a> {
-    /// For an input plane on the grid, with margins.
-    pixels: &'a mut [f32],
-    /// For the gradient of an input plane on the grid, with margins.
-    pixel_gradients: &'a mut [f32],
-    /// For the gradient of an output plane on the grid, with margins.
-    outputs: &'a mut [f32],
-    /// For the gradient of an output plane.
-    plane: &'a mut [f32],
+/// The positions of the input with one remainder after division by the stride, in rows and in columns. They all read the same taps.
+struct Phase {
+    /// The first position.
+    first: [usize; 2],
+    /// The numbers of rows and columns of positions.
+    size: [usize; 2],
+    /// For each tap that reaches them, where the gradient of the output lies that it goes to, relative to the start of the padded
+    /// map at the first position, and the number of the weight.
+    taps: Vec<(usize, usize)>,
 }
 
-impl Kernel for DepthwiseBackwardKernel<'_> {
-    #[inline(always)]
-    fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, grid, weight, norm, dy, scratch, mut dw, db, mut dx } = self;
-        let DepthwiseScratch { pixels, pixel_gradients, outputs, plane } = scratch;
-        let (input, results, taps) = (s.input_plane(), dy.len() / s.channels, s.taps());
-        for channel in 0..s.channels {
-            // The gradient of the output plane, then the same on the grid.
-            let mut gradient = &dy[channel * results..][..results];
-            if let Some((norm, n)) = &norm {
-                norm.gradient_of_plane(*n, channel, gradient, plane);
-                gradient = plane;
-            } else {
-                // With batch normalisation behind it, the bias has no gradient.
-                db[channel] += reduce::sum(gradient, |v| v);
-            }
-            let outputs = if !grid.is_output() {
-                grid.scatter_output(gradient, &mut outputs[grid.margin..]);
-                &*outputs
-            } else if norm.is_some() {
-                with_margins(gradient, 0, gradient.len(), grid.margin, outputs)
-            } else {
-                with_margins(dy, channel * results, results, grid.margin, outputs)
-            };
-
-            let outputs = MaskedPlanes { values: outputs, masks: &grid.masks };
-            if let Some((x, dw)) = &mut dw {
-                let values = grid.lay_input(x, channel..channel + 1, pixels);
-                let planes = MaskedPlanes { values, masks: &grid.masks };
-                let dw = vectors_mut::<S, V>(&mut dw[channel * taps * BLOCK_WIDTH..][..taps * BLOCK_WIDTH]);
-                let (pixels, gradient) = ((&grid.input_taps, planes), (&grid.output_tap, outputs));
-                add_dot_products::<S, V>(simd, dw, pixels, gradient, grid.positions());
-            }
-
-            let Some(dx) = dx.as_deref_mut() else { continue };
-            let dx = &mut dx[channel * input..][..input];
-            let weight = &weight[channel * taps..][..taps];
-            if grid.is_input() {
-                correlate::<S, V>(simd, &grid.phases[0].output_taps, weight, outputs, None, None, dx);
-                continue;
-            }
-            let phases = grid.phases.iter().zip(pixel_gradients.chunks_exact_mut(grid.positions()));
-            for (phase, gradients) in phases {
-                correlate::<S, V>(simd, &phase.output_taps, weight, outputs, None, None, gradients);
-            }
-            grid.merge_phases(pixel_gradients, dx);
+/// Returns the phases of the gradient of the input, which is computed from dy in a padded map.
+fn phases(s: &DepthwiseShape, output: &PaddedMap) -> Vec<Phase> {
+    let [rows, columns] = [0, 1].map(|axis| phases_of_axis(s, output, axis));
+    let mut phases = Vec::new();
+    for (y, (height, of_rows)) in rows.iter().enumerate() {
+        for (x, (width, of_columns)) in columns.iter().enumerate() {
+            let pairs = of_rows.iter().flat_map(|row| of_columns.iter().map(move |column| (row, column)));
+            let taps = pairs.map(|(&(row, ky), &(column, kx))| {
+                (row * output.row_len() + column * s.channels, ky * s.window.kernel[1] + kx)
+            });
+            phases.push(Phase { first: [y, x], size: [*height, *width], taps: taps.collect() });
         }
     }
+    phases
+}
+
+/// Returns, for each remainder along an axis, the number of positions, and for each tap that reaches them where it goes to in the
+/// padded output.
+fn phases_of_axis(s: &DepthwiseShape, output: &PaddedMap, axis: usize) -> Vec<(usize, Vec<(usize, usize)>)> {
+    let (stride, padding) = (s.window.stride[axis], s.window.padding[axis]);
+    let of_remainder = |remainder: usize| {
+        let count = (s.input[axis] - remainder).div_ceil(stride);
+        let taps =
+            (0..s.window.kernel[axis]).filter(|tap| (remainder + padding + stride * tap - tap).is_multiple_of(stride));
+        let taps = taps.map(|tap| ((remainder + padding + output.before[axis] * stride - tap) / stride, tap));
+        (count, taps.collect())
+    };
+    (0..stride.min(s.input[axis])).map(of_remainder).collect()
 }

@@ -1,9 +1,10 @@
-//! Depthwise 2-d convolution, one kernel per channel, computed plane by plane; see [`super::planes`].
+//! Depthwise 2-d convolution, one kernel per channel, computed channels last.
 
 mod backward;
 mod forward;
+mod pixels;
 mod shape;
 
 pub use backward::backward;
-pub use forward::{forward, forward_with_sums};
+pub use forward::{DepthwiseForward, forward, forward_with_sums};
 pub use shape::DepthwiseShape;

@@ -1,4 +1,8 @@
-use crate::{cpu::planes::PlaneConv, window::Window};
+use super::pixels::Places;
+use crate::{
+    cpu::{map_order::MapOrder, padded_map::PaddedMap, transpose_matrix},
+    window::Window,
+};
 
 /// The sizes of a depthwise convolution.
 #[derive(Debug, Clone, Copy)]
@@ -10,6 +14,10 @@ pub struct DepthwiseShape {
     /// Height and width of the output.
     pub output: [usize; 2],
     pub window: Window,
+    /// The order of an input image and of its gradient.
+    pub input_order: MapOrder,
+    /// The order of an image's result and of its gradient.
+    pub result_order: MapOrder,
 }
 
 impl DepthwiseShape {
@@ -21,12 +29,7 @@ impl DepthwiseShape {
 
     /// Returns the number of values of one input image.
     pub fn input_len(&self) -> usize {
-        self.channels * self.input_plane()
-    }
-
-    /// Returns the number of values of one input plane.
-    pub fn input_plane(&self) -> usize {
-        self.input[0] * self.input[1]
+        self.channels * self.input[0] * self.input[1]
     }
 
     /// Returns the number of values of one output image.
@@ -39,8 +42,38 @@ impl DepthwiseShape {
         self.window.kernel[0] * self.window.kernel[1]
     }
 
-    /// Prepares the forward pass for weights (C, 1, kh, kw), with ReLU if `relu`.
-    pub fn plane_conv(&self, weight: &[f32], relu: bool) -> PlaneConv {
-        PlaneConv::new(&self.window, self.input, self.output, [self.channels, 1, 1], weight, relu)
+    /// Returns the layout of a padded input image.
+    pub(super) fn padded_input(&self) -> PaddedMap {
+        let (channels, size, padding) = (self.channels, self.input, self.window.padding);
+        PaddedMap { channels, size, before: padding, after: padding }
+    }
+
+    /// Returns the layout of an image of the result with zeros around it wherever the gradient of the input reads.
+    pub(super) fn padded_output(&self) -> PaddedMap {
+        let Window { kernel, stride, padding } = self.window;
+        let before = [0, 1].map(|i| (kernel[i] - 1).saturating_sub(padding[i]).div_ceil(stride[i]));
+        let last = [0, 1].map(|i| (self.input[i] - 1 + padding[i]) / stride[i]);
+        let after = [0, 1].map(|i| (last[i] + 1).saturating_sub(self.output[i]));
+        PaddedMap { channels: self.channels, size: self.output, before, after }
+    }
+
+    /// Returns where each tap reads in a padded input image, relative to the start of its patch.
+    pub(super) fn taps_in(&self, input: &PaddedMap) -> Vec<usize> {
+        let [rows, columns] = self.window.kernel;
+        let of_row = |row| (0..columns).map(move |column| row * input.row_len() + column * self.channels);
+        (0..rows).flat_map(of_row).collect()
+    }
+
+    /// Returns where the patches of the output's positions start in a padded input image.
+    pub(super) fn places_in(&self, input: &PaddedMap) -> Places {
+        let [rows, columns] = self.window.stride;
+        Places { start: 0, steps: [rows * input.row_len(), columns * self.channels] }
+    }
+
+    /// Returns weights (C, 1, kh, kw) as (kh · kw, C).
+    pub(super) fn weights_by_tap(&self, weight: &[f32]) -> Vec<f32> {
+        let mut by_tap = vec![0.; weight.len()];
+        transpose_matrix(weight, &mut by_tap, [self.channels, self.taps()]);
+        by_tap
     }
 }

@@ -1,4 +1,4 @@
-//! Splits a row into its even and odd values, and merges them again.
+//! Splits a row into its even and odd values.
 
 /// The number of values of each half per step. Written out, a step compiles to vector shuffles, in short rows too.
 const STEP: usize = 4;
@@ -16,22 +16,5 @@ pub fn deinterleave(row: &[f32], even: &mut [f32], odd: &mut [f32]) {
     }
     for i in steps.len() * STEP..odd.len() {
         odd[i] = row[2 * i + 1];
-    }
-}
-
-/// Merges the values at even and at odd indices to a row.
-#[inline(always)]
-pub fn interleave(even: &[f32], odd: &[f32], row: &mut [f32]) {
-    let steps = row.as_chunks_mut::<{ 2 * STEP }>().0;
-    let done = steps.len() * STEP;
-    let halves = even.as_chunks::<STEP>().0.iter().zip(odd.as_chunks::<STEP>().0);
-    for (step, (&[a, c, e, g], &[b, d, f, h])) in steps.iter_mut().zip(halves) {
-        *step = [a, b, c, d, e, f, g, h];
-    }
-    for i in done..even.len() {
-        row[2 * i] = even[i];
-    }
-    for i in done..odd.len() {
-        row[2 * i + 1] = odd[i];
     }
 }

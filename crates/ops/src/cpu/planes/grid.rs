@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::{
-    deinterleave::{deinterleave, interleave},
+    deinterleave::deinterleave,
     margins::with_margins,
     taps::{Tap, Taps},
 };
@@ -25,8 +25,6 @@ pub struct Grid {
     pub phases: Vec<Phase>,
     /// For each output, where the taps read the input: in the phases, which lie one after the other.
     pub input_taps: Taps,
-    /// A single tap that reads the outputs themselves, masked.
-    pub output_tap: Taps,
     /// Masks of the grid's size, all ones where a tap reads within the plane and all zeros elsewhere. Taps of the same
     /// mask share it.
     pub masks: Vec<f32>,
@@ -40,8 +38,6 @@ pub struct Phase {
     first: [usize; 2],
     /// The number of rows and columns.
     count: [usize; 2],
-    /// For each pixel of the phase, where the taps that met it read the outputs.
-    pub output_taps: Taps,
 }
 
 impl Grid {
@@ -60,18 +56,14 @@ impl Grid {
             stride,
             phases: Vec::new(),
             input_taps: Taps::new(Vec::new()),
-            output_tap: Taps::new(Vec::new()),
             masks: Vec::new(),
             margin,
         };
-        let output_tap = grid.tap(0, 0, [0, 0], output, output);
-        grid.output_tap = Taps::new(vec![output_tap]);
         let mut input_taps = Vec::new();
         for y in 0..stride[0].min(input[0]) {
             for x in 0..stride[1].min(input[1]) {
                 let (first, start) = ([y, x], grid.phases.len() * grid.positions());
                 let count = [0, 1].map(|axis| (input[axis] - first[axis]).div_ceil(stride[axis]));
-                let mut output_taps = Vec::new();
                 for tap in 0..kernel[0] * kernel[1] {
                     let k = [tap / kernel[1], tap % kernel[1]];
                     // Output `o` meets pixel `o·stride + k − padding`, which is `i·stride + first` in one phase.
@@ -80,11 +72,9 @@ impl Grid {
                         continue;
                     }
                     let to_pixel = [0, 1].map(|axis| distance[axis] / stride[axis] as isize);
-                    let to_output = to_pixel.map(|distance| -distance);
                     input_taps.push(grid.tap(tap, start, to_pixel, count, output));
-                    output_taps.push(grid.tap(tap, 0, to_output, output, count));
                 }
-                grid.phases.push(Phase { first, count, output_taps: Taps::new(output_taps) });
+                grid.phases.push(Phase { first, count });
             }
         }
         grid.input_taps = Taps::new(input_taps);
@@ -94,8 +84,7 @@ impl Grid {
     /// Returns the largest number of values that the masks of a grid for these sizes can have.
     pub fn most_masks(window: &Window, input: [usize; 2], output: [usize; 2]) -> usize {
         let counts = [0, 1].map(|axis| output[axis].max(input[axis].div_ceil(window.stride[axis])) + BLOCK_WIDTH);
-        // Each tap has a mask for the input and one for the output, and all outputs share another.
-        let taps = window.kernel[0].saturating_mul(window.kernel[1]).saturating_mul(2).saturating_add(1);
+        let taps = window.kernel[0].saturating_mul(window.kernel[1]);
         counts.iter().fold(taps, |product, &count| product.saturating_mul(count))
     }
 
@@ -156,14 +145,6 @@ impl Grid {
         Tap { index, start: plane + self.start(distance), mask: number * len, always_inside }
     }
 
-    /// Copies an output plane to the grid.
-    #[inline(always)]
-    pub fn scatter_output(&self, plane: &[f32], grid: &mut [f32]) {
-        for (grid, row) in grid.chunks_exact_mut(self.size[1]).zip(plane.chunks_exact(self.output[1])) {
-            grid[..row.len()].copy_from_slice(row);
-        }
-    }
-
     /// Copies an output plane from the grid.
     #[inline(always)]
     pub fn gather_output(&self, grid: &[f32], plane: &mut [f32]) {
@@ -214,23 +195,6 @@ impl Grid {
             }
         }
     }
-
-    /// Copies an input plane from the grid, where its phases lie one after the other.
-    #[inline(always)]
-    pub fn merge_phases(&self, grid: &[f32], plane: &mut [f32]) {
-        for (y, phases, start) in self.rows() {
-            let row = &mut plane[y * self.input[1]..][..self.input[1]];
-            if let [even, odd] = phases {
-                let (left, right) = grid[start..].split_at(self.positions());
-                interleave(&left[..even.count[1]], &right[..odd.count[1]], row);
-                continue;
-            }
-            for (phase, grid) in phases.iter().zip(grid[start..].chunks(self.positions())) {
-                let pixels = row[phase.first[1]..].iter_mut().step_by(self.stride[1]);
-                pixels.zip(grid).for_each(|(pixel, value)| *pixel = *value);
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -252,11 +216,6 @@ mod tests {
                 let values = vec![0.; grid.len_with_margins(grid.phases.len())];
                 let planes = MaskedPlanes { values: &values, masks: &grid.masks };
                 assert!(grid.input_taps.fit(planes, positions), "{window:?} on {input}");
-                let outputs = MaskedPlanes { values: &values[..grid.len_with_margins(1)], ..planes };
-                assert!(
-                    grid.phases.iter().all(|phase| phase.output_taps.fit(outputs, positions)),
-                    "{window:?} on {input}"
-                );
             }
         }
     }

@@ -1,11 +1,10 @@
-//! The forward pass of a grouped convolution on planes: each output plane is one correlation over the taps on all input
-//! planes of its group.
+//! The forward pass of a convolution on planes: each output plane is one correlation over the taps on all input planes.
 
 use pulp::Simd;
 
 use super::{
+    correlation::correlate,
     grid::Grid,
-    products::correlate,
     taps::{MaskedPlanes, Taps},
 };
 use crate::{
@@ -16,40 +15,38 @@ use crate::{
     window::Window,
 };
 
-/// A grouped convolution prepared for inputs of one size, followed by a ReLU if `relu`.
+/// A convolution prepared for inputs of one size, followed by a ReLU if `relu`.
 pub struct PlaneConv {
     grid: Grid,
-    /// The taps on all input planes of a group.
+    /// The taps on all input planes.
     taps: Taps,
-    /// The number of input channels of a group.
+    /// The number of input channels.
     inputs: usize,
-    /// The number of output channels of a group.
-    outputs: usize,
     /// The number of weights of an output channel.
     patch_len: usize,
-    /// (groups · outputs, inputs, kh, kw)
+    /// (outputs, inputs, kh, kw)
     weight: Vec<f32>,
     relu: bool,
 }
 
 impl PlaneConv {
-    /// Takes the sizes (height, width) of an input and an output plane, and weights (groups · outputs, inputs, kh, kw).
+    /// Takes the sizes (height, width) of an input and an output plane, and weights (outputs, inputs, kh, kw).
     pub fn new(
         window: &Window,
         input: [usize; 2],
         output: [usize; 2],
-        [groups, inputs, outputs]: [usize; 3],
+        [inputs, outputs]: [usize; 2],
         weight: &[f32],
         relu: bool,
     ) -> Self {
         let (grid, taps) = (Grid::new(window, input, output), window.kernel.iter().product::<usize>());
         let patch_len = inputs * taps;
-        debug_assert_eq!(weight.len(), groups * outputs * patch_len);
+        debug_assert_eq!(weight.len(), outputs * patch_len);
         let taps = grid.input_taps.repeated(inputs, taps, grid.phases.len() * grid.positions());
-        Self { grid, taps, inputs, outputs, patch_len, weight: weight.to_vec(), relu }
+        Self { grid, taps, inputs, patch_len, weight: weight.to_vec(), relu }
     }
 
-    /// Computes one image: `x` is (groups · inputs, H, W), `y` (groups · outputs, oh, ow).
+    /// Computes one image: `x` is (inputs, H, W), `y` (outputs, oh, ow).
     pub fn forward_image(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
         let grid = &self.grid;
         let lens = [grid.len_with_margins(self.inputs * grid.phases.len()), grid.positions()];
@@ -63,7 +60,7 @@ struct PlaneConvKernel<'a> {
     conv: &'a PlaneConv,
     x: &'a [f32],
     bias: Option<&'a [f32]>,
-    /// Scratch for the input planes of a group on the grid, with margins.
+    /// Scratch for the input planes on the grid, with margins.
     pixels: &'a mut [f32],
     /// Scratch for an output plane on the grid.
     sums: &'a mut [f32],
@@ -74,21 +71,17 @@ impl Kernel for PlaneConvKernel<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { conv, x, bias, pixels, sums, y } = self;
-        let PlaneConv { grid, taps, inputs, outputs, patch_len, weight, relu } = conv;
+        let PlaneConv { grid, taps, inputs, patch_len, weight, relu } = conv;
         let floor = relu.then_some(0.);
+        let planes = MaskedPlanes { values: grid.lay_input(x, 0..*inputs, pixels), masks: &grid.masks };
         let channels = y.chunks_exact_mut(grid.output_len()).zip(weight.chunks_exact(*patch_len));
-        let mut channels = channels.enumerate();
-        for group in 0..weight.len() / (outputs * patch_len) {
-            let values = grid.lay_input(x, group * inputs..(group + 1) * inputs, pixels);
-            let planes = MaskedPlanes { values, masks: &grid.masks };
-            for (channel, (y, weight)) in channels.by_ref().take(*outputs) {
-                let bias = bias.map(|bias| bias[channel]);
-                if grid.is_output() {
-                    correlate::<S, V>(simd, taps, weight, planes, bias, floor, y);
-                } else {
-                    correlate::<S, V>(simd, taps, weight, planes, bias, floor, sums);
-                    grid.gather_output(sums, y);
-                }
+        for (channel, (y, weight)) in channels.enumerate() {
+            let bias = bias.map(|bias| bias[channel]);
+            if grid.is_output() {
+                correlate::<S, V>(simd, taps, weight, planes, bias, floor, y);
+            } else {
+                correlate::<S, V>(simd, taps, weight, planes, bias, floor, sums);
+                grid.gather_output(sums, y);
             }
         }
     }

@@ -52,7 +52,7 @@ impl Taps {
     /// Returns whether all taps read within the planes for this number of positions.
     pub fn fit(&self, planes: MaskedPlanes, positions: usize) -> bool {
         let ends = self.largest.map(|start| start.saturating_add(positions));
-        ends[0] <= planes.values.len() && ends[1] <= planes.masks.len()
+        self.taps.is_empty() || (ends[0] <= planes.values.len() && ends[1] <= planes.masks.len())
     }
 }
 

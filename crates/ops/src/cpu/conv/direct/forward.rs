@@ -7,7 +7,7 @@ use pulp::Simd;
 
 use crate::cpu::{
     conv::{
-        algorithm::ForwardAlgorithm, channels_last, output::OutputImage, patch_layout::PatchLayout, shape::ConvShape,
+        algorithm::ForwardAlgorithm, output::OutputImage, patch_layout::PatchLayout, shape::ConvShape,
         weight_order::WeightOrder,
     },
     conv_input::ConvInput,
@@ -77,8 +77,13 @@ impl DirectForward {
         let result = OutputImage { y, first_result: rows.start * s.result()[1], winners };
         let (output, stride) = (s.output_rows(rows.clone()), s.window.stride[0]);
         let padded = output.start * stride..output.end * stride + s.window.kernel[0];
-        scratch::with([layout.image_len, 2 * POSITIONS_PER_CHUNK * layout.block_width], |[image, output]| {
-            channels_last::pad(s, layout, padded, x, image);
+        let stored = if let ConvInput::Stored(x) = x { Some(x).filter(|_| layout.is_in_place(s)) } else { None };
+        let image_len = if stored.is_some() { 0 } else { layout.image_len };
+        scratch::with([image_len, 2 * POSITIONS_PER_CHUNK * layout.block_width], |[image, output]| {
+            if stored.is_none() {
+                s.padded_input().pad(padded, x, s.input_order, image);
+            }
+            let image = stored.unwrap_or(image);
             let positions = s.positions(rows);
             let kernel = DirectForwardKernel { s, layout, positions, image, weight, bias, output, result };
             dispatch_width(layout.block_width, kernel);

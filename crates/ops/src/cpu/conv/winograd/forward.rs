@@ -12,9 +12,7 @@ use super::{
     weights,
 };
 use crate::cpu::{
-    conv::{
-        algorithm::ForwardAlgorithm, channels_last, output::OutputImage, patch_layout::PatchLayout, shape::ConvShape,
-    },
+    conv::{algorithm::ForwardAlgorithm, output::OutputImage, patch_layout::PatchLayout, shape::ConvShape},
     conv_input::ConvInput,
     map_order::MapOrder,
     scratch,
@@ -87,8 +85,8 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> WinogradForward<
         let pixels_len = s.in_channels.div_ceil(BLOCK_WIDTH) * block_len;
         let lens = [count * t.image_len, count * layout.blocked_len(), pixels_len, COLUMN_BLOCKS * block_len];
         scratch::with(lens, |[images, output, pixels, products]| {
-            let padded = x.images(s.input_len()).zip(images.chunks_exact_mut(t.image_len));
-            padded.for_each(|(x, image)| channels_last::pad(s, layout, padded_rows.clone(), x, image));
+            let (map, padded) = (s.padded_input(), x.images(s.input_len()).zip(images.chunks_exact_mut(t.image_len)));
+            padded.for_each(|(x, image)| map.pad(padded_rows.clone(), x, s.input_order, image));
             let (scratch, transforms) = (ForwardScratch { pixels, products, output }, *transforms);
             dispatch(WinogradForwardKernel {
                 s,

@@ -1,9 +1,9 @@
-//! The two products of plane-wise convolutions, over all positions of a grid at once.
+//! The correlation of planes with a kernel, over all positions of a grid at once.
 
 use pulp::Simd;
 
 use super::taps::{MaskedPlanes, Tap, Taps};
-use crate::cpu::simd::{BLOCK_WIDTH, CacheAligned, Row, vectors_mut};
+use crate::cpu::simd::{BLOCK_WIDTH, CacheAligned, vectors_mut};
 
 /// Correlates planes with a kernel: `out[i] = max(Σ_taps weight · value of the tap at position i + bias, floor)`. NaN
 /// stays NaN.
@@ -87,67 +87,5 @@ impl Correlation<'_> {
         }
         vectors_mut::<S, V>(&mut out[..B * BLOCK_WIDTH])[..B].copy_from_slice(&sums);
         B * BLOCK_WIDTH
-    }
-}
-
-/// The number of taps whose sums stay in registers during one pass over the positions.
-const TAPS_PER_PASS: usize = 3;
-
-/// Adds to each tap's sum, in lanes, the dot product of the planes as the tap sees them and the gradient of the output:
-/// `sums[tap] += Σ_i value of the tap at position i · gradient at position i`. `gradient` has a single tap.
-#[inline(always)]
-pub fn add_dot_products<S: Simd, const V: usize>(
-    simd: S,
-    sums: &mut [Row<S, V>],
-    (taps, planes): (&Taps, MaskedPlanes),
-    (gradient, gradients): (&Taps, MaskedPlanes),
-    positions: usize,
-) {
-    let positions = positions.next_multiple_of(BLOCK_WIDTH);
-    assert!(taps.fit(planes, positions) && gradient.fit(gradients, positions));
-    let gradient = gradient.as_slice();
-    for taps in taps.as_slice().chunks(TAPS_PER_PASS) {
-        // SAFETY: the assertion above.
-        unsafe {
-            match taps.as_chunks().0 {
-                [taps] => add_dots::<S, V, TAPS_PER_PASS>(simd, sums, taps, planes, &gradient[0], gradients, positions),
-                _ => taps.iter().for_each(|tap| {
-                    add_dots::<S, V, 1>(simd, sums, &[*tap], planes, &gradient[0], gradients, positions);
-                }),
-            }
-        }
-    }
-}
-
-/// Computes [`add_dot_products`] for `T` taps.
-///
-/// # Safety
-/// `taps` and `gradient` belong to taps that [fit](Taps::fit) this number of positions, a multiple of [`BLOCK_WIDTH`].
-#[inline(always)]
-unsafe fn add_dots<S: Simd, const V: usize, const T: usize>(
-    simd: S,
-    sums: &mut [Row<S, V>],
-    taps: &[Tap; T],
-    planes: MaskedPlanes,
-    gradient: &Tap,
-    gradients: MaskedPlanes,
-    positions: usize,
-) {
-    let mut totals = taps.map(|tap| sums[tap.index]);
-    for position in (0..positions).step_by(BLOCK_WIDTH) {
-        // SAFETY: the caller's promise.
-        let [gradients, gradient_masks] = unsafe { gradients.rows::<S, V, 1>(gradient, position) };
-        for (total, tap) in totals.iter_mut().zip(taps) {
-            // SAFETY: the caller's promise.
-            let [values, masks] = unsafe { planes.rows::<S, V, 1>(tap, position) };
-            for v in 0..V {
-                let value = simd.and_f32s(values[0][v], masks[0][v]);
-                let gradient = simd.and_f32s(gradients[0][v], gradient_masks[0][v]);
-                total[v] = simd.mul_add_e_f32s(value, gradient, total[v]);
-            }
-        }
-    }
-    for (tap, total) in taps.iter().zip(totals) {
-        sums[tap.index] = total;
     }
 }
