@@ -99,27 +99,29 @@ pub fn sum_pixels<S: Simd, const INPUTS: usize, const COEFFICIENTS: usize, const
     coefficients: [S::f32s; COEFFICIENTS],
     f: impl Function<INPUTS, COEFFICIENTS, SUMS>,
 ) -> [S::f32s; SUMS] {
-    let count = S::F32_LANES.min(channels - first);
+    let (pixels, count) = (inputs[0].len() / channels, S::F32_LANES.min(channels - first));
     let mut lanes = [[simd.splat_f32s(0.); LANES]; SUMS];
     // The sums of half of the lanes fit the registers.
     for half in 0..2 {
         let mut sums = [[simd.splat_f32s(0.); LANES / 2]; SUMS];
         let mut pixel = half * (LANES / 2);
-        while pixel < inputs[0].len() / channels {
-            let here = parts(inputs, pixel * channels, inputs[0].len() - pixel * channels);
-            for lane in 0..LANES / 2 {
-                let start = lane * channels + first;
-                if start + count > here[0].len() {
-                    break;
+        while pixel < pixels {
+            let of_pixels = parts(inputs, pixel * channels, channels * (pixels - pixel).min(LANES / 2));
+            if count == S::F32_LANES && pixel + LANES / 2 <= pixels {
+                // A loop of fixed length, whose sums stay in their registers.
+                for lane in 0..LANES / 2 {
+                    let values = split::<S, INPUTS>(parts(of_pixels, lane * channels + first, S::F32_LANES), 1, 0).0;
+                    let terms = f.apply(simd, at::<S, INPUTS>(simd, values, 0), coefficients);
+                    for (sums, term) in sums.iter_mut().zip(terms) {
+                        sums[lane] = simd.add_f32s(sums[lane], term);
+                    }
                 }
-                let of_pixel = parts(here, start, count);
-                let values = if count == S::F32_LANES {
-                    at::<S, INPUTS>(simd, split::<S, INPUTS>(of_pixel, 1, 0).0, 0)
-                } else {
-                    partial(simd, of_pixel)
-                };
-                for (sums, term) in sums.iter_mut().zip(f.apply(simd, values, coefficients)) {
-                    sums[lane] = simd.add_f32s(sums[lane], term);
+            } else {
+                for lane in 0..of_pixels[0].len() / channels {
+                    let values = partial(simd, parts(of_pixels, lane * channels + first, count));
+                    for (sums, term) in sums.iter_mut().zip(f.apply(simd, values, coefficients)) {
+                        sums[lane] = simd.add_f32s(sums[lane], term);
+                    }
                 }
             }
             pixel += LANES;

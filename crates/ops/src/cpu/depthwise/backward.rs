@@ -2,7 +2,7 @@
 //! with some of the taps, for each remainder of a position and the stride.
 
 use super::{
-    pixels::{Correlation, Places, WeightGradient, dispatch_channels},
+    pixels::{Correlation, Places, WeightGradient},
     shape::DepthwiseShape,
 };
 use crate::cpu::{
@@ -12,7 +12,9 @@ use crate::cpu::{
     image_groups::{GradientSizes, GroupGradients, accumulate},
     map_order::MapOrder,
     padded_map::PaddedMap,
-    reduce, scratch, transpose_matrix,
+    reduce, scratch,
+    simd::dispatch_channels,
+    transpose_matrix,
 };
 
 /// Computes the gradients of a depthwise convolution, and the sums over the images of dx.

@@ -1,12 +1,12 @@
 //! The forward pass, channels last: each channel is correlated with its kernel.
 
 use super::{
-    pixels::{Correlation, Places, dispatch_channels},
+    pixels::{Correlation, Places},
     shape::DepthwiseShape,
 };
 use crate::cpu::{
     conv_input::ConvInput, finish::Finish, map_order::MapOrder, padded_map::PaddedMap, parallel, scratch,
-    transpose_matrix,
+    simd::dispatch_channels, transpose_matrix,
 };
 
 /// A depthwise convolution prepared for inputs of one size, followed by a ReLU if `relu`.

@@ -3,16 +3,11 @@
 
 use pulp::Simd;
 
-use crate::cpu::simd::{HALF_BLOCK, Kernel, dispatch, dispatch_half, relu};
+use crate::cpu::simd::{Kernel, relu};
 
 /// The number of neighbouring positions that are computed together, so that additions need not wait for each other and weights are
 /// loaded once.
 const POSITIONS: usize = 4;
-
-/// Runs a kernel with vectors that are no wider than the number of channels needs.
-pub fn dispatch_channels(channels: usize, kernel: impl Kernel) {
-    if channels <= HALF_BLOCK { dispatch_half(kernel) } else { dispatch(kernel) }
-}
 
 /// Positions of a channels-last map, in rows.
 #[derive(Debug, Clone, Copy)]
