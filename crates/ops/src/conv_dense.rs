@@ -79,7 +79,7 @@ fn saved_epilogue<'a>(epilogue: Epilogue, y: &'a [f32], winners: &'a [u8]) -> Sa
     match epilogue {
         Epilogue::None => SavedEpilogue::Nothing,
         Epilogue::Relu => SavedEpilogue::Result(y),
-        Epilogue::ReluMaxPool => SavedEpilogue::BlockedWinners(winners),
+        Epilogue::ReluMaxPool => SavedEpilogue::Winners(winners),
     }
 }
 

@@ -83,9 +83,14 @@ pub(crate) fn depthwise_shape(
     let [padded_height, padded_width] = window.padded_size(input)?;
     check_memory("depthwise_conv2d: a padded image", &[channels, padded_height, padded_width])?;
     check_memory("depthwise_conv2d: a result", &[batch, channels, output[0], output[1]])?;
-    let window = window.with_bounded_stride();
+    // A stride beyond the padded image leaves a single position, as one of its size does.
+    let padded = [padded_height, padded_width];
+    let window = Window { stride: [0, 1].map(|axis| window.stride[axis].min(padded[axis])), ..*window };
     let (input_order, result_order) = (MapOrder::Planes, MapOrder::Planes);
-    Ok(DepthwiseShape { batch, channels, input, output, window, input_order, result_order })
+    let shape = DepthwiseShape { batch, channels, input, output, window, input_order, result_order };
+    let [gradient_height, gradient_width] = shape.padded_output().padded_size();
+    check_memory("depthwise_conv2d: a padded gradient", &[channels, gradient_height, gradient_width])?;
+    Ok(shape)
 }
 
 struct Depthwise {

@@ -44,8 +44,29 @@ fn the_gradient_of_the_weights_does_not_depend_on_whether_the_input_has_one() ->
 
 #[test]
 fn normalised_convolutions_in_a_row_are_the_same_as_one_after_the_other() -> Result<()> {
-    let shapes: [&[usize]; 11] =
-        [&[9, 2, 11, 13], &[5, 2, 3, 3], &[5], &[5], &[5], &[5, 1, 3, 3], &[5], &[5], &[17, 5, 1, 1], &[17], &[17]];
+    // The first of these stay in planes, the others are channels last.
+    for [inputs, hidden, outputs] in [[2, 5, 17], [3, 16, 32], [20, 24, 16]] {
+        are_the_same_in_a_row(inputs, hidden, outputs)?;
+    }
+    Ok(())
+}
+
+/// Compares a dense, a depthwise and a 1×1 convolution of these numbers of channels in one operator with one after the other.
+fn are_the_same_in_a_row(inputs: usize, hidden: usize, outputs: usize) -> Result<()> {
+    let per_hidden = [hidden];
+    let shapes: [&[usize]; 11] = [
+        &[9, inputs, 11, 13],
+        &[hidden, inputs, 3, 3],
+        &per_hidden,
+        &per_hidden,
+        &per_hidden,
+        &[hidden, 1, 3, 3],
+        &per_hidden,
+        &per_hidden,
+        &[outputs, hidden, 1, 1],
+        &[outputs],
+        &[outputs],
+    ];
     let inputs = shapes.iter().zip(1..).map(|(shape, seed)| distinct(shape, seed)?.to_dtype(DType::F32));
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
     let layers = |t: &[Tensor], f: &dyn Fn(&[ConvBatchNorm]) -> Result<Tensor>| {
@@ -67,6 +88,23 @@ fn normalised_convolutions_in_a_row_are_the_same_as_one_after_the_other() -> Res
     close("result", &y, &expected, 0.)?;
     for ((gradient, expected), shape) in gradients.iter().zip(&expected_gradients).zip(shapes) {
         close(&format!("gradient of {shape:?}"), gradient, expected, 0.)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_stride_beyond_any_image_has_the_gradients_of_a_single_position() -> Result<()> {
+    let inputs = [integers(&[2, 3, 6, 5], 1)?, integers(&[3, 1, 4, 4], 2)?];
+    let inputs = inputs.map(|t| t.to_dtype(DType::F32).unwrap());
+    let gradients = |stride| -> Result<_> {
+        let window = Window::conv(4).stride(stride);
+        Ok(evaluate(&inputs, |y| y.ones_like(), |t| ops::depthwise_conv2d(&t[0], &t[1], None, &window))?.1)
+    };
+    let expected = gradients(6)?;
+    for stride in [usize::MAX, usize::MAX / 2, usize::MAX / 3, 7] {
+        for (gradient, expected) in gradients(stride)?.iter().zip(&expected) {
+            close("gradient", gradient, expected, 0.)?;
+        }
     }
     Ok(())
 }

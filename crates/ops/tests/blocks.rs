@@ -76,12 +76,18 @@ struct Parameters {
 impl Drawn {
     /// Returns the number of output channels for an input of `inputs` channels.
     fn outputs(&self, inputs: usize) -> usize {
-        if self.kind == Kind::Depthwise { inputs } else { self.channels }
+        if matches!(self.kind, Kind::Depthwise | Kind::Residual) { inputs } else { self.channels }
+    }
+
+    /// Returns the window, which keeps the size of the map where the shortcut is the identity.
+    fn window(&self) -> Window {
+        let side = self.window.kernel[0] | 1;
+        if self.kind == Kind::Residual { Window::conv(side).padding(side / 2) } else { self.window }
     }
 
     /// Returns the parameters of the block for an input of `inputs` channels, and whether a block of this kind takes it.
     fn parameters(&self, inputs: usize, seed: u64) -> Result<Parameters> {
-        let (channels, [kh, kw]) = (self.outputs(inputs), self.window.kernel);
+        let (channels, [kh, kw]) = (self.outputs(inputs), self.window().kernel);
         let inputs_of_each = if self.kind == Kind::Depthwise { 1 } else { inputs };
         Ok(Parameters {
             weight: parameter(&[channels, inputs_of_each, kh, kw], seed, self.is_frozen)?,
@@ -92,7 +98,7 @@ impl Drawn {
     }
 
     fn block<'a>(&self, p: &'a Parameters) -> Block<'a> {
-        let (weight, bias, window, epilogue) = (&p.weight, p.bias.as_ref(), self.window, self.epilogue);
+        let (weight, bias, window, epilogue) = (&p.weight, p.bias.as_ref(), self.window(), self.epilogue);
         let norm = || ConvBatchNorm::new(weight, window, &p.norm[0], &p.norm[1]).bias(bias);
         match self.kind {
             Kind::Conv => Block::Conv(ConvEpilogue { weight, bias, window, epilogue }),

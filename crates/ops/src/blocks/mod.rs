@@ -50,7 +50,7 @@ pub struct ConvEpilogue<'a> {
 /// Computes blocks of a network in training, one after the other, as one operator.
 ///
 /// The result and the gradients are equal to those of separate operators, and come faster: the feature maps and gradients
-/// between the blocks do not pass through candle, and where the kernels compute with them in this order, they are channels last.
+/// between the blocks do not pass through candle, and where the kernels take feature maps that are channels last, they stay so.
 ///
 /// # Shapes
 /// `xs` (N, C, H, W) → (N, C', H', W'), as the blocks give it, with the batch statistics of each batch normalisation in turn.

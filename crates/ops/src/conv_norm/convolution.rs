@@ -24,6 +24,14 @@ pub struct ConvBackwardArgs<'a> {
     pub finish_dx: Finish<'a>,
 }
 
+impl<'a> ConvBackwardArgs<'a> {
+    /// Returns the arguments for the kernels.
+    fn pass(&self, norm: &'a SavedNorm<'a>) -> BackwardPass<'a> {
+        let &Self { x, weight, dy, want_dx, want_dw, finish_dx } = self;
+        BackwardPass { x, weight, dy, saved: SavedEpilogue::Nothing, norm: Some(norm), want_dx, want_dw, finish_dx }
+    }
+}
+
 /// A convolution without a bias whose result is normalised.
 pub trait Convolution: Send + Sync {
     /// Returns the sizes of the result.
@@ -74,12 +82,7 @@ impl Convolution for ConvShape {
     }
 
     fn backward(&self, args: &ConvBackwardArgs, norm: &SavedNorm) -> (Gradients, Vec<f32>) {
-        let &ConvBackwardArgs { x, weight, dy, want_dx, want_dw, finish_dx } = args;
-        let norm = Some(norm);
-        conv::backward(
-            self,
-            &BackwardPass { x, weight, dy, saved: SavedEpilogue::Nothing, norm, want_dx, want_dw, finish_dx },
-        )
+        conv::backward(self, &args.pass(norm))
     }
 }
 
@@ -109,11 +112,6 @@ impl Convolution for DepthwiseShape {
     }
 
     fn backward(&self, args: &ConvBackwardArgs, norm: &SavedNorm) -> (Gradients, Vec<f32>) {
-        let &ConvBackwardArgs { x, weight, dy, want_dx, want_dw, finish_dx } = args;
-        let norm = Some(norm);
-        depthwise::backward(
-            self,
-            &BackwardPass { x, weight, dy, saved: SavedEpilogue::Nothing, norm, want_dx, want_dw, finish_dx },
-        )
+        depthwise::backward(self, &args.pass(norm))
     }
 }

@@ -9,7 +9,6 @@ use crate::{
         Gradients, batch_norm,
         conv_input::ConvInput,
         conv_norm::{self, NormalisedMaps, SavedNorm},
-        epilogue::SavedEpilogue,
         finish::Finish,
         pixels::PerChannel,
     },
@@ -92,14 +91,8 @@ impl Step {
     }
 
     fn maps<'a>(&self, state: &'a ForwardState) -> NormalisedMaps<'a> {
-        let epilogue = match self.epilogue {
-            Epilogue::None => SavedEpilogue::Nothing,
-            // Which values passed the ReLU is computed again.
-            Epilogue::Relu => SavedEpilogue::Result(&[]),
-            Epilogue::ReluMaxPool => SavedEpilogue::Winners(&state.winners),
-        };
-        let (dims, coefficients) = (self.convolution.dims(), &state.sum_coefficients);
-        NormalisedMaps { x: &state.conv, dims, coefficients, epilogue }
+        let winners = (self.epilogue == Epilogue::ReluMaxPool).then_some(&state.winners[..]);
+        NormalisedMaps { x: &state.conv, dims: self.convolution.dims(), coefficients: &state.sum_coefficients, winners }
     }
 
     /// Calls `f` with the sums over each image of this step's output gradient that [`Step::backward`] takes, so that the

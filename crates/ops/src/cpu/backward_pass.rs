@@ -3,7 +3,7 @@ use super::{conv_input::ConvInput, conv_norm::SavedNorm, epilogue::SavedEpilogue
 /// The arguments of the backward pass of a convolution, whether dense or depthwise.
 #[derive(Clone, Copy)]
 pub struct BackwardPass<'a> {
-    /// The convolution's input, (N, C_in, H, W).
+    /// The convolution's input, N images in the order of its shape.
     pub x: ConvInput<'a>,
     /// The weights, (C_out, C_in, kh, kw); (C, 1, kh, kw) of a depthwise convolution.
     pub weight: &'a [f32],

@@ -19,7 +19,12 @@ impl<'a> ConvInput<'a> {
         x.len()
     }
 
-    /// Returns some of the values: those of whole images, or of whole rows that are channels last.
+    /// Returns the values, if they are stored.
+    pub fn stored(self) -> Option<&'a [f32]> {
+        if let ConvInput::Stored(x) = self { Some(x) } else { None }
+    }
+
+    /// Returns some of the values, those of whole images.
     pub fn part(self, range: Range<usize>) -> Self {
         match self {
             ConvInput::Stored(x) => ConvInput::Stored(&x[range]),

@@ -4,7 +4,7 @@
 
 use super::{
     batch_norm::{self, GradientRows},
-    epilogue::{Epilogue, SavedEpilogue},
+    epilogue::Epilogue,
     map_order::MapOrder,
     norm_pool, parallel,
     pixels::PerChannel,
@@ -15,7 +15,7 @@ use super::{
 /// Computes `x·scale + shift` with one (scale, shift) per channel, then the epilogue, then ReLU of the sum with a shortcut if
 /// there is one. `x` holds N feature maps.
 ///
-/// The second value is the winners of the pooling, as in [`SavedEpilogue::Winners`]; empty without pooling.
+/// The second value is the winners of the pooling, as in [`NormalisedMaps::winners`]; empty without pooling.
 pub fn forward(
     x: &[f32],
     dims: [usize; 4],
@@ -50,7 +50,7 @@ fn max_pooled(x: &[f32], [n, c, h, w]: [usize; 4], affine: &PerChannel<2>) -> (V
     (y, winners)
 }
 
-/// The output of a convolution, which was normalised, and what the forward pass saved of the epilogue after that.
+/// The output of a convolution, which was normalised, and what the forward pass saved of normalisation and pooling.
 pub struct NormalisedMaps<'a> {
     /// The convolution's output.
     pub x: &'a [f32],
@@ -59,7 +59,9 @@ pub struct NormalisedMaps<'a> {
     /// (mean, scale, shift) of each channel, as [`batch_norm::backward_sums`] takes them. The mask of a ReLU is recomputed from
     /// scale and shift, because `x` is read anyway and a stored mask would cost more memory traffic.
     pub coefficients: &'a PerChannel<3>,
-    pub epilogue: SavedEpilogue<'a>,
+    /// For each result of a 2×2 max pooling that follows, in the order of the results, which of the four positions of its window (in
+    /// row-major order) had the maximum, or [`NO_WINNER`](super::epilogue::NO_WINNER).
+    pub winners: Option<&'a [u8]>,
 }
 
 impl NormalisedMaps<'_> {
@@ -71,7 +73,7 @@ impl NormalisedMaps<'_> {
 
     /// Calls `f` with the gradient of the normalised values of image `n` before the mask of a ReLU, given that after the epilogue.
     fn with_gradient<R>(&self, n: usize, dy: &[f32], f: impl FnOnce(&[f32]) -> R) -> R {
-        let SavedEpilogue::Winners(winners) = self.epilogue else { return f(dy) };
+        let Some(winners) = self.winners else { return f(dy) };
         let [_, c, h, w] = self.dims;
         let winners = &winners[n * dy.len()..][..dy.len()];
         scratch::with([c * h * w], |[unpooled]| {
@@ -118,7 +120,7 @@ impl SavedNorm<'_> {
         let [_, c, h, w] = self.maps.dims;
         let (plane, coefficients) = (image * c + channel, self.coefficients.of_channel(channel));
         let x = &self.maps.x[plane * h * w..][..h * w];
-        let SavedEpilogue::Winners(winners) = self.maps.epilogue else {
+        let Some(winners) = self.maps.winners else {
             return batch_norm::input_gradient_of_plane(x, dy, coefficients, dx);
         };
         scratch::with([h * w], |[unpooled]| {

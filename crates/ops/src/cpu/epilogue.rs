@@ -27,15 +27,12 @@ pub const NO_WINNER: u8 = 4;
 pub enum SavedEpilogue<'a> {
     /// There was no epilogue.
     Nothing,
-    /// The result of ReLU. With batch normalisation it may be empty: the mask is then recomputed from the values that
-    /// were normalised.
+    /// The result of ReLU.
     Result(&'a [f32]),
-    /// For each result of batch normalisation, ReLU and max pooling, which of the four positions of its window (in row-major
-    /// order) had the maximum, or [`NO_WINNER`]; in the order of the results.
+    /// For each result of ReLU and max pooling, which of the four positions of its window (in row-major order) had the maximum, or
+    /// [`NO_WINNER`]; in the order in which the convolution's kernels hold the results: for each image (block of channels, result,
+    /// [`BLOCK_WIDTH`](super::simd::BLOCK_WIDTH)).
     Winners(&'a [u8]),
-    /// The same of ReLU and max pooling alone, in the order in which the convolution's kernels hold them: for each image
-    /// (block of channels, result, [`BLOCK_WIDTH`](super::simd::BLOCK_WIDTH)).
-    BlockedWinners(&'a [u8]),
 }
 
 /// Computes ReLU of the maximum of the four values of each pooling window, and the winner as a number. The first of equal values

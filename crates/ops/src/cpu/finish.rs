@@ -8,7 +8,8 @@ pub type SumImage<'a> = dyn Fn(usize, &[f32], &mut [f32]) + Sync + 'a;
 pub struct Finish<'a> {
     /// Values to add to the images, of the whole batch.
     pub add: Option<&'a [f32]>,
-    /// The number of sums over each image, such as those that batch normalisation needs of each channel.
+    /// The number of sums over each image, such as those that batch normalisation needs of each channel; not 0 where a function
+    /// returns the sums of all images.
     pub sums: usize,
     /// Writes the sums of one image.
     pub sum_image: &'a SumImage<'a>,

@@ -19,14 +19,24 @@ pub struct PaddedMap {
 }
 
 impl PaddedMap {
+    /// Lays out a map with the padding of a convolution around it.
+    pub fn new(channels: usize, size: [usize; 2], padding: [usize; 2]) -> Self {
+        Self { channels, size, before: padding, after: padding }
+    }
+
+    /// Returns height and width with the border.
+    pub fn padded_size(&self) -> [usize; 2] {
+        [0, 1].map(|axis| self.before[axis] + self.size[axis] + self.after[axis])
+    }
+
     /// Returns the number of values of a row.
     pub fn row_len(&self) -> usize {
-        (self.before[1] + self.size[1] + self.after[1]) * self.channels
+        self.padded_size()[1] * self.channels
     }
 
     /// Returns the number of values of the map.
     pub fn len(&self) -> usize {
-        (self.before[0] + self.size[0] + self.after[0]) * self.row_len()
+        self.padded_size()[0] * self.row_len()
     }
 
     /// Returns where the map without its border starts.
@@ -35,7 +45,7 @@ impl PaddedMap {
     }
 
     /// Sets the border of these rows to zero, and what lies behind the map if they are the last. Returns which rows of the map
-    /// without its border they are, and the values from the first of them on.
+    /// without its border they are, and the values of these rows, borders included.
     pub fn clear_border<'a>(&self, rows: Range<usize>, padded: &'a mut [f32]) -> (Range<usize>, &'a mut [f32]) {
         let ([height, width], [top, left], row_len) = (self.size, self.before, self.row_len());
         let (first, end) = (rows.start.clamp(top, top + height), rows.end.clamp(top, top + height));
@@ -60,6 +70,8 @@ impl PaddedMap {
     pub fn pad(&self, rows: Range<usize>, x: ConvInput, order: MapOrder, padded: &mut [f32]) {
         let (rows, padded) = self.clear_border(rows, padded);
         match x {
+            // There is nothing but a border.
+            _ if rows.is_empty() => {}
             ConvInput::Normalised { x, affine, relu } if affine.order() == MapOrder::Pixels => {
                 let (pixels, start) = (self.size[1], self.before[1] * self.channels);
                 let x = &x[rows.start * pixels * self.channels..rows.end * pixels * self.channels];

@@ -1,5 +1,6 @@
-//! Loops over channels-last feature maps, (H, W, C), with coefficients for each channel. Vectors run along all values of a map,
-//! whatever the number of channels: coefficients are repeated until they fill whole vectors.
+//! Loops over channels-last feature maps, (H, W, C), with coefficients for each channel. Functions of single values run along all
+//! values of a map in whole vectors, whatever the number of channels: coefficients are repeated until they fill these. Sums over
+//! the pixels run along a vector of channels.
 
 use pulp::Simd;
 
@@ -16,7 +17,7 @@ const LONG_ROW: usize = 8 * BLOCK_WIDTH;
 /// Coefficients of the channels of a feature map.
 pub struct PerChannel<const N: usize> {
     of_channels: Vec<[f32; N]>,
-    /// For maps that are channels last, each coefficient of all values of a few pixels; empty otherwise.
+    /// For maps that are channels last, each coefficient, repeated for every value of a few pixels; empty otherwise.
     rows: Vec<f32>,
 }
 
@@ -44,7 +45,7 @@ impl<const N: usize> PerChannel<N> {
         if self.rows.is_empty() { MapOrder::Planes } else { MapOrder::Pixels }
     }
 
-    /// Returns each coefficient of all values of a few pixels, for maps that are channels last.
+    /// Returns each coefficient, repeated for every value of a few pixels, for maps that are channels last.
     pub fn rows(&self) -> [&[f32]; N] {
         let row = self.rows.len() / N;
         std::array::from_fn(|i| &self.rows[i * row..][..row])
@@ -52,11 +53,11 @@ impl<const N: usize> PerChannel<N> {
 }
 
 /// Returns the number of values of a few pixels that fill whole vectors: a multiple of the number of channels and of
-/// [`BLOCK_WIDTH`], and a divisor of [`LANES`] pixels.
-pub fn row_len(channels: usize) -> usize {
+/// [`BLOCK_WIDTH`].
+fn row_len(channels: usize) -> usize {
     let pixels = BLOCK_WIDTH >> channels.trailing_zeros().min(BLOCK_WIDTH.ilog2());
-    let mut len = pixels * channels;
-    while len < LONG_ROW && len < LANES * channels {
+    let mut len = pixels * channels.max(1);
+    while len < LONG_ROW {
         len *= 2;
     }
     len

@@ -46,10 +46,15 @@ pub fn transpose(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: us
 }
 
 vectorised! {
-/// Transposes a matrix of `size[0]` rows and `size[1]` columns.
-pub fn transpose_matrix<'a>(from: &'a [f32], to: &'a mut [f32], size: [usize; 2]) {
-    transpose(from, size[1], to, size[0], size);
+/// Computes [`transpose`], for callers that are not compiled for the instruction set in use.
+pub fn transpose_rows<'a>(from: &'a [f32], from_stride: usize, to: &'a mut [f32], to_stride: usize, size: [usize; 2]) {
+    transpose(from, from_stride, to, to_stride, size);
 }
+}
+
+/// Transposes a matrix of `size[0]` rows and `size[1]` columns.
+pub fn transpose_matrix(from: &[f32], to: &mut [f32], size: [usize; 2]) {
+    transpose_rows(from, size[1], to, size[0], size);
 }
 
 /// Transposes an 8×8 block of f32.

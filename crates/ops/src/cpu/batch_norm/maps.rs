@@ -10,7 +10,7 @@ use crate::cpu::{
     map_order::MapOrder,
     pixels::{PerChannel, coefficients_at, map_pixels, parts, sum_pixels},
     reduce::sums_of,
-    simd::{BLOCK_WIDTH, CacheAligned, Kernel, dispatch, dispatch_channels, row_width, vectors, vectors_mut},
+    simd::{BLOCK_WIDTH, CacheAligned, Kernel, dispatch, row_width, vectors, vectors_mut},
 };
 
 /// Writes two moments of each channel: the sum of its values, and the sum of their squared distances from their mean. `moments`
@@ -19,7 +19,7 @@ pub fn moments(order: MapOrder, x: &[f32], moments: &mut [f32]) {
     let moments = moments.as_chunks_mut().0;
     match order {
         MapOrder::Planes => dispatch(MomentsOfPlanes { x, moments }),
-        MapOrder::Pixels => dispatch_channels(moments.len(), MomentsOfPixels { x, moments }),
+        MapOrder::Pixels => dispatch(MomentsOfPixels { x, moments }),
     }
 }
 
@@ -206,10 +206,7 @@ where
         }
         let plane = out.len() / coefficients.channels();
         for (channel, out) in out.chunks_exact_mut(plane).enumerate() {
-            let mut of_channel = inputs;
-            for input in &mut of_channel {
-                *input = &input[channel * plane..][..plane];
-            }
+            let of_channel = parts(inputs, channel * plane, plane);
             map(simd, of_channel, coefficients.of_channel(channel), out, &f);
         }
     }
@@ -218,48 +215,37 @@ where
 /// Writes `Σ g` and `Σ g·(x − mean)` of each channel, where g is 0 if `x·scale + shift ≤ 0` and `dy` elsewhere. The coefficients
 /// are (mean, scale, shift); `sums` has two values for each channel.
 pub fn backward_sums(x: &[f32], dy: &[f32], coefficients: &PerChannel<3>, sums: &mut [f32]) {
-    let sums = sums.as_chunks_mut().0;
-    match coefficients.order() {
-        MapOrder::Planes => dispatch(SumsOfPlanes { x, dy, coefficients, sums }),
-        MapOrder::Pixels => dispatch_channels(coefficients.channels(), SumsOfPixels { x, dy, coefficients, sums }),
-    }
+    dispatch(BackwardSums { x, dy, coefficients, sums: sums.as_chunks_mut().0 });
 }
 
-struct SumsOfPlanes<'a> {
+struct BackwardSums<'a> {
     x: &'a [f32],
     dy: &'a [f32],
     coefficients: &'a PerChannel<3>,
     sums: &'a mut [[f32; 2]],
 }
 
-impl Kernel for SumsOfPlanes<'_> {
+impl Kernel for BackwardSums<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { x, dy, coefficients, sums } = self;
-        let plane = x.len() / coefficients.channels();
-        let planes = x.chunks_exact(plane).zip(dy.chunks_exact(plane));
-        for (channel, (sums, (x, dy))) in sums.iter_mut().zip(planes).enumerate() {
-            *sums = sums_of::<S, V, 2, 3, 2>(simd, [x, dy], coefficients.of_channel(channel), BackwardTerms);
-        }
-    }
-}
-
-struct SumsOfPixels<'a> {
-    x: &'a [f32],
-    dy: &'a [f32],
-    coefficients: &'a PerChannel<3>,
-    sums: &'a mut [[f32; 2]],
-}
-
-impl Kernel for SumsOfPixels<'_> {
-    #[inline(always)]
-    fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { x, dy, coefficients, sums } = self;
-        for (i, sums) in sums.chunks_mut(S::F32_LANES).enumerate() {
-            let place = (coefficients.channels(), i * S::F32_LANES);
-            let of_channels = coefficients_at::<S, 3>(simd, coefficients, place.1);
-            let of_map = sum_pixels::<S, 2, 3, 2>(simd, place, [x, dy], of_channels, BackwardTerms);
-            store_pairs(simd, of_map, sums);
+        let channels = coefficients.channels();
+        match coefficients.order() {
+            MapOrder::Planes => {
+                let plane = x.len() / channels;
+                let planes = x.chunks_exact(plane).zip(dy.chunks_exact(plane));
+                for (channel, (sums, (x, dy))) in sums.iter_mut().zip(planes).enumerate() {
+                    *sums = sums_of::<S, V, 2, 3, 2>(simd, [x, dy], coefficients.of_channel(channel), BackwardTerms);
+                }
+            }
+            MapOrder::Pixels => {
+                for (i, sums) in sums.chunks_mut(S::F32_LANES).enumerate() {
+                    let place = (channels, i * S::F32_LANES);
+                    let of_channels = coefficients_at::<S, 3>(simd, coefficients, place.1);
+                    let of_map = sum_pixels::<S, 2, 3, 2>(simd, place, [x, dy], of_channels, BackwardTerms);
+                    store_pairs(simd, of_map, sums);
+                }
+            }
         }
     }
 }

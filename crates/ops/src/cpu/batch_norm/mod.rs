@@ -89,7 +89,7 @@ pub fn batch_sums(x: &[f32], dy: &[f32], len: usize, coefficients: &PerChannel<3
 /// Adds the sums of [`backward_sums`] over the feature maps of a batch, in f64: `Σ g` and `Σ g·(x − mean)` of each channel.
 pub fn sums_over_batch(sums: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
     let mut totals = vec![[0f64; 2]; channels];
-    for of_map in sums.chunks_exact(2 * channels) {
+    for of_map in sums.chunks_exact((2 * channels).max(1)) {
         for (total, &[plain, centred]) in totals.iter_mut().zip(of_map.as_chunks().0) {
             total[0] += plain as f64;
             total[1] += centred as f64;

@@ -28,9 +28,9 @@ pub trait ForwardAlgorithm: Send + Sync {
         unreachable!("the algorithm computes with planes, not {orders:?}")
     }
 
-    /// Convolves `x` (n, C_in, H, W) and applies bias and epilogue.
+    /// Convolves a few images `x` and applies bias and epilogue. Images and results are in the orders of the shape.
     ///
-    /// `y` (n, C_out, h, w), and the winners of max pooling if they are wanted, are overwritten. `winners` is `None`
+    /// `y`, and the winners of max pooling if they are wanted, are overwritten. `winners` is `None`
     /// for an epilogue without pooling.
     fn forward(&self, x: ConvInput, bias: Option<&[f32]>, y: &mut [f32], winners: Option<&mut [u8]>);
 

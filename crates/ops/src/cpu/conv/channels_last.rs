@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::cpu::{
     isa::vectorised,
     simd::{BLOCK_WIDTH, HALF_BLOCK},
-    transpose::transpose,
+    transpose::{transpose, transpose_rows},
 };
 
 /// Copies rows of up to [`BLOCK_WIDTH`] channels, `distance` values apart, to these positions of planes of `len` values.
@@ -15,11 +15,9 @@ pub fn rows_to_planes(rows: &[f32], distance: usize, planes: &mut [f32], len: us
     transpose(rows, distance, &mut planes[positions.start..], len, [positions.len(), channels]);
 }
 
-vectorised! {
 /// Copies up to `width` planes of `len` values to rows of `width` channels.
-pub fn planes_to_rows<'a>(planes: &'a [f32], len: usize, rows: &'a mut [f32], width: usize) {
-    transpose(planes, len, rows, width, [planes.len() / len, len]);
-}
+pub fn planes_to_rows(planes: &[f32], len: usize, rows: &mut [f32], width: usize) {
+    transpose_rows(planes, len, rows, width, [planes.len() / len, len]);
 }
 
 /// Copies rows of up to [`BLOCK_WIDTH`] channels, `distance` values apart, to the pixels of a map of `channels` channels, from

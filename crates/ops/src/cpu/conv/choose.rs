@@ -65,7 +65,7 @@ fn choose(s: &ConvShape, pass: Pass) -> Algorithm {
     Algorithm::WinogradF2
 }
 
-/// Returns whether it pays that feature maps are in the order [`MapOrder::Pixels`], which the algorithms of both passes take.
+/// Returns whether both passes have algorithms for feature maps in the order [`MapOrder::Pixels`], and these pay.
 pub fn takes_pixels(s: &ConvShape) -> bool {
     // In planes, the blocks of a 1×1 convolution are full for any number of channels.
     let fills_blocks = s.out_channels.is_multiple_of(BLOCK_WIDTH) || !s.is_pointwise();

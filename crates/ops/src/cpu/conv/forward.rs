@@ -94,14 +94,14 @@ impl PreparedConv {
 
 /// The results of a forward pass.
 pub struct Output {
-    /// (N, C_out, h, w), after the epilogue.
+    /// N results after the epilogue, in the order of the shape.
     pub y: Vec<f32>,
-    /// The winners of pooling, for [`SavedEpilogue::BlockedWinners`](crate::cpu::epilogue::SavedEpilogue::BlockedWinners).
+    /// The winners of pooling, for [`SavedEpilogue::Winners`](crate::cpu::epilogue::SavedEpilogue::Winners).
     /// Without pooling they have no meaning.
     pub winners: Vec<u8>,
 }
 
-/// Convolves `x` (N, C_in, H, W) with `weight` (C_out, C_in, kh, kw), then applies bias and epilogue. The winners of a
+/// Convolves N images `x`, in the order of the shape, with `weight` (C_out, C_in, kh, kw), then applies bias and epilogue. The winners of a
 /// pooling are needed if a backward pass follows.
 pub fn forward(s: &ConvShape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, want_winners: bool) -> Output {
     let conv = PreparedConv::for_training(s, weight);

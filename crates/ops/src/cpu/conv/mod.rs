@@ -1,4 +1,4 @@
-//! 2-d convolution of f32 images (N, C_in, H, W) with weights (C_out, C_in, kh, kw), and its gradients.
+//! 2-d convolution of f32 images, in planes or channels last, with weights (C_out, C_in, kh, kw), and its gradients.
 //!
 //! Each algorithm is a file or folder that implements the trait of the pass it computes ([`algorithm`]). One function
 //! chooses among them, by the sizes of the convolution alone ([`choose`]):
@@ -7,7 +7,7 @@
 //! | --- | --- | --- | --- |
 //! | [`direct`] | yes | yes | everything else |
 //! | [`winograd`] | yes | yes | 3×3 kernels of stride 1 with 8 channels or more; F(2×2, 3×3), or F(4×4, 3×3) in inference and from 32 channels on |
-//! | [`conv1x1`] | yes | yes | 1×1 kernels of stride 1 without padding |
+//! | [`conv1x1`] | yes | yes | 1×1 kernels of stride 1 without padding, on planes |
 //! | [`plane_wise`] | yes | no | few input and output channels |
 //! | [`sparse`] | no | yes | gradients behind ReLU and max pooling |
 //!

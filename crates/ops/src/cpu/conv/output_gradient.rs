@@ -32,7 +32,7 @@ pub fn blocked(
     let dy = &pass.dy[n * dy_len..][..dy_len];
     let results = dy.len() / s.out_channels;
     let width = layout.block_width;
-    // What is not written below.
+    // The places without a channel are not written below.
     if !s.out_channels.is_multiple_of(width) {
         blocked.fill(0.);
     }
@@ -41,7 +41,7 @@ pub fn blocked(
     }
     for (block, rows) in blocked.chunks_exact_mut(layout.patch_starts.len() * width).enumerate() {
         let channels = block * width..((block + 1) * width).min(s.out_channels);
-        if let (None, SavedEpilogue::BlockedWinners(winners)) = (pass.norm, pass.saved) {
+        if let (None, SavedEpilogue::Winners(winners)) = (pass.norm, pass.saved) {
             let winners = &winners[n * s.blocked_result_len() + block * results * BLOCK_WIDTH..];
             let of_results = &mut planes[..results * width];
             // Where there is no channel.

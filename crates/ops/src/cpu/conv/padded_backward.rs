@@ -3,9 +3,7 @@
 use std::ops::Range;
 
 use super::{output_gradient, patch_layout::PatchLayout, shape::ConvShape};
-use crate::cpu::{
-    backward_pass::BackwardPass, conv_input::ConvInput, image_groups::GroupGradients, scratch, simd::BLOCK_WIDTH,
-};
+use crate::cpu::{backward_pass::BackwardPass, image_groups::GroupGradients, scratch, simd::BLOCK_WIDTH};
 
 /// The settings of a backward pass on padded, channels-last images.
 pub struct PaddedBackward<'a> {
@@ -30,7 +28,7 @@ pub struct PaddedImages<'a> {
     pub dw: Option<(&'a [f32], &'a mut [f32])>,
     /// The bias gradient, to be added to.
     pub db: &'a mut [f32],
-    /// The gradient of the padded images, to be added to; starts at 0.
+    /// The gradient of the padded images, to be added to; starts at 0. It is dx itself where images are computed in place.
     pub dx: Option<&'a mut [f32]>,
 }
 
@@ -45,13 +43,14 @@ impl PaddedBackward<'_> {
     ) {
         let Self { s, layout, image_len, images_per_call, want_dy } = *self;
         let map = s.padded_input();
+        // The images of Winograd's algorithm have more rows.
         let in_place = image_len == layout.image_len && layout.is_in_place(s);
         let GroupGradients { weight: mut dw, bias: db, x: mut dx, image_sums } = gradients;
         let dy_len = if want_dy { layout.blocked_len() } else { 0 };
         for first in numbers.clone().step_by(images_per_call) {
             let call = first..(first + images_per_call).min(numbers.end);
             let x = pass.x.part(call.start * s.input_len()..call.end * s.input_len());
-            let stored = if let ConvInput::Stored(x) = x { Some(x).filter(|_| in_place) } else { None };
+            let stored = x.stored().filter(|_| in_place);
             let images_len = if dw.is_some() && stored.is_none() { call.len() * image_len } else { 0 };
             let dx_len = if dx.is_some() && !in_place { call.len() * image_len } else { 0 };
             let lens = [images_len, dx_len, call.len() * dy_len, BLOCK_WIDTH * layout.positions.len()];

@@ -84,7 +84,8 @@ impl PatchLayout {
         }
     }
 
-    /// Returns whether an input image in this order is a padded one as it is: kernels may read and write its patches in place.
+    /// Returns whether an input image as it is, in its order, is what kernels take for a padded one. Its rows then fill whole blocks,
+    /// because a block of the gradient is written as a whole.
     pub fn is_in_place(&self, s: &ConvShape) -> bool {
         let fills_blocks = self.kernel_row_len == s.window.kernel[1] * s.in_channels;
         s.input_order == MapOrder::Pixels && s.window.padding == [0, 0] && fills_blocks

@@ -47,8 +47,7 @@ impl ConvShape {
 
     /// Returns the layout of a padded input image.
     pub fn padded_input(&self) -> PaddedMap {
-        let (channels, size, padding) = (self.in_channels, self.input, self.window.padding);
-        PaddedMap { channels, size, before: padding, after: padding }
+        PaddedMap::new(self.in_channels, self.input, self.window.padding)
     }
 
     /// Returns the number of positions of the convolution's output, before any pooling.

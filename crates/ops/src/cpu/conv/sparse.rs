@@ -66,7 +66,7 @@ impl BackwardAlgorithm for SparseBackward {
 
     fn add_gradients(&self, pass: &BackwardPass, images: Range<usize>, gradients: GroupGradients) {
         let Self { s, layout, weight } = self;
-        let SavedEpilogue::BlockedWinners(winners) = pass.saved else {
+        let SavedEpilogue::Winners(winners) = pass.saved else {
             unreachable!("the forward pass of a convolution with pooling saves the winners")
         };
         let frame = PaddedBackward { s, layout, image_len: layout.image_len, images_per_call: 1, want_dy: false };

@@ -2,10 +2,9 @@ use std::ops::Range;
 
 use super::{patch_layout::PatchLayout, shape::ConvShape};
 use crate::cpu::{
-    isa::vectorised,
     micro_kernel::BLOCK_ROWS,
     scratch,
-    transpose::{transpose, transpose_matrix},
+    transpose::{transpose_matrix, transpose_rows},
 };
 
 /// An order of the weights in which kernels read them or accumulate their gradient. Unused places are zero.
@@ -78,35 +77,20 @@ impl WeightOrder {
         weight
     }
 
-    /// Returns where neighbouring values of patches, (C_out, ky, kx, C_in), are and where they start in this order.
-    fn pieces(self, s: &ConvShape, layout: &PatchLayout) -> Vec<(Range<usize>, usize)> {
+    /// Returns where neighbouring values of patches, (C_out, ky, kx, C_in), are, and where they start in an order that keeps them
+    /// together.
+    fn pieces(self, s: &ConvShape, layout: &PatchLayout) -> impl Iterator<Item = (Range<usize>, usize)> {
         let (rows, row, padded) = (s.window.kernel[0], s.window.kernel[1] * s.in_channels, layout.kernel_row_len);
-        let piece_len = if self == WeightOrder::PatchBlocks { layout.block_width } else { row };
-        let mut pieces = Vec::new();
-        for (output, ky) in (0..s.out_channels).flat_map(|output| (0..rows).map(move |ky| (output, ky))) {
-            for first in (0..row).step_by(piece_len) {
+        let (outputs, width, in_blocks) = (s.out_channels, layout.block_width, self == WeightOrder::PatchBlocks);
+        let piece_len = if in_blocks { width } else { row };
+        let of_rows = (0..outputs).flat_map(move |output| (0..rows).map(move |ky| (output, ky)));
+        of_rows.flat_map(move |(output, ky)| {
+            (0..row).step_by(piece_len).map(move |first| {
                 let start = (output * rows + ky) * row + first;
-                let place = if self == WeightOrder::PatchBlocks {
-                    ((ky * padded + first) / piece_len * s.out_channels + output) * piece_len
-                } else {
-                    (output * rows + ky) * padded + first
-                };
-                pieces.push((start..start + piece_len.min(row - first), place));
-            }
-        }
-        pieces
+                let in_block = ((ky * padded + first) / width * outputs + output) * width;
+                let place = if in_blocks { in_block } else { (output * rows + ky) * padded };
+                (start..start + piece_len.min(row - first), place)
+            })
+        })
     }
-}
-
-vectorised! {
-/// Transposes a matrix whose rows are `from_distance` values apart, and those of the result `to_distance`.
-fn transpose_rows<'a>(
-    from: &'a [f32],
-    from_distance: usize,
-    to: &'a mut [f32],
-    to_distance: usize,
-    size: [usize; 2],
-) {
-    transpose(from, from_distance, to, to_distance, size);
-}
 }

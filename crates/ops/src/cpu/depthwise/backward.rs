@@ -31,7 +31,7 @@ pub fn backward(s: &DepthwiseShape, pass: &BackwardPass) -> (Gradients, Vec<f32>
     };
     let (input, output) = (s.padded_input(), s.padded_output());
     let (input_taps, phases, weight) = (s.taps_in(&input), phases(s, &output), s.weights_by_tap(pass.weight));
-    let (channels, [_, width]) = (s.channels, s.input);
+    let channels = s.channels;
     let (gradients, dx_sums) = accumulate(&sizes, |images, gradients| {
         let GroupGradients { weight: mut dw, bias: db, x: mut dx, image_sums } = gradients;
         for (i, n) in images.enumerate() {
@@ -54,29 +54,10 @@ pub fn backward(s: &DepthwiseShape, pass: &BackwardPass) -> (Gradients, Vec<f32>
                     );
                 }
                 let Some(dx) = dx.as_mut().map(|dx| dx.take_zeroed(s.input_len())) else { return };
-                let y = if is_pixels { &mut *dx } else { &mut *pixels };
-                for phase in &phases {
-                    let [rows, columns] = s.window.stride;
-                    dispatch_channels(
-                        channels,
-                        Correlation {
-                            channels,
-                            size: phase.size,
-                            taps: &phase.taps,
-                            weight: &weight,
-                            bias: None,
-                            relu: false,
-                            x: dy,
-                            x_places: Places { start: 0, steps: [output.row_len(), channels] },
-                            y: &mut *y,
-                            y_places: Places {
-                                start: (phase.first[0] * width + phase.first[1]) * channels,
-                                steps: [rows * width * channels, columns * channels],
-                            },
-                        },
-                    );
-                }
-                if !is_pixels {
+                if is_pixels {
+                    input_gradient(s, &output, &phases, &weight, dy, dx);
+                } else {
+                    input_gradient(s, &output, &phases, &weight, dy, pixels);
                     transpose_matrix(pixels, dx, [dx.len() / channels, channels]);
                 }
                 pass.finish_dx.run(n, 1, dx, &mut image_sums[i * pass.finish_dx.sums..]);
@@ -104,11 +85,11 @@ fn lay_gradient(
     let dy = &pass.dy[n * dy_len..][..dy_len];
     let plane = s.output[0] * s.output[1];
     let Some(norm) = pass.norm else {
-        // Without batch normalisation, feature maps are in planes.
+        // Without batch normalisation, feature maps are always in planes.
         for (db, plane) in db.iter_mut().zip(dy.chunks_exact(plane)) {
             *db += reduce::sum(plane, |v| v);
         }
-        return map.pad(0..usize::MAX, ConvInput::Stored(dy), s.result_order, padded);
+        return map.pad(0..usize::MAX, ConvInput::Stored(dy), MapOrder::Planes, padded);
     };
     // With it, the bias has no gradient.
     if s.result_order == MapOrder::Pixels {
@@ -125,14 +106,44 @@ fn lay_gradient(
     });
 }
 
+/// Computes the gradient of an image, channels last, from that of its output in a padded map.
+fn input_gradient(
+    s: &DepthwiseShape,
+    output: &PaddedMap,
+    phases: &[Phase],
+    weight: &[f32],
+    dy: &[f32],
+    dx: &mut [f32],
+) {
+    let (channels, width, [rows, columns]) = (s.channels, s.input[1], s.window.stride);
+    for Phase { first, size, taps } in phases {
+        let correlation = Correlation {
+            channels,
+            size: *size,
+            taps,
+            weight,
+            bias: None,
+            relu: false,
+            x: dy,
+            x_places: Places { start: 0, steps: [output.row_len(), channels] },
+            y: &mut *dx,
+            y_places: Places {
+                start: (first[0] * width + first[1]) * channels,
+                steps: [rows * width * channels, columns * channels],
+            },
+        };
+        dispatch_channels(channels, correlation);
+    }
+}
+
 /// The positions of the input with one remainder after division by the stride, in rows and in columns. They all read the same taps.
 struct Phase {
     /// The first position.
     first: [usize; 2],
     /// The numbers of rows and columns of positions.
     size: [usize; 2],
-    /// For each tap that reaches them, where the gradient of the output lies that it goes to, relative to the start of the padded
-    /// map at the first position, and the number of the weight.
+    /// For each tap that reaches them, where it reads in the padded gradient of the output at the first position, and the number
+    /// of its weight.
     taps: Vec<(usize, usize)>,
 }
 
@@ -152,14 +163,13 @@ fn phases(s: &DepthwiseShape, output: &PaddedMap) -> Vec<Phase> {
     phases
 }
 
-/// Returns, for each remainder along an axis, the number of positions, and for each tap that reaches them where it goes to in the
-/// padded output.
+/// Returns, for each remainder along an axis, the number of positions, and for each tap that reaches them where it reads in the
+/// padded gradient of the output, and its number.
 fn phases_of_axis(s: &DepthwiseShape, output: &PaddedMap, axis: usize) -> Vec<(usize, Vec<(usize, usize)>)> {
     let (stride, padding) = (s.window.stride[axis], s.window.padding[axis]);
     let of_remainder = |remainder: usize| {
         let count = (s.input[axis] - remainder).div_ceil(stride);
-        let taps =
-            (0..s.window.kernel[axis]).filter(|tap| (remainder + padding + stride * tap - tap).is_multiple_of(stride));
+        let taps = (0..s.window.kernel[axis]).filter(|tap| (remainder + padding) % stride == tap % stride);
         let taps = taps.map(|tap| ((remainder + padding + output.before[axis] * stride - tap) / stride, tap));
         (count, taps.collect())
     };

@@ -44,12 +44,11 @@ impl DepthwiseShape {
 
     /// Returns the layout of a padded input image.
     pub(super) fn padded_input(&self) -> PaddedMap {
-        let (channels, size, padding) = (self.channels, self.input, self.window.padding);
-        PaddedMap { channels, size, before: padding, after: padding }
+        PaddedMap::new(self.channels, self.input, self.window.padding)
     }
 
     /// Returns the layout of an image of the result with zeros around it wherever the gradient of the input reads.
-    pub(super) fn padded_output(&self) -> PaddedMap {
+    pub fn padded_output(&self) -> PaddedMap {
         let Window { kernel, stride, padding } = self.window;
         let before = [0, 1].map(|i| (kernel[i] - 1).saturating_sub(padding[i]).div_ceil(stride[i]));
         let last = [0, 1].map(|i| (self.input[i] - 1 + padding[i]) / stride[i]);

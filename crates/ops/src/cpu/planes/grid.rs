@@ -5,11 +5,8 @@
 //! output `o` meets a pixel of a given tap at the same distance from `o` everywhere, so that loops over positions are
 //! contiguous whatever the stride.
 
-use std::ops::Range;
-
 use super::{
     deinterleave::deinterleave,
-    margins::with_margins,
     taps::{Tap, Taps},
 };
 use crate::{cpu::simd::BLOCK_WIDTH, window::Window};
@@ -104,7 +101,7 @@ impl Grid {
     }
 
     /// Returns whether an input plane is laid on the grid as it is.
-    pub fn is_input(&self) -> bool {
+    fn is_input(&self) -> bool {
         self.phases.len() == 1 && self.size == self.input
     }
 
@@ -164,19 +161,16 @@ impl Grid {
         })
     }
 
-    /// Lays some channels of the input `x` on the grid, phase after phase, with margins: a slice of `x` where that is
-    /// possible, a copy in `grid` elsewhere.
+    /// Lays an image `x` on the grid, plane after plane and phase after phase, with margins.
     #[inline(always)]
-    pub fn lay_input<'a>(&self, x: &'a [f32], channels: Range<usize>, grid: &'a mut [f32]) -> &'a [f32] {
-        let plane = self.input[0] * self.input[1];
+    pub fn lay_input(&self, x: &[f32], grid: &mut [f32]) {
         if self.is_input() {
-            return with_margins(x, channels.start * plane, channels.len() * plane, self.margin, grid);
+            return grid[self.margin..][..x.len()].copy_from_slice(x);
         }
-        let planes = x[channels.start * plane..channels.end * plane].chunks_exact(plane);
+        let planes = x.chunks_exact(self.input[0] * self.input[1]);
         for (plane, grid) in planes.zip(grid[self.margin..].chunks_mut(self.phases.len() * self.positions())) {
             self.split_phases(plane, grid);
         }
-        grid
     }
 
     /// Copies an input plane to the grid, phase after phase.

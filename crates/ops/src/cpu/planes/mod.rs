@@ -8,7 +8,6 @@
 mod correlation;
 mod deinterleave;
 mod grid;
-mod margins;
 mod plane_conv;
 mod taps;
 

@@ -71,9 +71,10 @@ impl Kernel for PlaneConvKernel<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { conv, x, bias, pixels, sums, y } = self;
-        let PlaneConv { grid, taps, inputs, patch_len, weight, relu } = conv;
+        let PlaneConv { grid, taps, patch_len, weight, relu, .. } = conv;
         let floor = relu.then_some(0.);
-        let planes = MaskedPlanes { values: grid.lay_input(x, 0..*inputs, pixels), masks: &grid.masks };
+        grid.lay_input(x, pixels);
+        let planes = MaskedPlanes { values: pixels, masks: &grid.masks };
         let channels = y.chunks_exact_mut(grid.output_len()).zip(weight.chunks_exact(*patch_len));
         for (channel, (y, weight)) in channels.enumerate() {
             let bias = bias.map(|bias| bias[channel]);

@@ -77,7 +77,7 @@ impl DirectForward {
         let result = OutputImage { y, first_result: rows.start * s.result()[1], winners };
         let (output, stride) = (s.output_rows(rows.clone()), s.window.stride[0]);
         let padded = output.start * stride..output.end * stride + s.window.kernel[0];
-        let stored = if let ConvInput::Stored(x) = x { Some(x).filter(|_| layout.is_in_place(s)) } else { None };
+        let stored = x.stored().filter(|_| layout.is_in_place(s));
         let image_len = if stored.is_some() { 0 } else { layout.image_len };
         scratch::with([image_len, 2 * POSITIONS_PER_CHUNK * layout.block_width], |[image, output]| {
             if stored.is_none() {
@@ -113,8 +113,8 @@ impl Kernel for DirectForwardKernel<'_> {
         let mut block = 0;
         while block < blocks {
             block += match (V, blocks - block) {
-                // On AVX-512; elsewhere only half a block is one vector. Two blocks are summed in another order than one, and what
-                // [`Conv1x1Forward`] computes in planes has the same bits here.
+                // On AVX-512; elsewhere only half a block is one vector. A pointwise convolution has to give the bits that
+                // `Conv1x1Forward` gives on planes, one block at a time; two blocks together are summed in another order.
                 (1, 2..) if !self.s.is_pointwise() => self.write_blocks::<S, V, 2>(simd, block),
                 _ => self.write_blocks::<S, V, 1>(simd, block),
             };
