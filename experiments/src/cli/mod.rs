@@ -73,7 +73,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, c
     })
 }
 
-/// What people do most often, below the help.
+/// The examples below the help: the most frequent uses.
 const EXAMPLES: &str = "\
 Examples:
   experiments                                          a first look: 17 short runs and their table
@@ -110,7 +110,7 @@ enum Subcommands {
     Slurm(Box<SlurmArguments>),
     /// List the models, heads, data sets, suites and trained weights
     List {
-        /// What to list: models, heads, datasets, suites or weights [default: all of them]
+        /// The kind of items to list: models, heads, datasets, suites or weights [default: all of them]
         kind: Option<ItemKind>,
         /// Print JSON
         #[arg(long)]

@@ -20,7 +20,7 @@ pub struct ConvBackwardArgs<'a> {
     pub want_dx: bool,
     /// True if the weights need a gradient.
     pub want_dw: bool,
-    /// What is done with each image of dx.
+    /// The work on each image of dx right after it is written.
     pub finish_dx: Finish<'a>,
 }
 
@@ -43,11 +43,8 @@ pub trait Convolution: Send + Sync {
     /// Returns the order of the result.
     fn result_order(&self) -> MapOrder;
 
-    /// Sets the order of the input.
-    fn set_input_order(&mut self, order: MapOrder);
-
-    /// Sets the order of the result.
-    fn set_result_order(&mut self, order: MapOrder);
+    /// Returns the orders of the input and of the result, to be set.
+    fn orders(&mut self) -> [&mut MapOrder; 2];
 
     /// Computes the result, finishes each image of it, and returns it with the sums over the images.
     fn forward(&self, x: ConvInput, weight: &[f32], finish: Finish) -> (Vec<f32>, Vec<f32>);
@@ -69,12 +66,8 @@ impl Convolution for ConvShape {
         self.result_order
     }
 
-    fn set_input_order(&mut self, order: MapOrder) {
-        self.input_order = order;
-    }
-
-    fn set_result_order(&mut self, order: MapOrder) {
-        self.result_order = order;
+    fn orders(&mut self) -> [&mut MapOrder; 2] {
+        [&mut self.input_order, &mut self.result_order]
     }
 
     fn forward(&self, x: ConvInput, weight: &[f32], finish: Finish) -> (Vec<f32>, Vec<f32>) {
@@ -99,12 +92,8 @@ impl Convolution for DepthwiseShape {
         self.result_order
     }
 
-    fn set_input_order(&mut self, order: MapOrder) {
-        self.input_order = order;
-    }
-
-    fn set_result_order(&mut self, order: MapOrder) {
-        self.result_order = order;
+    fn orders(&mut self) -> [&mut MapOrder; 2] {
+        [&mut self.input_order, &mut self.result_order]
     }
 
     fn forward(&self, x: ConvInput, weight: &[f32], finish: Finish) -> (Vec<f32>, Vec<f32>) {

@@ -32,8 +32,8 @@ impl Sequence {
                 && previous.convolution.takes_pixels()
                 && step.convolution.takes_pixels()
             {
-                previous.convolution.set_result_order(MapOrder::Pixels);
-                step.convolution.set_input_order(MapOrder::Pixels);
+                *previous.convolution.orders()[1] = MapOrder::Pixels;
+                *step.convolution.orders()[0] = MapOrder::Pixels;
             }
             steps.push(step);
             lens.push([layer.weight.elem_count(), layer.parameters().map(Tensor::elem_count).sum()]);
@@ -50,10 +50,10 @@ impl Sequence {
     pub fn set_orders(&mut self, [input, result]: [MapOrder; 2]) {
         let steps = Arc::get_mut(&mut self.steps).expect("orders are set before the steps are shared");
         if let Some(first) = steps.first_mut() {
-            first.convolution.set_input_order(input);
+            *first.convolution.orders()[0] = input;
         }
         if let Some(last) = steps.last_mut() {
-            last.convolution.set_result_order(result);
+            *last.convolution.orders()[1] = result;
         }
     }
 

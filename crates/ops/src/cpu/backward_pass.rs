@@ -17,6 +17,6 @@ pub struct BackwardPass<'a> {
     pub want_dx: bool,
     /// True if the weights need a gradient.
     pub want_dw: bool,
-    /// What is done with each image of dx.
+    /// The work on each image of dx right after it is written.
     pub finish_dx: Finish<'a>,
 }

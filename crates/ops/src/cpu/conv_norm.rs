@@ -107,7 +107,7 @@ impl NormalisedMaps<'_> {
     }
 }
 
-/// What the backward pass of a convolution reads of the batch normalisation of its output.
+/// The values of a batch normalisation that the backward pass of the convolution before it reads.
 pub struct SavedNorm<'a> {
     pub maps: NormalisedMaps<'a>,
     /// The coefficients of [`batch_norm::input_gradient`].

@@ -3,7 +3,7 @@ use super::isa::vectorised;
 /// Computes the sums of one image from its number in the batch and its values.
 pub type SumImage<'a> = dyn Fn(usize, &[f32], &mut [f32]) + Sync + 'a;
 
-/// What is done with each image right after a kernel has written it, while it is still in the cache.
+/// The work on each image right after a kernel has written it, while it is still in the cache: an addition, then sums.
 #[derive(Clone, Copy)]
 pub struct Finish<'a> {
     /// Values to add to the images, of the whole batch.

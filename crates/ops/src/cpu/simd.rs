@@ -101,11 +101,6 @@ pub fn dispatch_width(width: usize, kernel: impl Kernel) {
     if width == HALF_BLOCK { dispatch_half(kernel) } else { dispatch(kernel) }
 }
 
-/// Runs a kernel whose vectors run over this number of channels, with vectors that are no wider than they need to be.
-pub fn dispatch_channels(channels: usize, kernel: impl Kernel) {
-    if channels <= HALF_BLOCK { dispatch_half(kernel) } else { dispatch(kernel) }
-}
-
 /// Runs a kernel for rows of half a block: `V` vectors make up [`HALF_BLOCK`] values. With AVX-512 these are vectors of AVX2,
 /// of which a core multiplies as many values per cycle.
 pub fn dispatch_half(kernel: impl Kernel) {

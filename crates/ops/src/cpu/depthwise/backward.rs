@@ -2,7 +2,7 @@
 //! with some of the taps, for each remainder of a position and the stride.
 
 use super::{
-    pixels::{Correlation, Places, WeightGradient},
+    pixels::{Correlation, Places, WeightGradient, dispatch_channels},
     shape::DepthwiseShape,
 };
 use crate::cpu::{
@@ -12,9 +12,7 @@ use crate::cpu::{
     image_groups::{GradientSizes, GroupGradients, accumulate},
     map_order::MapOrder,
     padded_map::PaddedMap,
-    reduce, scratch,
-    simd::dispatch_channels,
-    transpose_matrix,
+    reduce, scratch, transpose_matrix,
 };
 
 /// Computes the gradients of a depthwise convolution, and the sums over the images of dx.
@@ -48,10 +46,7 @@ pub fn backward(s: &DepthwiseShape, pass: &BackwardPass) -> (Gradients, Vec<f32>
                     input.pad(0..usize::MAX, image, s.input_order, x);
                     let (size, taps, x_places) = (s.output, &input_taps, s.places_in(&input));
                     let dy_places = Places { start: output.origin(), steps: [output.row_len(), channels] };
-                    dispatch_channels(
-                        channels,
-                        WeightGradient { channels, size, taps, x, x_places, dy, dy_places, dw },
-                    );
+                    dispatch_channels(WeightGradient { channels, size, taps, x, x_places, dy, dy_places, dw });
                 }
                 let Some(dx) = dx.as_mut().map(|dx| dx.take_zeroed(s.input_len())) else { return };
                 if is_pixels {
@@ -132,7 +127,7 @@ fn input_gradient(
                 steps: [rows * width * channels, columns * channels],
             },
         };
-        dispatch_channels(channels, correlation);
+        dispatch_channels(correlation);
     }
 }
 

@@ -1,12 +1,12 @@
 //! The forward pass, channels last: each channel is correlated with its kernel.
 
 use super::{
-    pixels::{Correlation, Places},
+    pixels::{Correlation, Places, dispatch_channels},
     shape::DepthwiseShape,
 };
 use crate::cpu::{
     conv_input::ConvInput, finish::Finish, map_order::MapOrder, padded_map::PaddedMap, parallel, scratch,
-    simd::dispatch_channels, transpose_matrix,
+    transpose_matrix,
 };
 
 /// A depthwise convolution prepared for inputs of one size, followed by a ReLU if `relu`.
@@ -35,21 +35,18 @@ impl DepthwiseForward {
         let pixels_len = if is_pixels { 0 } else { y.len() };
         scratch::with([input.len(), pixels_len], |[x_padded, pixels]| {
             input.pad(0..usize::MAX, x, s.input_order, x_padded);
-            dispatch_channels(
+            dispatch_channels(Correlation {
                 channels,
-                Correlation {
-                    channels,
-                    size: s.output,
-                    taps,
-                    weight,
-                    bias,
-                    relu: *relu,
-                    x: x_padded,
-                    x_places: s.places_in(input),
-                    y: if is_pixels { &mut *y } else { &mut *pixels },
-                    y_places: Places { start: 0, steps: [s.output[1] * channels, channels] },
-                },
-            );
+                size: s.output,
+                taps,
+                weight,
+                bias,
+                relu: *relu,
+                x: x_padded,
+                x_places: s.places_in(input),
+                y: if is_pixels { &mut *y } else { &mut *pixels },
+                y_places: Places { start: 0, steps: [s.output[1] * channels, channels] },
+            });
             if !is_pixels {
                 transpose_matrix(pixels, y, [y.len() / channels, channels]);
             }

@@ -3,11 +3,39 @@
 
 use pulp::Simd;
 
-use crate::cpu::simd::{Kernel, relu};
+use crate::cpu::simd::{HALF_BLOCK, Kernel, dispatch, dispatch_half, relu};
 
 /// The number of neighbouring positions that are computed together, so that additions need not wait for each other and weights are
 /// loaded once.
 const POSITIONS: usize = 4;
+
+/// A kernel that computes one vector of channels after the other.
+pub trait ChannelKernel {
+    /// Returns the number of channels.
+    fn channels(&self) -> usize;
+
+    /// Computes the vector of channels from `first` on, which is whole if `WHOLE`. Implementations are `#[inline(always)]`.
+    fn channels_from<S: Simd, const WHOLE: bool>(&mut self, simd: S, first: usize);
+}
+
+/// Runs a kernel with vectors that are no wider than its number of channels needs.
+pub fn dispatch_channels(kernel: impl ChannelKernel) {
+    struct AllChannels<K>(K);
+    impl<K: ChannelKernel> Kernel for AllChannels<K> {
+        #[inline(always)]
+        fn run<S: Simd, const V: usize>(mut self, simd: S) {
+            let channels = self.0.channels();
+            for first in (0..channels).step_by(S::F32_LANES) {
+                if first + S::F32_LANES <= channels {
+                    self.0.channels_from::<S, true>(simd, first);
+                } else {
+                    self.0.channels_from::<S, false>(simd, first);
+                }
+            }
+        }
+    }
+    if kernel.channels() <= HALF_BLOCK { dispatch_half(AllChannels(kernel)) } else { dispatch(AllChannels(kernel)) }
+}
 
 /// Positions of a channels-last map, in rows.
 #[derive(Debug, Clone, Copy)]
@@ -42,21 +70,11 @@ pub struct Correlation<'a> {
     pub y_places: Places,
 }
 
-impl Kernel for Correlation<'_> {
-    #[inline(always)]
-    fn run<S: Simd, const V: usize>(mut self, simd: S) {
-        for first in (0..self.channels).step_by(S::F32_LANES) {
-            if first + S::F32_LANES <= self.channels {
-                self.channels_from::<S, true>(simd, first);
-            } else {
-                self.channels_from::<S, false>(simd, first);
-            }
-        }
+impl ChannelKernel for Correlation<'_> {
+    fn channels(&self) -> usize {
+        self.channels
     }
-}
 
-impl Correlation<'_> {
-    /// Computes a vector of channels, which is whole if `WHOLE`.
     #[inline(always)]
     fn channels_from<S: Simd, const WHOLE: bool>(&mut self, simd: S, first: usize) {
         let [rows, columns] = self.size;
@@ -72,7 +90,9 @@ impl Correlation<'_> {
             }
         }
     }
+}
 
+impl Correlation<'_> {
     /// Computes `N` positions of a row.
     #[inline(always)]
     fn positions<S: Simd, const WHOLE: bool, const N: usize>(
@@ -120,21 +140,11 @@ pub struct WeightGradient<'a> {
     pub dw: &'a mut [f32],
 }
 
-impl Kernel for WeightGradient<'_> {
-    #[inline(always)]
-    fn run<S: Simd, const V: usize>(mut self, simd: S) {
-        for first in (0..self.channels).step_by(S::F32_LANES) {
-            if first + S::F32_LANES <= self.channels {
-                self.channels_from::<S, true>(simd, first);
-            } else {
-                self.channels_from::<S, false>(simd, first);
-            }
-        }
+impl ChannelKernel for WeightGradient<'_> {
+    fn channels(&self) -> usize {
+        self.channels
     }
-}
 
-impl WeightGradient<'_> {
-    /// Computes a vector of channels, which is whole if `WHOLE`.
     #[inline(always)]
     fn channels_from<S: Simd, const WHOLE: bool>(&mut self, simd: S, first: usize) {
         let mut tap = 0;
@@ -146,7 +156,9 @@ impl WeightGradient<'_> {
             };
         }
     }
+}
 
+impl WeightGradient<'_> {
     /// Computes `N` taps and returns their number.
     #[inline(always)]
     fn taps_from<S: Simd, const WHOLE: bool, const N: usize>(&mut self, simd: S, first: usize, tap: usize) -> usize {
