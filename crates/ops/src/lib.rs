@@ -61,11 +61,11 @@ pub use activation::{add_relu, elu, relu, softmax};
 pub use attention::{GatedAttention, gated_attention, gated_attention_pool};
 pub use backward::backward;
 pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_train};
-pub use blocks::{Block, ConvEpilogue, blocks_train};
+pub use blocks::{Block, ConvEpilogue, blocks_train, conv_batch_norm_train, residual_conv_batch_norm_train};
 pub use conv::{conv1d, conv2d, conv2d_relu, conv2d_relu_max_pool};
 pub use conv_config::{Conv1dConfig, Conv2dConfig};
 pub use conv_max::conv1d_max;
-pub use conv_norm::{ConvBatchNorm, Projection, conv_batch_norm_train, residual_conv_batch_norm_train};
+pub use conv_norm::{ConvBatchNorm, Projection};
 pub use cpu::{epilogue::Epilogue, instruction_set, parallel::keep_threads_awake};
 pub use depthwise::{depthwise_conv2d, depthwise_conv2d_relu};
 pub use embedding_conv::{

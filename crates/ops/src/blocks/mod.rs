@@ -1,25 +1,18 @@
 //! Blocks of a network in training, several of them as one operator.
 
 mod chain;
+mod one_by_one;
+mod plan;
+mod single;
 mod to_planes;
-
-use std::sync::Arc;
 
 use candle_core::{Result, Tensor, bail};
 
-use crate::{
-    BatchStatistics, ConvBatchNorm, Epilogue, Projection, Window, add_relu,
-    conv::{conv2d, convolve},
-    conv_dense::{Conv2d, conv_shape},
-    conv_norm::{Nchw, Residual, Sequence, Step, layer_by_layer},
-    cpu::{
-        conv::{self, ConvShape},
-        fast,
-        map_order::MapOrder,
-    },
-    weighted::Weighted,
-};
-use chain::{Link, apply_chain};
+use crate::{BatchStatistics, ConvBatchNorm, Epilogue, Projection, Window, cpu::fast};
+use chain::apply_chain;
+use one_by_one::one_by_one;
+use plan::{links, plans};
+pub use single::{conv_batch_norm_train, residual_conv_batch_norm_train};
 
 /// A block of [`blocks_train`].
 #[derive(Debug, Clone)]
@@ -98,45 +91,6 @@ pub fn blocks_train(xs: &Tensor, blocks: &[Block]) -> Result<(Tensor, Vec<BatchS
     Ok((ys, statistics))
 }
 
-/// Returns the operators of a chain of blocks, and the steps with batch normalisation of each block, which have their
-/// statistics after the forward pass. Between blocks whose kernels take them so, feature maps are channels last.
-fn links(plans: Vec<Plan>, blocks: &[Block]) -> (Vec<Link>, Vec<Option<Steps>>) {
-    let takes_pixels: Vec<_> = plans.iter().map(Plan::takes_pixels).collect();
-    let (mut links, mut steps) = (Vec::new(), Vec::new());
-    // The sizes of the feature maps before the next block, if they are channels last.
-    let mut pixels = None;
-    for (i, (mut plan, block)) in plans.into_iter().zip(blocks).enumerate() {
-        if !takes_pixels[i][0] {
-            links.extend(pixels.take().map(Link::to_planes));
-        }
-        let takes_next = takes_pixels.get(i + 1).is_some_and(|next| next[0]);
-        let gives_pixels = if plan.keeps_order() { pixels.is_some() } else { takes_pixels[i][1] && takes_next };
-        plan.set_orders([pixels.is_some(), gives_pixels].map(MapOrder::of));
-        pixels = gives_pixels.then(|| plan.result());
-        steps.push(plan.steps());
-        links.push(plan.link(block));
-    }
-    links.extend(pixels.map(Link::to_planes));
-    (links, steps)
-}
-
-/// Computes the blocks by separate operators, for tensors without a kernel.
-fn one_by_one(xs: &Tensor, blocks: &[Block]) -> Result<(Tensor, Vec<BatchStatistics>)> {
-    let (mut xs, mut all) = (xs.clone(), Vec::new());
-    for block in blocks {
-        let (mut ys, statistics) = layer_by_layer(&xs, block.layers())?;
-        match block {
-            Block::Conv(conv) => ys = convolve(&xs, conv.weight, conv.bias, &conv.window.into(), conv.epilogue)?,
-            Block::ConvBatchNorm(_) => {}
-            Block::Residual(_, None) => ys = add_relu(&ys, &xs)?,
-            Block::Residual(_, Some(p)) => ys = add_relu(&ys, &conv2d(&xs, p.weight, p.bias, &p.window.into())?)?,
-        }
-        xs = ys;
-        all.extend(statistics);
-    }
-    Ok((xs, all))
-}
-
 impl<'a> Block<'a> {
     /// Returns the layers with batch normalisation.
     fn layers(&self) -> &[ConvBatchNorm<'a>] {
@@ -173,85 +127,5 @@ impl<'a> Block<'a> {
 
     fn tensors(&self) -> impl Iterator<Item = &'a Tensor> {
         self.weights().chain(self.biases())
-    }
-}
-
-/// The layers with batch normalisation of a block.
-type Steps = Arc<Vec<Step>>;
-
-/// A block for an input of given sizes.
-enum Plan {
-    Conv(ConvShape),
-    ConvBatchNorm(Sequence),
-    Residual(Residual),
-}
-
-/// Plans the blocks for an input of these sizes, or returns an error if they do not fit it.
-fn plans(input: Nchw, blocks: &[Block]) -> Result<Vec<Plan>> {
-    let (mut sizes, mut plans) = (input, Vec::new());
-    for block in blocks {
-        let plan = match block {
-            Block::Conv(conv) => Plan::Conv(conv_shape(sizes, conv.weight, conv.bias, &conv.window, conv.epilogue)?),
-            Block::ConvBatchNorm(layers) => Plan::ConvBatchNorm(Sequence::new(sizes, layers)?),
-            Block::Residual(layers, projection) => Plan::Residual(Residual::new(sizes, layers, projection.as_ref())?),
-        };
-        sizes = plan.result();
-        plans.push(plan);
-    }
-    Ok(plans)
-}
-
-impl Plan {
-    /// Returns the sizes of the result.
-    fn result(&self) -> Nchw {
-        match self {
-            Plan::Conv(shape) => {
-                let [height, width] = shape.result();
-                (shape.batch, shape.out_channels, height, width)
-            }
-            Plan::ConvBatchNorm(sequence) => sequence.result,
-            Plan::Residual(residual) => residual.body.result,
-        }
-    }
-
-    /// Returns whether the input and the result may be channels last.
-    fn takes_pixels(&self) -> [bool; 2] {
-        match self {
-            Plan::Conv(shape) => [conv::takes_pixels(shape); 2],
-            Plan::ConvBatchNorm(sequence) => sequence.takes_pixels(),
-            Plan::Residual(residual) => residual.takes_pixels(),
-        }
-    }
-
-    /// Returns whether the input and the result have to be in the same order.
-    fn keeps_order(&self) -> bool {
-        matches!(self, Plan::Residual(residual) if residual.keeps_order())
-    }
-
-    /// Sets the orders of the input and of the result, which are planes unless they are set.
-    fn set_orders(&mut self, orders: [MapOrder; 2]) {
-        match self {
-            Plan::Conv(shape) => [shape.input_order, shape.result_order] = orders,
-            Plan::ConvBatchNorm(sequence) => sequence.set_orders(orders),
-            Plan::Residual(residual) => residual.set_orders(orders),
-        }
-    }
-
-    /// Returns the steps with batch normalisation, which have their statistics after the forward pass.
-    fn steps(&self) -> Option<Steps> {
-        match self {
-            Plan::Conv(_) => None,
-            Plan::ConvBatchNorm(sequence) => Some(sequence.steps.clone()),
-            Plan::Residual(residual) => Some(residual.body.steps.clone()),
-        }
-    }
-
-    fn link(self, block: &Block) -> Link {
-        let operator: Box<dyn Weighted> = match self {
-            Plan::Conv(shape) => Box::new(Conv2d::new(shape, true)),
-            Plan::ConvBatchNorm(sequence) => Box::new(sequence),
-            Plan::Residual(residual) => Box::new(residual),
-        };
-        Link { operator, weights: block.weights().cloned().collect(), biases: block.biases().cloned().collect() }
     }
 }

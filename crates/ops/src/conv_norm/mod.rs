@@ -8,13 +8,10 @@ mod layer;
 mod residual;
 mod sequence;
 mod step;
-mod train;
 
 pub use layer::ConvBatchNorm;
 pub(crate) use layer::Nchw;
+pub use residual::Projection;
 pub(crate) use residual::Residual;
-pub use residual::{Projection, residual_conv_batch_norm_train};
 pub(crate) use sequence::Sequence;
 pub(crate) use step::Step;
-pub use train::conv_batch_norm_train;
-pub(crate) use train::layer_by_layer;

@@ -5,7 +5,7 @@ use super::{
     sequence::Sequence,
 };
 use crate::{
-    BatchStatistics, Block, Epilogue, Window, blocks_train,
+    Epilogue, Window,
     conv_dense::conv_shape,
     cpu::{
         Gradients,
@@ -38,44 +38,6 @@ impl<'a> Projection<'a> {
     pub fn new(weight: &'a Tensor, bias: Option<&'a Tensor>, window: Window) -> Self {
         Self { weight, bias, window }
     }
-}
-
-/// Computes a residual block (He et al. 2015) in training as one operator: `add_relu(conv_batch_norm_train(xs, layers),
-/// shortcut)`, where the shortcut is `xs` itself or a projection of it.
-///
-/// # Shapes
-/// The same as for [`conv_batch_norm_train`]. The shortcut must have the shape of the last layer's result.
-///
-/// # Errors
-/// The same as for [`conv_batch_norm_train`] and [`conv2d`](crate::conv2d); fails also if the shortcut has another shape.
-///
-/// # Example
-///
-/// ```
-/// use candle_core::{DType, Device, Tensor};
-/// use ops::{ConvBatchNorm, Projection, Window, residual_conv_batch_norm_train};
-///
-/// # fn main() -> candle_core::Result<()> {
-/// let image = Tensor::randn(0f32, 1., (2, 3, 8, 8), &Device::Cpu)?;
-/// let weight = Tensor::randn(0f32, 1., (5, 3, 3, 3), &Device::Cpu)?;
-/// let projection_weight = Tensor::randn(0f32, 1., (5, 3, 1, 1), &Device::Cpu)?;
-/// let (gamma, beta) = (Tensor::ones(5, DType::F32, &Device::Cpu)?, Tensor::zeros(5, DType::F32, &Device::Cpu)?);
-/// let layer = ConvBatchNorm::new(&weight, Window::conv(3).stride(2).padding(1), &gamma, &beta);
-/// let projection = Projection::new(&projection_weight, None, Window::conv(1).stride(2));
-/// let (features, statistics) = residual_conv_batch_norm_train(&image, &[layer], Some(projection))?;
-/// assert_eq!(features.dims(), [2, 5, 4, 4]);
-/// assert_eq!(statistics.len(), 1);
-/// # Ok(())
-/// # }
-/// ```
-///
-/// [`conv_batch_norm_train`]: crate::conv_batch_norm_train
-pub fn residual_conv_batch_norm_train(
-    xs: &Tensor,
-    layers: &[ConvBatchNorm],
-    projection: Option<Projection>,
-) -> Result<(Tensor, Vec<BatchStatistics>)> {
-    blocks_train(xs, &[Block::Residual(layers.to_vec(), projection)])
 }
 
 /// The operator, for a single call.

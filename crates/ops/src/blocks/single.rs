@@ -1,9 +1,7 @@
 use candle_core::{Result, Tensor};
 
-use super::layer::ConvBatchNorm;
-use crate::{
-    BatchStatistics, Block, Epilogue, Window, batch_norm_train, blocks_train, conv2d, depthwise_conv2d, max_pool2d,
-};
+use super::{Block, blocks_train};
+use crate::{BatchStatistics, ConvBatchNorm, Projection};
 
 /// Computes convolutions with batch normalisation in training, one after the other, as one operator: for each layer
 /// `batch_norm_train(conv2d(…))` or `batch_norm_train(depthwise_conv2d(…))`, then its epilogue.
@@ -42,23 +40,46 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
+///
+/// [`conv2d`]: crate::conv2d
+/// [`depthwise_conv2d`]: crate::depthwise_conv2d
+/// [`batch_norm_train`]: crate::batch_norm_train
 pub fn conv_batch_norm_train(xs: &Tensor, layers: &[ConvBatchNorm]) -> Result<(Tensor, Vec<BatchStatistics>)> {
     blocks_train(xs, &[Block::ConvBatchNorm(layers.to_vec())])
 }
 
-/// Computes the layers by separate operators, for tensors without a kernel.
-pub fn layer_by_layer(xs: &Tensor, layers: &[ConvBatchNorm]) -> Result<(Tensor, Vec<BatchStatistics>)> {
-    let (mut xs, mut all) = (xs.clone(), Vec::new());
-    for layer in layers {
-        let ConvBatchNorm { weight, bias, window, gamma, beta, eps, epilogue, .. } = *layer;
-        let ys = if layer.depthwise {
-            depthwise_conv2d(&xs, weight, bias, &window)?
-        } else {
-            conv2d(&xs, weight, bias, &window.into())?
-        };
-        let (ys, statistics) = batch_norm_train(&ys, gamma, beta, eps, epilogue != Epilogue::None)?;
-        xs = if epilogue == Epilogue::ReluMaxPool { max_pool2d(&ys, &Window::pool(2))? } else { ys };
-        all.push(statistics);
-    }
-    Ok((xs, all))
+/// Computes a residual block (He et al. 2015) in training as one operator: `add_relu(conv_batch_norm_train(xs, layers),
+/// shortcut)`, where the shortcut is `xs` itself or a projection of it.
+///
+/// # Shapes
+/// The same as for [`conv_batch_norm_train`]. The shortcut must have the shape of the last layer's result.
+///
+/// # Errors
+/// The same as for [`conv_batch_norm_train`] and [`conv2d`](crate::conv2d); fails also if the shortcut has another shape.
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use ops::{ConvBatchNorm, Projection, Window, residual_conv_batch_norm_train};
+///
+/// # fn main() -> candle_core::Result<()> {
+/// let image = Tensor::randn(0f32, 1., (2, 3, 8, 8), &Device::Cpu)?;
+/// let weight = Tensor::randn(0f32, 1., (5, 3, 3, 3), &Device::Cpu)?;
+/// let projection_weight = Tensor::randn(0f32, 1., (5, 3, 1, 1), &Device::Cpu)?;
+/// let (gamma, beta) = (Tensor::ones(5, DType::F32, &Device::Cpu)?, Tensor::zeros(5, DType::F32, &Device::Cpu)?);
+/// let layer = ConvBatchNorm::new(&weight, Window::conv(3).stride(2).padding(1), &gamma, &beta);
+/// let projection = Projection::new(&projection_weight, None, Window::conv(1).stride(2));
+/// let (features, statistics) = residual_conv_batch_norm_train(&image, &[layer], Some(projection))?;
+/// assert_eq!(features.dims(), [2, 5, 4, 4]);
+/// assert_eq!(statistics.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
+pub fn residual_conv_batch_norm_train(
+    xs: &Tensor,
+    layers: &[ConvBatchNorm],
+    projection: Option<Projection>,
+) -> Result<(Tensor, Vec<BatchStatistics>)> {
+    blocks_train(xs, &[Block::Residual(layers.to_vec(), projection)])
 }
