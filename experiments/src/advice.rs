@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use report::{Advice, SuiteEntry, fill};
 use serde::Deserialize;
-use statistics::Verdict;
+use statistics::{Judged, Verdict};
 
 use crate::suite::{Outline, original};
 
@@ -22,6 +22,8 @@ struct File {
 struct Sentence {
     suite: String,
     comparison: String,
+    /// A second comparison that a claim of the suite tests, whose means stand beside.
+    second: Option<String>,
     /// The step of the playground's tour that quotes the sentence.
     step: Option<String>,
     /// The form if the comparison came out as its claim expects, or holds by construction.
@@ -38,22 +40,29 @@ pub fn advice<'a>(suites: &[SuiteEntry<'a>]) -> Result<Vec<Advice<'a>>> {
     let sentences = sentences()?;
     let chosen = sentences.iter().filter_map(|sentence| {
         let suite = suites.iter().find(|suite| suite.name == sentence.suite)?;
-        let judged = suite.judged.iter().find(|judged| judged.test.comparison == sentence.comparison)?;
-        // The results may be of an earlier version of the suite, whose comparison of this name compared something else.
         let outline = Outline::parse(original(suite.name)?).ok()?;
-        let meant = outline.comparisons.iter().find(|comparison| comparison.name == sentence.comparison)?;
-        let compared = judged.compared.comparison;
-        if (&meant.metric, meant.by) != (&compared.metric, compared.by) {
-            return None;
-        }
+        let judged = test_of(suite, &outline, &sentence.comparison)?;
+        let second = match &sentence.second {
+            Some(name) => Some(test_of(suite, &outline, name)?),
+            None => None,
+        };
         let form = match judged.verdict {
             Verdict::Yes | Verdict::ByConstruction => &sentence.yes,
             Verdict::No => &sentence.no,
             Verdict::NotShown | Verdict::Descriptive => &sentence.otherwise,
         };
-        Some(Advice { text: fill(form, judged), suite: suite.name, step: sentence.step.clone() })
+        Some(Advice { text: fill(form, judged, second), suite: suite.name, step: sentence.step.clone() })
     });
     Ok(chosen.collect())
+}
+
+/// Finds the test of a comparison, unless the results are of an earlier version of the suite than `outline`, whose comparison
+/// of this name compared something else.
+fn test_of<'a>(suite: &SuiteEntry<'a>, outline: &Outline, name: &str) -> Option<&'a Judged<'a>> {
+    let judged = suite.judged.iter().find(|judged| judged.test.comparison == name)?;
+    let meant = outline.comparisons.iter().find(|comparison| comparison.name == name)?;
+    let compared = judged.compared.comparison;
+    ((&meant.metric, meant.by) == (&compared.metric, compared.by)).then_some(judged)
 }
 
 fn sentences() -> Result<Vec<Sentence>> {
@@ -68,14 +77,19 @@ mod tests {
     fn every_sentence_is_about_a_test_of_a_shipped_suite() {
         let sentences = sentences().unwrap();
         assert!((5..=8).contains(&sentences.len()), "{} sentences", sentences.len());
-        for Sentence { suite, comparison, yes, no, otherwise, .. } in sentences {
+        for Sentence { suite, comparison, second, yes, no, otherwise, .. } in sentences {
             let text = original(&suite).unwrap_or_else(|| panic!("no suite is called {suite}"));
             let outline = Outline::parse(text).unwrap();
-            let mut tests = outline.claims.iter().flat_map(|claim| &claim.tests);
-            assert!(tests.any(|test| test.comparison == comparison), "{suite} does not test `{comparison}`");
+            let tests: Vec<_> = outline.claims.iter().flat_map(|claim| &claim.tests).collect();
+            for comparison in [Some(comparison), second.clone()].into_iter().flatten() {
+                assert!(tests.iter().any(|test| test.comparison == comparison), "{suite} does not test `{comparison}`");
+            }
+            let places = ["{a}", "{b}", "{value}", "{verdict}"]
+                .into_iter()
+                .chain(second.map(|_| ["{a2}", "{b2}"]).into_iter().flatten());
+            let places: Vec<&str> = places.collect();
             for form in [yes, no, otherwise] {
-                let filled =
-                    ["{a}", "{b}", "{value}", "{verdict}"].iter().fold(form, |form, place| form.replace(place, ""));
+                let filled = places.iter().fold(form, |form, place| form.replace(place, ""));
                 assert!(!filled.contains(['{', '}']), "{filled} has another place");
                 assert!(!filled.ends_with('.'), "{filled} ends before its link");
             }

@@ -59,6 +59,7 @@ pub fn render(folder: &Path, sources: &[&Path]) -> Result<()> {
         left_out: &left_out,
         missing,
         doubts: &doubts,
+        remarks: &outline.remarks,
         compared: compared_or_none,
         judged: &statistics::judge(&outline.claims, compared_or_none),
         explanations: &explanations,

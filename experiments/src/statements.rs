@@ -9,7 +9,7 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("S5", "For larger images and deeper networks, local pooling alone is not enough"),
     ("S6", "Flattening loses where things are"),
     ("S7", "Global pooling classifies without losing where things are"),
-    ("S8", "With a channel per class, each gives one value, whatever the size of the map"),
+    ("S8", "With a channel per class, global pooling gives a value per class, whatever the size of the map"),
     ("S9", "Global pooling saves much of the fully connected layer's work"),
     ("S10", "Global max pooling suits sequences of any length (DeepConv-DTI)"),
 ];

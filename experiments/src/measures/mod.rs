@@ -156,7 +156,7 @@ mod tests {
             let points = position_probe::position_probe(&network, parts).unwrap();
             for measure in ["probe-r2", "probe-in-box"] {
                 assert!(value(&points, measure, "features") > 0.7, "{head}: {points:?}");
-                assert_eq!(value(&points, measure, "classifier") > 0.7, of_classifier, "{head}: {points:?}");
+                assert_eq!(value(&points, measure, "last-layer") > 0.7, of_classifier, "{head}: {points:?}");
             }
         }
     }

@@ -21,8 +21,16 @@ pub static MEASURE: Measure = Measure {
              fitted to training images and measured on test images",
         ),
         ("probe-in-box", "the share of test images where the point that the regression finds lies in the object's box"),
-        ("classifier", "from the vector that the last layer with weights takes: flattened features, or pooled ones"),
-        ("features", "from the flattened feature maps before any pooling of the head"),
+        (
+            "last-layer",
+            "from the input of the network's last layer: the flattened features for `fc`, the hidden units for `fc:128`, and the \
+             pooled vector for heads that pool",
+        ),
+        ("features", "from the flattened feature maps, before any layer of the head"),
+        (
+            "centre",
+            "without reading anything: the mean of the training objects' centres, which is the point for every image",
+        ),
     ],
     check: |canvas, held_out| match canvas {
         Some(Canvas::Scattered { .. }) if held_out => Ok(()),
@@ -45,23 +53,29 @@ pub static MEASURE: Measure = Measure {
 
 /// Fits the probe to the first images, chooses its regularisation on the second and measures it on the third.
 pub fn position_probe(network: &TrainedNetwork, images: [(&Images, &[Object]); 3]) -> Result<Vec<Point>> {
+    let objects = images[2].1;
+    let truth = centres(objects);
     let mut points = Vec::new();
-    for (setting, of) in [("classifier", true), ("features", false)] {
+    let mut measure = |setting, predicted: &[Position]| {
+        let in_box: Vec<bool> =
+            predicted.iter().zip(objects).map(|(point, object)| contains(object.bbox, *point)).collect();
+        let r2 = explained_variance(predicted, &truth).max(0.);
+        points.push(Point::number("probe-r2", Some(setting), None, Some(r2)));
+        points.push(Point::share("probe-in-box", Some(setting), None, &in_box));
+    };
+    for (setting, of) in [("last-layer", true), ("features", false)] {
         let features = images.map(|(images, _)| features(network, images, of));
         let [train, validation, test] = features;
         let (train, validation, test) = (train?, validation?, test?);
-        let predicted = regress(&train, &centres(images[0].1), (&validation, &centres(images[1].1)), &test)?;
-        let objects = images[2].1;
-        let in_box: Vec<bool> =
-            predicted.iter().zip(objects).map(|(point, object)| contains(object.bbox, *point)).collect();
-        let r2 = explained_variance(&predicted, &centres(objects)).max(0.);
-        points.push(Point::number("probe-r2", Some(setting), None, Some(r2)));
-        points.push(Point::share("probe-in-box", Some(setting), None, &in_box));
+        measure(setting, &regress(&train, &centres(images[0].1), (&validation, &centres(images[1].1)), &test)?);
     }
+    let training = centres(images[0].1);
+    let mean = [0, 1].map(|axis| training.iter().map(|centre| centre[axis]).sum::<f64>() / training.len() as f64);
+    measure("centre", &vec![mean; objects.len()]);
     Ok(points)
 }
 
-/// The vectors (N, D) that the classifier takes, or else the flattened feature maps, of all images.
+/// The inputs (N, D) of the last layer, or else the flattened feature maps, of all images.
 fn features(network: &TrainedNetwork, images: &Images, of_classifier: bool) -> Result<Tensor> {
     let mut all = Vec::new();
     for batch in images.batches(INFER_BATCH, Order::Sequential, network.standardization, network.device) {

@@ -52,6 +52,8 @@ struct File {
     measure: Option<String>,
     variants: Vec<VariantBlock>,
     // The outline is read on its own, also where the rest of the file is not needed.
+    #[serde(default, rename = "remarks")]
+    _remarks: IgnoredAny,
     #[serde(default, rename = "comparisons")]
     _comparisons: IgnoredAny,
     #[serde(default, rename = "claims")]

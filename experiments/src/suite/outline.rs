@@ -16,6 +16,9 @@ use crate::statements::STATEMENTS;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Outline {
     pub question: Option<String>,
+    /// What a reader of the results should know of how they came about, a paragraph each.
+    #[serde(default)]
+    pub remarks: Vec<String>,
     /// The data set that the file names, or the path of a folder of images.
     pub dataset: Option<String>,
     /// The data sets that the file names, if there are several.

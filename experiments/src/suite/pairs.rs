@@ -103,6 +103,8 @@ struct File {
     rates: Option<String>,
     variants: Vec<Block>,
     // The outline is read on its own.
+    #[serde(default, rename = "remarks")]
+    _remarks: IgnoredAny,
     #[serde(default, rename = "comparisons")]
     _comparisons: IgnoredAny,
     #[serde(default, rename = "claims")]

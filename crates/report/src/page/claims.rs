@@ -5,24 +5,32 @@ use statistics::{Expect, Judged, LEVEL, SEEDS_FOR_A_TEST, Verdict};
 use super::comparisons::{value_and_interval, value_and_means};
 use crate::{
     document::{Cell, Column, Document, Span, Table, Text},
-    number::{NONE, capitalised, p_value},
+    number::{NONE, p_value},
 };
 
-/// Appends the answer to a suite's question: its first two tests, those of primary comparisons before others, in a sentence
-/// each.
+/// Appends the answer to a suite's question: what was found of its first two claims, in a sentence each, which names the
+/// verdicts on primary comparisons, or on all if none is primary.
 pub fn answer(page: &mut Document, judged: &[Judged]) {
-    let (primary, others): (Vec<&Judged>, Vec<&Judged>) =
-        judged.iter().partition(|judged| judged.compared.comparison.primary);
-    let sentence = |judged: &&Judged| {
-        let when = if judged.test.when.is_empty() { String::new() } else { format!(" ({})", judged.test.when) };
-        let found =
-            format!("{}: {}{when}: {}. ", capitalised(words(judged.verdict)), judged.claim.claim, figure(judged));
-        Text::from(found).0
-    };
-    let sentences: Vec<Span> = primary.iter().chain(&others).take(2).flat_map(sentence).collect();
+    let any_primary = judged.iter().any(|judged| judged.compared.comparison.primary);
+    let tests: Vec<&Judged> =
+        judged.iter().filter(|judged| judged.compared.comparison.primary || !any_primary).collect();
+    let sentences: Vec<Span> =
+        tests.chunk_by(|a, b| a.claim == b.claim).take(2).flat_map(|tests| Text::from(found(tests)).0).collect();
     if !sentences.is_empty() {
         page.paragraph(Text(sentences));
     }
+}
+
+/// Says in a sentence what was found of a claim: its verdicts, each with the conditions and figures of its tests.
+fn found(tests: &[&Judged]) -> String {
+    let verdicts = tests.chunk_by(|a, b| a.verdict == b.verdict).map(|alike| {
+        let cases = alike.iter().map(|judged| match judged.test.when.as_str() {
+            "" => figure(judged),
+            when => format!("{when}, {}", figure(judged)),
+        });
+        format!("{} ({})", words(alike[0].verdict), cases.collect::<Vec<_>>().join("; "))
+    });
+    format!("“{}”: {}. ", tests[0].claim.claim, verdicts.collect::<Vec<_>>().join(", "))
 }
 
 /// Appends the table of claims with a row per test, unless there is none.
@@ -55,8 +63,9 @@ pub fn cells(judged: &Judged, is_first: bool) -> [Cell; 4] {
 pub fn verdicts_explained() -> String {
     format!(
         "“Yes” means that the whole interval lies where it was expected and that the adjusted p-value is below {LEVEL}; \
-         “no” that the whole interval lies elsewhere; “not shown” that the interval allows both. “By construction” was \
-         counted, or follows from how the networks are built. “Descriptive” was not tested: it has fewer than \
+         “no” that the whole interval lies elsewhere; “not shown” that the interval allows both. Speeds are judged by their \
+         interval alone. “By construction” was counted, or follows from how the networks are built; a count that is not as \
+         expected is a “no”. “Descriptive” was not tested: it has fewer than \
          {SEEDS_FOR_A_TEST} seeds, and therefore means with standard deviations instead of an interval, or it was not \
          named as a primary comparison before the runs."
     )

@@ -79,6 +79,9 @@ fn tests(page: &mut Document, statements: &[(&str, &str)], suites: &[SuiteEntry]
         return;
     }
     page.heading(1, "What is said about pooling, and what was measured");
+    page.paragraph(
+        "The numbered statements are what introductions to pooling commonly say. The questions after them are our own.",
+    );
     let texts = ["statement", "tested as", "condition", "figure"].map(Column::text).into_iter();
     let mut table = Table::new(texts.chain([Column::verdict("verdict"), Column::text("suite")]));
     let named = statements.iter().map(|(name, text)| (Some(*name), format!("{name}. {text}")));
@@ -100,13 +103,16 @@ fn tests(page: &mut Document, statements: &[(&str, &str)], suites: &[SuiteEntry]
 }
 
 /// Fills the places of a sentence of advice from a test: `{a}` and `{b}` with the means of both sides, `{value}` with the
-/// figure, and `{verdict}` with its verdict.
-pub fn fill(sentence: &str, judged: &Judged) -> String {
-    let mean = |side: usize| match &judged.compared.effect {
+/// figure, and `{verdict}` with its verdict. The means of a second test fill `{a2}` and `{b2}`.
+pub fn fill(sentence: &str, judged: &Judged, second: Option<&Judged>) -> String {
+    let mean = |judged: &Judged, side: usize| match &judged.compared.effect {
         Ok(effect) => mean_alone(judged.compared, effect, side),
         Err(_) => String::new(),
     };
-    [("{a}", mean(0)), ("{b}", mean(1)), ("{value}", figure(judged)), ("{verdict}", words(judged.verdict).into())]
+    let of_second = second.map(|second| [("{a2}", mean(second, 0)), ("{b2}", mean(second, 1))]);
+    [("{a}", mean(judged, 0)), ("{b}", mean(judged, 1)), ("{value}", figure(judged))]
         .into_iter()
+        .chain([("{verdict}", words(judged.verdict).into())])
+        .chain(of_second.into_iter().flatten())
         .fold(sentence.to_string(), |sentence, (place, words)| sentence.replace(place, &words))
 }

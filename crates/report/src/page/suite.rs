@@ -30,6 +30,8 @@ pub struct SuiteReport<'a> {
     pub missing: usize,
     /// The reasons not to rely on the numbers, a sentence each.
     pub doubts: &'a [String],
+    /// What else a reader should know of how the runs came about, a paragraph each.
+    pub remarks: &'a [String],
     /// The comparisons of the suite.
     pub compared: &'a [Compared<'a>],
     /// The tests of its claims, judged.
@@ -86,7 +88,8 @@ pub fn suite_page(suite: &SuiteReport) -> Document {
     comparisons(&mut page, suite.compared);
     measures(&mut page, suite.rows, suite.explanations);
     classes(&mut page, suite.rows, suite.mistakes);
-    let notes: Vec<String> = rising(suite.rows).into_iter().chain(suite.left_out.iter().map(left_out)).collect();
+    let notes = suite.remarks.iter().cloned().chain(rising(suite.rows)).chain(suite.left_out.iter().map(left_out));
+    let notes: Vec<String> = notes.collect();
     if !notes.is_empty() {
         page.heading(1, "Notes");
         page.list(notes);

@@ -127,7 +127,7 @@ fn a_test_has_figure_interval_expectation_p_value_and_verdict() {
     let page = section(&format!("{TOP1}{}", claim("\"less\"")), &records);
     assert!(page.contains("| Said |  | +10.00 points [+7."), "{page}");
     assert!(page.contains("]; expected: less | > 0.99 | **no** |"), "{page}");
-    assert!(page.contains("No: Said: +10.00 points [+7."), "the answer: {page}");
+    assert!(page.contains("“Said”: no (+10.00 points [+7."), "the answer: {page}");
     // The p-value tests what the margin states.
     let page = section(&format!("{TOP1}{}", claim("{ at-least = -1.0 }")), &records);
     assert!(page.contains("]; expected: at least −1 | < 0.001 | **yes** |"), "{page}");
@@ -210,9 +210,9 @@ fn the_index_has_advice_then_statements_with_their_tests_then_suites() {
     let judged = judge(&claims, &compared);
     let entry =
         SuiteEntry { name: "heads", question: "What does the head cost?", runs: 20, missing: 0, judged: &judged };
-    let text = fill("Take `gap`: {a} % against {b} %, {value}, {verdict}", &judged[0]);
+    let text = fill("Take `gap`: {a} % against {b} %, {value}, {verdict}, {b2} %", &judged[0], Some(&judged[0]));
     assert!(
-        text.starts_with("Take `gap`: 97.72 % against 87.72 %, +10.00 points [+7.") && text.ends_with("], no"),
+        text.starts_with("Take `gap`: 97.72 % against 87.72 %, +10.00 points [+7.") && text.ends_with("], no, 87.72 %"),
         "{text}"
     );
     let advice = [Advice { text, suite: "heads", step: None }];
@@ -222,7 +222,7 @@ fn the_index_has_advice_then_statements_with_their_tests_then_suites() {
     let parts = [
         "## Which head should I take?",
         "Take `gap`: 97.72 %",
-        "], no ([heads](heads/README.md)). ",
+        "], no, 87.72 % ([heads](heads/README.md)). ",
         "| S2. Small is fast | Said |  | +10.00 points [+7.",
         "; expected: less | **no** | [heads](heads/README.md) |",
         "| Our own questions | Pooling wins | with gap | +10.00 points",

@@ -92,15 +92,17 @@ fn explanation(rows: &[BenchRow]) -> &'static str {
      input and parameters and writes its output once, and training does the same for gradients and the optimiser. Bound is \
      the limit that would be reached first: a product of two 512×512 matrices, or reading as much memory, or cache where it \
      fits into one. Both were measured in the same rounds. More than 100 % is possible, since Winograd's algorithm \
-     multiplies less than is counted, and caches keep data from one layer to the next. Memory is the peak of a process \
+     multiplies less than is counted, table look-ups replace most multiplications of embedded sequences (`deep-conv-dti`), \
+     and caches keep data from one layer to the next. Memory is the peak of a process \
      that does nothing but train the network."
 }
 
 /// Explains the table of what more threads could gain.
-const SCALING: &str = "How many times as fast as one thread more threads could be at most: every task of a parallel loop was \
-                       timed on one thread, and the tasks were distributed by calculation. Serial is the share of the time \
-                       outside of parallel loops, candle's own operations among it. The bounds leave out what handing over \
-                       tasks costs, and what threads lose to each other by sharing caches and memory.";
+const SCALING: &str = "The greatest speed-up over one thread that more threads could reach, an estimate: every task of a parallel \
+                       loop was timed on one thread, and the tasks were distributed by calculation. Serial is the share of \
+                       the time that is spent outside parallel loops, including candle's own operations. The estimates leave \
+                       out what handing over tasks costs, and what threads lose to each other by sharing caches and memory. \
+                       Measured speed-ups may exceed them slightly, since both vary from run to run.";
 
 /// Says why there is no column of energy.
 fn energy(page: &mut Document, conditions: &Conditions) {
