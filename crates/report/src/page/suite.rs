@@ -184,7 +184,8 @@ fn legend(rows: &[Row]) -> String {
     values
         + diverged
         + " Speeds are medians ± interquartile range (in per cent of the median) over rounds in which the variants took \
-           turns. MACs are multiply-accumulates for one sample."
+           turns. MACs are multiply-accumulates for one sample, of the layers as \
+           they are defined: `gap` counts its 1×1 convolution at every position, although it is computed after averaging."
 }
 
 /// The note on networks whose validation accuracy was still rising.
