@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use image::{ImageFormat, RgbImage};
-use records::{FileError, RunConfig, Trial, create_folder, file_name, read_text, write_file};
+use records::{RunConfig, Trial, create_folder, file_name, read_text, write_file};
 use report::Document;
 
 use crate::{limits::MAX_TEXT_BYTES, measures::Maps, run::Run};
@@ -116,18 +116,4 @@ pub fn as_png(picture: &RgbImage) -> Result<Vec<u8>> {
     let mut png = Cursor::new(Vec::new());
     picture.write_to(&mut png, ImageFormat::Png)?;
     Ok(png.into_inner())
-}
-
-/// Returns whether a file could not be read or written, which other runs would meet too.
-pub fn is_about_files(error: &anyhow::Error) -> bool {
-    fn is_io(error: &candle_core::Error) -> bool {
-        match error {
-            candle_core::Error::Io(_) => true,
-            candle_core::Error::WithPath { inner, .. }
-            | candle_core::Error::WithBacktrace { inner, .. }
-            | candle_core::Error::Context { inner, .. } => is_io(inner),
-            _ => false,
-        }
-    }
-    error.is::<FileError>() || error.downcast_ref().is_some_and(is_io)
 }

@@ -12,8 +12,8 @@ use report::{HTML_FILE, MARKDOWN_FILE, Ranked, SuiteEntry};
 use statistics::Compared;
 
 use crate::{
-    advice::advice, bench_record::BenchRecord, files::save_html, limits::MAX_TEXT_BYTES, output::note,
-    results::SuiteResults, statements::STATEMENTS,
+    advice::advice, bench_record::BenchRecord, errors::in_one_line, files::save_html, limits::MAX_TEXT_BYTES,
+    output::note, results::SuiteResults, statements::STATEMENTS,
 };
 
 /// The names of the pages, which are found again by the mark that the program leaves in them.
@@ -60,7 +60,9 @@ fn read(suites: &[PathBuf]) -> Vec<SuiteResults> {
         match SuiteResults::read(&[suite]) {
             Ok(read) => results.extend(read.filter(|results| !results.records.is_empty())),
             // A neighbour that cannot be read is no reason for a finished run to fail.
-            Err(error) => note(&format!("{} is left out of {MARKDOWN_FILE}: {error:#}", suite.display())),
+            Err(error) => {
+                note(&format!("{} is left out of {MARKDOWN_FILE}: {}", suite.display(), in_one_line(&error)));
+            }
         }
     }
     results

@@ -22,6 +22,7 @@ mod cli;
 mod commands;
 mod data;
 mod doubts;
+mod errors;
 mod events;
 mod files;
 #[doc(hidden)]
@@ -61,6 +62,7 @@ mod zoo;
 
 use std::{ffi::OsString, process::ExitCode};
 
+use errors::in_one_line;
 use interrupt::Interrupted;
 use misuse::Misuse;
 use output::note;
@@ -94,7 +96,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(interrupt::EXIT_CODE)
         }
         Err(error) => {
-            note(&format!("error: {error:#}"));
+            note(&format!("error: {}", in_one_line(&error)));
             ExitCode::from(if error.is::<Misuse>() { 2 } else { 1 })
         }
     }

@@ -16,8 +16,9 @@ use records::{PlanState, RunConfig, Store, SuiteInfo, create_folder};
 use training::{Checkpoints, DeviceKind};
 
 use crate::{
+    errors::{in_one_line, is_about_files},
     events::events_file,
-    files::{is_about_files, save_pictures},
+    files::save_pictures,
     interrupt::{Graceful, Interrupted},
     machine,
     plan::Plan,
@@ -214,7 +215,7 @@ impl<'a> Sweep<'a> {
                         graceful.asked().store(true, Ordering::SeqCst);
                     }
                     Err(error) => {
-                        progress.warn(format_args!("error: {run}: {error:#}"));
+                        progress.warn(format_args!("error: {run}: {}", in_one_line(&error)));
                         failed.fetch_add(1, Ordering::Relaxed);
                     }
                 }

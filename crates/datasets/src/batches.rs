@@ -1,6 +1,6 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, io};
 
-use candle_core::{Device, Error, Result, Tensor, bail};
+use candle_core::{Device, Result, Tensor, bail};
 
 use crate::{
     augmentation::Augmentation, images::Images, order::Order, random::stream, standardization::Standardization,
@@ -14,7 +14,7 @@ impl Images {
     ///
     /// # Errors
     /// All items are errors if `batch_size` is 0 or the statistics have another number of channels than the images. A batch
-    /// is an error if one of its images is, as in [`image`](Self::image).
+    /// is an [I/O error](candle_core::Error::Io) if one of its images cannot be read, as in [`image`](Self::image).
     pub fn batches(
         &self,
         batch_size: usize,
@@ -44,8 +44,11 @@ impl Images {
         let order = Order::Shuffled { seed, epoch: epoch as usize };
         let shape = self.shape;
         self.batches_of(batch_size, order, standardization.tables(), device.clone(), move |index, image| {
+            if augmentation.is_none() {
+                return image;
+            }
             let mut rng = stream(b"augmentation", seed, (epoch << 32) + index as u64);
-            if augmentation.is_none() { image } else { augmentation.apply(&image, shape, &mut rng).into() }
+            augmentation.apply(&image, shape, &mut rng).into()
         })
     }
 
@@ -82,7 +85,7 @@ impl Images {
             bail!("statistics of {} channels cannot standardise images of {channels} channels", tables.len())
         }
         let mut values = Vec::with_capacity(indices.len() * self.image_size());
-        for (&index, image) in indices.iter().zip(self.read(indices).map_err(Error::wrap)?) {
+        for (&index, image) in indices.iter().zip(self.read(indices).map_err(io::Error::other)?) {
             for (plane, table) in change(index, image).chunks_exact(height * width).zip(tables) {
                 values.extend(plane.iter().map(|&value| table[usize::from(value)]));
             }

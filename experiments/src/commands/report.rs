@@ -9,6 +9,7 @@ use records::{create_folder, read_records};
 
 use crate::{
     bench_record::BenchRecord,
+    errors::in_one_line,
     index::write_index,
     output::{note, print},
     render::render,
@@ -43,7 +44,7 @@ pub fn report(dir: &Path) -> Result<()> {
         let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
         if let Err(error) = report_suite(dir, name, &folders) {
             // The other suites are rendered nevertheless.
-            note(&format!("error: {name}: {error:#}"));
+            note(&format!("error: {name}: {}", in_one_line(&error)));
             failed.push(name.as_str());
         }
     }

@@ -6,7 +6,8 @@ use records::{Record, RunConfig, Status, Store, SuiteInfo, file_name};
 use training::Length;
 
 use crate::{
-    files::{is_about_files, keep_suite},
+    errors::is_about_files,
+    files::keep_suite,
     index::write_index,
     init::Init,
     interrupt::Interrupted,

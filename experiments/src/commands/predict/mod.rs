@@ -12,7 +12,7 @@ use candle_core::{Device, Tensor};
 use datasets::ImageFile;
 use models::{Prediction, Trained};
 
-use crate::{misuse::Misuse, output::note, zoo};
+use crate::{errors::in_one_line, misuse::Misuse, output::note, zoo};
 use cam::Cams;
 use files::image_files;
 use pairs::predict_pairs;
@@ -79,7 +79,7 @@ pub fn predict(options: &PredictOptions) -> Result<()> {
             Ok(image) => predicted.push(image),
             Err(error) => {
                 failed += 1;
-                note(&format!("error: {error:#}"));
+                note(&format!("error: {}", in_one_line(&error)));
             }
         }
     }
