@@ -5,12 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use models::{DeepConvDtiInfo, NetworkInfo, Trained};
 use records::{Record, Status, Store, file_name, write_file};
 use report::{Card, card, markdown};
 
-use crate::{misuse::Misuse, output::note, suite::Outline};
+use crate::{errors::in_one_line, misuse::Misuse, output::note, suite::Outline};
 
 /// The folder of the project's trained networks, below the current one.
 const FOLDER: &str = "results/zoo";
@@ -29,7 +29,7 @@ pub fn load(weights: &str) -> Result<Trained> {
         ))
         .into());
     }
-    Trained::load(&path).map_err(|error| anyhow!(Misuse::from(error).to_string()))
+    Ok(Trained::load(&path)?)
 }
 
 /// The file of trained weights that is meant: a path, or the name of a network of the zoo.
@@ -46,26 +46,32 @@ pub fn find(weights: &str) -> Result<PathBuf, Misuse> {
     })
 }
 
-/// Names the networks of the zoo, with a description of one line each.
+/// Names the networks of the zoo, with a description of one line each, or the reason why a file cannot be read.
 pub fn list() -> Result<Vec<(String, String)>> {
     let Ok(entries) = fs::read_dir(FOLDER) else { return Ok(Vec::new()) };
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == EXTENSION));
     paths.sort();
-    let describe = |path: &PathBuf| {
-        let info = NetworkInfo::read(path)?;
-        let top1 = info.training.as_ref().and_then(|training| training["top1"].as_f64());
-        let top1 = top1.map_or(String::new(), |top1| format!(", {:.2} %", 100. * top1));
-        let description = format!(
-            "{} with {}, {} classes of {}{top1}",
-            info.model,
-            info.head,
-            info.classes.len(),
-            info.dataset.as_deref().unwrap_or("an unknown data set")
-        );
-        Ok((path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), description))
+    let named = |path: PathBuf| {
+        let description = describe(&path).unwrap_or_else(|error| format!("cannot be read: {}", in_one_line(&error)));
+        (path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), description)
     };
-    paths.iter().map(describe).collect()
+    Ok(paths.into_iter().map(named).collect())
+}
+
+/// Describes the network in a file.
+fn describe(path: &Path) -> Result<String> {
+    let (what, dataset, training) = match DeepConvDtiInfo::find(path)? {
+        Some(info) => (format!("DeepConv-DTI with {}, pairs", info.config.head), info.dataset, info.training),
+        None => {
+            let info = NetworkInfo::read(path)?;
+            let what = format!("{} with {}, {} classes", info.model, info.head, info.classes.len());
+            (what, info.dataset, info.training)
+        }
+    };
+    let top1 = training.and_then(|training| training["top1"].as_f64());
+    let top1 = top1.map_or(String::new(), |top1| format!(", {:.2} %", 100. * top1));
+    Ok(format!("{what} of {}{top1}", dataset.as_deref().unwrap_or("an unknown data set")))
 }
 
 /// Publishes the first network of each variant of a suite that asks for it: copies it from `sources`, the folders of the

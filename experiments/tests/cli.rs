@@ -7,8 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use candle_core::Device;
 use common::{PIXEL, experiments, json, stderr, stdout};
+use models::{DeepConvDtiConfig, DeepConvDtiInfo};
+use serde_json::json;
 use tempfile::TempDir;
+use training::Parameters;
 
 #[test]
 fn impossible_options_exit_with_2_and_say_what_is_possible() {
@@ -153,6 +157,20 @@ fn lists_name_everything_there_is() {
         assert_eq!(json(&mut experiments(&["list", kind, "--json"])), all[kind]);
         assert!(stdout(&mut experiments(&["list", kind])).contains(name));
     }
+}
+
+#[test]
+fn networks_of_the_zoo_are_listed_beside_files_that_are_none() {
+    let folder = TempDir::new().unwrap();
+    let zoo = folder.path().join("results/zoo");
+    fs::create_dir_all(&zoo).unwrap();
+    fs::write(zoo.join("broken.safetensors"), "no network").unwrap();
+    let config = DeepConvDtiConfig { length: 40, windows: vec![8], filters: 4, ..DeepConvDtiConfig::default() };
+    let info = DeepConvDtiInfo { config, dataset: Some("kinases".into()), training: Some(json!({ "top1": 0.875 })) };
+    info.save(&Parameters::zeros(&Device::Cpu), &zoo.join("pairs.safetensors")).unwrap();
+    let listed = stdout(experiments(&["list", "weights"]).current_dir(folder.path()).env("RUST_BACKTRACE", "1"));
+    assert!(listed.contains("  broken  cannot be read: ") && listed.lines().count() == 3, "{listed}");
+    assert!(listed.contains("  pairs   DeepConv-DTI with gmp-fc, pairs of kinases, 87.50 %"), "{listed}");
 }
 
 #[test]
