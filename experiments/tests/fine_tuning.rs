@@ -41,6 +41,11 @@ fn a_network_is_fine_tuned_on_a_folder_of_other_classes_with_its_backbone_frozen
     let weights = start.display().to_string();
 
     let again = ["run", "heads", "--dataset", &path("parity"), "--init", &weights, "--seeds", "1", "--updates", "100"];
+    // The weights choose the model, the head and the input of the plan of shards, too: one run.
+    let plan = stdout(experiments(&["plan"]).args(&again[1..]).args(["--shards", "1"]));
+    assert!(plan.contains("1/1       1     100.0"), "{plan}");
+    let message = stderr(experiments(&["slurm"]).args(&again[1..]).args(["--shards", "2"]), 2);
+    assert!(message.contains("--shards 2 is more than the suite's number of runs, 1"), "{message}");
     for freeze in [true, false] {
         let out = path(if freeze { "frozen" } else { "tuned" });
         let mut run = experiments(&again);

@@ -85,19 +85,27 @@ impl RunOptions {
         }
         Ok(changes)
     }
+
+    /// Applies the changes to a suite and loads its data. Also returns whether they changed nothing.
+    pub(super) fn load(&self, original: &AnySuite) -> Result<(LoadedSuite, bool)> {
+        let data_dir = self.data_dir.as_deref();
+        let suite = original.with(&self.changes()?, data_dir)?;
+        let is_same = suite == *original;
+        let mut suite = suite.load(data_dir, self.skip_unknown)?;
+        if let (LoadedSuite::Images(suite, data), Some(DatasetId::Folder(_)), None) =
+            (&mut suite, &self.changes.dataset, self.changes.length)
+        {
+            suite.lengthen(data);
+        }
+        Ok((suite, is_same))
+    }
 }
 
 /// Trains all runs of a suite and renders its tables.
 pub fn run(options: &RunOptions) -> Result<()> {
     let original = suite::find(&options.suite)?;
-    let suite = original.with(&options.changes()?, options.data_dir.as_deref())?;
-    let is_original = suite == original && !options.tune && suite::is_shipped(&original);
-    let mut suite = suite.load(options.data_dir.as_deref(), options.skip_unknown)?;
-    if let (LoadedSuite::Images(suite, data), Some(DatasetId::Folder(_)), None) =
-        (&mut suite, &options.changes.dataset, options.changes.length)
-    {
-        suite.lengthen(data);
-    }
+    let (suite, is_same) = options.load(&original)?;
+    let is_original = is_same && !options.tune && suite::is_shipped(&original);
     let name = match &options.out {
         None if !is_original => changed_name(&original, &suite),
         _ => original.name().to_string(),

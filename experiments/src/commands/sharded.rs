@@ -16,14 +16,13 @@ pub struct ShardedRun {
 }
 
 impl ShardedRun {
-    /// Plans the suite's runs.
+    /// Plans the suite's runs as `run` does.
     ///
     /// # Errors
     /// Those of a plan, and more shards than runs.
     pub fn plan(&self) -> Result<Plan> {
-        let (run, data_dir) = (&self.run, self.run.data_dir.as_deref());
-        let suite = suite::find(&run.suite)?.with(&run.changes, data_dir)?;
-        let plan = Plan::new(&suite.load(data_dir, run.skip_unknown)?)?;
+        let (suite, _) = self.run.load(&suite::find(&self.run.suite)?)?;
+        let plan = Plan::new(&suite)?;
         let (shards, runs) = (self.shards, plan.runs.len());
         if shards > runs {
             return Err(
