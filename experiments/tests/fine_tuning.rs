@@ -94,5 +94,7 @@ fn weights_that_cannot_be_started_from_are_named() {
     );
     assert!(message.contains("classifier.weight has the shape [10, 64], not [10, 32]"), "{message}");
     misuse(&["--partial"], "--init");
+    let message = stderr(&mut experiments(&["run", "protein-drug", "--init", &weights]), 2);
+    assert!(message.contains("--init is for networks of images"), "{message}");
     misuse(&["--init", &weights, "--models", "two-conv@0.5"], "does not hold the backbone of two-conv@0.5");
 }

@@ -172,6 +172,8 @@ fn rates_are_tuned_and_options_for_images_are_refused() {
         let error = stderr(&mut experiments(&["run", &path, option, value]), 2);
         assert!(error.contains("pairs"), "{error}");
     }
+    let error = stderr(&mut experiments(&["run", &path, "--dataset", "/one", "--data-dir", "/other"]), 2);
+    assert!(error.contains("--dataset /one and --data-dir /other both name"), "{error}");
 }
 
 #[test]

@@ -55,11 +55,7 @@ impl AnySuite {
                 suite.datasets.iter().try_for_each(|id| check_input(id, changes.input))?;
                 Ok(Self::Images(suite))
             }
-            Self::Pairs(suite) => {
-                let mut suite = suite.with(changes)?;
-                data_dir.into_iter().for_each(|folder| suite.read_from(folder, changes.train_size));
-                Ok(Self::Pairs(suite))
-            }
+            Self::Pairs(suite) => Ok(Self::Pairs(suite.with(changes, data_dir)?)),
         }
     }
 

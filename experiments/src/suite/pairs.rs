@@ -227,15 +227,16 @@ impl Block {
 }
 
 impl PairSuite {
-    /// Applies the options of the command line.
+    /// Applies the options of the command line. The pairs are read from `data_dir`, if it is given.
     ///
     /// # Errors
-    /// Options that are for images.
-    pub fn with(&self, changes: &Changes) -> Result<Self, Misuse> {
+    /// Options that are for images, and two folders of pairs.
+    pub fn with(&self, changes: &Changes, data_dir: Option<&Path>) -> Result<Self, Misuse> {
         let for_images = [
+            // The weights that it names choose models, too.
+            ("--init", changes.init.is_some()),
             ("--input", changes.input.is_some()),
             ("--models", changes.models.is_some()),
-            ("--init", changes.init.is_some()),
         ];
         if let Some((option, _)) = for_images.into_iter().find(|(_, is_given)| *is_given) {
             return Err(Misuse::new(format!(
@@ -244,17 +245,28 @@ impl PairSuite {
             )));
         }
         let mut suite = self.clone();
-        match &changes.dataset {
-            Some(DatasetId::Folder(folder)) => suite.read_from(folder, changes.train_size),
-            Some(id) => {
+        let folder = match (&changes.dataset, data_dir) {
+            (None, data_dir) => data_dir,
+            (Some(DatasetId::Folder(folder)), None) => Some(folder.as_path()),
+            (Some(DatasetId::Folder(folder)), Some(data_dir)) => {
+                let (folder, data_dir) = (folder.display(), data_dir.display());
+                return Err(Misuse::new(format!(
+                    "--dataset {folder} and --data-dir {data_dir} both name the folder of the pairs; give one of them"
+                )));
+            }
+            (Some(id), _) => {
                 let message = format!(
                     "{id} has images, but the suite {} is of protein–drug pairs; --data-dir names them",
                     self.name
                 );
                 return Err(Misuse::new(message));
             }
-            None => suite.train_size = changes.train_size.or(suite.train_size),
+        };
+        // A folder is taken as a whole, whatever number of synthetic pairs the suite trains on.
+        if let Some(folder) = folder {
+            (suite.folder, suite.train_size) = (Some(folder.into()), None);
         }
+        suite.train_size = changes.train_size.or(suite.train_size);
         suite.seeds = changes.seeds.unwrap_or(suite.seeds);
         suite.first_seed = changes.first_seed;
         suite.length = changes.length.unwrap_or(suite.length);
@@ -267,11 +279,6 @@ impl PairSuite {
             suite.variants.iter_mut().for_each(|variant| (variant.lr, variant.fixed_lr) = (lr, true));
         }
         Ok(suite)
-    }
-
-    /// Reads the pairs from a folder instead of making them.
-    pub fn read_from(&mut self, folder: &Path, train_size: Option<usize>) {
-        (self.folder, self.train_size) = (Some(folder.into()), train_size);
     }
 
     /// The variants with these heads. One that the suite does not have takes the options of the first variant of each setting.
