@@ -67,16 +67,22 @@ impl Run {
 
     /// The number of optimiser updates.
     pub fn updates(&self) -> u64 {
-        self.length.updates(self.batches_per_epoch()).unwrap_or(u64::MAX)
+        self.updates_of(self.batches_per_epoch(&*self.task))
     }
 
-    /// The number of epochs. The last one may be incomplete.
-    pub fn epochs(&self) -> usize {
-        self.updates().div_ceil(self.batches_per_epoch().max(1)) as usize
+    /// The number of epochs on the data of `task`: that of the run's seed, which may have more training samples than that of
+    /// the plan. The last epoch may be incomplete.
+    pub fn epochs(&self, task: &dyn Task) -> usize {
+        let batches = self.batches_per_epoch(task);
+        self.updates_of(batches).div_ceil(batches.max(1)) as usize
     }
 
-    fn batches_per_epoch(&self) -> u64 {
-        self.task.train_len().div_ceil(self.batch_size) as u64
+    fn updates_of(&self, batches_per_epoch: u64) -> u64 {
+        self.length.updates(batches_per_epoch).unwrap_or(u64::MAX)
+    }
+
+    fn batches_per_epoch(&self, task: &dyn Task) -> u64 {
+        task.train_len().div_ceil(self.batch_size) as u64
     }
 
     /// The work of the run: multiply-accumulates times training samples. At least 1, also for networks that are only counted.

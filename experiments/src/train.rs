@@ -50,18 +50,18 @@ pub fn train(
     let task = run.task.of_seed(run.seed)?.unwrap_or_else(|| run.task.clone());
     let network = task.build(&parameters)?;
     let anatomy = network.anatomy()?;
-    let config = run.config();
+    let (config, epochs) = (run.config(), run.epochs(&*task));
 
     let draws = files.pictures || files.events.is_some();
     let (mut fitted, mut events) = (None, Events::new(files.events));
-    if run.epochs() > 0 {
-        let outcome = fit_network(run, &*network, &parameters, checkpoints, &mut events, progress)?;
+    if epochs > 0 {
+        let outcome = fit_network(run, epochs, &*network, &parameters, checkpoints, &mut events, progress)?;
         if outcome.stopped.is_some() {
             return Ok(None);
         }
         fitted = Some(outcome);
     }
-    let curve: Vec<EpochPoint> = fitted.iter().flat_map(|fitted| curve(&fitted.epochs, run.epochs())).collect();
+    let curve: Vec<EpochPoint> = fitted.iter().flat_map(|fitted| curve(&fitted.epochs, epochs)).collect();
     let diverged = fitted.as_ref().and_then(|fitted| fitted.diverged);
     let (mut outcome, mut hits, mut confusion, mut measures) = (None, Vec::new(), None, Vec::new());
     let mut pictures = Pictures::default();
@@ -75,7 +75,7 @@ pub fn train(
         measures = network.measure(&test, run.seed)?;
         if draws {
             pictures = network.draw(&test)?;
-            events.pictures(run.epochs() - 1, &pictures)?;
+            events.pictures(epochs - 1, &pictures)?;
         }
         outcome = Some(Outcome {
             top1: test.top1,
@@ -116,6 +116,7 @@ pub fn train(
 
 fn fit_network(
     run: &Run,
+    epochs: usize,
     network: &dyn Network,
     parameters: &Parameters,
     checkpoints: &Checkpoints,
@@ -136,8 +137,10 @@ fn fit_network(
             }
             Event::Step { loss, .. } => progress.step(loss),
             Event::Epoch(report) => {
-                if is_point(report.epoch, run.epochs()) {
-                    report.validation = network.validate().map_err(candle_core::Error::wrap)?;
+                if is_point(report.epoch, epochs) {
+                    // An error of candle stays one, since a file that cannot be read ends the sweep.
+                    let as_candle = |error: anyhow::Error| error.downcast().unwrap_or_else(candle_core::Error::wrap);
+                    report.validation = network.validate().map_err(as_candle)?;
                 }
                 events.epoch(report)?;
             }

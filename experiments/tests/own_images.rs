@@ -75,3 +75,23 @@ fn rates_are_chosen_on_own_images_by_cross_validation() {
     let held_out = |record: &serde_json::Value| record["config"]["validation"].as_u64().unwrap();
     assert!(trials.values().all(|record| held_out(record) == 5), "{trials:?}");
 }
+
+#[test]
+fn a_rate_is_chosen_by_trained_networks_whichever_part_is_held_out() {
+    let folder = TempDir::new().unwrap();
+    let train = shop(folder.path()).join("train");
+    for class in [&["cups/0.png"][..], &["pots/0.png", "pots/1.png"]].concat() {
+        fs::remove_file(train.join(class)).unwrap();
+    }
+    let suite = folder.path().join("short.toml");
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/suites/heads.toml")).unwrap();
+    let grid = text.lines().find(|line| line.starts_with("lr_grid")).unwrap();
+    fs::write(&suite, text.replace(grid, "lr_grid = [0.01]")).unwrap();
+    let mut run = experiments(&["run", "--models", "two-conv@0.1", "--heads", "gap", "--seeds", "1", "--tune"]);
+    run.args(["--batch-size", "4", "--updates", "55", "--dataset"]).arg(train.parent().unwrap());
+    stdout(run.arg(suite).arg("--out").arg(folder.path().join("out")));
+    // Of 21 images, the first part holds out 5, which leaves 4 batches an epoch, and the others hold out 4.
+    let trials = records(&folder.path().join("out/short/tuning/lr-0.01"));
+    let last = |record: &serde_json::Value| record["curve"].as_array().unwrap().last().unwrap()["epoch"].clone();
+    assert_eq!(trials.values().map(last).collect::<Vec<_>>(), [13, 10, 10, 10, 10]);
+}
