@@ -43,9 +43,19 @@ impl BenchRecord {
     }
 
     /// Reads a run from its file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is no run of `bench`, or has measurements of other peers than it names.
     pub fn read_file(path: &Path) -> Result<Self> {
         let text = read_input(path, MAX_TEXT_BYTES)?;
-        serde_json::from_slice(&text).with_context(|| path.display().to_string())
+        let record: Self = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
+        let named = record.peers.len();
+        if let Some(other) = record.measurements.iter().find(|measurement| measurement.peers.len() != named) {
+            let (Request { model, head, .. }, measured) = (&other.request, other.peers.len());
+            let path = path.display();
+            bail!("{path}: {model} {head} has the speeds of {measured} peers, but `peers` names {named}; measure again")
+        }
+        Ok(record)
     }
 
     /// Writes the run and its page into a folder.

@@ -84,6 +84,33 @@ fn a_file_of_an_earlier_version_is_rendered() {
     assert!(page.contains("× Snail 1") && page.contains("did not measure the limits"), "{page}");
 }
 
+#[test]
+fn what_spoils_a_run_is_found_before_it_is_timed_or_costs_one_value_only() {
+    let out = TempDir::new().unwrap();
+    let file = out.path().join("file");
+    fs::write(&file, "").unwrap();
+    let message = stderr(experiments(&BENCH).arg("--out").arg(&file), 1);
+    assert!(message.contains("this is a file, not a folder") && !message.contains("round 1"), "{message}");
+    let ends = SNAIL.replace("do ", "do case $l in *train*) exit 1;; esac; ");
+    let output = experiments(&BENCH).args(["--json", "--peer", &ends]).assert().success().get_output().clone();
+    let record: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let answers = |task: usize| record["measurements"][task]["peers"][0].as_array().unwrap().len();
+    assert_eq!([0, 1, 2].map(answers), [0, 1, 1]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("ended without an answer"));
+}
+
+#[test]
+fn a_file_with_the_speeds_of_other_peers_than_it_names_is_refused() {
+    let out = TempDir::new().unwrap();
+    stdout(experiments(&BENCH).args(["--peer", SNAIL, "--out"]).arg(out.path()));
+    let file = out.path().join("bench/bench.json");
+    let mut record: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    record["measurements"][0]["peers"].as_array_mut().unwrap().clear();
+    fs::write(&file, record.to_string()).unwrap();
+    let message = stderr(experiments(&["report"]).arg(out.path()), 1);
+    assert!(message.contains("bench.json: two-conv gmp has the speeds of 0 peers, but `peers` names 1"), "{message}");
+}
+
 /// The module that all Python peers share needs no packages.
 #[test]
 fn a_python_peer_answers_in_the_protocol_and_one_that_only_infers_refuses_to_train() {

@@ -1,6 +1,7 @@
 use std::{
     collections::HashSet,
     io::{self, BufRead, BufReader, Read, Write},
+    mem,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
     thread,
@@ -90,6 +91,13 @@ impl Peer {
             .with_context(|| format!("`{}` answered `{}`, which is not in the protocol", self.command, line.trim_end()))
     }
 
+    fn restart(&mut self) -> Result<()> {
+        let mut again = Self::start(&self.command)?;
+        again.refused = mem::take(&mut self.refused);
+        *self = again;
+        Ok(())
+    }
+
     fn ask(&mut self, request: &str) -> Result<Answer> {
         let sent = writeln!(self.requests, "{request}");
         self.has_ended |= sent.is_err();
@@ -102,11 +110,11 @@ impl Peer {
         &self.name
     }
 
-    /// The images per second that the program reaches; `None` if it does not have the network. A program that ends is started
-    /// again, once for a request.
+    /// The images per second that the program reaches; `None` if it does not have the network, or ends instead of an answer
+    /// although it is started again, which happens once for a request.
     ///
     /// # Errors
-    /// A program that ends twice, or whose answer is not in the protocol or does not come within ten minutes.
+    /// A program whose answer is not in the protocol or does not come within ten minutes.
     pub fn samples_per_sec(&mut self, request: &Request) -> Result<Option<f64>> {
         let request = serde_json::to_string(request)?;
         if self.refused.contains(&request) {
@@ -116,14 +124,16 @@ impl Peer {
             Err(error) if self.has_ended => {
                 // Nobody may be listening.
                 let _ = writeln!(io::stderr(), "{}: {error:#}; it is started again: {request}", self.name);
-                let mut again = Self::start(&self.command)?;
-                again.refused = std::mem::take(&mut self.refused);
-                *self = again;
-                self.ask(&request)
+                self.restart().and_then(|()| self.ask(&request))
             }
             answer => answer,
         };
-        match answer? {
+        let answer = match answer {
+            // What has been measured so far is not given up for it.
+            Err(error) if self.has_ended => Answer::Error(format!("{error:#}")),
+            answer => answer?,
+        };
+        match answer {
             Answer::SamplesPerSec(rate) if rate > 0. => Ok(Some(rate)),
             Answer::SamplesPerSec(rate) => bail!("`{}` answered a rate of {rate}", self.command),
             Answer::Error(error) => {
@@ -180,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_ends_is_started_again_once_for_a_request() {
+    fn a_program_that_ends_is_started_again_once_for_a_request_and_then_counts_as_one_without_the_network() {
         let folder = tempfile::tempdir().unwrap();
         let mark = folder.path().join("ran");
         // It ends at its first request, and answers all later ones.
@@ -190,8 +200,16 @@ mod tests {
         );
         let mut peer = Peer::start(&once).unwrap();
         assert_eq!([0, 1].map(|_| peer.samples_per_sec(&request()).unwrap()), [Some(5.); 2]);
-        let always = Peer::start(&format!("{hello}; read line")).unwrap().samples_per_sec(&request());
-        assert!(always.unwrap_err().to_string().contains("ended without an answer"));
+        // It ends at all requests for training only.
+        let never = format!(
+            r#"{hello}; while read line; do case $line in *train*) exit 1;; esac; echo '{{"samples_per_sec": 5}}'; done"#
+        );
+        let mut peer = Peer::start(&never).unwrap();
+        let mut rate = |task| peer.samples_per_sec(&Request { task, ..request() }).unwrap();
+        assert_eq!(
+            [Task::Infer, Task::Train, Task::Train, Task::Infer].map(&mut rate),
+            [Some(5.), None, None, Some(5.)]
+        );
     }
 
     #[test]

@@ -5,6 +5,8 @@ use candle_core::Device;
 use heads::HeadConfig;
 use layers::Layer;
 use models::{DEEP_CONV_DTI, DeepConvDti, DeepConvDtiConfig, ModelConfig, ModelName, Preset};
+use records::create_folder;
+use report::bench::Baseline;
 use timing::{
     EnergyMeter, INFER_BATCH, Instruments, LATENCY_BATCH, Machine, Measurement, OwnNetwork, Peer, Request, Scaling,
     TRAIN_BATCH, Task, run_round,
@@ -64,6 +66,9 @@ pub fn bench(options: &BenchOptions) -> Result<()> {
     let cpu = machine::cpu();
     let baseline =
         options.baseline.as_deref().map(|path| BenchBaseline::read(path, &cpu, &measurements)).transpose()?;
+    let out = options.out.as_ref().map(|out| out.join("bench"));
+    // A folder that cannot be written is known before anything is timed.
+    out.as_deref().map(create_folder).transpose()?;
     let mut peers = options.peers.iter().map(|command| Peer::start(command)).collect::<Result<Vec<_>>>()?;
     let (energy, no_energy) =
         EnergyMeter::open().map_or_else(|reason| (None, Some(reason)), |meter| (Some(meter), None));
@@ -88,17 +93,21 @@ pub fn bench(options: &BenchOptions) -> Result<()> {
         no_energy,
         measurements,
     };
-    if let Some(out) = &options.out {
-        record.save(&out.join("bench"))?;
-    }
     let baseline = baseline.map(|baseline| baseline.compare(&record.measurements));
-    if !options.json {
-        print_document(&record.terminal_page(baseline.as_ref())?)
-    } else if options.peers.is_empty() {
-        print_json(&record.speeds(baseline.as_ref())?)
+    // Neither is lost if the other fails.
+    let printed = print_record(&record, baseline.as_ref(), options.json);
+    out.map(|out| record.save(&out)).transpose()?;
+    printed
+}
+
+fn print_record(record: &BenchRecord, baseline: Option<&Baseline>, as_json: bool) -> Result<()> {
+    if !as_json {
+        print_document(&record.terminal_page(baseline)?)
+    } else if record.peers.is_empty() {
+        print_json(&record.speeds(baseline)?)
     } else {
-        let mut json = serde_json::to_value(&record)?;
-        if let Some(baseline) = &baseline {
+        let mut json = serde_json::to_value(record)?;
+        if let Some(baseline) = baseline {
             json["baseline"] = serde_json::to_value(&baseline.rows)?;
         }
         print_json(&json)
