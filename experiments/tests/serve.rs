@@ -121,6 +121,24 @@ fn pages_and_files_are_served_and_nothing_else() {
 }
 
 #[test]
+fn no_more_than_64_pages_follow_a_sweep_at_a_time() {
+    let dir = folder();
+    let server = Server::start(&dir);
+    let follow = || {
+        let mut news = BufReader::new(server.connect("GET /events HTTP/1.1\r\nHost: test\r\n\r\n"));
+        let mut status = String::new();
+        news.read_line(&mut status).unwrap();
+        (status, news)
+    };
+    let pages: Vec<_> = (0..64).map(|_| follow()).collect();
+    assert!(pages.iter().all(|(status, _)| status.starts_with("HTTP/1.1 200")));
+    let (status, answer) = server.get("/events");
+    assert!(status == 503 && answer.contains("64 pages follow the sweep already"), "{answer}");
+    // Everything else is answered nevertheless.
+    assert_eq!(server.get("/progress.json").0, 200);
+}
+
+#[test]
 fn a_page_hears_of_a_run_that_finishes() {
     let dir = folder();
     let server = Server::start(&dir);

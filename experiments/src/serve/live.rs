@@ -5,21 +5,25 @@ use std::{convert::Infallible, time::Duration};
 use axum::{
     Json,
     extract::State,
+    http::StatusCode,
     response::{
         Html,
         sse::{Event, KeepAlive, Sse},
     },
 };
 use futures_util::{Stream, stream::unfold};
+use tokio::sync::Semaphore;
 
 use super::{
-    Refusal, Root, off_thread,
+    MOST_REQUESTS, Refusal, Root, off_thread,
     progress::{SuiteProgress, progress},
 };
 
 const PAGE: &str = include_str!("live.html");
 /// The time between two looks at the folder.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A permit for each page that follows a sweep.
+static WATCHERS: Semaphore = Semaphore::const_new(MOST_REQUESTS);
 
 /// The page that lists the suites and follows their progress.
 pub async fn start() -> Html<&'static str> {
@@ -32,8 +36,14 @@ pub async fn progress_json(State(root): State<Root>) -> Result<Json<Vec<SuitePro
 }
 
 /// The progress of all suites whenever it changes, as server-sent events.
-pub async fn events(State(root): State<Root>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+pub async fn events(State(root): State<Root>) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
+    let permit = WATCHERS.try_acquire().map_err(|_| {
+        let words = format!("{MOST_REQUESTS} pages follow the sweep already; close one of them");
+        Refusal(StatusCode::SERVICE_UNAVAILABLE, words)
+    })?;
     let changes = unfold(None, move |before: Option<Vec<SuiteProgress>>| {
+        // It is given back when the page is closed.
+        let _held = &permit;
         let root = root.clone();
         async move {
             loop {
@@ -47,7 +57,7 @@ pub async fn events(State(root): State<Root>) -> Sse<impl Stream<Item = Result<E
             }
         }
     });
-    Sse::new(changes).keep_alive(KeepAlive::default())
+    Ok(Sse::new(changes).keep_alive(KeepAlive::default()))
 }
 
 /// Returns whether anything but the time has changed, or a file has been written since.

@@ -26,9 +26,9 @@ use tokio::net::TcpListener;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use crate::{misuse::Misuse, output::print};
+use crate::{errors::in_one_line, misuse::Misuse, output::print};
 
-/// The most requests that are answered at a time; more wait. A page that watches a sweep holds one.
+/// The most requests that are answered at a time; more wait. As many pages can follow a sweep.
 const MOST_REQUESTS: usize = 64;
 /// The longest time of an answer, except of one that goes on for as long as the page is open.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -62,18 +62,9 @@ pub fn serve(options: &ServeOptions) -> Result<()> {
         let address = SocketAddr::new(*host, *port);
         let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))?;
         print(&format!("http://{}/ serves {} (Ctrl-C ends it)", listener.local_addr()?, dir.display()))?;
-        axum::serve(listener, router(&root)).with_graceful_shutdown(interrupted()).await?;
+        axum::serve(listener, router(&root)).await?;
         Ok(())
     })
-}
-
-/// Waits for Ctrl-C. Pages that watch a sweep keep their connection, so the process ends shortly after it.
-async fn interrupted() {
-    let _ = tokio::signal::ctrl_c().await;
-    tokio::spawn(async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        std::process::exit(0);
-    });
 }
 
 /// The pages of a server for this folder.
@@ -119,7 +110,7 @@ impl From<anyhow::Error> for Refusal {
     fn from(error: anyhow::Error) -> Self {
         let missing = error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::NotFound);
         let status = if missing { StatusCode::NOT_FOUND } else { StatusCode::INTERNAL_SERVER_ERROR };
-        Self(status, format!("{error:#}"))
+        Self(status, in_one_line(&error))
     }
 }
 

@@ -10,7 +10,7 @@ use axum::{
 use models::Trained;
 
 use super::{Refusal, Root, files::find, off_thread};
-use crate::{misuse::Misuse, playground::page};
+use crate::{errors::in_one_line, playground::page};
 
 /// Builds the page for one network, or for several whose names are joined by commas.
 pub async fn playground(
@@ -21,8 +21,7 @@ pub async fn playground(
         let load = |run: &str| {
             let file = PathBuf::from(&suite).join("weights").join(format!("{run}.safetensors"));
             let trained = Trained::load(find(&root, &file)?);
-            // Without the backtrace that candle's errors show.
-            let words = |error| format!("{run} cannot be shown: {}", Misuse::from(error));
+            let words = |error: candle_core::Error| format!("{run} cannot be shown: {}", in_one_line(&error.into()));
             let refused = |error| Refusal(StatusCode::UNPROCESSABLE_ENTITY, words(error));
             Ok((run.to_string(), trained.map_err(refused)?))
         };
@@ -33,7 +32,7 @@ pub async fn playground(
             return Err(Refusal(StatusCode::BAD_REQUEST, words));
         }
         let networks = names.into_iter().map(load).collect::<Result<Vec<_>, Refusal>>()?;
-        let refused = |error: anyhow::Error| Refusal(StatusCode::UNPROCESSABLE_ENTITY, format!("{error:#}"));
+        let refused = |error: anyhow::Error| Refusal(StatusCode::UNPROCESSABLE_ENTITY, in_one_line(&error));
         page(&networks, &root).map(Html).map_err(refused)
     })
     .await
