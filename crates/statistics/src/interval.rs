@@ -24,13 +24,6 @@ impl Interval {
         Self { value, low: value - half, high: value + half, standard_error, df }
     }
 
-    /// Converts to another unit; `factor` is positive.
-    pub fn scaled(self, factor: f64) -> Self {
-        let Self { value, low, high, standard_error, df } = self;
-        let [value, low, high, standard_error] = [value, low, high, standard_error].map(|number| factor * number);
-        Self { value, low, high, standard_error, df }
-    }
-
     /// The one-sided p-value of the hypothesis that the true mean is at most `bound`: small if it is shown to be greater.
     ///
     /// It is below 0.025 exactly if the whole interval lies above the bound.

@@ -34,8 +34,8 @@ pub use ratio::Ratio;
 /// Checks what can be checked of a suite's comparisons and claims without its records.
 ///
 /// # Errors
-/// Names a comparison or claim that is defined twice, refers to nothing or asks for what cannot be compared, and too many
-/// primary comparisons.
+/// Names a comparison or claim that is defined twice, refers to nothing or asks for what cannot be compared, a primary
+/// comparison without exactly one test, and too many primary comparisons.
 pub fn check(comparisons: &[Comparison], claims: &[Claim]) -> Result<()> {
     for (i, comparison) in comparisons.iter().enumerate() {
         if comparisons[..i].iter().any(|other| other.name == comparison.name) {
@@ -49,13 +49,13 @@ pub fn check(comparisons: &[Comparison], claims: &[Claim]) -> Result<()> {
     }
     claims.iter().try_for_each(|claim| claim.check(comparisons))?;
     for comparison in comparisons.iter().filter(|comparison| comparison.primary) {
-        if !claims.iter().flat_map(|claim| &claim.tests).any(|test| test.comparison == comparison.name) {
-            return Err(Error::Comparison {
-                name: comparison.name.clone(),
-                reason: "it is primary, but no claim says what is expected of it, so there is no hypothesis to test"
-                    .into(),
-            });
-        }
+        let tests = claims.iter().flat_map(|claim| &claim.tests).filter(|test| test.comparison == comparison.name);
+        let problem = match tests.count() {
+            0 => "no claim says what is expected of it, so there is no hypothesis to test",
+            1 => continue,
+            _ => "several tests refer to it, but its p-value is that of one: give each test a comparison of its own",
+        };
+        return Err(comparison.error(format!("it is primary, but {problem}")));
     }
     Ok(())
 }

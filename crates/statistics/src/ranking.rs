@@ -96,24 +96,13 @@ impl Ranking {
     /// Returns the area under the curve of precision over recall by the trapezoidal rule, scikit-learn's `auc` of its
     /// `precision_recall_curve`, which begins with the precision 1 at the recall 0.
     ///
-    /// The rule interpolates between the points, which is too optimistic if many scores are equal;
-    /// [`average_precision`](Self::average_precision) does not.
+    /// The rule interpolates between the points, which is too optimistic if many scores are equal.
     pub fn aupr(&self) -> f64 {
-        self.over_recall(|cut, before| f64::midpoint(cut.precision(), before.map_or(1., Cut::precision)))
-    }
-
-    /// Returns the mean of the precision over the recall without interpolation, scikit-learn's `average_precision_score`.
-    pub fn average_precision(&self) -> f64 {
-        self.over_recall(|cut, _| cut.precision())
-    }
-
-    /// Sums a height, of a cut and the one before it, times the recall that the cut gains.
-    fn over_recall(&self, height: impl Fn(&Cut, Option<&Cut>) -> f64) -> f64 {
-        let (mut area, mut before) = (0., None);
+        let (mut area, mut before) = (0., (0., 1.));
         for cut in &self.cuts {
-            let gained = cut.true_positives - before.map_or(0., |before: &Cut| before.true_positives);
-            area += gained * height(cut, before);
-            before = Some(cut);
+            let now = (cut.true_positives, cut.precision());
+            area += (now.0 - before.0) * f64::midpoint(now.1, before.1);
+            before = now;
         }
         area / self.totals()[0]
     }
@@ -159,7 +148,6 @@ mod tests {
         positive: Vec<bool>,
         auroc: f64,
         aupr: f64,
-        average_precision: f64,
         roc_threshold: f64,
         precision_recall_threshold: f64,
     }
@@ -173,7 +161,6 @@ mod tests {
             for (name, got, expected) in [
                 ("auroc", ranking.auroc(), case.auroc),
                 ("aupr", ranking.aupr(), case.aupr),
-                ("average precision", ranking.average_precision(), case.average_precision),
                 ("ROC threshold", ranking.roc_threshold(), case.roc_threshold),
                 ("PR threshold", ranking.precision_recall_threshold(), case.precision_recall_threshold),
             ] {

@@ -408,6 +408,7 @@ fn a_mistake_in_a_file_is_named() {
         (with(&claim("{ within = -1.0 }")), "a margin at least 0"),
         (with("[[claims]]\nclaim = \"Said\"\ntests = []"), "no tests"),
         (with(&claim("\"less\", by_construction = true")), "is primary, but"),
+        (with(&[claim("\"greater\""), claim("{ within = 2.0 }")].concat()), "several tests refer to it"),
         (claim("\"greater\""), "no comparison is called `gap against fc`"),
     ] {
         let message = message(&text);
