@@ -1,7 +1,7 @@
 //! Pictures of the evidence for a class, laid over the image.
 
 use std::{
-    collections::HashMap,
+    collections::HashSet,
     path::{Path, PathBuf},
 };
 
@@ -41,20 +41,26 @@ impl Cams {
             return Err(Misuse::new(message).into());
         }
         create_folder(out)?;
-        let mut used = HashMap::new();
-        let name = |image: &PathBuf| {
-            let stem = file_name(&image.file_stem().unwrap_or_default().to_string_lossy());
-            // Images of the same name come from different folders.
-            let count = used.entry(stem.clone()).and_modify(|count| *count += 1).or_insert(1);
-            out.join(if *count == 1 { format!("{stem}.cam.png") } else { format!("{stem}.{count}.cam.png") })
-        };
-        Ok(Self(images.iter().map(name).collect()))
+        Ok(Self(names(images).into_iter().map(|name| out.join(name)).collect()))
     }
 
     /// The file for the picture of an image.
     pub fn path(&self, index: usize) -> PathBuf {
         self.0[index].clone()
     }
+}
+
+/// A name for the picture of each image, all of them different.
+fn names(images: &[PathBuf]) -> Vec<String> {
+    let (mut names, mut used) = (Vec::new(), HashSet::new());
+    for image in images {
+        let stem = file_name(&image.file_stem().unwrap_or_default().to_string_lossy());
+        // Images of the same name come from different folders, or have another ending.
+        let numbered = (2..).map(|number| format!("{stem}.{number}.cam.png"));
+        let mut possible = [format!("{stem}.cam.png")].into_iter().chain(numbered);
+        names.extend(possible.find(|name| used.insert(name.clone())));
+    }
+    names
 }
 
 /// Draws the evidence (H, W) over the image at the image's own size.
@@ -68,4 +74,15 @@ pub fn save(out: &Path, file: &ImageFile, evidence: &Tensor) -> Result<()> {
         ImageBuffer::from_raw(width as u32, height as u32, values).ok_or_else(|| anyhow::anyhow!("empty evidence"))?;
     let evidence = resize(&evidence, image.width(), image.height(), FilterType::Triangle);
     save_png(out, &report::overlay(&image, evidence.as_raw()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_images_have_a_picture_of_the_same_name() {
+        let names = names(&["a.2.jpg", "a.jpg", "a.png", "b/a.png"].map(PathBuf::from));
+        assert_eq!(names, ["a.2.cam.png", "a.cam.png", "a.3.cam.png", "a.4.cam.png"]);
+    }
 }
