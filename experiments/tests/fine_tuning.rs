@@ -86,6 +86,9 @@ fn weights_that_cannot_be_started_from_are_named() {
     misuse(&["--init", "nowhere"], "no file nowhere");
     misuse(&["--init", &weights, "--models", "lenet5"], "does not hold the backbone of lenet5");
     misuse(&["--init", &weights, "--models", "two-conv-avg"], "unknown model");
+    // Candle panics on this file; the message of the panic is not printed.
+    let broken = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/training/tests/fixtures/broken.pth");
+    misuse(&["--init", broken], "broken.pth is broken, or holds something else than tensors by name");
     let part = ["--init", &weights, "--models", "two-conv@0.5", "--heads", "gap-fc", "--partial", "--train-size", "64"];
     let message = stderr(experiments(&["run", "heads", "--updates", "1", "--out", &out]).args(part), 0);
     assert!(

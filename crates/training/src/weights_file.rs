@@ -1,11 +1,14 @@
 //! Reads the tensors of a file of weights: safetensors, or what `torch.save` writes.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     fs::File,
     io::{ErrorKind, Read},
-    panic::catch_unwind,
+    panic::{UnwindSafe, catch_unwind, set_hook, take_hook},
     path::Path,
+    sync::Once,
+    thread,
 };
 
 use candle_core::{Context, Device, Error, Result, Tensor, bail, pickle, safetensors};
@@ -18,7 +21,7 @@ const STATE_DICT_KEYS: [&str; 4] = ["state_dict", "model_state_dict", "model", "
 pub fn read(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
     let tensors = match start(path)? {
         // Candle panics on some pickles that are broken.
-        [b'P', b'K', 3, 4, ..] => match catch_unwind(|| torch(path)) {
+        [b'P', b'K', 3, 4, ..] => match catch_quietly(|| torch(path)) {
             Ok(tensors) => tensors,
             Err(_) => bail!("{} is broken, or holds something else than tensors by name", path.display()),
         },
@@ -31,6 +34,24 @@ pub fn read(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
     let mut tensors: BTreeMap<String, Tensor> = tensors.map_err(|error| error.with_path(path))?;
     tensors.retain(|name, _| name.rsplit('.').next() != Some("num_batches_tracked"));
     tensors.into_iter().map(|(name, tensor)| Ok((name, tensor.to_device(device)?))).collect()
+}
+
+/// Calls `read`, and catches a panic without its message.
+fn catch_quietly<T>(read: impl FnOnce() -> T + UnwindSafe) -> thread::Result<T> {
+    thread_local!(static IS_QUIET: Cell<bool> = const { Cell::new(false) });
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let told = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !IS_QUIET.get() {
+                told(panic);
+            }
+        }));
+    });
+    IS_QUIET.set(true);
+    let result = catch_unwind(read);
+    IS_QUIET.set(false);
+    result
 }
 
 /// The first bytes of a file; zeros where it is shorter.

@@ -4,9 +4,11 @@ use std::{
     fs,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
+    thread::sleep,
+    time::Duration,
 };
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor, bail};
 use layers::{Sequential, Stack};
 use rand_chacha::rand_core::Rng;
 use training::{
@@ -133,6 +135,29 @@ fn checkpoints_of_a_short_run_are_not_worth_their_time() -> Result<()> {
     let (parameters, _) = network(4);
     let checkpoints = Checkpoints::new(&path, RUN);
     assert_eq!(checkpoints.check(&parameters, &config(OptimizerConfig::adamw())).unwrap(), None);
+    Ok(())
+}
+
+#[test]
+fn a_checkpoint_is_saved_within_an_epoch_that_takes_longer_than_the_interval() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let config = config(OptimizerConfig::adamw());
+    for (interval, expected) in [(Duration::ZERO, Some(2)), (Duration::from_secs(60), None)] {
+        let path = folder.path().join(format!("{interval:?}.safetensors"));
+        let (parameters, model) = network(4);
+        let checkpoints = Checkpoints::new(&path, RUN).interval(interval);
+        let killed = fit_resumable(&model, &parameters, batches, &LOSS, &config, &checkpoints, |event| match event {
+            // Longer than a hundred times what saving is assumed to take.
+            Event::Step { step: 1, .. } => {
+                sleep(Duration::from_millis(600));
+                Ok(())
+            }
+            Event::Step { step: 2, .. } => bail!("killed"),
+            _ => Ok(()),
+        });
+        assert!(killed.is_err_and(|error| error.to_string().contains("killed")));
+        assert_eq!(checkpoints.check(&network(4).0, &config).unwrap(), expected);
+    }
     Ok(())
 }
 
