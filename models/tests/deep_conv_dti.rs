@@ -219,6 +219,16 @@ fn what_is_not_possible_is_an_error_with_the_way_out() -> Result<()> {
     assert!(error(small("fc:12", false)).contains("the head fc:12"));
     assert!(error(DeepConvDtiConfig { windows: vec![], ..small("gmp-fc", false) }).contains("there must be a window"));
     assert!(error(DeepConvDtiConfig { filters: 0, ..small("gmp-fc", false) }).contains("filters: 0"));
+    let huge = usize::MAX;
+    for config in [
+        DeepConvDtiConfig { windows: vec![huge, huge], ..small("gmp-fc", false) },
+        DeepConvDtiConfig { filters: huge, ..small("gmp-fc", false) },
+        DeepConvDtiConfig { joint_layers: vec![huge], ..small("gmp-fc", false) },
+        DeepConvDtiConfig { length: 60_000, protein_layers: vec![1000], ..small("fc", false) },
+    ] {
+        assert!(error(config).contains("use smaller windows, fewer filters or positions"));
+    }
+    assert!(error(DeepConvDtiConfig { length: huge, ..small("gmp-fc", false) }).contains("at most 65536 are possible"));
     let (network, _) = build(&small("gmp-fc", true));
     let (ids, bits) = (Tensor::zeros((1, 14), DType::U32, &CPU)?, Tensor::zeros((1, 16), DType::F32, &CPU)?);
     let forward = |inputs: &[Tensor]| network.forward(inputs, Mode::Eval).unwrap_err().to_string();

@@ -17,9 +17,6 @@ use crate::{
     pair_data::PairData,
 };
 
-/// The largest number of weights of the layer behind flattened features: 2 GiB of f32, five times the paper's.
-const MAX_WEIGHTS: usize = 1 << 29;
-
 /// The question whether a drug binds a protein.
 #[derive(Clone, Debug)]
 pub struct PairTask {
@@ -61,13 +58,6 @@ impl Task for PairTask {
     }
 
     fn build<'a>(&'a self, parameters: &Parameters) -> Result<Box<dyn Network + 'a>> {
-        // Checked before the weights are there: flattened, long sequences have more than memory holds.
-        let DeepConvDtiConfig { windows, filters, length, protein_layers, .. } = &self.config;
-        let flattened = windows.len().saturating_mul(*filters).saturating_mul(*length);
-        let weights = flattened.saturating_mul(protein_layers.first().copied().unwrap_or(1));
-        if self.config.head.to_string() == "fc" && weights > MAX_WEIGHTS {
-            bail!("the first layer behind fc would have {weights} weights; use fewer filters or positions, or pool")
-        }
         let model = DeepConvDti::new(&self.config, parameters.builder())?;
         Ok(Box::new(PairNetwork { task: self, model, device: parameters.device().clone() }))
     }

@@ -2,6 +2,13 @@ use candle_core::{Result, bail};
 use heads::HeadConfig;
 use serde::{Deserialize, Serialize};
 
+use super::DIMENSIONS;
+
+/// The largest number of positions, above that of any protein.
+const MOST_POSITIONS: usize = 1 << 16;
+/// The largest number of weights: 2 GiB of f32, five times that of the paper's network with flattened features.
+const MOST_WEIGHTS: f64 = (1 << 29) as f64;
+
 /// The settings of a [`DeepConvDti`](crate::DeepConvDti). In a configuration file, those that are left out have the values of
 /// [`DeepConvDtiConfig::default`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -96,7 +103,32 @@ impl DeepConvDtiConfig {
         if sizes.iter().chain(widths).any(|&size| size == 0) || self.windows.is_empty() {
             bail!("{self:?} is not possible; there must be a window, and no size may be 0")
         }
+        if self.length > MOST_POSITIONS {
+            bail!("a sequence of {} positions is too long; at most {MOST_POSITIONS} are possible", self.length)
+        }
+        let weights = self.weights();
+        if weights > MOST_WEIGHTS {
+            bail!(
+                "DeepConv-DTI would have {weights:.0} weights, and at most {MOST_WEIGHTS} are possible; use smaller windows, \
+                 fewer filters or positions, or pool"
+            )
+        }
         Ok(())
+    }
+
+    /// The number of weights of convolutions and dense layers, where a pooling gives one value of each filter. It is a
+    /// floating-point number, which does not overflow.
+    fn weights(&self) -> f64 {
+        let dense = |inputs: f64, widths: &[usize]| {
+            widths.iter().fold((0., inputs), |(sum, inputs), &width| (sum + inputs * width as f64, width as f64))
+        };
+        let filters = self.filters as f64;
+        let windows: f64 = self.windows.iter().map(|&window| DIMENSIONS as f64 * filters * window as f64).sum();
+        let features = self.windows.len() as f64 * filters * if self.flattens() { self.length as f64 } else { 1. };
+        let (protein, protein_width) = dense(features, &self.protein_layers);
+        let (drug, drug_width) = dense(self.fingerprint_bits as f64, &self.drug_layers);
+        let (joint, width) = dense(protein_width + drug_width, &self.joint_layers);
+        windows + protein + drug + joint + width
     }
 }
 
