@@ -17,6 +17,8 @@ pub struct DataSpec {
     /// The shape (C, H, W) that the images of a folder are resized to.
     pub folder_input: [usize; 3],
     pub splits: SplitOptions,
+    /// What helps where a data set has too few images.
+    pub remedy: &'static str,
 }
 
 /// Loads a data set.
@@ -93,7 +95,7 @@ impl DataSpec {
                 return Err(Misuse::new(format!("{id} has one class only, {class}; at least two are needed")).into());
             }
             all.extend(
-                dataset.splits(id, &self.splits).map_err(|error| impossible(id, error))?.into_iter().map(Arc::new),
+                dataset.splits(id, &self.splits).map_err(|error| self.impossible(id, error))?.into_iter().map(Arc::new),
             );
         }
         Ok(all)
@@ -111,15 +113,13 @@ impl DataSpec {
             data_dir => load_dataset(id, &LoadOptions::default().data_dir(data_dir).input(input)),
         }
     }
-}
 
-/// A request that the data set cannot fulfil is the user's mistake.
-fn impossible(id: &DatasetId, error: DatasetError) -> Misuse {
-    match error {
-        DatasetError::InvalidCount { .. } => Misuse::new(format!(
-            "{id}: {error}; change `--train-size`, or `train_size` and `validation` in the suite's file"
-        )),
-        error => Misuse::from(error),
+    /// A request that the data set cannot fulfil is the user's mistake.
+    fn impossible(&self, id: &DatasetId, error: DatasetError) -> Misuse {
+        match error {
+            DatasetError::InvalidCount { .. } => Misuse::new(format!("{id}: {error}; {}", self.remedy)),
+            error => Misuse::from(error),
+        }
     }
 }
 

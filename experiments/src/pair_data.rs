@@ -78,10 +78,17 @@ impl Planted {
 
 impl PairData {
     /// Reads pairs from a folder in the layout of the authors of DeepConv-DTI. Standard error tells how many are left out.
+    /// `remedy` says what helps where there are fewer than `train_size` training pairs.
     ///
     /// # Errors
     /// [`Misuse`] for more training pairs than there are; otherwise, mistakes in the files.
-    pub fn read(folder: &Path, train_size: Option<usize>, length: usize, skip_unknown: bool) -> Result<Self> {
+    pub fn read(
+        folder: &Path,
+        train_size: Option<usize>,
+        length: usize,
+        skip_unknown: bool,
+        remedy: &str,
+    ) -> Result<Self> {
         let options = PairOptions::default().skip_unknown(skip_unknown);
         let read = |split: PairSplit| {
             let pairs = Pairs::load(folder, split, &options).map_err(with_option)?;
@@ -95,7 +102,8 @@ impl PairData {
         let (mut train, validation) = (read(PairSplit::Training)?, read(PairSplit::Validation)?);
         if let Some(size) = train_size {
             if size > train.len() {
-                let message = format!("--train-size {size} is more than the {} training pairs", train.len());
+                let (folder, count) = (folder.display(), train.len());
+                let message = format!("{folder} has {count} training pairs, fewer than {size}; {remedy}");
                 return Err(Misuse::new(message).into());
             }
             let order = Order::Shuffled { seed: SUBSET_SEED, epoch: 0 }.indices(train.len());

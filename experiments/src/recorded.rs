@@ -18,6 +18,9 @@ use crate::{
     task::{ImageTask, PairTask, Task},
 };
 
+/// What helps where there are fewer samples than a record tells of.
+const OTHER_FOLDER: &str = "these are not the data of the record; name the folder of the right ones with `--data-dir`";
+
 /// Rebuilds runs. Runs on the same data share them.
 pub struct Recorded<'a> {
     /// The folder of the data sets' files.
@@ -108,26 +111,32 @@ impl<'a> Recorded<'a> {
     fn pair_task(&mut self, config: &RunConfig, network: &Value) -> Result<Arc<dyn Task>> {
         let network: DeepConvDtiConfig = serde_json::from_value(network.clone()).context("the record's `network`")?;
         let key = (config.data_fingerprint.clone(), config.train_size);
-        let data = match (self.pairs.iter().find(|(of, _)| *of == key), &config.planted) {
-            (Some((_, data)), _) => data.clone(),
-            (None, Some(planted)) => {
-                let planted: Planted = serde_json::from_value(planted.clone()).context("the record's `planted`")?;
-                Arc::new(planted.pairs(config.train_size, config.validation, network.length)?)
-            }
-            (None, None) => {
-                let Some(folder) = self.data_dir else {
-                    return Err(Misuse::new(format!(
-                        "the records are of pairs in a folder called `{}`; name that folder with `--data-dir`",
-                        config.dataset
-                    ))
-                    .into());
-                };
-                let data = PairData::read(folder, Some(config.train_size), network.length, true)?;
-                Arc::new(PairData { name: config.dataset.clone(), ..data })
+        let data = match self.pairs.iter().find(|(of, _)| *of == key) {
+            Some((_, data)) => data.clone(),
+            None => {
+                let data = Arc::new(self.load_pairs(config, network.length)?);
+                self.pairs.push((key, data.clone()));
+                data
             }
         };
-        self.pairs.push((key, data.clone()));
         Ok(Arc::new(PairTask { data, model: config.model.clone(), config: network }))
+    }
+
+    /// The pairs of a configuration, whose sequences are padded to `length`.
+    fn load_pairs(&self, config: &RunConfig, length: usize) -> Result<PairData> {
+        if let Some(planted) = &config.planted {
+            let planted: Planted = serde_json::from_value(planted.clone()).context("the record's `planted`")?;
+            return Ok(planted.pairs(config.train_size, config.validation, length)?);
+        }
+        let Some(folder) = self.data_dir else {
+            return Err(Misuse::new(format!(
+                "the records are of pairs in a folder called `{}`; name that folder with `--data-dir`",
+                config.dataset
+            ))
+            .into());
+        };
+        let data = PairData::read(folder, Some(config.train_size), length, true, OTHER_FOLDER)?;
+        Ok(PairData { name: config.dataset.clone(), ..data })
     }
 
     /// The images of a configuration.
@@ -145,6 +154,7 @@ impl<'a> Recorded<'a> {
                 train_sizes: vec![Some(config.train_size)],
                 validation: config.validation,
             },
+            remedy: OTHER_FOLDER,
         };
         let data = spec.load(self.data_dir)?.pop().context("no images")?;
         // A folder of images may have been renamed since.

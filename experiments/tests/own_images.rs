@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use common::{PIXEL, experiments, records, stdout};
+use common::{PIXEL, experiments, records, stderr, stdout};
 use tempfile::TempDir;
 
 /// A folder with twelve training and two test images of each of two classes, all of which are the same grey pixel.
@@ -74,6 +74,17 @@ fn rates_are_chosen_on_own_images_by_cross_validation() {
     assert_eq!(trials.len(), 2 * 5);
     let held_out = |record: &serde_json::Value| record["config"]["validation"].as_u64().unwrap();
     assert!(trials.values().all(|record| held_out(record) == 5), "{trials:?}");
+}
+
+#[test]
+fn a_folder_of_fewer_images_is_not_that_of_a_record() {
+    let folder = TempDir::new().unwrap();
+    stdout(&mut run(folder.path(), &["--updates", "2"]));
+    (0..10).for_each(|index| fs::remove_file(folder.path().join(format!("shop/train/cups/{index}.png"))).unwrap());
+    let mut verify = experiments(&["verify", "--data-dir"]);
+    let message = stderr(verify.arg(folder.path()).arg(folder.path().join("out/heads")), 2);
+    assert!(message.contains("not the data of the record") && message.contains("`--data-dir`"), "{message}");
+    assert!(!message.contains("--train-size"), "{message}");
 }
 
 #[test]

@@ -140,7 +140,8 @@ fn train(runs: Vec<Run>, recorded: &[&Record], options: &VerifyOptions) -> Resul
     let store = Store::new(folder.path().into());
     let plan = Plan { runs };
     let sweep = SweepOptions { threads: options.threads, quiet: options.json, ..SweepOptions::default() };
-    let info = recorded.first().context("no runs to verify")?.suite.clone();
+    let none = || format!("{} has no records that can be verified", options.dir.display());
+    let info = recorded.first().with_context(none)?.suite.clone();
     Sweep::begin(&plan, &store, &info, &sweep)?.train().map_err(|error| match error.is::<Interrupted>() {
         true => Interrupted("interrupted before the runs were compared".into()).into(),
         false => error,

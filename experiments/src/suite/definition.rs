@@ -88,6 +88,7 @@ impl Suite {
                 train_sizes: self.train_sizes.clone(),
                 validation: self.validation,
             },
+            remedy: "change `--train-size`, or `train_size` and `validation` in the suite's file",
         })
     }
 

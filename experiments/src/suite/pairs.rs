@@ -305,7 +305,10 @@ impl PairSuite {
     /// [`Misuse`] for impossible numbers; otherwise, mistakes in the files.
     pub fn load(&self, skip_unknown: bool) -> Result<PairData> {
         match (&self.folder, self.train_size) {
-            (Some(folder), size) => PairData::read(folder, size, DeepConvDtiConfig::default().length, skip_unknown),
+            (Some(folder), size) => {
+                let length = DeepConvDtiConfig::default().length;
+                PairData::read(folder, size, length, skip_unknown, "change `--train-size`")
+            }
             (None, size) => Ok(self.planted.pairs(size.unwrap_or_default(), self.validation, self.positions)?),
         }
     }
