@@ -1,5 +1,6 @@
 use anyhow::Result;
 use candle_core::Device;
+use candle_nn::VarBuilder;
 use datasets::Shape;
 use heads::HeadConfig;
 use models::{DeepConvDti, ModelName, Preset, Summary};
@@ -35,8 +36,7 @@ fn of_images(model: &ModelName, options: &SummaryOptions) -> Result<Summary> {
     config.head = options.head.clone().unwrap_or(config.head);
     config.input = options.input.map_or(config.input, |input| input.0);
     config.classes = options.classes.unwrap_or(config.classes);
-    let parameters = Parameters::seeded(0, &Device::Cpu);
-    let network = model.build(&config, parameters.builder()).map_err(Misuse::from)?;
+    let network = model.build(&config, unset()).map_err(Misuse::from)?;
     Ok(models::summary(&network, &config.input).map_err(Misuse::from)?)
 }
 
@@ -48,7 +48,11 @@ fn of_pairs(preset: &Preset, options: &SummaryOptions) -> Result<Summary> {
     }
     let mut config = (preset.config)();
     config.head = options.head.clone().unwrap_or(config.head);
-    // The values do not matter, and drawing the 100 million of a network that flattens takes seconds.
-    let network = DeepConvDti::new(&config, Parameters::zeros(&Device::Cpu).builder()).map_err(Misuse::from)?;
+    let network = DeepConvDti::new(&config, unset()).map_err(Misuse::from)?;
     Ok(network.summary().map_err(Misuse::from)?)
+}
+
+/// Parameters whose values do not matter. Drawing the 100 million of a network that flattens would take seconds.
+fn unset() -> VarBuilder<'static> {
+    Parameters::zeros(&Device::Cpu).builder()
 }
