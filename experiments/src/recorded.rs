@@ -146,8 +146,11 @@ impl<'a> Recorded<'a> {
         }
         let canvas: Option<Canvas> = config.canvas.as_deref().map(parse).transpose()?;
         let input: Shape = config.input.parse().map_err(Misuse::new)?;
+        let id = self.dataset(&config.dataset)?;
+        // A folder of images is in its name already.
+        let data_dir = self.data_dir.filter(|_| !matches!(id, DatasetId::Folder(_)));
         let spec = DataSpec {
-            datasets: vec![self.dataset(&config.dataset)?],
+            datasets: vec![id],
             folder_input: input.0,
             splits: SplitOptions {
                 canvases: vec![canvas],
@@ -156,7 +159,7 @@ impl<'a> Recorded<'a> {
             },
             remedy: OTHER_FOLDER,
         };
-        let data = spec.load(self.data_dir)?.pop().context("no images")?;
+        let data = spec.load(data_dir)?.pop().context("no images")?;
         // A folder of images may have been renamed since.
         let data = Arc::new(Splits { name: config.dataset.clone(), ..Arc::unwrap_or_clone(data) });
         self.loaded.push((config.clone(), data.clone()));

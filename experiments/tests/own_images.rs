@@ -77,9 +77,12 @@ fn rates_are_chosen_on_own_images_by_cross_validation() {
 }
 
 #[test]
-fn a_folder_of_fewer_images_is_not_that_of_a_record() {
+fn records_of_own_images_are_verified_on_their_folder_and_not_on_one_of_fewer_images() {
     let folder = TempDir::new().unwrap();
     stdout(&mut run(folder.path(), &["--updates", "2"]));
+    let mut verify = experiments(&["verify", "--data-dir"]);
+    let verified = stdout(verify.arg(folder.path()).arg(folder.path().join("out/heads")));
+    assert_eq!(verified.matches("equal").count(), 2, "{verified}");
     (0..10).for_each(|index| fs::remove_file(folder.path().join(format!("shop/train/cups/{index}.png"))).unwrap());
     let mut verify = experiments(&["verify", "--data-dir"]);
     let message = stderr(verify.arg(folder.path()).arg(folder.path().join("out/heads")), 2);
