@@ -17,7 +17,7 @@ pub struct DataSpec {
     /// The shape (C, H, W) that the images of a folder are resized to.
     pub folder_input: [usize; 3],
     pub splits: SplitOptions,
-    /// What helps where a data set has too few images.
+    /// The end of the error for a data set with too few images: it says what the user can do.
     pub remedy: &'static str,
 }
 

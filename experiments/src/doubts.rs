@@ -8,7 +8,7 @@ use crate::{limits::FEW_UPDATES, suite::Outline};
 const SATURATED: f64 = 0.9;
 
 impl Outline {
-    /// What speaks against relying on the numbers of these records: too few updates, networks that learnt nothing, and on a
+    /// Lists the reasons not to rely on the numbers of these records: too few updates, networks that learnt nothing, and on a
     /// folder of images also networks that have not learnt them well and learning rates that were not chosen on them. `trials`
     /// are those of `--tune`.
     pub fn doubts(&self, records: &[Record], trials: &[Trial]) -> Vec<String> {

@@ -53,7 +53,7 @@ pub fn read_trials(folder: &Path) -> Result<Vec<Trial>> {
     }
 }
 
-/// What is drawn of a trained network.
+/// The pictures that are drawn of a trained network.
 #[derive(Default)]
 pub struct Pictures {
     /// What the suite's measure draws.

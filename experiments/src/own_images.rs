@@ -11,12 +11,12 @@ use crate::suite::Outline;
 
 impl Outline {
     /// The outline for these records. If all are of a folder of images that the suite's file does not name, its comparisons are
-    /// those of every head with the first one of its model, and there are no claims.
+    /// those of every head with the first one of its model, and there are no claims and no remarks.
     pub fn for_records(self, records: &[Record]) -> Self {
         if records.iter().any(|record| !self.is_own(&record.config)) {
             return self;
         }
-        Self { comparisons: with_first_head(records), claims: Vec::new(), ..self }
+        Self { comparisons: with_first_head(records), claims: Vec::new(), remarks: Vec::new(), ..self }
     }
 
     /// Returns whether the images of a run are those of a folder that the suite's file does not name.

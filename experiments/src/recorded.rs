@@ -18,7 +18,7 @@ use crate::{
     task::{ImageTask, PairTask, Task},
 };
 
-/// What helps where there are fewer samples than a record tells of.
+/// The end of the error for fewer samples than a record tells of: it says what the user can do.
 const OTHER_FOLDER: &str = "these are not the data of the record; name the folder of the right ones with `--data-dir`";
 
 /// Rebuilds runs. Runs on the same data share them.

@@ -94,7 +94,8 @@ fn tuning_another_head_keeps_the_lines_of_the_first() {
     let path = out.path().join("mine.toml");
     let suite = include_str!("../suites/heads.toml");
     let grid = suite.lines().find(|line| line.starts_with("lr_grid")).unwrap();
-    fs::write(&path, suite.replace(grid, "lr_grid = [0.01]\ntuning_seeds = 1")).unwrap();
+    let suite = suite.replace(grid, "lr_grid = [0.01]").replace("tuning_seeds = 5", "tuning_seeds = 1");
+    fs::write(&path, suite).unwrap();
     for heads in ["fc", "gap"] {
         let options = ["--models", "two-conv", "--train-size", "64", "--epochs", "1", "--seeds", "1", "--extend"];
         let mut run = experiments(&["run", "--tune", "--heads", heads]);

@@ -55,7 +55,7 @@ struct Verified {
 /// All that `verify --json` prints.
 #[derive(Debug, Serialize)]
 struct Verification {
-    /// What differs between the makers of the records and this program; nothing if the bits should be equal.
+    /// The differences between the makers of the records and this program, a sentence each; none if the bits should be equal.
     environment: Vec<String>,
     runs: Vec<Verified>,
 }

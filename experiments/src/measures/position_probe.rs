@@ -54,7 +54,7 @@ pub static MEASURE: Measure = Measure {
 /// Fits the probe to the first images, chooses its regularisation on the second and measures it on the third.
 pub fn position_probe(network: &TrainedNetwork, images: [(&Images, &[Object]); 3]) -> Result<Vec<Point>> {
     let objects = images[2].1;
-    let truth = centres(objects);
+    let [training, validation, truth] = images.map(|(_, objects)| centres(objects));
     let mut points = Vec::new();
     let mut measure = |setting, predicted: &[Position]| {
         let in_box: Vec<bool> =
@@ -63,13 +63,10 @@ pub fn position_probe(network: &TrainedNetwork, images: [(&Images, &[Object]); 3
         points.push(Point::number("probe-r2", Some(setting), None, Some(r2)));
         points.push(Point::share("probe-in-box", Some(setting), None, &in_box));
     };
-    for (setting, of) in [("last-layer", true), ("features", false)] {
-        let features = images.map(|(images, _)| features(network, images, of));
-        let [train, validation, test] = features;
-        let (train, validation, test) = (train?, validation?, test?);
-        measure(setting, &regress(&train, &centres(images[0].1), (&validation, &centres(images[1].1)), &test)?);
+    for (setting, of_classifier) in [("last-layer", true), ("features", false)] {
+        let [fitted, chosen, measured] = images.map(|(images, _)| features(network, images, of_classifier));
+        measure(setting, &regress(&fitted?, &training, (&chosen?, &validation), &measured?)?);
     }
-    let training = centres(images[0].1);
     let mean = [0, 1].map(|axis| training.iter().map(|centre| centre[axis]).sum::<f64>() / training.len() as f64);
     measure("centre", &vec![mean; objects.len()]);
     Ok(points)

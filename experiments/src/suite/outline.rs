@@ -16,7 +16,7 @@ use crate::statements::STATEMENTS;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Outline {
     pub question: Option<String>,
-    /// What a reader of the results should know of how they came about, a paragraph each.
+    /// Remarks for readers of the results on how they came about, a paragraph each.
     #[serde(default)]
     pub remarks: Vec<String>,
     /// The data set that the file names, or the path of a folder of images.

@@ -30,7 +30,7 @@ pub struct SuiteReport<'a> {
     pub missing: usize,
     /// The reasons not to rely on the numbers, a sentence each.
     pub doubts: &'a [String],
-    /// What else a reader should know of how the runs came about, a paragraph each.
+    /// Remarks of the suite's file on how the runs came about, a paragraph each.
     pub remarks: &'a [String],
     /// The comparisons of the suite.
     pub compared: &'a [Compared<'a>],

@@ -28,7 +28,7 @@ struct PredictedPair {
     protein: String,
     drug: String,
     probability: f32,
-    /// Whether the drug binds, if a file says so.
+    /// True if the drug binds the protein according to a file of labels; `None` without such a file.
     binds: Option<bool>,
     windows: Vec<Window>,
 }
