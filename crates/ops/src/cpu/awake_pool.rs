@@ -5,7 +5,7 @@
 use std::{
     cell::Cell,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
@@ -71,29 +71,27 @@ fn stay_awake_until(done: &AtomicBool) {
     }
 }
 
-/// Runs `f` on all tasks, on this thread and on up to `threads − 1` others of the pool.
-pub fn share<T: Send>(tasks: Vec<T>, threads: usize, f: impl Fn(T) + Sync) {
-    let helpers = threads.min(tasks.len()).saturating_sub(1);
-    let (tasks, running) = (Mutex::new(tasks.into_iter()), AtomicUsize::new(helpers));
-    // The lock is free while a task runs, so that a panic does not poison it.
-    let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = || {
-        while let Some(task) = next() {
-            f(task);
-        }
-    };
+/// Calls `run_next`, which runs a task and returns whether there was one left, until there is none: on this thread and on up
+/// to `threads − 1` others of the pool.
+pub fn share(threads: usize, run_next: &(dyn Fn() -> bool + Sync)) {
+    let helpers = threads.saturating_sub(1);
+    let running = AtomicUsize::new(helpers);
+    let run_all = || while run_next() {};
+    if helpers == 0 {
+        return run_all();
+    }
     rayon::in_place_scope(|scope| {
         for _ in 0..helpers {
             scope.spawn(|_| {
                 let _end = OnDrop(|| {
                     running.fetch_sub(1, Ordering::Release);
                 });
-                work();
+                run_all();
             });
         }
-        work();
+        run_all();
         // At its end, the scope of a thread outside the pool would sleep until the others have finished.
-        if rayon::current_thread_index().is_none() {
+        if self::threads().is_some() && rayon::current_thread_index().is_none() {
             let mut polls = 0;
             while running.load(Ordering::Acquire) > 0 {
                 polls += 1;
@@ -117,10 +115,22 @@ mod tests {
     use super::*;
     use crate::cpu::parallel;
 
-    /// Returns how often `share` called its function for each of the numbers 0 to `len`.
+    /// Runs `task` for the numbers 0 to `len`.
+    fn share_numbers(len: usize, threads: usize, task: impl Fn(usize) + Sync) {
+        let next = AtomicUsize::new(0);
+        share(threads, &|| {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            if i < len {
+                task(i);
+            }
+            i < len
+        });
+    }
+
+    /// Returns how often the task of each of the numbers 0 to `len` ran.
     fn visits(len: usize, threads: usize) -> Vec<usize> {
         let counts: Vec<_> = (0..len).map(|_| AtomicUsize::new(0)).collect();
-        share((0..len).collect(), threads, |i| {
+        share_numbers(len, threads, |i| {
             counts[i].fetch_add(1, Ordering::Relaxed);
         });
         counts.into_iter().map(AtomicUsize::into_inner).collect()
@@ -153,7 +163,7 @@ mod tests {
     fn a_panic_reaches_the_caller_and_ends_the_run() {
         for bad in [0, 7] {
             let task = |i| assert!(i != bad, "task {i} fails");
-            let result = std::panic::catch_unwind(|| run(2, || share((0..8).collect(), 2, task)));
+            let result = std::panic::catch_unwind(|| run(2, || share_numbers(8, 2, task)));
             assert!(result.is_err() && threads().is_none());
         }
         assert_eq!(run(2, || visits(8, 2)), [1; 8]);

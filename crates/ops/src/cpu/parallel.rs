@@ -1,9 +1,11 @@
 //! Parallel loops over the chunks of a buffer, on the current rayon pool if there is enough work. The chunks do not
 //! depend on the number of threads.
 
-use std::{cell::Cell, mem::MaybeUninit};
-
-use rayon::prelude::*;
+use std::{
+    cell::Cell,
+    mem::MaybeUninit,
+    sync::{Mutex, PoisonError},
+};
 
 use super::{awake_pool, recorder};
 
@@ -20,36 +22,46 @@ pub fn chunks<A: Send>(out: &mut [A], len: usize, flops: usize, f: impl Fn(usize
 
 /// Runs `f` as [`chunks`] does, over two buffers that have the same number of chunks.
 pub fn chunks_zip<A: Send, B: Send>(
-    (a, len_a): (&mut [A], usize),
-    (b, len_b): (&mut [B], usize),
+    a: (&mut [A], usize),
+    b: (&mut [B], usize),
     flops: usize,
     f: impl Fn(usize, &mut [A], &mut [B]) + Sync + Send,
 ) {
+    divide(a, b, flops, &f);
+}
+
+/// Does what [`chunks_zip`] does. It is compiled once for each type of values, not once for each kernel.
+fn divide<A: Send, B: Send>(
+    (a, len_a): (&mut [A], usize),
+    (b, len_b): (&mut [B], usize),
+    flops: usize,
+    f: &(dyn Fn(usize, &mut [A], &mut [B]) + Sync),
+) {
     assert_eq!(a.len().div_ceil(len_a), b.len().div_ceil(len_b));
-    let (count, parallel) = (a.len().div_ceil(len_a), flops >= MIN_PARALLEL_FLOPS && has_other_threads());
-    let shares = count > 1 && parallel;
-    if shares && recorder::threads().is_none() && awake_pool::threads().is_none() {
-        let tasks = a.par_chunks_mut(len_a).zip(b.par_chunks_mut(len_b)).enumerate();
-        return tasks.for_each(|(i, (a, b))| on_this_thread(|| f(i, a, b)));
-    }
-    let tasks = a.chunks_mut(len_a).zip(b.chunks_mut(len_b)).enumerate();
-    if !shares {
-        tasks.for_each(|(i, (a, b))| f(i, a, b));
-    } else if recorder::threads().is_some() {
-        on_this_thread(|| recorder::run(tasks, |(i, (a, b))| f(i, a, b)));
+    let chunks = a.chunks_mut(len_a).zip(b.chunks_mut(len_b)).enumerate();
+    if chunks.len() > 1 && flops >= MIN_PARALLEL_FLOPS && has_other_threads() {
+        share(chunks, |(i, (a, b))| f(i, a, b));
     } else {
-        awake_pool::share(tasks.collect(), threads(), |(i, (a, b))| on_this_thread(|| f(i, a, b)));
+        chunks.for_each(|(i, (a, b))| f(i, a, b));
     }
 }
 
 /// Runs `f` on every task, in parallel if there is more than one.
-pub fn tasks<T: Send>(tasks: Vec<T>, f: impl Fn(T) + Sync + Send) {
-    if tasks.len() > 1 && recorder::threads().is_some() {
-        recorder::run(tasks.into_iter(), f);
-    } else if awake_pool::threads().is_some() {
-        awake_pool::share(tasks, threads(), f);
+pub fn tasks<T: Send>(tasks: Vec<T>, f: impl Fn(T) + Sync) {
+    share(tasks.into_iter(), f);
+}
+
+/// Runs `f` on all tasks. Each thread takes the next one as soon as it is free.
+fn share<T>(tasks: impl ExactSizeIterator<Item = T> + Send, f: impl Fn(T) + Sync) {
+    let threads = threads().min(tasks.len());
+    let tasks = Mutex::new(tasks);
+    // The lock is free while a task runs, so that a panic does not poison it.
+    let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let run_next = || next().map(|task| on_this_thread(|| f(task))).is_some();
+    if recorder::threads().is_some() {
+        recorder::run(&run_next);
     } else {
-        tasks.into_par_iter().for_each(f);
+        awake_pool::share(threads, &run_next);
     }
 }
 

@@ -37,14 +37,14 @@ pub fn threads() -> Option<usize> {
     RECORDER.with_borrow(|recorder| recorder.as_ref().map(|recorder| recorder.threads))
 }
 
-/// Runs the tasks of a loop one after the other and records their times.
-pub fn run<T>(tasks: impl Iterator<Item = T>, mut task: impl FnMut(T)) {
-    let times = tasks.map(|item| {
+/// Calls `run_next`, which runs a task of a loop and returns whether there was one left, until there is none, and records the
+/// times of the tasks.
+pub fn run(run_next: &dyn Fn() -> bool) {
+    let time_next = || {
         let start = Instant::now();
-        task(item);
-        start.elapsed()
-    });
-    let times = times.collect();
+        run_next().then(|| start.elapsed())
+    };
+    let times = std::iter::from_fn(time_next).collect();
     RECORDER.with_borrow_mut(|recorder| {
         if let Some(recorder) = recorder {
             recorder.loops.push(times);

@@ -16,22 +16,34 @@ thread_local! {
 /// Calls `f` with buffers of these lengths. They start at a cache line and hold arbitrary values. `f` may call this
 /// function again and gets other buffers.
 pub fn with<const N: usize, R>(lens: [usize; N], f: impl FnOnce([&mut [f32]; N]) -> R) -> R {
-    let mut taken = BUFFERS.with_borrow_mut(|free| [(); N].map(|()| free.pop().unwrap_or_default()));
-    let mut buffers = taken.iter_mut();
-    let result = f(lens.map(|len| aligned(buffers.next().expect("N buffers"), len)));
-    BUFFERS.with_borrow_mut(|free| keep(free, taken));
+    let mut buffers = take();
+    let result = f(aligned_all(&mut buffers, lens));
+    keep(buffers);
     result
 }
 
+/// Takes free buffers, and new ones where there are no more.
+fn take<const N: usize>() -> [Vec<f32>; N] {
+    BUFFERS.with_borrow_mut(|free| [(); N].map(|()| free.pop().unwrap_or_default()))
+}
+
 /// Puts buffers back to the free ones, except those that do not fit the bound.
-fn keep<const N: usize>(free: &mut Vec<Vec<f32>>, taken: [Vec<f32>; N]) {
-    let mut kept: usize = free.iter().map(Vec::capacity).sum();
-    for buffer in taken.into_iter().rev() {
-        let fits = kept + buffer.capacity() <= MOST_KEPT;
-        kept += if fits { buffer.capacity() } else { 0 };
-        // An empty one in its place keeps the order, so that the next call finds each buffer where it was.
-        free.push(if fits { buffer } else { Vec::new() });
-    }
+fn keep<const N: usize>(buffers: [Vec<f32>; N]) {
+    BUFFERS.with_borrow_mut(|free| {
+        let mut kept: usize = free.iter().map(Vec::capacity).sum();
+        for buffer in buffers.into_iter().rev() {
+            let fits = kept + buffer.capacity() <= MOST_KEPT;
+            kept += if fits { buffer.capacity() } else { 0 };
+            // An empty one in its place keeps the order, so that the next call finds each buffer where it was.
+            free.push(if fits { buffer } else { Vec::new() });
+        }
+    });
+}
+
+/// Returns `lens` values of each buffer.
+fn aligned_all<const N: usize>(buffers: &mut [Vec<f32>; N], lens: [usize; N]) -> [&mut [f32]; N] {
+    let mut lens = lens.into_iter();
+    buffers.each_mut().map(|buffer| aligned(buffer, lens.next().expect("as many lengths as buffers")))
 }
 
 /// Returns the first `len` values of the buffer that start at a cache line; the buffer grows if need be.

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use records::{LeftOut, Record, Row};
 use statistics::{Compared, Judged, SEEDS_FOR_A_TEST};
 
@@ -143,13 +145,13 @@ fn incomplete(suite: &SuiteReport) -> Option<String> {
 fn title(rows: &[Row]) -> String {
     let row = &rows[0];
     let most = rows.iter().map(|row| row.seeds).max().unwrap_or_default();
-    let fewer: Vec<&str> = rows.iter().filter(|row| row.seeds < most).map(|row| row.head.as_str()).collect();
+    let fewer: BTreeSet<&str> = rows.iter().filter(|row| row.seeds < most).map(|row| row.head.as_str()).collect();
     let trained = match most {
         _ if !is_trained(rows) => "nothing trained".into(),
         1 => "1 seed (descriptive)".into(),
         seeds if seeds < SEEDS_FOR_A_TEST => format!("{seeds} seeds (descriptive)"),
         seeds if fewer.is_empty() => format!("{seeds} seeds"),
-        seeds => format!("{seeds} seeds ({} with fewer: descriptive)", fewer.join(", ")),
+        seeds => format!("{seeds} seeds ({} with fewer: descriptive)", Vec::from_iter(fewer).join(", ")),
     };
     let field = match &row.receptive_field {
         // Sequences have one axis, images two.
