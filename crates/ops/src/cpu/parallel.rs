@@ -30,12 +30,15 @@ pub fn chunks_zip<A: Send, B: Send>(
     divide(a, b, flops, &f);
 }
 
+/// What a loop does with the chunks of two buffers, and with their index.
+type OnChunks<'f, A, B> = dyn Fn(usize, &mut [A], &mut [B]) + Sync + 'f;
+
 /// Does what [`chunks_zip`] does. It is compiled once for each type of values, not once for each kernel.
 fn divide<A: Send, B: Send>(
     (a, len_a): (&mut [A], usize),
     (b, len_b): (&mut [B], usize),
     flops: usize,
-    f: &(dyn Fn(usize, &mut [A], &mut [B]) + Sync),
+    f: &OnChunks<A, B>,
 ) {
     assert_eq!(a.len().div_ceil(len_a), b.len().div_ceil(len_b));
     let chunks = a.chunks_mut(len_a).zip(b.chunks_mut(len_b)).enumerate();
