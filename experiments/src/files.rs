@@ -56,7 +56,7 @@ pub fn read_trials(folder: &Path) -> Result<Vec<Trial>> {
 /// The pictures that are drawn of a trained network.
 #[derive(Default)]
 pub struct Pictures {
-    /// What the suite's measure draws.
+    /// The maps that the measure of the suite draws.
     pub maps: Option<Maps>,
     /// The most confident mistakes.
     pub mistakes: Option<RgbImage>,

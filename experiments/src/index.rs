@@ -22,8 +22,8 @@ const PAGES: [&str; 3] = [MARKDOWN_FILE, HTML_FILE, LEADERBOARD_PAGE];
 const LEADERBOARD: &str = "leaderboard";
 const LEADERBOARD_PAGE: &str = "leaderboard.html";
 
-/// What may lie in the folder too: the program that recomputes the committed intervals, the table of the leaderboard, and the
-/// playground.
+/// Other files that may lie in the folder: the program that recomputes the committed intervals, the table of the leaderboard,
+/// and the playground.
 const OTHERS: [&str; 3] = ["recompute.py", "leaderboard.csv", "playground.html"];
 
 /// Writes the page of a folder of suites, unless the folder contains anything but results, or another page of this name.

@@ -32,7 +32,7 @@ impl Init {
         Ok(Self { sha256: hex::encode(Sha256::digest(bytes))[..16].into(), path, freeze, partial })
     }
 
-    /// What the file says of its network; `None` if it says nothing, like the files of other programs.
+    /// Reads the description of the network from the file; `None` if there is none, as in the files of other programs.
     pub fn info(&self) -> Option<NetworkInfo> {
         NetworkInfo::read(&self.path).ok()
     }

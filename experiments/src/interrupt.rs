@@ -16,7 +16,7 @@ use signal_hook::{
 /// The exit code of a program that Ctrl-C ends.
 pub const EXIT_CODE: u8 = 130;
 
-/// What the handlers of signals read and set.
+/// The state that the handlers of signals read and set.
 struct Flags {
     /// True once the user has asked the work to end.
     asked: Arc<AtomicBool>,
@@ -75,7 +75,7 @@ impl Graceful {
 }
 
 impl Drop for Graceful {
-    /// From now on, a signal ends the program at once.
+    /// Lets the next signal end the program at once.
     fn drop(&mut self) {
         self.0.ends.store(true, Ordering::SeqCst);
     }

@@ -30,7 +30,7 @@ pub fn chunks_zip<A: Send, B: Send>(
     divide(a, b, flops, &f);
 }
 
-/// What a loop does with the chunks of two buffers, and with their index.
+/// The body of a loop over the chunks of two buffers. It gets the index of the chunks and both of them.
 type OnChunks<'f, A, B> = dyn Fn(usize, &mut [A], &mut [B]) + Sync + 'f;
 
 /// Does what [`chunks_zip`] does. It is compiled once for each type of values, not once for each kernel.
