@@ -86,7 +86,8 @@ pub fn accumulate(
 /// Adds the first `len` values of all groups of `group_len` values, and concatenates the rest of each.
 fn add_groups(partial: &[f32], group_len: usize, len: usize) -> (Vec<f32>, Vec<f32>) {
     let groups = partial.chunks_exact(group_len);
-    let rest = groups.clone().flat_map(|group| &group[len..]).copied().collect();
+    let mut rest = Vec::with_capacity(groups.len() * (group_len - len));
+    groups.clone().for_each(|group| rest.extend_from_slice(&group[len..]));
     let sums = parallel::filled(len, SUMS_PER_TASK, partial.len(), |i, sums| {
         let sums = sums.zeroed();
         for group in groups.clone() {

@@ -25,8 +25,12 @@ impl<const N: usize> PerChannel<N> {
     /// Takes the coefficients of each channel of maps in this order.
     pub fn new(of_channels: Vec<[f32; N]>, order: MapOrder) -> Self {
         let row = if order == MapOrder::Pixels { row_len(of_channels.len()) } else { 0 };
-        let of_row = |i| (0..row).map(move |value| (value, i));
-        let rows = (0..N).flat_map(of_row).map(|(value, i)| of_channels[value % of_channels.len()][i]).collect();
+        let mut rows = vec![0f32; N * row];
+        for i in 0..N {
+            for pixel in rows[i * row..][..row].chunks_exact_mut(of_channels.len().max(1)) {
+                pixel.iter_mut().zip(&of_channels).for_each(|(value, coefficients)| *value = coefficients[i]);
+            }
+        }
         Self { of_channels, rows }
     }
 

@@ -59,6 +59,12 @@ pub fn multiply_add<S: Simd, const V: usize>(simd: S, a: Row<S, V>, b: Row<S, V>
     c
 }
 
+/// Computes `−a`. Not with `neg_f32s`: where that function is not inlined, it does not get the instruction set of `S`.
+#[inline(always)]
+pub fn negated<S: Simd>(simd: S, a: S::f32s) -> S::f32s {
+    simd.xor_f32s(a, simd.splat_f32s(-0.))
+}
+
 /// Computes `max(x, 0)`; NaN stays NaN.
 #[inline(always)]
 pub fn relu<S: Simd, const V: usize>(simd: S, mut row: Row<S, V>) -> Row<S, V> {

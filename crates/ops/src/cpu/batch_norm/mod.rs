@@ -26,18 +26,22 @@ pub fn batch_moments(x: &[f32], [n, c, l]: [usize; 3]) -> Vec<f32> {
 /// the maps are added those of these means from that of the channel. Nothing cancels, as it would in a difference of squares, and
 /// the maps are not read again.
 pub fn statistics(positions: usize, channels: usize, moments: &[f32]) -> (Vec<f32>, Vec<f32>) {
-    let positions = positions as f64;
-    let of_channel = |channel: usize| {
-        let maps = moments.as_chunks::<2>().0[channel..].iter().step_by(channels);
-        let count = maps.len() as f64 * positions;
-        let mean = maps.clone().map(|&[sum, _]| sum as f64).sum::<f64>() / count;
-        let squares = maps.map(|&[sum, squares]| {
-            let distance = sum as f64 / positions - mean;
-            squares as f64 + positions * distance * distance
-        });
-        (mean as f32, (squares.sum::<f64>() / count) as f32)
-    };
-    (0..channels).map(of_channel).unzip()
+    let (maps, positions) = (moments.as_chunks::<2>().0.chunks_exact(channels.max(1)), positions as f64);
+    let count = maps.len() as f64 * positions;
+    let mut means = vec![0f64; channels];
+    for of_map in maps.clone() {
+        means.iter_mut().zip(of_map).for_each(|(mean, &[sum, _])| *mean += f64::from(sum));
+    }
+    means.iter_mut().for_each(|mean| *mean /= count);
+    let mut squares = vec![0f64; channels];
+    for of_map in maps {
+        for ((total, mean), &[sum, squares]) in squares.iter_mut().zip(&means).zip(of_map) {
+            let distance = f64::from(sum) / positions - mean;
+            *total += f64::from(squares) + positions * distance * distance;
+        }
+    }
+    let of_channels = means.into_iter().zip(squares);
+    of_channels.map(|(mean, squares)| (mean as f32, (squares / count) as f32)).unzip()
 }
 
 /// Returns `1 / √(var + ε)` of each channel.

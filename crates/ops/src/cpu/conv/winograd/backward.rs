@@ -137,7 +137,10 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for Winog
                 transform_pixels::<S, F, V, OUT, IN>(simd, s, layout.row_len, tiles, images, pixels);
                 let dw_len = dw.len() / layout.channel_blocks;
                 let blocks = dm.chunks(COLUMN_BLOCKS * block_len).zip(dw.chunks_mut(COLUMN_BLOCKS * dw_len));
-                blocks.for_each(|(dm, dw)| add_weight_gradient::<S, V, OUT>(simd, tiles.len(), pixels, dm, dw));
+                // Not `for_each`: where that is not inlined, its closure does not get the instruction set of `S`.
+                for (dm, dw) in blocks {
+                    add_weight_gradient::<S, V, OUT>(simd, tiles.len(), pixels, dm, dw);
+                }
             }
             let Some((weight, ref mut dx)) = dx else { continue };
             let pairs = weight.chunks(COLUMN_BLOCKS * Tiling::<OUT>::TILE_LEN * s.out_channels * BLOCK_WIDTH);

@@ -2,6 +2,8 @@
 
 use pulp::Simd;
 
+use crate::cpu::simd::negated;
+
 /// Applies a transform of one dimension, from lines of `I` values to lines of `O`, to the columns of a square and then
 /// to the rows of the result. The square is read value by value by the expression `$from`, and written by `$to`.
 ///
@@ -64,7 +66,7 @@ impl Transforms<2, 4> for F2 {
     #[inline(always)]
     fn pixels_adjoint<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 4] {
         let (inner, third) = (simd.sub_f32s(b, c), simd.sub_f32s(simd.add_f32s(b, c), a));
-        [a, simd.add_f32s(inner, d), third, simd.neg_f32s(d)]
+        [a, simd.add_f32s(inner, d), third, negated(simd, d)]
     }
 
     #[inline(always)]
@@ -74,7 +76,7 @@ impl Transforms<2, 4> for F2 {
 
     #[inline(always)]
     fn outputs_adjoint<S: Simd>(simd: S, [a, b]: [S::f32s; 2]) -> [S::f32s; 4] {
-        [a, simd.add_f32s(a, b), simd.sub_f32s(a, b), simd.neg_f32s(b)]
+        [a, simd.add_f32s(a, b), simd.sub_f32s(a, b), negated(simd, b)]
     }
 }
 
