@@ -81,8 +81,8 @@ impl Drop for Graceful {
     }
 }
 
-/// From now on, a signal ends the program with [`EXIT_CODE`]. Writing beyond a limit of the file size is an error, as on a
-/// full disk, where it would kill the program otherwise.
+/// Registers handlers, so that a signal ends the program with [`EXIT_CODE`], and that writing beyond a limit of the file size is
+/// an error, as on a full disk, where it would kill the program otherwise.
 pub fn handle_signals() {
     // If this fails, signals act as if there were no handlers.
     FLAGS.get_or_init(Flags::register).as_ref().ok();

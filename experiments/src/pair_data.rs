@@ -24,7 +24,7 @@ pub struct PairData {
     pub train: Pairs,
     pub validation: Option<Pairs>,
     pub test: Pairs,
-    /// As many test pairs whose proteins are longer than those of training, if the pairs are synthetic.
+    /// More test pairs, as many as `test`, whose proteins are longer than those of training, if the pairs are synthetic.
     pub longer: Option<Pairs>,
     /// The number of positions that sequences are padded to.
     pub length: usize,

@@ -286,7 +286,7 @@ impl<'a> Sweep<'a> {
     }
 }
 
-/// What became of a run in this process.
+/// The result of an attempt to make a run in this process.
 enum Attempt {
     /// It is finished, or stopped.
     Over,

@@ -17,7 +17,7 @@ pub const BINDING: &str = "binding";
 /// The number of pairs whose evidence is computed at a time.
 const BATCH: usize = 32;
 
-/// What the measured quantities are.
+/// The name of each measured quantity and a phrase that explains it.
 pub static EXPLANATIONS: &[(&str, &str)] = &[
     ("top1", "the share of pairs that are answered correctly"),
     (

@@ -19,7 +19,7 @@ pub struct Measure {
     pub name: &'static str,
     /// The names of the measured values and what they mean, for the page.
     pub explanations: &'static [(&'static str, &'static str)],
-    /// Whether a suite's images allow the measure, given their canvas and whether validation images are held out. The
+    /// Checks that a suite's images allow the measure, given their canvas and whether validation images are held out. The
     /// error says what the measure needs.
     pub check: fn(Option<Canvas>, bool) -> Result<(), &'static str>,
     /// Measures a trained network on the test images. The second network is the same one before it was trained.

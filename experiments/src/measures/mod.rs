@@ -29,7 +29,7 @@ pub fn find(name: &str) -> Result<&'static Measure, String> {
     })
 }
 
-/// What the quantities of the measure of this name are, which a run's configuration names.
+/// Returns the explanations of the quantities of the measure of this name, which a run's configuration names.
 pub fn explanations(name: &str) -> &'static [(&'static str, &'static str)] {
     if name == BINDING { binding::EXPLANATIONS } else { find(name).map_or(&[], |measure| measure.explanations) }
 }
