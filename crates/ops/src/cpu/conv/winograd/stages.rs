@@ -53,8 +53,7 @@ fn multiply_blocks<S: Simd, const V: usize, const OUT: usize, const R: usize, co
     weight: &[f32],
     out: &mut [f32],
 ) {
-    let (chunk, block_len) = (Tiling::<OUT>::CHUNK, Tiling::<OUT>::BLOCK_LEN);
-    let (panel, element_len) = (channels * BLOCK_WIDTH, chunk * BLOCK_WIDTH);
+    let (panel, element_len) = (channels * BLOCK_WIDTH, Tiling::<OUT>::CHUNK * BLOCK_WIDTH);
     let half = (channels / 2).next_multiple_of(BLOCK_WIDTH).min(channels);
     for element in 0..Tiling::<OUT>::TILE_LEN {
         let mut panels: [&[f32]; B] = [&[]; B];
@@ -63,20 +62,38 @@ fn multiply_blocks<S: Simd, const V: usize, const OUT: usize, const R: usize, co
         }
         for first in (0..tiles).step_by(R) {
             let start = element * element_len + first * BLOCK_WIDTH;
-            let mut sums = product_over_channels::<S, V, R, B>(simd, &from[start..], block_len, 0..half, panels);
-            if half < channels {
-                let second =
-                    product_over_channels::<S, V, R, B>(simd, &from[start..], block_len, half..channels, panels);
-                for (sums, second) in sums.as_flattened_mut().iter_mut().zip(second.as_flattened()) {
-                    *sums = add::<S, V>(simd, *sums, *second);
-                }
+            let (from, out) = (&from[start..], &mut out[start..]);
+            // The last block has fewer rows if there are few tiles left. Each row has the same bits in any block.
+            match tiles - first {
+                1..=2 if R > 4 => multiply_rows::<S, V, OUT, 2, B>(simd, from, [half, channels], panels, out),
+                3..=4 if R > 4 => multiply_rows::<S, V, OUT, 4, B>(simd, from, [half, channels], panels, out),
+                _ => multiply_rows::<S, V, OUT, R, B>(simd, from, [half, channels], panels, out),
             }
-            for block in 0..B {
-                let out = &mut vectors_mut::<S, V>(&mut out[block * block_len + start..])[..R];
-                for (out, sums) in out.iter_mut().zip(&sums) {
-                    *out = sums[block];
-                }
-            }
+        }
+    }
+}
+
+/// Computes [`multiply_blocks`] for one element of `R` tiles: the sum over the first `half` channels and that over the others.
+#[inline(always)]
+fn multiply_rows<S: Simd, const V: usize, const OUT: usize, const R: usize, const B: usize>(
+    simd: S,
+    from: &[f32],
+    [half, channels]: [usize; 2],
+    panels: [&[f32]; B],
+    out: &mut [f32],
+) {
+    let block_len = Tiling::<OUT>::BLOCK_LEN;
+    let mut sums = product_over_channels::<S, V, R, B>(simd, from, block_len, 0..half, panels);
+    if half < channels {
+        let second = product_over_channels::<S, V, R, B>(simd, from, block_len, half..channels, panels);
+        for (sums, second) in sums.as_flattened_mut().iter_mut().zip(second.as_flattened()) {
+            *sums = add::<S, V>(simd, *sums, *second);
+        }
+    }
+    for block in 0..B {
+        let out = &mut vectors_mut::<S, V>(&mut out[block * block_len..])[..R];
+        for (out, sums) in out.iter_mut().zip(&sums) {
+            *out = sums[block];
         }
     }
 }
