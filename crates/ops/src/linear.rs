@@ -63,7 +63,9 @@ impl Weighted for Linear {
     }
 
     fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape) {
-        (kernel::forward(x, weight, bias, self.sizes, self.relu), self.shape.clone())
+        let [rows, inputs, outputs] = self.sizes;
+        let layer = kernel::Layer { weight, bias, size: [inputs, outputs], relu: self.relu, packed: None };
+        (layer.forward(x, rows), self.shape.clone())
     }
 
     fn backward(&self, args: BackwardArgs) -> Result<Gradients> {

@@ -8,7 +8,7 @@ use super::simd::{BLOCK_WIDTH, Kernel, Row, vectors};
 
 /// The number of rows of the weight matrix per pass over an input: half of ten classes, and enough independent sums to
 /// keep the multipliers busy.
-const ROWS_PER_PASS: usize = 5;
+pub const ROWS_PER_PASS: usize = 5;
 
 /// Computes `y = x · Wᵀ + b`.
 pub struct DotProducts<'a> {

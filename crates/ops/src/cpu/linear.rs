@@ -3,9 +3,11 @@
 //! All sums have an order that follows from the shapes alone. Rows of a result may be divided into tasks by the number of
 //! threads, because no sum runs over rows.
 
+use std::sync::OnceLock;
+
 use super::{
-    dot_products::DotProducts,
-    matmul::{Matrix, matmul, product},
+    dot_products::{DotProducts, ROWS_PER_PASS},
+    matmul::{Matrix, Packed, matmul, matmul_packed, product},
     parallel,
     simd::dispatch,
 };
@@ -19,33 +21,64 @@ const MAX_DOT_PRODUCT_OUTPUTS: usize = 16;
 /// The least length of dot products that is worth the addition of the lanes at their end.
 const MIN_DOT_PRODUCT_LEN: usize = 128;
 
-/// Computes `x · Wᵀ + b` for `x` (N, D) and `weight` (K, D) as (N, K), then ReLU if `relu`.
-pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [n, d, k]: [usize; 3], relu: bool) -> Vec<f32> {
-    let mut y = vec![0f32; n * k];
-    forward_into(x, weight, bias, [n, d, k], relu, &mut y);
-    y
+/// A fully connected layer.
+pub struct Layer<'a> {
+    /// W, (K, D).
+    pub weight: &'a [f32],
+    /// b, (K).
+    pub bias: Option<&'a [f32]>,
+    /// D and K.
+    pub size: [usize; 2],
+    /// True to apply ReLU.
+    pub relu: bool,
+    /// Keeps W in the order of matrix products; `None` if the weights change from call to call.
+    pub packed: Option<&'a OnceLock<Packed>>,
 }
 
-/// Computes [`forward`] into a given buffer.
-pub fn forward_into(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [n, d, k]: [usize; 3], relu: bool, y: &mut [f32]) {
-    if n <= MAX_DOT_PRODUCT_BATCH || k <= MAX_DOT_PRODUCT_OUTPUTS && d >= MIN_DOT_PRODUCT_LEN {
-        let rows = n.div_ceil(parallel::threads()).next_multiple_of(MAX_DOT_PRODUCT_BATCH);
-        return parallel::chunks(y, rows * k, 2 * n * d * k, |i, y| {
-            let x = &x[i * rows * d..][..y.len() / k * d];
-            dispatch(DotProducts { x, weight, inputs: d, bias, relu, y });
-        });
+impl Layer<'_> {
+    /// Computes the results (N, K) of `x` (N, D).
+    pub fn forward(&self, x: &[f32], n: usize) -> Vec<f32> {
+        let mut y = vec![0f32; n * self.size[1]];
+        self.forward_into(x, &mut y);
+        y
     }
-    matmul(y, Matrix::new(x, n, d), Matrix::new(weight, k, d).transposed(), |rows| {
-        for row in rows.chunks_exact_mut(k) {
-            if let Some(bias) = bias {
-                row.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
-            }
-            if relu {
-                // Not `max`, so that NaN stays NaN.
-                row.iter_mut().for_each(|y| *y = if *y < 0. { 0. } else { *y });
-            }
+
+    /// Computes [`forward`](Self::forward) into a given buffer.
+    pub fn forward_into(&self, x: &[f32], y: &mut [f32]) {
+        let &Self { weight, bias, size: [d, k], relu, packed } = self;
+        let n = y.len() / k;
+        if n == 1 && parallel::are_threads_awake() {
+            let rows = k.div_ceil(parallel::parts()).next_multiple_of(ROWS_PER_PASS);
+            return parallel::chunks(y, rows, 2 * d * k, |i, y| {
+                let of_rows = i * rows..i * rows + y.len();
+                let (weight, bias) = (&weight[of_rows.start * d..of_rows.end * d], bias.map(|bias| &bias[of_rows]));
+                dispatch(DotProducts { x, weight, inputs: d, bias, relu, y });
+            });
         }
-    });
+        if n <= MAX_DOT_PRODUCT_BATCH || k <= MAX_DOT_PRODUCT_OUTPUTS && d >= MIN_DOT_PRODUCT_LEN {
+            let rows = n.div_ceil(parallel::threads()).next_multiple_of(MAX_DOT_PRODUCT_BATCH);
+            return parallel::chunks(y, rows * k, 2 * n * d * k, |i, y| {
+                let x = &x[i * rows * d..][..y.len() / k * d];
+                dispatch(DotProducts { x, weight, inputs: d, bias, relu, y });
+            });
+        }
+        let finish = |rows: &mut [f32]| {
+            for row in rows.chunks_exact_mut(k) {
+                if let Some(bias) = bias {
+                    row.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
+                }
+                if relu {
+                    // Not `max`, so that NaN stays NaN.
+                    row.iter_mut().for_each(|y| *y = if *y < 0. { 0. } else { *y });
+                }
+            }
+        };
+        let (x, weight) = (Matrix::new(x, n, d), Matrix::new(weight, k, d).transposed());
+        match packed {
+            Some(packed) => matmul_packed(y, x, packed.get_or_init(|| Packed::new(weight)), finish),
+            None => matmul(y, x, weight, finish),
+        }
+    }
 }
 
 /// Computes the gradient of the input, `dx = dy · W`.

@@ -32,7 +32,7 @@ mod isa;
 pub mod linear;
 pub mod lookup;
 pub mod map_order;
-mod matmul;
+pub mod matmul;
 pub mod max_pool;
 mod micro_kernel;
 mod norm_pool;

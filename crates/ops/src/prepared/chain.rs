@@ -4,7 +4,7 @@ use candle_core::{Result, bail};
 
 use super::operator::Prepared;
 use crate::{
-    cpu::{conv, parallel, scratch},
+    cpu::{parallel, scratch},
     sizes::check_memory,
 };
 
@@ -15,6 +15,9 @@ const PIECE_BYTES: usize = 384 << 10;
 /// The number of floating-point operations below which a batch stays on its thread. Waking another thread takes about as
 /// long as this.
 pub(super) const MIN_SHARED_FLOPS: usize = 1 << 20;
+
+/// The number of floating-point operations of a single input for each thread that takes part in it.
+const FLOPS_PER_THREAD: usize = 1 << 18;
 
 /// The largest number of inputs in a piece; larger pieces are not faster.
 const MAX_PIECE: usize = 16;
@@ -71,8 +74,11 @@ impl Prepared for Chain<'_> {
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         let batch = self.batch(x, y)?;
         let mut run = || run_in_order(&self.segments, batch, x, y);
-        if batch == 1 && self.divides_input() {
-            parallel::keep_some_threads_awake(self.flops() / conv::MIN_BANDED_FLOPS, run)
+        let flops = batch.saturating_mul(self.flops());
+        if batch > 1 {
+            parallel::keep_some_threads_awake(flops / MIN_SHARED_FLOPS, run)
+        } else if self.divides_input() {
+            parallel::keep_some_threads_awake(flops / FLOPS_PER_THREAD, run)
         } else {
             run()
         }

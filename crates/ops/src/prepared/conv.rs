@@ -14,7 +14,7 @@ pub(super) const MIN_DIVIDED_FLOPS: usize = 1 << 23;
 
 /// The number of floating-point operations from which it pays to divide the channels of a convolution, whose result is in
 /// planes anyway, between threads that are awake. Both halves take the whole input.
-const MIN_HALVED_FLOPS: usize = 1 << 20;
+const MIN_HALVED_FLOPS: usize = 1 << 18;
 
 /// [`conv2d`](crate::conv2d) with fixed weights, and its epilogue.
 pub struct Conv2d {

@@ -1,7 +1,9 @@
+use std::sync::OnceLock;
+
 use candle_core::{Result, Tensor, bail};
 
 use super::{memory::values, operator::Prepared};
-use crate::cpu::linear;
+use crate::cpu::{linear::Layer, matmul::Packed};
 
 /// [`linear`](crate::linear) or [`linear_relu`](crate::linear_relu) with fixed weights.
 pub struct Linear {
@@ -9,6 +11,8 @@ pub struct Linear {
     bias: Vec<f32>,
     inputs: usize,
     relu: bool,
+    /// The weights in the order of matrix products, which only batches need.
+    packed: OnceLock<Packed>,
 }
 
 impl Linear {
@@ -26,7 +30,7 @@ impl Linear {
             bail!("linear: weights {weight:?} and bias {bias:?} do not fit; possible: (K, D) and (K)")
         }
         let bias = bias.map_or_else(|| Ok(vec![0.; outputs]), values)?;
-        Ok(Self { weight: values(weight)?, bias, inputs, relu })
+        Ok(Self { weight: values(weight)?, bias, inputs, relu, packed: OnceLock::new() })
     }
 }
 
@@ -44,9 +48,10 @@ impl Prepared for Linear {
     }
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
-        let batch = self.batch(x, y)?;
-        let Self { weight, bias, inputs, relu } = self;
-        linear::forward_into(x, weight, Some(bias), [batch, *inputs, bias.len()], *relu, y);
+        self.batch(x, y)?;
+        let Self { weight, bias, inputs, relu, packed } = self;
+        let size = [*inputs, bias.len()];
+        Layer { weight, bias: Some(bias), size, relu: *relu, packed: Some(packed) }.forward_into(x, y);
         Ok(())
     }
 }

@@ -45,15 +45,41 @@ impl<'a> Matrix<'a> {
     }
 }
 
+/// A right matrix that is copied once, for products with many left ones.
+pub struct Packed {
+    values: Vec<f32>,
+    rows: usize,
+    columns: usize,
+}
+
+impl Packed {
+    /// Copies the matrix.
+    pub fn new(b: Matrix) -> Self {
+        let mut values = vec![0.; pack::len(&b, false)];
+        Panels::new(&b, false, &mut values);
+        Self { values, rows: b.rows, columns: b.columns }
+    }
+}
+
 /// Writes `a · b` to `out`, in row-major order, in parallel over rows. `finish` is then called with the rows of each task,
 /// while they are still in the cache.
 pub fn matmul(out: &mut [f32], a: Matrix, b: Matrix, finish: impl Fn(&mut [f32]) + Sync) {
     assert_eq!(Some(out.len()), a.rows.checked_mul(b.columns));
-    with_tasks(a, b, |len, flops, task| {
-        parallel::chunks(out, len, flops, |i, out| {
-            task(i, out);
-            finish(out);
-        });
+    with_tasks(a, b, |len, flops, task| finished(out, len, flops, task, finish));
+}
+
+/// Does what [`matmul`] does, without a copy of `b`.
+pub fn matmul_packed(out: &mut [f32], a: Matrix, b: &Packed, finish: impl Fn(&mut [f32]) + Sync) {
+    assert_eq!(Some(out.len()), a.rows.checked_mul(b.columns));
+    let panels = Panels::packed(&b.values, b.rows);
+    with_panels(a, panels, [b.rows, b.columns], |len, flops, task| finished(out, len, flops, task, finish));
+}
+
+/// Runs the tasks on the rows of `out`, and `finish` after each.
+fn finished(out: &mut [f32], len: usize, flops: usize, task: &Task, finish: impl Fn(&mut [f32]) + Sync) {
+    parallel::chunks(out, len, flops, |i, out| {
+        task(i, out);
+        finish(out);
     });
 }
 
@@ -63,24 +89,31 @@ pub fn product(a: Matrix, b: Matrix) -> Vec<f32> {
     with_tasks(a, b, |task_len, flops, task| parallel::filled(len, task_len, flops, |i, out| task(i, out.zeroed())))
 }
 
-/// Prepares `a · b` and calls `run(len, flops, task)`. For each chunk of `len` values of the result, in row-major order,
-/// `task(i, chunk)` overwrites chunk number `i`.
-fn with_tasks<R>(a: Matrix, b: Matrix, run: impl FnOnce(usize, usize, &(dyn Fn(usize, &mut [f32]) + Sync)) -> R) -> R {
-    let (rows, columns, depth) = (a.rows, b.columns, a.columns);
-    assert_eq!(depth, b.rows);
-    let flops = 2 * rows * columns * depth;
-    let rows_per_task = rows.div_ceil(parallel::threads()).next_multiple_of(ROW_MULTIPLE);
-    if flops == 0 {
-        return run(rows_per_task * columns, 0, &|_, out| out.fill(0.));
-    }
+/// Overwrites one chunk of a result, of which it gets the number.
+type Task<'t> = dyn Fn(usize, &mut [f32]) + Sync + 't;
+
+/// Prepares `a · b` and calls `run` as [`with_panels`] does.
+fn with_tasks<R>(a: Matrix, b: Matrix, run: impl FnOnce(usize, usize, &Task) -> R) -> R {
     // Copying costs more than it saves where few rows use the copy, or where a panel is small and stays in the cache.
-    let in_place = !b.is_transposed && rows.min(depth) <= MAX_IN_PLACE;
-    scratch::with([pack::len(&b, in_place)], |[packed]| {
-        let b = Panels::new(&b, in_place, packed);
-        run(rows_per_task * columns, flops, &|i, out| {
-            let (first, count) = (i * rows_per_task, out.len() / columns);
-            pack::with_rows(&a, first, count, |a| dispatch(Product { a, b, depth, columns, out: &mut *out }));
-        })
+    let in_place = !b.is_transposed && a.rows.min(a.columns) <= MAX_IN_PLACE;
+    let is_empty = a.rows == 0 || a.columns == 0 || b.columns == 0;
+    scratch::with([if is_empty { 0 } else { pack::len(&b, in_place) }], |[packed]| {
+        with_panels(a, Panels::new(&b, in_place, packed), [b.rows, b.columns], run)
+    })
+}
+
+/// Calls `run(len, flops, task)`. For each chunk of `len` values of the product of `a` with a matrix of this size, in row-major
+/// order, `task(i, chunk)` overwrites chunk number `i`.
+fn with_panels<R>(a: Matrix, b: Panels, [depth, columns]: [usize; 2], run: impl FnOnce(usize, usize, &Task) -> R) -> R {
+    assert_eq!(depth, a.columns);
+    let flops = 2 * a.rows * columns * depth;
+    let rows_per_task = a.rows.div_ceil(parallel::threads()).next_multiple_of(ROW_MULTIPLE);
+    run(rows_per_task * columns, flops, &|i, out| {
+        if flops == 0 {
+            return out.fill(0.);
+        }
+        let (first, count) = (i * rows_per_task, out.len() / columns);
+        pack::with_rows(&a, first, count, |a| dispatch(Product { a, b, depth, columns, out: &mut *out }));
     })
 }
 

@@ -56,13 +56,18 @@ impl<'a> Panels<'a> {
                 copy_panel(&values[first..], columns, count, to);
             }
         });
-        let packed = Layout { values: buffer, panel_stride: rows * BLOCK_WIDTH, row_stride: BLOCK_WIDTH };
+        let packed = Self::packed(buffer, rows);
         if in_place {
             let whole = Layout { values, panel_stride: BLOCK_WIDTH, row_stride: columns };
-            Self { whole, last: (!packed.values.is_empty()).then_some((first_panel, packed)) }
+            Self { whole, last: (!packed.whole.values.is_empty()).then_some((first_panel, packed.whole)) }
         } else {
-            Self { whole: packed, last: None }
+            packed
         }
+    }
+
+    /// Wraps all panels of a matrix with this number of rows, as [`Panels::new`] has copied them.
+    pub fn packed(values: &'a [f32], rows: usize) -> Self {
+        Self { whole: Layout { values, panel_stride: rows * BLOCK_WIDTH, row_stride: BLOCK_WIDTH }, last: None }
     }
 
     /// Returns some rows of a panel.
