@@ -89,15 +89,13 @@ impl AttentionShape {
 /// Computes `y` (N, C), and the gates t and s, which the backward pass needs.
 pub fn forward(s: &AttentionShape, x: &[f32], parameters: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let (images, parameters) = (s.images_per_call(), s.split(parameters));
-    let mut gates = vec![0f32; s.batch * s.gates()];
     let y_lens = (s.batch * s.channels, images * s.channels);
-    let gates_lens = (&mut gates[..], images * s.gates());
-    let y = parallel::filled_zip(y_lens, gates_lens, s.batch.saturating_mul(s.flops()), |i, y, gates| {
+    let gates_lens = (s.batch * s.gates(), images * s.gates());
+    parallel::filled_pair(y_lens, gates_lens, s.batch.saturating_mul(s.flops()), |i, y, gates| {
         let y = y.zeroed();
         let x = &x[i * images * s.image()..][..y.len() / s.channels * s.image()];
-        pool_images(s, x, &parameters, y, gates);
-    });
-    (y, gates)
+        pool_images(s, x, &parameters, y, gates.zeroed());
+    })
 }
 
 /// Computes `y` (N, C) into a given buffer, for any N, and saves nothing.

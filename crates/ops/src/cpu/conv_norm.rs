@@ -43,11 +43,9 @@ pub fn forward(
 fn max_pooled(x: &[f32], [n, c, h, w]: [usize; 4], affine: &PerChannel<2>) -> (Vec<f32>, Vec<u8>) {
     let image = c * h * w;
     let len = c * (h / 2) * (w / 2);
-    let mut winners = vec![0u8; n * len];
-    let y = parallel::filled_zip((n * len, len), (&mut winners[..], len), 4 * x.len(), |i, y, winners| {
-        norm_pool::scale_relu_max_pool(&x[i * image..][..image], [h, w], affine, y.zeroed(), winners);
-    });
-    (y, winners)
+    parallel::filled_pair((n * len, len), (n * len, len), 4 * x.len(), |i, y, winners| {
+        norm_pool::scale_relu_max_pool(&x[i * image..][..image], [h, w], affine, y.zeroed(), winners.zeroed());
+    })
 }
 
 /// The output of a convolution, which was normalised, and what the forward pass saved of normalisation and pooling.

@@ -48,7 +48,7 @@ pub struct GroupGradients<'a, 'b> {
     /// The bias gradient; starts at 0.
     pub bias: &'a mut [f32],
     /// The input gradient of the group's images, to be written in order; `None` if it is not wanted.
-    pub x: Option<Unwritten<'a, 'b>>,
+    pub x: Option<Unwritten<'a, 'b, f32>>,
     /// The sums over each image of dx.
     pub image_sums: &'a mut [f32],
 }
@@ -68,11 +68,11 @@ pub fn accumulate(
     // A group's part of this buffer is its weight gradient, bias gradient and image sums.
     let sums_len = weight + bias;
     let group_len = sums_len + images_per_group * image_sums;
-    let mut partial = parallel::filled(groups * group_len, group_len, groups * group_len, |_, _| ());
     // If dx is not wanted, one dummy value per group takes its place, so that there is only one loop.
     let dx_lens = if want_dx { (batch * image, images_per_group * image) } else { (groups, 1) };
-    let dx = parallel::filled_zip(dx_lens, (&mut partial[..], group_len), flops, |group, dx, sums| {
-        let (weight, sums) = sums.split_at_mut(weight);
+    let sums_lens = (groups * group_len, group_len);
+    let (dx, partial) = parallel::filled_pair(dx_lens, sums_lens, flops, |group, dx, sums| {
+        let (weight, sums) = sums.zeroed().split_at_mut(weight);
         let (bias, image_sums) = sums.split_at_mut(bias);
         let images = group * images_per_group..((group + 1) * images_per_group).min(batch);
         f(images, GroupGradients { weight: want_dw.then_some(weight), bias, x: want_dx.then_some(dx), image_sums });

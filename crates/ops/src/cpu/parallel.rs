@@ -12,6 +12,9 @@ use super::{awake_pool, recorder};
 /// The number of floating-point operations below which handing work to other threads costs more than it saves.
 const MIN_PARALLEL_FLOPS: usize = 1 << 18;
 
+/// The same for threads that are awake.
+const MIN_AWAKE_FLOPS: usize = 1 << 16;
+
 /// Runs `f(i, chunk)` on every chunk of `len` values of `out`. `flops` is an estimate of the floating-point operations
 /// of all chunks together.
 pub fn chunks<A: Send>(out: &mut [A], len: usize, flops: usize, f: impl Fn(usize, &mut [A]) + Sync + Send) {
@@ -42,11 +45,16 @@ fn divide<A: Send, B: Send>(
 ) {
     assert_eq!(a.len().div_ceil(len_a), b.len().div_ceil(len_b));
     let chunks = a.chunks_mut(len_a).zip(b.chunks_mut(len_b)).enumerate();
-    if chunks.len() > 1 && flops >= MIN_PARALLEL_FLOPS && has_other_threads() {
+    if chunks.len() > 1 && flops >= least_flops() && has_other_threads() {
         share(chunks, |(i, (a, b))| f(i, a, b));
     } else {
         chunks.for_each(|(i, (a, b))| f(i, a, b));
     }
+}
+
+/// Returns the number of floating-point operations below which a loop stays on its thread.
+fn least_flops() -> usize {
+    if are_threads_awake() { MIN_AWAKE_FLOPS } else { MIN_PARALLEL_FLOPS }
 }
 
 /// Runs `f` on every task, in parallel if there is more than one.
@@ -155,49 +163,53 @@ impl Drop for Task {
 ///
 /// The memory is not set to zero in a pass before. `f` takes its chunk piece by piece, and each piece is zeroed when it
 /// is taken, so that it is still in the cache when `f` writes to it.
-pub fn filled(total: usize, len: usize, flops: usize, f: impl Fn(usize, Unwritten) + Sync + Send) -> Vec<f32> {
+pub fn filled(total: usize, len: usize, flops: usize, f: impl Fn(usize, Unwritten<f32>) + Sync + Send) -> Vec<f32> {
     let len = len.max(1);
-    let mut nothing = vec![(); total.div_ceil(len)];
-    filled_zip((total, len), (&mut nothing, 1), flops, |i, chunk, _| f(i, chunk))
+    filled_pair((total, len), (total.div_ceil(len), 1), flops, |i, chunk, _: Unwritten<()>| f(i, chunk)).0
 }
 
-/// Creates a buffer as [`filled`] does, together with an existing buffer that has the same number of chunks.
-pub fn filled_zip<B: Send>(
-    (total, len): (usize, usize),
-    b: (&mut [B], usize),
+/// Creates two buffers as [`filled`] does, of the given lengths and with chunks of the given lengths. They have the same number
+/// of chunks.
+pub fn filled_pair<A: Copy + Default + Send, B: Copy + Default + Send>(
+    (total_a, len_a): (usize, usize),
+    (total_b, len_b): (usize, usize),
     flops: usize,
-    f: impl Fn(usize, Unwritten, &mut [B]) + Sync + Send,
-) -> Vec<f32> {
-    let mut out = Vec::with_capacity(total);
-    chunks_zip((&mut out.spare_capacity_mut()[..total], len), b, flops, |i, chunk, b| {
-        let mut rest = chunk;
-        f(i, Unwritten { rest: &mut rest }, b);
-        Unwritten { rest: &mut rest }.zeroed();
+    f: impl Fn(usize, Unwritten<A>, Unwritten<B>) + Sync + Send,
+) -> (Vec<A>, Vec<B>) {
+    let (mut a, mut b) = (Vec::with_capacity(total_a), Vec::with_capacity(total_b));
+    let (of_a, of_b) = (&mut a.spare_capacity_mut()[..total_a], &mut b.spare_capacity_mut()[..total_b]);
+    chunks_zip((of_a, len_a), (of_b, len_b), flops, |i, mut a, mut b| {
+        f(i, Unwritten { rest: &mut a }, Unwritten { rest: &mut b });
+        Unwritten { rest: &mut a }.zeroed();
+        Unwritten { rest: &mut b }.zeroed();
     });
     // SAFETY: `chunks_zip` has visited every chunk, or has panicked. What `f` did not take of a chunk was taken after
     // it, and taking initialises.
-    unsafe { out.set_len(total) };
-    out
+    unsafe {
+        a.set_len(total_a);
+        b.set_len(total_b);
+    }
+    (a, b)
 }
 
 /// A chunk of a buffer that is not initialised yet.
-pub struct Unwritten<'a, 'b> {
-    rest: &'a mut &'b mut [MaybeUninit<f32>],
+pub struct Unwritten<'a, 'b, T> {
+    rest: &'a mut &'b mut [MaybeUninit<T>],
 }
 
-impl<'b> Unwritten<'_, 'b> {
+impl<'b, T: Copy + Default> Unwritten<'_, 'b, T> {
     /// Takes the next `len` values, set to zero.
-    pub fn take_zeroed(&mut self, len: usize) -> &'b mut [f32] {
+    pub fn take_zeroed(&mut self, len: usize) -> &'b mut [T] {
         assert!(len <= self.rest.len());
         let (next, rest) = std::mem::take(self.rest).split_at_mut(len);
         *self.rest = rest;
-        next.fill(MaybeUninit::new(0.));
+        next.fill(MaybeUninit::new(T::default()));
         // SAFETY: all values have just been written.
-        unsafe { &mut *(next as *mut [MaybeUninit<f32>] as *mut [f32]) }
+        unsafe { &mut *(next as *mut [MaybeUninit<T>] as *mut [T]) }
     }
 
     /// Takes all that is left, set to zero.
-    pub fn zeroed(mut self) -> &'b mut [f32] {
+    pub fn zeroed(mut self) -> &'b mut [T] {
         self.take_zeroed(self.rest.len())
     }
 }

@@ -44,14 +44,13 @@ pub fn backward(y: &[f32], dy: &[f32]) -> Vec<f32> {
 
 /// Computes [`backward`] for a batch of images and finishes each of them; also returns the sums over the images.
 pub fn backward_images(y: &[f32], dy: &[f32], batch: usize, finish: Finish) -> (Vec<f32>, Vec<f32>) {
-    let (len, mut image_sums) = (y.len() / batch, vec![0f32; batch * finish.sums]);
-    let sums_lens = (&mut image_sums[..], finish.sums);
-    let dx = parallel::filled_zip((y.len(), len), sums_lens, 7 * y.len(), |n, dx, image_sums| {
+    let len = y.len() / batch;
+    let sums_lens = (batch * finish.sums, finish.sums);
+    parallel::filled_pair((y.len(), len), sums_lens, 7 * y.len(), |n, dx, image_sums| {
         let dx = dx.zeroed();
         mask(&y[n * len..], &dy[n * len..], dx);
-        finish.run(n, 1, dx, image_sums);
-    });
-    (dx, image_sums)
+        finish.run(n, 1, dx, image_sums.zeroed());
+    })
 }
 
 vectorised! {

@@ -84,20 +84,19 @@ impl SmoothMaximum {
     /// Returns the gradients of the input and of the parameter, from the gradient `dy` of the result.
     pub fn backward(self, x: &[f32], plane: usize, dy: &[f32]) -> (Vec<f32>, f32) {
         let lanes = PlaneLanes::new(plane);
-        let mut of_parameter = vec![0f32; dy.len()];
-        let (dx_lens, flops) = ((x.len(), PLANES_PER_TASK * plane), FLOPS_PER_VALUE.saturating_mul(x.len()));
-        let dx =
-            parallel::filled_zip(dx_lens, (&mut of_parameter, PLANES_PER_TASK), flops, |i, mut dx, of_parameter| {
-                let first = i * PLANES_PER_TASK;
-                let (x, dy) = (&x[first * plane..], &dy[first..][..of_parameter.len()]);
-                scratch::with([lanes.len(); 3], |[values, scaled, weights]| {
-                    let blocks = dy.chunks(lanes.planes()).zip(of_parameter.chunks_mut(lanes.planes()));
-                    for ((dy, of_parameter), x) in blocks.zip(x.chunks(lanes.planes() * plane)) {
-                        let (x, dx) = (&x[..dy.len() * plane], dx.take_zeroed(dy.len() * plane));
-                        backward_block(self, lanes, [x, dy], [values, scaled, weights], dx, of_parameter);
-                    }
-                });
+        let (dx_lens, parameter_lens) = ((x.len(), PLANES_PER_TASK * plane), (dy.len(), PLANES_PER_TASK));
+        let flops = FLOPS_PER_VALUE.saturating_mul(x.len());
+        let (dx, of_parameter) = parallel::filled_pair(dx_lens, parameter_lens, flops, |i, mut dx, of_parameter| {
+            let (first, of_parameter) = (i * PLANES_PER_TASK, of_parameter.zeroed());
+            let (x, dy) = (&x[first * plane..], &dy[first..][..of_parameter.len()]);
+            scratch::with([lanes.len(); 3], |[values, scaled, weights]| {
+                let blocks = dy.chunks(lanes.planes()).zip(of_parameter.chunks_mut(lanes.planes()));
+                for ((dy, of_parameter), x) in blocks.zip(x.chunks(lanes.planes() * plane)) {
+                    let (x, dx) = (&x[..dy.len() * plane], dx.take_zeroed(dy.len() * plane));
+                    backward_block(self, lanes, [x, dy], [values, scaled, weights], dx, of_parameter);
+                }
             });
+        });
         // In f64, because the parts have both signs and may cancel.
         (dx, of_parameter.into_iter().map(f64::from).sum::<f64>() as f32)
     }

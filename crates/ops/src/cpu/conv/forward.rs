@@ -8,7 +8,7 @@ use super::{
 use crate::cpu::{conv_input::ConvInput, finish::Finish, map_order::MapOrder, parallel};
 
 /// The number of floating-point operations from which a single image is divided into bands of rows, if threads are awake.
-pub const MIN_BANDED_FLOPS: usize = 1 << 19;
+const MIN_BANDED_FLOPS: usize = 1 << 17;
 
 /// A convolution prepared for inputs of one size: an algorithm with packed weights.
 pub struct PreparedConv {
@@ -72,16 +72,16 @@ impl PreparedConv {
     }
 
     /// Creates the results of the batch: `f(first, y, extra)` writes those of a few images from number `first` on,
-    /// together with their part of `extra`, which has `len` values per image.
-    fn results<B: Send>(
+    /// together with their part of the second buffer, which has `extra` values per image.
+    fn results<B: Copy + Default + Send>(
         &self,
-        (extra, len): (&mut [B], usize),
+        extra: usize,
         f: impl Fn(usize, &mut [f32], &mut [B]) + Sync + Send,
-    ) -> Vec<f32> {
+    ) -> (Vec<f32>, Vec<B>) {
         let (s, images) = (&self.s, self.algorithm.images_per_call());
-        let (y_lens, extra) = ((s.batch * s.result_len(), images * s.result_len()), (extra, images * len));
-        parallel::filled_zip(y_lens, extra, s.batch.saturating_mul(s.flops()), |i, y, extra| {
-            f(i * images, y.zeroed(), extra)
+        let [y_lens, extra_lens] = [s.result_len(), extra].map(|len| (s.batch * len, images * len));
+        parallel::filled_pair(y_lens, extra_lens, s.batch.saturating_mul(s.flops()), |i, y, extra| {
+            f(i * images, y.zeroed(), extra.zeroed())
         })
     }
 
@@ -108,8 +108,7 @@ pub fn forward(s: &ConvShape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, w
     // If they are not wanted, one dummy value per image takes their place, so that there is only one loop.
     let wanted = want_winners && s.is_pooled();
     let winners_len = if wanted { s.blocked_result_len() } else { 1 };
-    let mut winners = vec![0u8; s.batch * winners_len];
-    let y = conv.results((&mut winners, winners_len), |first, y, winners| {
+    let (y, winners) = conv.results(winners_len, |first, y, winners: &mut [u8]| {
         conv.algorithm.forward(conv.images_of(ConvInput::Stored(x), first, y), bias, y, wanted.then_some(winners));
     });
     Output { y, winners }
@@ -118,10 +117,8 @@ pub fn forward(s: &ConvShape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, w
 /// Convolves `x` with `weight`, without bias, and finishes each image of the output; also returns the sums over the images.
 pub fn forward_with_sums(s: &ConvShape, x: ConvInput, weight: &[f32], finish: Finish) -> (Vec<f32>, Vec<f32>) {
     let conv = PreparedConv::for_training(s, weight);
-    let mut image_sums = vec![0f32; s.batch * finish.sums];
-    let y = conv.results((&mut image_sums, finish.sums), |first, y, image_sums| {
+    conv.results(finish.sums, |first, y, image_sums| {
         conv.algorithm.forward(conv.images_of(x, first, y), None, y, None);
         finish.run(first, y.len() / s.result_len(), y, image_sums);
-    });
-    (y, image_sums)
+    })
 }

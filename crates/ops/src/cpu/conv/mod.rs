@@ -35,5 +35,5 @@ mod winograd;
 
 pub use backward::backward;
 pub use choose::takes_pixels;
-pub use forward::{MIN_BANDED_FLOPS, Output, PreparedConv, forward, forward_with_sums};
+pub use forward::{Output, PreparedConv, forward, forward_with_sums};
 pub use shape::ConvShape;

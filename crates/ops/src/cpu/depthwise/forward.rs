@@ -64,12 +64,11 @@ pub fn forward(s: &DepthwiseShape, x: &[f32], weight: &[f32], bias: Option<&[f32
 
 /// Convolves `x` with `weight`, without bias, and finishes each image of the output; also returns the sums over the images.
 pub fn forward_with_sums(s: &DepthwiseShape, x: ConvInput, weight: &[f32], finish: Finish) -> (Vec<f32>, Vec<f32>) {
-    let (conv, mut image_sums) = (DepthwiseForward::new(s, weight, false), vec![0f32; s.batch * finish.sums]);
-    let (y_lens, sums_lens) = ((s.batch * s.output_len(), s.output_len()), (&mut image_sums[..], finish.sums));
-    let y = parallel::filled_zip(y_lens, sums_lens, s.batch.saturating_mul(s.flops()), |n, y, image_sums| {
+    let conv = DepthwiseForward::new(s, weight, false);
+    let [y_lens, sums_lens] = [s.output_len(), finish.sums].map(|len| (s.batch * len, len));
+    parallel::filled_pair(y_lens, sums_lens, s.batch.saturating_mul(s.flops()), |n, y, image_sums| {
         let y = y.zeroed();
         conv.forward_image(x.part(n * s.input_len()..(n + 1) * s.input_len()), None, y);
-        finish.run(n, 1, y, image_sums);
-    });
-    (y, image_sums)
+        finish.run(n, 1, y, image_sums.zeroed());
+    })
 }
