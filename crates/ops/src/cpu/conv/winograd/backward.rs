@@ -187,7 +187,7 @@ fn transform_gradient<S: Simd, F: Transforms<OUT, IN>, const V: usize, const OUT
                 zero,
                 |y, x| square[y][x],
                 |line| F::outputs_adjoint(simd, line),
-                |y, x, value| dm[(IN * y + x) * Tiling::<OUT>::CHUNK][v] = value
+                |y, x, value| dm[(IN * y + x) * Tiling::<OUT>::STRIDE][v] = value
             );
         }
     }
@@ -216,7 +216,7 @@ fn add_pixels_gradient<S: Simd, F: Transforms<OUT, IN>, const V: usize, const OU
             transform_2d!(
                 [IN => IN],
                 simd.splat_f32s(0.),
-                |y, x| dv[(IN * y + x) * Tiling::<OUT>::CHUNK][v],
+                |y, x| dv[(IN * y + x) * Tiling::<OUT>::STRIDE][v],
                 |line| F::pixels_adjoint(simd, line),
                 |y, x, dd| {
                     let line = &mut dx[start + y * row_len..][..(IN - 1) * pixel + BLOCK_WIDTH];

@@ -153,7 +153,7 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for Winog
                             transform_2d!(
                                 [IN => OUT],
                                 simd.splat_f32s(0.),
-                                |y, x| products[(IN * y + x) * Tiling::<OUT>::CHUNK][v],
+                                |y, x| products[(IN * y + x) * Tiling::<OUT>::STRIDE][v],
                                 |m| F::outputs(simd, m),
                                 |y, x, value| if let Some(position) = tile.outputs[y][x] {
                                     output[position][v] = value;

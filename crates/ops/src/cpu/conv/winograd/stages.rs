@@ -1,5 +1,5 @@
 //! The stages that the forward and the backward pass share, for a chunk of tiles. Transformed tiles have the order (block
-//! of channels, element, tile, [`BLOCK_WIDTH`]), with [`Tiling::CHUNK`] tiles.
+//! of channels, element, tile, [`BLOCK_WIDTH`]), with [`Tiling::STRIDE`] rows for an element.
 
 use pulp::Simd;
 
@@ -53,7 +53,7 @@ fn multiply_blocks<S: Simd, const V: usize, const OUT: usize, const R: usize, co
     weight: &[f32],
     out: &mut [f32],
 ) {
-    let (panel, element_len) = (channels * BLOCK_WIDTH, Tiling::<OUT>::CHUNK * BLOCK_WIDTH);
+    let (panel, element_len) = (channels * BLOCK_WIDTH, Tiling::<OUT>::STRIDE * BLOCK_WIDTH);
     let half = (channels / 2).next_multiple_of(BLOCK_WIDTH).min(channels);
     for element in 0..Tiling::<OUT>::TILE_LEN {
         let mut panels: [&[f32]; B] = [&[]; B];
@@ -131,7 +131,7 @@ fn add_weight_gradient_blocks<S: Simd, const V: usize, const OUT: usize, const R
     dm: &[f32],
     dw: &mut [f32],
 ) {
-    let (element_len, block_len) = (Tiling::<OUT>::CHUNK * BLOCK_WIDTH, Tiling::<OUT>::BLOCK_LEN);
+    let (element_len, block_len) = (Tiling::<OUT>::STRIDE * BLOCK_WIDTH, Tiling::<OUT>::BLOCK_LEN);
     let dw_len = dw.len() / B;
     for element in 0..Tiling::<OUT>::TILE_LEN {
         let mut panels: [&[f32]; B] = [&[]; B];
@@ -179,7 +179,7 @@ pub fn transform_pixels<S: Simd, F: Transforms<OUT, IN>, const V: usize, const O
                     zero,
                     |y, x| vectors::<S, V>(&lines[y][x * pixel..][..BLOCK_WIDTH])[0][v],
                     |d| F::pixels(simd, d),
-                    |y, x, value| out[(IN * y + x) * Tiling::<OUT>::CHUNK][v] = value
+                    |y, x, value| out[(IN * y + x) * Tiling::<OUT>::STRIDE][v] = value
                 );
             }
         }
@@ -187,9 +187,9 @@ pub fn transform_pixels<S: Simd, F: Transforms<OUT, IN>, const V: usize, const O
 }
 
 /// Returns the rows of a block of channels of transformed tiles from the first element of tile `i` on. The next element is
-/// [`Tiling::CHUNK`] rows further.
+/// [`Tiling::STRIDE`] rows further.
 #[inline(always)]
 pub fn tile_elements<S: Simd, const V: usize, const OUT: usize>(block: &mut [f32], i: usize) -> &mut [Row<S, V>] {
-    let rows = (Tiling::<OUT>::TILE_LEN - 1) * Tiling::<OUT>::CHUNK + 1;
+    let rows = (Tiling::<OUT>::TILE_LEN - 1) * Tiling::<OUT>::STRIDE + 1;
     &mut vectors_mut::<S, V>(&mut block[i * BLOCK_WIDTH..])[..rows]
 }

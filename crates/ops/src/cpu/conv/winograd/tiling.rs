@@ -71,8 +71,12 @@ impl<const OUT: usize> Tiling<OUT> {
     /// second-level cache room for the weights.
     pub const CHUNK: usize = 4 * ROW_MULTIPLE;
 
+    /// The number of rows from one element of transformed tiles to the next. One more than there are tiles, so that the
+    /// elements of a tile fall into different sets of the first-level cache.
+    pub const STRIDE: usize = Self::CHUNK + 1;
+
     /// The number of values of one block of channels of a chunk's transformed tiles, (element, tile, [`BLOCK_WIDTH`]).
-    pub const BLOCK_LEN: usize = Self::TILE_LEN * Self::CHUNK * BLOCK_WIDTH;
+    pub const BLOCK_LEN: usize = Self::TILE_LEN * Self::STRIDE * BLOCK_WIDTH;
 
     /// Creates the tiling of a convolution that [`supports`] this algorithm, for calls of up to `most_images`.
     pub fn new(s: &ConvShape, layout: &PatchLayout, most_images: usize) -> Self {

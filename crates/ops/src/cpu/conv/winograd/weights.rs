@@ -10,9 +10,10 @@ use super::{
 };
 use crate::cpu::{
     conv::shape::ConvShape,
+    isa::vectorised,
     parallel, scratch,
     simd::{BLOCK_WIDTH, Kernel, dispatch, vectors, vectors_mut},
-    transpose::transpose,
+    transpose::{transpose, transpose_rows},
 };
 
 /// About the number of operations that the transform of a weight takes, memory accesses included.
@@ -20,6 +21,13 @@ const FLOPS_PER_WEIGHT: usize = 16;
 
 /// The number of weights of a pair of channels.
 const TAPS: usize = 9;
+
+/// The number of channels of a block that are transformed at a time: more do not fit the registers in f64.
+const LANES: usize = 4;
+
+/// The number of channels of the other side whose transformed weights are written together, as neighbouring cache lines. The
+/// lines of a single one would all fall into the same set of the first-level cache where there are 64 or 128 channels.
+const PART: usize = 8;
 
 /// The weights that [`BLOCK_WIDTH`] channels have with another channel, tap by tap.
 type Kernels = [[f32; BLOCK_WIDTH]; TAPS];
@@ -30,7 +38,7 @@ pub fn pack<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize>(s: &ConvS
     pack_blocks::<F, OUT, IN>(s.out_channels, s.in_channels, |block, kernels| {
         let (first, patch) = (block * BLOCK_WIDTH, s.patch_len());
         let count = BLOCK_WIDTH.min(s.out_channels - first);
-        transpose(&weight[first * patch..], patch, kernels, BLOCK_WIDTH, [count, patch]);
+        transpose_rows(&weight[first * patch..], patch, kernels, BLOCK_WIDTH, [count, patch]);
     })
 }
 
@@ -43,11 +51,17 @@ pub fn pack_for_input_gradient<F: Transforms<OUT, IN>, const OUT: usize, const I
     pack_blocks::<F, OUT, IN>(s.in_channels, s.out_channels, |block, kernels| {
         let first = block * BLOCK_WIDTH;
         let count = BLOCK_WIDTH.min(s.in_channels - first);
-        for (output, kernels) in kernels.chunks_exact_mut(TAPS * BLOCK_WIDTH).enumerate() {
-            let weight = &weight[(output * s.in_channels + first) * TAPS..];
-            transpose(weight, TAPS, kernels, BLOCK_WIDTH, [count, TAPS]);
-        }
+        transpose_kernels(&weight[first * TAPS..], s.patch_len(), count, kernels);
     })
+}
+
+vectorised! {
+/// Writes the taps of `count` kernels of each row of weights, which has `patch` values, as rows of [`BLOCK_WIDTH`].
+fn transpose_kernels<'a>(weight: &'a [f32], patch: usize, count: usize, kernels: &'a mut [f32]) {
+    for (weight, kernels) in weight.chunks(patch).zip(kernels.chunks_exact_mut(TAPS * BLOCK_WIDTH)) {
+        transpose(weight, TAPS, kernels, BLOCK_WIDTH, [count, TAPS]);
+    }
+}
 }
 
 /// Transforms the weights of each block of `columns` channels with all of `depth` channels, in the order (block, element,
@@ -82,27 +96,45 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for PackK
     fn run<S: Simd, const V: usize>(self, _simd: S) {
         let Self { kernels, packed, .. } = self;
         let (depth, packed) = (kernels.len(), packed.as_chunks_mut::<BLOCK_WIDTH>().0);
-        for (i, g) in kernels.iter().enumerate() {
-            transform_2d!(
-                [3 => IN],
-                [0f64; BLOCK_WIDTH],
-                |y, x| g[3 * y + x].map(f64::from),
-                |line| weights_line::<F, OUT, IN>(&line),
-                |y, x, value| packed[(IN * y + x) * depth + i] = value.map(|v| v as f32)
-            );
+        let mut of_part = [[[[0f32; BLOCK_WIDTH]; PART]; IN]; IN];
+        for (part, kernels) in kernels.chunks(PART).enumerate() {
+            for (i, g) in kernels.iter().enumerate() {
+                for first in (0..BLOCK_WIDTH).step_by(LANES) {
+                    transform_2d!(
+                        [3 => IN],
+                        [0f64; LANES],
+                        |y, x| {
+                            let mut lanes = [0f64; LANES];
+                            for lane in 0..LANES {
+                                lanes[lane] = f64::from(g[3 * y + x][first + lane]);
+                            }
+                            lanes
+                        },
+                        |line| weights_line::<F, OUT, IN>(&line),
+                        |y, x, value| {
+                            for lane in 0..LANES {
+                                of_part[y][x][i][first + lane] = value[lane] as f32;
+                            }
+                        }
+                    );
+                }
+            }
+            for (element, values) in of_part.as_flattened().iter().enumerate() {
+                packed[element * depth + part * PART..][..kernels.len()].copy_from_slice(&values[..kernels.len()]);
+            }
         }
     }
 }
 
-/// Computes `G g` for a line of the weights of [`BLOCK_WIDTH`] pairs of channels.
+/// Computes `G g` for a line of the weights of [`LANES`] pairs of channels.
 #[inline(always)]
 fn weights_line<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize>(
-    g: &[[f64; BLOCK_WIDTH]; 3],
-) -> [[f64; BLOCK_WIDTH]; IN] {
-    let mut line = [[0.; BLOCK_WIDTH]; IN];
+    g: &[[f64; LANES]; 3],
+) -> [[f64; LANES]; IN] {
+    let mut line = [[0.; LANES]; IN];
     for (line, factors) in line.iter_mut().zip(F::WEIGHTS) {
-        for channel in 0..BLOCK_WIDTH {
-            line[channel] = factors[0] * g[0][channel] + factors[1] * g[1][channel] + factors[2] * g[2][channel];
+        for lane in 0..LANES {
+            line[lane] = factors[0] * g[0][lane] + factors[1] * g[1][lane] + factors[2] * g[2][lane];
         }
     }
     line
@@ -171,6 +203,6 @@ pub fn unpack_gradient(s: &ConvShape, gradient: &[f32]) -> Vec<f32> {
     parallel::filled(len, BLOCK_WIDTH * patch, len, |block, unpacked| {
         let unpacked = unpacked.zeroed();
         let (gradient, count) = (&gradient[block * patch * BLOCK_WIDTH..], unpacked.len() / patch);
-        transpose(gradient, BLOCK_WIDTH, unpacked, patch, [patch, count]);
+        transpose_rows(gradient, BLOCK_WIDTH, unpacked, patch, [patch, count]);
     })
 }
