@@ -47,6 +47,7 @@ impl Layer<'_> {
     pub fn forward_into(&self, x: &[f32], y: &mut [f32]) {
         let &Self { weight, bias, size: [d, k], relu, packed } = self;
         let n = y.len() / k;
+        // To wake threads for a single input takes longer than the products.
         if n == 1 && parallel::are_threads_awake() {
             let rows = k.div_ceil(parallel::parts()).next_multiple_of(ROWS_PER_PASS);
             return parallel::chunks(y, rows, 2 * d * k, |i, y| {

@@ -65,18 +65,18 @@ impl Packed {
 /// while they are still in the cache.
 pub fn matmul(out: &mut [f32], a: Matrix, b: Matrix, finish: impl Fn(&mut [f32]) + Sync) {
     assert_eq!(Some(out.len()), a.rows.checked_mul(b.columns));
-    with_tasks(a, b, |len, flops, task| finished(out, len, flops, task, finish));
+    with_tasks(a, b, |len, flops, task| run_tasks(out, len, flops, task, finish));
 }
 
 /// Does what [`matmul`] does, without a copy of `b`.
 pub fn matmul_packed(out: &mut [f32], a: Matrix, b: &Packed, finish: impl Fn(&mut [f32]) + Sync) {
     assert_eq!(Some(out.len()), a.rows.checked_mul(b.columns));
     let panels = Panels::packed(&b.values, b.rows);
-    with_panels(a, panels, [b.rows, b.columns], |len, flops, task| finished(out, len, flops, task, finish));
+    with_panels(a, panels, [b.rows, b.columns], |len, flops, task| run_tasks(out, len, flops, task, finish));
 }
 
 /// Runs the tasks on the rows of `out`, and `finish` after each.
-fn finished(out: &mut [f32], len: usize, flops: usize, task: &Task, finish: impl Fn(&mut [f32]) + Sync) {
+fn run_tasks(out: &mut [f32], len: usize, flops: usize, task: &Task, finish: impl Fn(&mut [f32]) + Sync) {
     parallel::chunks(out, len, flops, |i, out| {
         task(i, out);
         finish(out);
@@ -96,8 +96,7 @@ type Task<'t> = dyn Fn(usize, &mut [f32]) + Sync + 't;
 fn with_tasks<R>(a: Matrix, b: Matrix, run: impl FnOnce(usize, usize, &Task) -> R) -> R {
     // Copying costs more than it saves where few rows use the copy, or where a panel is small and stays in the cache.
     let in_place = !b.is_transposed && a.rows.min(a.columns) <= MAX_IN_PLACE;
-    let is_empty = a.rows == 0 || a.columns == 0 || b.columns == 0;
-    scratch::with([if is_empty { 0 } else { pack::len(&b, in_place) }], |[packed]| {
+    scratch::with([pack::len(&b, in_place)], |[packed]| {
         with_panels(a, Panels::new(&b, in_place, packed), [b.rows, b.columns], run)
     })
 }
