@@ -5,7 +5,7 @@ use layers::Mode;
 
 use super::DeepConvDti;
 
-/// What a window of a sequence says about whether the drug binds the protein.
+/// The evidence of one window of a sequence for or against the drug binding the protein.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct WindowEvidence {

@@ -11,7 +11,7 @@ use super::{DeepConvDti, DeepConvDtiConfig};
 /// The key of the description in the file's metadata.
 const KEY: &str = "deep-conv-dti";
 
-/// What a trained [`DeepConvDti`] is. It stands in the metadata of the weights' file as JSON, under the key `deep-conv-dti`.
+/// A description of a trained [`DeepConvDti`]. It stands in the metadata of the weights' file as JSON, under the key `deep-conv-dti`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeepConvDtiInfo {
     /// The configuration of the network.
@@ -69,7 +69,7 @@ impl DeepConvDtiInfo {
 pub struct TrainedDeepConvDti {
     /// The network.
     pub network: DeepConvDti,
-    /// What the network is and what it was trained on.
+    /// The description of the network and of the data that it was trained on.
     pub info: DeepConvDtiInfo,
 }
 

@@ -12,8 +12,8 @@ use crate::{ModelConfig, ModelName};
 /// The key of the description in the file's metadata.
 pub(super) const KEY: &str = "network";
 
-/// What a trained network is: what is needed to build it and to feed it, and what it was trained on. It stands in the
-/// metadata of the weights' file as JSON, under the key `network`.
+/// A description of a trained network: all that is needed to build it and to feed it, and what it was trained on. It stands
+/// in the metadata of the weights' file as JSON, under the key `network`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NetworkInfo {
     /// The model with its width, such as `vgg-small@0.5`.

@@ -55,7 +55,7 @@ use crate::Classifier;
 pub struct Trained {
     /// The network.
     pub network: Classifier,
-    /// What the network is and what it was trained on.
+    /// The description of the network and of the data that it was trained on.
     pub info: NetworkInfo,
     /// The weights and running statistics, which the network shares.
     pub parameters: Parameters,

@@ -90,7 +90,7 @@ struct Team {
 /// A loop that a team shares.
 struct Loop<'a> {
     run_next: &'a (dyn Fn() -> bool + Sync),
-    /// What a helper has panicked with.
+    /// The payload of a helper's panic, if one has panicked.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 

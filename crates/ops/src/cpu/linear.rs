@@ -75,10 +75,10 @@ impl Layer<'_> {
             }
         };
         let (x, weight) = (Matrix::new(x, n, d), Matrix::new(weight, k, d).transposed());
-        match packed {
-            Some(packed) => matmul_packed(y, x, packed.get_or_init(|| Packed::new(weight)), finish),
-            None => matmul(y, x, weight, finish),
-        }
+        let Some(packed) = packed else { return matmul(y, x, weight, finish) };
+        // On this thread: while it waited for others, it could take up another call for this layer, which would wait for this one.
+        let packed = packed.get_or_init(|| parallel::on_this_thread(|| Packed::new(weight)));
+        matmul_packed(y, x, packed, finish);
     }
 }
 
