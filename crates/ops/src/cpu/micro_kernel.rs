@@ -62,7 +62,7 @@ pub fn block_product<S: Simd, const V: usize>(
     offsets: OffsetRange,
     b: &[f32],
 ) -> [Row<S, V>; BLOCK_ROWS] {
-    let [block] = block_products::<S, V, 1>(simd, a, rows, offsets, [b]);
+    let [block] = block_products::<S, V, 1, 2>(simd, a, rows, offsets, [b]);
     block
 }
 
@@ -70,8 +70,11 @@ pub fn block_product<S: Simd, const V: usize>(
 ///
 /// On AVX-512 two blocks share the six elements of `a` that a step loads: nine loads for twelve multiplications and
 /// additions, so that those are the bound, instead of eight for six. AVX2 has too few registers for that.
+///
+/// Where a row is one vector, each sum is split into `SUMS` partial sums, one or two, of every other step. A single block needs two:
+/// its six sums are too few to hide the latency of an addition.
 #[inline(always)]
-pub fn block_products<S: Simd, const V: usize, const B: usize>(
+pub fn block_products<S: Simd, const V: usize, const B: usize, const SUMS: usize>(
     simd: S,
     a: &[f32],
     rows: &[usize; BLOCK_ROWS],
@@ -90,8 +93,7 @@ pub fn block_products<S: Simd, const V: usize, const B: usize>(
     let (offsets, b) = (&offsets.offsets[..steps], b.map(|b| &vectors::<S, V>(b)[..steps]));
     let mut blocks = [[[simd.splat_f32s(0.); V]; BLOCK_ROWS]; B];
     let mut step = 0;
-    if V * B == 1 {
-        // Six accumulators are too few to hide the latency of an addition, so odd steps have their own.
+    if V == 1 && SUMS == 2 {
         let mut odd = blocks;
         while step + 1 < steps {
             // SAFETY: start + offset ≤ furthest, which the assertion above has compared with the length.

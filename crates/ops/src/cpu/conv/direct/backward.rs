@@ -16,7 +16,7 @@ use crate::cpu::{
         weight_order::WeightOrder,
     },
     image_groups::GroupGradients,
-    micro_kernel::{BLOCK_ROWS, block_product},
+    micro_kernel::{BLOCK_ROWS, block_products},
     simd::{BLOCK_WIDTH, Kernel, add, dispatch_width, row_width, vectors, vectors_mut},
 };
 
@@ -79,46 +79,116 @@ pub struct DirectBackwardKernel<'a> {
 
 impl Kernel for DirectBackwardKernel<'_> {
     #[inline(always)]
-    fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, layout, dy, mut dw, db, mut dx } = self;
-        let (padded_positions, positions) = (layout.patch_starts.len(), layout.positions.len());
-        let width = row_width::<S, V>();
+    fn run<S: Simd, const V: usize>(mut self, simd: S) {
+        let (positions, blocks) = (self.layout.positions.len(), self.layout.channel_blocks);
+        let patch_blocks = self.s.window.kernel[0] * self.layout.kernel_row_len / row_width::<S, V>();
+        // Where two blocks at once pay: on AVX-512.
+        let two = S::F32_LANES == BLOCK_WIDTH;
+        let two_patch_blocks = two && neighbours_are_disjoint(self.s);
         for start in (0..positions).step_by(POSITIONS_PER_CHUNK) {
             let chunk = start..(start + POSITIONS_PER_CHUNK).min(positions);
-            let blocks = dy.chunks_exact(padded_positions * width).zip(db.chunks_mut(width));
-            for (block, (dy, db)) in blocks.enumerate() {
-                let dy = &dy[start * width..chunk.end * width];
-                if let Some((image, dw)) = &mut dw {
-                    let dw_block = dw.len() / layout.channel_blocks;
-                    let dw = &mut dw[block * dw_block..][..dw_block];
-                    let dw = vectors_mut::<S, V>(dw).as_chunks_mut::<BLOCK_ROWS>().0;
-                    for (dw, taps) in dw.iter_mut().zip(layout.tap_rows.as_chunks().0) {
-                        let block = block_product::<S, V>(simd, image, taps, layout.positions.range(chunk.clone()), dy);
-                        for (dw, row) in dw.iter_mut().zip(block) {
-                            *dw = add::<S, V>(simd, *dw, row);
-                        }
-                    }
-                }
-                let mut sums = [0f32; BLOCK_WIDTH];
-                let sum = &mut vectors_mut::<S, V>(&mut sums)[0];
-                for row in vectors::<S, V>(dy) {
-                    *sum = add::<S, V>(simd, *sum, *row);
-                }
-                db.iter_mut().zip(sums).for_each(|(db, sum)| *db += sum);
+            self.add_bias::<S, V>(simd, &chunk);
+            let mut block = 0;
+            while self.dw.is_some() && block < blocks {
+                block += match blocks - block {
+                    2.. if two => self.add_weights::<S, V, 2>(simd, block, &chunk),
+                    _ => self.add_weights::<S, V, 1>(simd, block, &chunk),
+                };
             }
-            let Some((InputWeights { weight, channels }, ref mut dx)) = dx else { continue };
-            for (block, weight) in weight.chunks_exact(s.out_channels * width).enumerate() {
-                let i = block * width;
-                let offset = i / layout.kernel_row_len * layout.row_len + i % layout.kernel_row_len;
-                for first in chunk.clone().step_by(BLOCK_ROWS) {
-                    let rows = std::array::from_fn(|r| (first + r) * width);
-                    let block = block_product::<S, V>(simd, dy, &rows, channels.all(), weight);
-                    for (start, row) in layout.patch_starts[first..chunk.end].iter().zip(block) {
-                        let dx = &mut vectors_mut::<S, V>(&mut dx[start + offset..][..width])[0];
-                        *dx = add::<S, V>(simd, *dx, row);
-                    }
+            let mut block = 0;
+            while self.dx.is_some() && block < patch_blocks {
+                block += match patch_blocks - block {
+                    2.. if two_patch_blocks => self.add_patches::<S, V, 2>(simd, block, &chunk),
+                    _ => self.add_patches::<S, V, 1>(simd, block, &chunk),
+                };
+            }
+        }
+    }
+}
+
+/// Returns whether two neighbouring blocks of a patch lie in different places of the image, whatever the positions of their
+/// patches. Otherwise the order of their additions to the same place would depend on whether they are computed together.
+fn neighbours_are_disjoint(s: &ConvShape) -> bool {
+    let in_other_pixels = s.window.stride.iter().all(|&stride| stride >= 2);
+    s.in_channels.is_multiple_of(BLOCK_WIDTH) && (s.in_channels > BLOCK_WIDTH || in_other_pixels)
+}
+
+impl<'a> DirectBackwardKernel<'a> {
+    /// Returns the gradient of the output at some positions for the block of channels with this number.
+    #[inline(always)]
+    fn dy_block(&self, block: usize, chunk: &Range<usize>, width: usize) -> &'a [f32] {
+        &self.dy[(block * self.layout.patch_starts.len() + chunk.start) * width..][..chunk.len() * width]
+    }
+
+    /// Adds the sums over some positions to the gradient of the bias.
+    #[inline(always)]
+    fn add_bias<S: Simd, const V: usize>(&mut self, simd: S, chunk: &Range<usize>) {
+        let width = row_width::<S, V>();
+        for block in 0..self.layout.channel_blocks {
+            let mut sums = [0f32; BLOCK_WIDTH];
+            let sum = &mut vectors_mut::<S, V>(&mut sums)[0];
+            for row in vectors::<S, V>(self.dy_block(block, chunk, width)) {
+                *sum = add::<S, V>(simd, *sum, *row);
+            }
+            self.db[block * width..].iter_mut().zip(&sums[..width]).for_each(|(db, sum)| *db += sum);
+        }
+    }
+
+    /// Adds the products of some positions to `B` blocks of the gradient of the weights, and returns `B`.
+    #[inline(always)]
+    fn add_weights<S: Simd, const V: usize, const B: usize>(
+        &mut self,
+        simd: S,
+        block: usize,
+        chunk: &Range<usize>,
+    ) -> usize {
+        let (layout, width) = (self.layout, row_width::<S, V>());
+        let mut dy: [&[f32]; B] = [&[]; B];
+        for (b, dy) in dy.iter_mut().enumerate() {
+            *dy = self.dy_block(block + b, chunk, width);
+        }
+        let Some((image, dw)) = &mut self.dw else { return B };
+        let dw_len = dw.len() / layout.channel_blocks;
+        for (group, taps) in layout.tap_rows.as_chunks().0.iter().enumerate() {
+            let positions = layout.positions.range(chunk.clone());
+            let products = block_products::<S, V, B, 2>(simd, image, taps, positions, dy);
+            for (dw, product) in dw[block * dw_len..].chunks_exact_mut(dw_len).zip(products) {
+                let dw = &mut vectors_mut::<S, V>(dw).as_chunks_mut::<BLOCK_ROWS>().0[group];
+                for (dw, row) in dw.iter_mut().zip(product) {
+                    *dw = add::<S, V>(simd, *dw, row);
                 }
             }
         }
+        B
+    }
+
+    /// Adds the products for `B` blocks of the patches at some positions to the gradient of the image, and returns `B`.
+    #[inline(always)]
+    fn add_patches<S: Simd, const V: usize, const B: usize>(
+        &mut self,
+        simd: S,
+        block: usize,
+        chunk: &Range<usize>,
+    ) -> usize {
+        let Self { s, layout, dy, dx, .. } = self;
+        let Some((InputWeights { weight, channels }, dx)) = dx else { return B };
+        let width = row_width::<S, V>();
+        let (mut weights, mut offsets): ([&[f32]; B], _) = ([&[]; B], [0; B]);
+        for (b, (weights, offset)) in weights.iter_mut().zip(&mut offsets).enumerate() {
+            *weights = &weight[(block + b) * s.out_channels * width..][..s.out_channels * width];
+            let i = (block + b) * width;
+            *offset = i / layout.kernel_row_len * layout.row_len + i % layout.kernel_row_len;
+        }
+        for first in chunk.clone().step_by(BLOCK_ROWS) {
+            let rows = std::array::from_fn(|r| (first + r) * width);
+            let products = block_products::<S, V, B, 2>(simd, dy, &rows, channels.all(), weights);
+            for (offset, product) in offsets.iter().zip(products) {
+                for (start, row) in layout.patch_starts[first..chunk.end].iter().zip(product) {
+                    let dx = &mut vectors_mut::<S, V>(&mut dx[start + offset..][..width])[0];
+                    *dx = add::<S, V>(simd, *dx, row);
+                }
+            }
+        }
+        B
     }
 }

@@ -114,18 +114,22 @@ impl Kernel for DirectForwardKernel<'_> {
         while block < blocks {
             block += match (V, blocks - block) {
                 // On AVX-512; elsewhere only half a block is one vector. A pointwise convolution has to give the bits that
-                // `Conv1x1Forward` gives on planes, one block at a time; two blocks together are summed in another order.
-                (1, 2..) if !self.s.is_pointwise() => self.write_blocks::<S, V, 2>(simd, block),
-                _ => self.write_blocks::<S, V, 1>(simd, block),
+                // `Conv1x1Forward` gives on planes, one block at a time.
+                (1, 2..) if !self.s.is_pointwise() => self.write_blocks::<S, V, 2, 1>(simd, block),
+                _ => self.write_blocks::<S, V, 1, 2>(simd, block),
             };
         }
     }
 }
 
 impl DirectForwardKernel<'_> {
-    /// Computes and writes the results of `B` blocks of channels, and returns `B`.
+    /// Computes and writes the results of `B` blocks of channels, each from `SUMS` partial sums, and returns `B`.
     #[inline(always)]
-    fn write_blocks<S: Simd, const V: usize, const B: usize>(&mut self, simd: S, block: usize) -> usize {
+    fn write_blocks<S: Simd, const V: usize, const B: usize, const SUMS: usize>(
+        &mut self,
+        simd: S,
+        block: usize,
+    ) -> usize {
         let Self { s, layout, positions, image, weight, bias, output, result } = self;
         let (weight_len, width) = (weight.len() / layout.channel_blocks, row_width::<S, V>());
         let weight: [&[f32]; B] = std::array::from_fn(|b| &weight[(block + b) * weight_len..][..s.patch_len() * width]);
@@ -139,7 +143,7 @@ impl DirectForwardKernel<'_> {
                 for (i, row) in rows.iter_mut().enumerate() {
                     *row = starts[(group * BLOCK_ROWS + i).min(starts.len() - 1)];
                 }
-                let products = block_products::<S, V, B>(simd, image, &rows, layout.taps.all(), weight);
+                let products = block_products::<S, V, B, SUMS>(simd, image, &rows, layout.taps.all(), weight);
                 for (output, product) in output.chunks_exact_mut(block_len).zip(products) {
                     vectors_mut::<S, V>(output).as_chunks_mut().0[group] = product;
                 }
