@@ -6,17 +6,18 @@ use std::{marker::PhantomData, ops::Range};
 use pulp::Simd;
 
 use super::{
+    results::{TileResults, TileVector},
     stages::{COLUMN_BLOCKS, multiply, transform_pixels},
     tiling::Tiling,
     transforms::{Transforms, transform_2d},
     weights,
 };
 use crate::cpu::{
-    conv::{algorithm::ForwardAlgorithm, output::OutputImage, patch_layout::PatchLayout, shape::ConvShape},
+    conv::{algorithm::ForwardAlgorithm, patch_layout::PatchLayout, shape::ConvShape},
     conv_input::ConvInput,
     map_order::MapOrder,
     scratch,
-    simd::{BLOCK_WIDTH, Kernel, dispatch, vectors, vectors_mut},
+    simd::{BLOCK_WIDTH, Kernel, Row, dispatch, vectors},
 };
 
 /// The forward pass of F(OUT×OUT, 3×3), with IN = OUT + 2.
@@ -83,22 +84,28 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> WinogradForward<
         let padded_rows = of_output.start..of_output.end.next_multiple_of(OUT) + IN - OUT + 1;
         let block_len = Tiling::<OUT>::BLOCK_LEN;
         let pixels_len = s.in_channels.div_ceil(BLOCK_WIDTH) * block_len;
-        let lens = [count * t.image_len, count * layout.blocked_len(), pixels_len, COLUMN_BLOCKS * block_len];
-        scratch::with(lens, |[images, output, pixels, products]| {
+        let planes = if s.result_order == MapOrder::Planes { count * s.blocked_result_len() } else { 0 };
+        let lens = [count * t.image_len, planes, pixels_len, COLUMN_BLOCKS * block_len];
+        scratch::with(lens, |[images, blocks, pixels, products]| {
             let (map, padded) = (s.padded_input(), x.images(s.input_len()).zip(images.chunks_exact_mut(t.image_len)));
             padded.for_each(|(x, image)| map.pad(padded_rows.clone(), x, s.input_order, image));
-            let (scratch, transforms) = (ForwardScratch { pixels, products, output }, *transforms);
+            let (values, planes) = if planes > 0 { (blocks, Some(y)) } else { (y, None) };
+            let first_result = rows.start * s.result()[1];
+            let results = TileResults::new(s, values, count, first_result, winners);
+            let (rows, transforms) = (of_output, *transforms);
             dispatch(WinogradForwardKernel {
                 s,
                 layout,
                 t,
+                count,
                 images,
                 rows,
                 weight,
-                scratch,
+                pixels,
+                products,
                 bias,
-                y,
-                winners,
+                results,
+                planes,
                 transforms,
             });
         });
@@ -110,69 +117,80 @@ struct WinogradForwardKernel<'a, F, const OUT: usize, const IN: usize> {
     s: &'a ConvShape,
     layout: &'a PatchLayout,
     t: &'a Tiling<OUT>,
+    /// The number of images.
+    count: usize,
     /// Padded, channels last, [`Tiling::image_len`] values each.
     images: &'a [f32],
-    /// The rows of the results.
+    /// The rows of the output that are computed.
     rows: Range<usize>,
     weight: &'a [f32],
-    scratch: ForwardScratch<'a>,
-    bias: Option<&'a [f32]>,
-    y: &'a mut [f32],
-    winners: Option<&'a mut [u8]>,
-    transforms: PhantomData<F>,
-}
-
-struct ForwardScratch<'a> {
-    /// For the transformed pixels of a chunk.
+    /// Scratch for the transformed pixels of a chunk.
     pixels: &'a mut [f32],
-    /// For the transformed outputs of a chunk and [`COLUMN_BLOCKS`] blocks of channels.
+    /// Scratch for the transformed outputs of a chunk and [`COLUMN_BLOCKS`] blocks of channels.
     products: &'a mut [f32],
-    /// For the outputs, for each image (block of channels, position, [`BLOCK_WIDTH`]).
-    output: &'a mut [f32],
+    bias: Option<&'a [f32]>,
+    results: TileResults<'a>,
+    /// Where the results are copied to in the order [`MapOrder::Planes`].
+    planes: Option<&'a mut [f32]>,
+    transforms: PhantomData<F>,
 }
 
 impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for WinogradForwardKernel<'_, F, OUT, IN> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, layout, t, images, rows, weight, scratch, bias, y, mut winners, transforms: _ } = self;
-        let ForwardScratch { pixels, products, output } = scratch;
-        let (image_len, block_len) = (layout.blocked_len(), layout.blocked_len() / layout.channel_blocks);
-        let count = images.len() / t.image_len;
-        for tiles in t.chunks_of_rows(count, s.output_rows(rows.clone())) {
+        let Self {
+            s,
+            layout,
+            t,
+            count,
+            images,
+            rows,
+            weight,
+            pixels,
+            products,
+            bias,
+            mut results,
+            planes,
+            transforms: _,
+        } = self;
+        for tiles in t.chunks_of_rows(count, rows) {
             transform_pixels::<S, F, V, OUT, IN>(simd, s, layout.row_len, tiles, images, pixels);
             let blocks = weight.chunks(COLUMN_BLOCKS * Tiling::<OUT>::TILE_LEN * s.in_channels * BLOCK_WIDTH);
             for (pair, weight) in blocks.enumerate() {
                 multiply::<S, V, OUT>(simd, tiles.len(), pixels, s.in_channels, weight, products);
                 let blocks = pair * COLUMN_BLOCKS..layout.channel_blocks.min((pair + 1) * COLUMN_BLOCKS);
                 for (block, products) in blocks.zip(products.chunks_exact(Tiling::<OUT>::BLOCK_LEN)) {
+                    let shift = shift::<S, V>(bias, block);
                     for (i, tile) in tiles.iter().enumerate() {
-                        let output = &mut output[tile.image * image_len + block * block_len..][..block_len];
-                        let output = vectors_mut::<S, V>(output);
                         let products = vectors::<S, V>(&products[i * BLOCK_WIDTH..]);
                         for v in 0..V {
+                            let mut outputs = [[simd.splat_f32s(0.); OUT]; OUT];
                             transform_2d!(
                                 [IN => OUT],
                                 simd.splat_f32s(0.),
                                 |y, x| products[(IN * y + x) * Tiling::<OUT>::STRIDE][v],
                                 |m| F::outputs(simd, m),
-                                |y, x, value| if let Some(position) = tile.outputs[y][x] {
-                                    output[position][v] = value;
-                                }
+                                |y, x, value| outputs[y][x] = value
                             );
+                            let at = TileVector { image: tile.image, block, channel: v * S::F32_LANES };
+                            results.write::<S, OUT>(simd, tile, at, shift[v], outputs);
                         }
                     }
                 }
             }
         }
-        let (len, first_result, positions) = (y.len() / count, rows.start * s.result()[1], s.positions(rows));
-        for (i, (output, y)) in output.chunks_exact_mut(image_len).zip(y.chunks_exact_mut(len)).enumerate() {
-            let blocked_len = s.blocked_result_len();
-            let winners = winners.as_deref_mut().map(|winners| &mut winners[i * blocked_len..][..blocked_len]);
-            let mut result = OutputImage { y, first_result, winners };
-            for (block, output) in output.chunks_exact_mut(block_len).enumerate() {
-                let output = &mut output[positions.start * BLOCK_WIDTH..positions.end * BLOCK_WIDTH];
-                result.write::<S, V>(simd, s, block, bias, positions.start, output);
-            }
+        if let Some(y) = planes {
+            results.copy_to_planes(y);
         }
     }
+}
+
+/// Returns the bias of a block of channels. Without a bias it is −0, the value that changes no sum, not even −0.
+#[inline(always)]
+fn shift<S: Simd, const V: usize>(bias: Option<&[f32]>, block: usize) -> Row<S, V> {
+    let mut shift = [-0f32; BLOCK_WIDTH];
+    if let Some(bias) = bias {
+        shift.iter_mut().zip(&bias[block * BLOCK_WIDTH..]).for_each(|(shift, bias)| *shift = *bias);
+    }
+    vectors::<S, V>(&shift)[0]
 }

@@ -18,6 +18,7 @@
 mod backward;
 mod forward;
 mod product;
+mod results;
 mod stages;
 mod tiling;
 mod transforms;
