@@ -6,7 +6,7 @@ use std::{marker::PhantomData, ops::Range};
 use pulp::Simd;
 
 use super::{
-    stages::{COLUMN_BLOCKS, add_weight_gradient, multiply, tile_elements, transform_pixels},
+    stages::{COLUMN_BLOCKS, Pixels, add_weight_gradient, multiply, tile_elements, transform_pixels},
     tiling::{Tile, Tiling},
     transforms::{Transforms, transform_2d},
     weights::{self, GradientKernel},
@@ -134,7 +134,7 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for Winog
                 transform_gradient::<S, F, V, OUT, IN>(simd, layout, tiles, block, dy, dm, db);
             }
             if let Some((images, dw)) = &mut dw {
-                transform_pixels::<S, F, V, OUT, IN>(simd, s, layout.row_len, tiles, images, pixels);
+                transform_pixels::<S, F, V, OUT, IN>(simd, s, t, tiles, Pixels::Padded(images), pixels);
                 let dw_len = dw.len() / layout.channel_blocks;
                 let blocks = dm.chunks(COLUMN_BLOCKS * block_len).zip(dw.chunks_mut(COLUMN_BLOCKS * dw_len));
                 // Not `for_each`: where that is not inlined, its closure does not get the instruction set of `S`.

@@ -7,7 +7,7 @@ use pulp::Simd;
 
 use super::{
     results::{TileResults, TileVector},
-    stages::{COLUMN_BLOCKS, multiply, transform_pixels},
+    stages::{COLUMN_BLOCKS, Pixels, multiply, transform_pixels},
     tiling::Tiling,
     transforms::{Transforms, transform_2d},
     weights,
@@ -85,10 +85,14 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> WinogradForward<
         let block_len = Tiling::<OUT>::BLOCK_LEN;
         let pixels_len = s.in_channels.div_ceil(BLOCK_WIDTH) * block_len;
         let planes = if s.result_order == MapOrder::Planes { count * s.blocked_result_len() } else { 0 };
-        let lens = [count * t.image_len, planes, pixels_len, COLUMN_BLOCKS * block_len];
+        let fills_blocks = s.input_order == MapOrder::Pixels && s.in_channels.is_multiple_of(BLOCK_WIDTH);
+        let stored = x.stored().filter(|_| fills_blocks);
+        let padded_len = if stored.is_some() { 0 } else { count * t.image_len };
+        let lens = [padded_len, planes, pixels_len, COLUMN_BLOCKS * block_len];
         scratch::with(lens, |[images, blocks, pixels, products]| {
             let (map, padded) = (s.padded_input(), x.images(s.input_len()).zip(images.chunks_exact_mut(t.image_len)));
             padded.for_each(|(x, image)| map.pad(padded_rows.clone(), x, s.input_order, image));
+            let images = stored.map_or(Pixels::Padded(images), Pixels::Unpadded);
             let (values, planes) = if planes > 0 { (blocks, Some(y)) } else { (y, None) };
             let first_result = rows.start * s.result()[1];
             let results = TileResults::new(s, values, count, first_result, winners);
@@ -119,8 +123,7 @@ struct WinogradForwardKernel<'a, F, const OUT: usize, const IN: usize> {
     t: &'a Tiling<OUT>,
     /// The number of images.
     count: usize,
-    /// Padded, channels last, [`Tiling::image_len`] values each.
-    images: &'a [f32],
+    images: Pixels<'a>,
     /// The rows of the output that are computed.
     rows: Range<usize>,
     weight: &'a [f32],
@@ -154,7 +157,7 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for Winog
             transforms: _,
         } = self;
         for tiles in t.chunks_of_rows(count, rows) {
-            transform_pixels::<S, F, V, OUT, IN>(simd, s, layout.row_len, tiles, images, pixels);
+            transform_pixels::<S, F, V, OUT, IN>(simd, s, t, tiles, images, pixels);
             let blocks = weight.chunks(COLUMN_BLOCKS * Tiling::<OUT>::TILE_LEN * s.in_channels * BLOCK_WIDTH);
             for (pair, weight) in blocks.enumerate() {
                 multiply::<S, V, OUT>(simd, tiles.len(), pixels, s.in_channels, weight, products);

@@ -5,7 +5,7 @@ use pulp::Simd;
 
 use super::{
     product::{product_over_channels, product_over_tiles},
-    tiling::{Tile, Tiling},
+    tiling::{InImage, Tile, Tiling},
     transforms::{Transforms, transform_2d},
 };
 use crate::cpu::{
@@ -154,35 +154,96 @@ fn add_weight_gradient_blocks<S: Simd, const V: usize, const OUT: usize, const R
     }
 }
 
+/// Where the pixels of tiles are read.
+#[derive(Clone, Copy)]
+pub enum Pixels<'a> {
+    /// In padded images, channels last, [`Tiling::image_len`] values each.
+    Padded(&'a [f32]),
+    /// In images as they are, channels last, whose channels fill whole blocks.
+    Unpadded(&'a [f32]),
+}
+
 /// Transforms the pixels of the tiles, `V = Bᵀ d B`. In the last block of channels, those beyond C_in have no meaning.
 #[inline(always)]
-#[allow(clippy::needless_range_loop)] // `v` indexes the rows of several slices.
 pub fn transform_pixels<S: Simd, F: Transforms<OUT, IN>, const V: usize, const OUT: usize, const IN: usize>(
     simd: S,
     s: &ConvShape,
-    row_len: usize,
+    t: &Tiling<OUT>,
     tiles: &[Tile<OUT>],
-    images: &[f32],
+    pixels: Pixels,
     out: &mut [f32],
 ) {
-    let (pixel, zero) = (s.in_channels, simd.splat_f32s(0.));
+    let padded_row = s.padded_input().row_len();
     for (block, out) in out.chunks_exact_mut(Tiling::<OUT>::BLOCK_LEN).enumerate() {
         for (i, tile) in tiles.iter().enumerate() {
-            let mut lines = [images; IN];
-            for (y, line) in lines.iter_mut().enumerate() {
-                *line = &images[tile.start + y * row_len + block * BLOCK_WIDTH..][..(IN - 1) * pixel + BLOCK_WIDTH];
-            }
             let out = tile_elements::<S, V, OUT>(out, i);
-            for v in 0..V {
-                transform_2d!(
-                    [IN => IN],
-                    zero,
-                    |y, x| vectors::<S, V>(&lines[y][x * pixel..][..BLOCK_WIDTH])[0][v],
-                    |d| F::pixels(simd, d),
-                    |y, x, value| out[(IN * y + x) * Tiling::<OUT>::STRIDE][v] = value
-                );
+            let of_block = block * BLOCK_WIDTH;
+            match (pixels, tile.in_image) {
+                (Pixels::Padded(images), _) => {
+                    let first = &images[tile.start + of_block..];
+                    transform_tile::<S, F, V, OUT, IN>(simd, first, [padded_row, s.in_channels], out);
+                }
+                (Pixels::Unpadded(images), InImage::Within(start)) => {
+                    let first = &images[tile.image * s.input_len() + start + of_block..];
+                    transform_tile::<S, F, V, OUT, IN>(simd, first, [s.input[1] * s.in_channels, s.in_channels], out);
+                }
+                (Pixels::Unpadded(images), InImage::AtEdge(number)) => {
+                    let indices = &t.edge_pixels[number..][..IN * IN];
+                    let image = &images[tile.image * s.input_len() + of_block..];
+                    transform_edge_tile::<S, F, V, OUT, IN>(simd, image, indices, out);
+                }
             }
         }
+    }
+}
+
+/// Transforms the pixels of a tile. `first` starts with a block of channels of the first; `steps` are the distances of rows and
+/// of pixels.
+#[inline(always)]
+fn transform_tile<S: Simd, F: Transforms<OUT, IN>, const V: usize, const OUT: usize, const IN: usize>(
+    simd: S,
+    first: &[f32],
+    [row, pixel]: [usize; 2],
+    out: &mut [Row<S, V>],
+) {
+    let mut lines = [first; IN];
+    for (y, line) in lines.iter_mut().enumerate() {
+        *line = &first[y * row..][..(IN - 1) * pixel + BLOCK_WIDTH];
+    }
+    for v in 0..V {
+        transform_2d!(
+            [IN => IN],
+            simd.splat_f32s(0.),
+            |y, x| vectors::<S, V>(&lines[y][x * pixel..][..BLOCK_WIDTH])[0][v],
+            |d| F::pixels(simd, d),
+            |y, x, value| out[(IN * y + x) * Tiling::<OUT>::STRIDE][v] = value
+        );
+    }
+}
+
+/// Transforms the pixels of a tile that reaches beyond an edge. `image` starts with a block of channels of its first pixel;
+/// `indices` are those of the tile's pixels, or [`BORDER`].
+#[inline(always)]
+fn transform_edge_tile<S: Simd, F: Transforms<OUT, IN>, const V: usize, const OUT: usize, const IN: usize>(
+    simd: S,
+    image: &[f32],
+    indices: &[usize],
+    out: &mut [Row<S, V>],
+) {
+    // Without branches: which pixels lie beyond the edge differs from tile to tile.
+    let border = [0.; BLOCK_WIDTH];
+    for v in 0..V {
+        transform_2d!(
+            [IN => IN],
+            simd.splat_f32s(0.),
+            |y, x| {
+                let index = indices[IN * y + x];
+                let pixel = image.get(index..index.wrapping_add(BLOCK_WIDTH)).unwrap_or(&border);
+                vectors::<S, V>(pixel)[0][v]
+            },
+            |d| F::pixels(simd, d),
+            |y, x, value| out[(IN * y + x) * Tiling::<OUT>::STRIDE][v] = value
+        );
     }
 }
 
