@@ -62,11 +62,11 @@ pub fn block_product<S: Simd, const V: usize>(
     offsets: OffsetRange,
     b: &[f32],
 ) -> [Row<S, V>; BLOCK_ROWS] {
-    let [block] = block_products::<S, V, 1, 2>(simd, a, rows, offsets, [b]);
+    let [block] = block_products::<S, V, 1, 2, BLOCK_ROWS>(simd, a, rows, offsets, [b]);
     block
 }
 
-/// Computes [`block_product`] with `B` blocks of columns at once.
+/// Computes [`block_product`] with `R` rows and `B` blocks of columns at once.
 ///
 /// On AVX-512 two blocks share the six elements of `a` that a step loads: nine loads for twelve multiplications and
 /// additions, so that those are the bound, instead of eight for six. AVX2 has too few registers for that.
@@ -74,24 +74,24 @@ pub fn block_product<S: Simd, const V: usize>(
 /// Where a row is one vector, each sum is split into `SUMS` partial sums, one or two, of every other step. A single block needs two:
 /// its six sums are too few to hide the latency of an addition.
 #[inline(always)]
-pub fn block_products<S: Simd, const V: usize, const B: usize, const SUMS: usize>(
+pub fn block_products<S: Simd, const V: usize, const B: usize, const SUMS: usize, const R: usize>(
     simd: S,
     a: &[f32],
-    rows: &[usize; BLOCK_ROWS],
+    rows: &[usize; R],
     offsets: OffsetRange,
     b: [&[f32]; B],
-) -> [[Row<S, V>; BLOCK_ROWS]; B] {
+) -> [[Row<S, V>; R]; B] {
     let furthest = rows.iter().fold(0, |max, &row| max.max(row)).saturating_add(offsets.largest);
     assert!(furthest < a.len());
     // Not with `map`, which is not inlined everywhere.
-    let mut slices = [a; BLOCK_ROWS];
+    let mut slices = [a; R];
     for (slice, &start) in slices.iter_mut().zip(rows) {
         *slice = &a[start..];
     }
     let rows = slices;
     let steps = b.iter().fold(offsets.offsets.len(), |steps, b| steps.min(b.len() / row_width::<S, V>()));
     let (offsets, b) = (&offsets.offsets[..steps], b.map(|b| &vectors::<S, V>(b)[..steps]));
-    let mut blocks = [[[simd.splat_f32s(0.); V]; BLOCK_ROWS]; B];
+    let mut blocks = [[[simd.splat_f32s(0.); V]; R]; B];
     let mut step = 0;
     if V == 1 && SUMS == 2 {
         let mut odd = blocks;
@@ -121,10 +121,10 @@ pub fn block_products<S: Simd, const V: usize, const B: usize, const SUMS: usize
 /// # Safety
 /// Each row is longer than `offset`.
 #[inline(always)]
-unsafe fn add_product<S: Simd, const V: usize, const B: usize>(
+unsafe fn add_product<S: Simd, const V: usize, const B: usize, const R: usize>(
     simd: S,
-    blocks: &mut [[Row<S, V>; BLOCK_ROWS]; B],
-    rows: &[&[f32]; BLOCK_ROWS],
+    blocks: &mut [[Row<S, V>; R]; B],
+    rows: &[&[f32]; R],
     offset: usize,
     b: [&Row<S, V>; B],
 ) {

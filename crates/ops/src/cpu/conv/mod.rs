@@ -28,6 +28,7 @@ mod output_gradient;
 mod padded_backward;
 mod patch_layout;
 mod plane_wise;
+mod results;
 mod shape;
 mod sparse;
 mod weight_order;

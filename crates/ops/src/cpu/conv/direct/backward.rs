@@ -151,7 +151,7 @@ impl<'a> DirectBackwardKernel<'a> {
         let dw_len = dw.len() / layout.channel_blocks;
         for (group, taps) in layout.tap_rows.as_chunks().0.iter().enumerate() {
             let positions = layout.positions.range(chunk.clone());
-            let products = block_products::<S, V, B, 2>(simd, image, taps, positions, dy);
+            let products = block_products::<S, V, B, 2, BLOCK_ROWS>(simd, image, taps, positions, dy);
             for (dw, product) in dw[block * dw_len..].chunks_exact_mut(dw_len).zip(products) {
                 let dw = &mut vectors_mut::<S, V>(dw).as_chunks_mut::<BLOCK_ROWS>().0[group];
                 for (dw, row) in dw.iter_mut().zip(product) {
@@ -181,7 +181,7 @@ impl<'a> DirectBackwardKernel<'a> {
         }
         for first in chunk.clone().step_by(BLOCK_ROWS) {
             let rows = std::array::from_fn(|r| (first + r) * width);
-            let products = block_products::<S, V, B, 2>(simd, dy, &rows, channels.all(), weights);
+            let products = block_products::<S, V, B, 2, BLOCK_ROWS>(simd, dy, &rows, channels.all(), weights);
             for (offset, product) in offsets.iter().zip(products) {
                 for (start, row) in layout.patch_starts[first..chunk.end].iter().zip(product) {
                     let dx = &mut vectors_mut::<S, V>(&mut dx[start + offset..][..width])[0];

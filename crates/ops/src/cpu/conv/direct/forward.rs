@@ -7,7 +7,11 @@ use pulp::Simd;
 
 use crate::cpu::{
     conv::{
-        algorithm::ForwardAlgorithm, output::OutputImage, patch_layout::PatchLayout, shape::ConvShape,
+        algorithm::ForwardAlgorithm,
+        output::OutputImage,
+        patch_layout::PatchLayout,
+        results::{ChannelVector, Results, shift},
+        shape::ConvShape,
         weight_order::WeightOrder,
     },
     conv_input::ConvInput,
@@ -112,7 +116,9 @@ impl Kernel for DirectForwardKernel<'_> {
         let blocks = self.layout.channel_blocks;
         let mut block = 0;
         while block < blocks {
+            let pools_pixels = self.s.is_pooled() && self.s.result_order == MapOrder::Pixels;
             block += match (V, blocks - block) {
+                (1, 2..) if pools_pixels => self.write_pooled_blocks::<S, V>(simd, block),
                 // On AVX-512; elsewhere only half a block is one vector. A pointwise convolution has to give the bits that
                 // `Conv1x1Forward` gives on planes, one block at a time.
                 (1, 2..) if !self.s.is_pointwise() => self.write_blocks::<S, V, 2, 1>(simd, block),
@@ -143,7 +149,8 @@ impl DirectForwardKernel<'_> {
                 for (i, row) in rows.iter_mut().enumerate() {
                     *row = starts[(group * BLOCK_ROWS + i).min(starts.len() - 1)];
                 }
-                let products = block_products::<S, V, B, SUMS>(simd, image, &rows, layout.taps.all(), weight);
+                let products =
+                    block_products::<S, V, B, SUMS, BLOCK_ROWS>(simd, image, &rows, layout.taps.all(), weight);
                 for (output, product) in output.chunks_exact_mut(block_len).zip(products) {
                     vectors_mut::<S, V>(output).as_chunks_mut().0[group] = product;
                 }
@@ -154,5 +161,33 @@ impl DirectForwardKernel<'_> {
             }
         }
         B
+    }
+
+    /// Computes and writes the results of two blocks of channels, which stay in registers until they are pooled, and returns 2.
+    #[inline(always)]
+    fn write_pooled_blocks<S: Simd, const V: usize>(&mut self, simd: S, block: usize) -> usize {
+        /// The positions of two windows.
+        const ROWS: usize = 8;
+        let Self { s, layout, positions, image, weight, bias, result, .. } = self;
+        let (weight_len, len) = (weight.len() / layout.channel_blocks, s.patch_len() * row_width::<S, V>());
+        let weight = [&weight[block * weight_len..][..len], &weight[(block + 1) * weight_len..][..len]];
+        let shifts = [shift::<S, V>(*bias, block), shift::<S, V>(*bias, block + 1)];
+        let mut results = Results::new(s, result.y, 1, result.first_result, result.winners.as_deref_mut());
+        for first in positions.clone().step_by(ROWS) {
+            let starts = &layout.patch_starts[first..(first + ROWS).min(positions.end)];
+            // The last position is repeated to fill the block.
+            let rows: [usize; ROWS] = std::array::from_fn(|i| starts[i.min(starts.len() - 1)]);
+            let products = block_products::<S, V, 2, 1, ROWS>(simd, image, &rows, layout.taps.all(), weight);
+            for (b, (product, shift)) in products.iter().zip(shifts).enumerate() {
+                for (window, four) in (first / 4..positions.end / 4).zip(product.as_chunks::<4>().0) {
+                    for v in 0..V {
+                        let at = ChannelVector { image: 0, block: block + b, channel: v * S::F32_LANES };
+                        let outputs = [four[0][v], four[1][v], four[2][v], four[3][v]];
+                        results.write_pooled(simd, at, window, shift[v], outputs);
+                    }
+                }
+            }
+        }
+        2
     }
 }

@@ -6,18 +6,22 @@ use std::{marker::PhantomData, ops::Range};
 use pulp::Simd;
 
 use super::{
-    results::{TileResults, TileVector},
     stages::{COLUMN_BLOCKS, Pixels, multiply, transform_pixels},
-    tiling::Tiling,
+    tiling::{Tile, Tiling},
     transforms::{Transforms, transform_2d},
     weights,
 };
 use crate::cpu::{
-    conv::{algorithm::ForwardAlgorithm, patch_layout::PatchLayout, shape::ConvShape},
+    conv::{
+        algorithm::ForwardAlgorithm,
+        patch_layout::PatchLayout,
+        results::{ChannelVector, Results, shift},
+        shape::ConvShape,
+    },
     conv_input::ConvInput,
     map_order::MapOrder,
     scratch,
-    simd::{BLOCK_WIDTH, Kernel, Row, dispatch, vectors},
+    simd::{BLOCK_WIDTH, Kernel, dispatch, vectors},
 };
 
 /// The forward pass of F(OUT×OUT, 3×3), with IN = OUT + 2.
@@ -95,7 +99,7 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> WinogradForward<
             let images = stored.map_or(Pixels::Padded(images), Pixels::Unpadded);
             let (values, planes) = if planes > 0 { (blocks, Some(y)) } else { (y, None) };
             let first_result = rows.start * s.result()[1];
-            let results = TileResults::new(s, values, count, first_result, winners);
+            let results = Results::new(s, values, count, first_result, winners);
             let (rows, transforms) = (of_output, *transforms);
             dispatch(WinogradForwardKernel {
                 s,
@@ -132,7 +136,7 @@ struct WinogradForwardKernel<'a, F, const OUT: usize, const IN: usize> {
     /// Scratch for the transformed outputs of a chunk and [`COLUMN_BLOCKS`] blocks of channels.
     products: &'a mut [f32],
     bias: Option<&'a [f32]>,
-    results: TileResults<'a>,
+    results: Results<'a>,
     /// Where the results are copied to in the order [`MapOrder::Planes`].
     planes: Option<&'a mut [f32]>,
     transforms: PhantomData<F>,
@@ -175,8 +179,8 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for Winog
                                 |m| F::outputs(simd, m),
                                 |y, x, value| outputs[y][x] = value
                             );
-                            let at = TileVector { image: tile.image, block, channel: v * S::F32_LANES };
-                            results.write::<S, OUT>(simd, tile, at, shift[v], outputs);
+                            let at = ChannelVector { image: tile.image, block, channel: v * S::F32_LANES };
+                            write_tile(simd, &mut results, s, tile, at, shift[v], &outputs);
                         }
                     }
                 }
@@ -188,12 +192,33 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for Winog
     }
 }
 
-/// Returns the bias of a block of channels. Without a bias it is −0, the value that changes no sum, not even −0.
+/// Writes the outputs of a tile for a vector of channels, whose bias is `shift`.
 #[inline(always)]
-fn shift<S: Simd, const V: usize>(bias: Option<&[f32]>, block: usize) -> Row<S, V> {
-    let mut shift = [-0f32; BLOCK_WIDTH];
-    if let Some(bias) = bias {
-        shift.iter_mut().zip(&bias[block * BLOCK_WIDTH..]).for_each(|(shift, bias)| *shift = *bias);
+fn write_tile<S: Simd, const OUT: usize>(
+    simd: S,
+    results: &mut Results,
+    s: &ConvShape,
+    tile: &Tile<OUT>,
+    at: ChannelVector,
+    shift: S::f32s,
+    outputs: &[[S::f32s; OUT]; OUT],
+) {
+    if s.is_pooled() {
+        for (outputs, positions) in outputs.as_chunks::<2>().0.iter().zip(tile.outputs.as_chunks::<2>().0) {
+            for x in (0..OUT).step_by(2) {
+                let window = [outputs[0][x], outputs[0][x + 1], outputs[1][x], outputs[1][x + 1]];
+                if let Some(position) = positions[0][x] {
+                    results.write_pooled(simd, at, position / 4, shift, window);
+                }
+            }
+        }
+        return;
     }
-    vectors::<S, V>(&shift)[0]
+    for (outputs, positions) in outputs.iter().zip(&tile.outputs) {
+        for (&output, position) in outputs.iter().zip(positions) {
+            if let Some(position) = *position {
+                results.write(simd, at, position, shift, output);
+            }
+        }
+    }
 }

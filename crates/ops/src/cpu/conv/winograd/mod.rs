@@ -18,7 +18,6 @@
 mod backward;
 mod forward;
 mod product;
-mod results;
 mod stages;
 mod tiling;
 mod transforms;

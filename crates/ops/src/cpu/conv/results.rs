@@ -1,15 +1,16 @@
+//! Writing results that are still in registers: bias and epilogue are applied there.
+
 use pulp::Simd;
 
-use super::tiling::Tile;
+use super::{channels_last::rows_to_planes, shape::ConvShape};
 use crate::cpu::{
-    conv::{channels_last::rows_to_planes, shape::ConvShape},
     epilogue::{Epilogue, relu_max_of_four, store_winners},
     map_order::MapOrder,
-    simd::{BLOCK_WIDTH, CacheAligned, relu},
+    simd::{BLOCK_WIDTH, CacheAligned, Row, relu, vectors},
 };
 
-/// Where the results of a few images are written. Bias and epilogue are applied while the outputs of a tile are in registers.
-pub struct TileResults<'a> {
+/// Where the results of a few images are written.
+pub struct Results<'a> {
     s: &'a ConvShape,
     /// In [`MapOrder::Pixels`] the results, in planes (image, block of channels, result, [`BLOCK_WIDTH`]).
     values: &'a mut [f32],
@@ -25,9 +26,9 @@ pub struct TileResults<'a> {
     winner_steps: [usize; 2],
 }
 
-/// A vector of channels of a tile's outputs.
+/// A vector of channels of an image.
 #[derive(Clone, Copy)]
-pub struct TileVector {
+pub struct ChannelVector {
     /// The number of the image.
     pub image: usize,
     /// The number of the block of channels.
@@ -36,7 +37,7 @@ pub struct TileVector {
     pub channel: usize,
 }
 
-impl<'a> TileResults<'a> {
+impl<'a> Results<'a> {
     /// Takes the memory for the results of `count` images from result number `first_result` on, and for the winners of max pooling,
     /// if they are wanted, (image, block of channels, result, [`BLOCK_WIDTH`]). In [`MapOrder::Planes`] the results are
     /// [`blocked_result_len`](ConvShape::blocked_result_len) values for each image, for [`copy_to_planes`](Self::copy_to_planes).
@@ -57,44 +58,38 @@ impl<'a> TileResults<'a> {
         Self { s, values, winners, first_result, steps, channels, winner_steps }
     }
 
-    /// Applies bias and epilogue to the outputs of a tile, and writes the results. `shift` is the bias of these channels.
+    /// Applies bias and ReLU to the outputs at a position and writes them, where no pooling follows. `shift` is the bias of these
+    /// channels.
     #[inline(always)]
-    pub fn write<S: Simd, const OUT: usize>(
+    pub fn write<S: Simd>(&mut self, simd: S, at: ChannelVector, position: usize, shift: S::f32s, output: S::f32s) {
+        let mut result = [simd.add_f32s(output, shift)];
+        if self.s.epilogue == Epilogue::Relu {
+            result = relu::<S, 1>(simd, result);
+        }
+        self.store(simd, at, position, result[0]);
+    }
+
+    /// Applies bias, ReLU and max pooling to the outputs of a window, and writes the result.
+    #[inline(always)]
+    pub fn write_pooled<S: Simd>(
         &mut self,
         simd: S,
-        tile: &Tile<OUT>,
-        at: TileVector,
+        at: ChannelVector,
+        result: usize,
         shift: S::f32s,
-        mut outputs: [[S::f32s; OUT]; OUT],
+        mut window: [S::f32s; 4],
     ) {
-        for output in outputs.as_flattened_mut() {
+        for output in &mut window {
             *output = simd.add_f32s(*output, shift);
         }
-        if self.s.is_pooled() {
-            for (outputs, positions) in outputs.as_chunks::<2>().0.iter().zip(tile.outputs.as_chunks::<2>().0) {
-                for x in (0..OUT).step_by(2) {
-                    let window = [outputs[0][x], outputs[0][x + 1], outputs[1][x], outputs[1][x + 1]];
-                    let [best, winner] = relu_max_of_four(simd, window);
-                    if let Some(position) = positions[0][x] {
-                        self.store(simd, at, position / 4, best);
-                        self.store_winners::<S>(at, position / 4, winner);
-                    }
-                }
-            }
-            return;
-        }
-        for (outputs, positions) in outputs.iter().zip(&tile.outputs) {
-            for (&output, position) in outputs.iter().zip(positions) {
-                let Some(position) = *position else { continue };
-                let [result] = if self.s.epilogue == Epilogue::Relu { relu::<S, 1>(simd, [output]) } else { [output] };
-                self.store(simd, at, position, result);
-            }
-        }
+        let [best, winner] = relu_max_of_four(simd, window);
+        self.store(simd, at, result, best);
+        self.store_winners::<S>(at, result, winner);
     }
 
     /// Stores a vector of channels of a result.
     #[inline(always)]
-    fn store<S: Simd>(&mut self, simd: S, at: TileVector, result: usize, value: S::f32s) {
+    fn store<S: Simd>(&mut self, simd: S, at: ChannelVector, result: usize, value: S::f32s) {
         let [of_image, of_block, of_result] = self.steps;
         let result = (result - self.first_result) * of_result;
         let values = &mut self.values[at.image * of_image + at.block * of_block + result + at.channel..];
@@ -108,7 +103,7 @@ impl<'a> TileResults<'a> {
 
     /// Stores the winners of a vector of channels of a result, if they are wanted.
     #[inline(always)]
-    fn store_winners<S: Simd>(&mut self, at: TileVector, result: usize, winner: S::f32s) {
+    fn store_winners<S: Simd>(&mut self, at: ChannelVector, result: usize, winner: S::f32s) {
         let Some(winners) = &mut self.winners else { return };
         let mut values = CacheAligned([0.; BLOCK_WIDTH]);
         S::as_mut_simd_f32s(&mut values.0[..S::F32_LANES]).0[0] = winner;
@@ -129,4 +124,14 @@ impl<'a> TileResults<'a> {
             }
         }
     }
+}
+
+/// Returns the bias of a block of channels. Without a bias it is −0, the value that changes no sum, not even −0.
+#[inline(always)]
+pub fn shift<S: Simd, const V: usize>(bias: Option<&[f32]>, block: usize) -> Row<S, V> {
+    let mut shift = [-0f32; BLOCK_WIDTH];
+    if let Some(bias) = bias {
+        shift.iter_mut().zip(&bias[block * BLOCK_WIDTH..]).for_each(|(shift, bias)| *shift = *bias);
+    }
+    vectors::<S, V>(&shift)[0]
 }
