@@ -40,8 +40,8 @@ pub enum SavedEpilogue<'a> {
 #[inline(always)]
 pub fn relu_max_of_four<S: Simd>(simd: S, values: [S::f32s; 4]) -> [S::f32s; 2] {
     let (mut best, mut winner) = (values[0], simd.splat_f32s(0.));
-    for i in 1..4 {
-        let x = values[i];
+    // Not with `skip`, which becomes a call for each step.
+    for (i, &x) in (1..).zip(&values[1..]) {
         let is_nan = simd.not_m32s(simd.equal_f32s(x, x));
         let wins = simd.or_m32s(simd.greater_than_f32s(x, best), is_nan);
         best = simd.select_f32s(wins, x, best);

@@ -34,6 +34,11 @@ pub fn half_block_arch() -> Arch {
     }
 }
 
+/// Returns whether a vector of the instruction set in use holds a whole block.
+pub fn has_block_vectors() -> bool {
+    instruction_set() == "avx512f"
+}
+
 /// Returns the name of the instruction set that the CPU kernels use: `avx512f`, `avx2+fma`, `neon` or `portable`.
 ///
 /// It is the best that the CPU supports, unless the environment variable `OPS_ISA` names another: one of these names, or

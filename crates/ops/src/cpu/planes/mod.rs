@@ -11,5 +11,6 @@ mod grid;
 mod plane_conv;
 mod taps;
 
+pub use deinterleave::deinterleave;
 pub use grid::Grid;
 pub use plane_conv::PlaneConv;

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use pulp::Simd;
 
+use super::pooled_rows::{self, PooledRowsKernel};
 use crate::cpu::{
     conv::{
         algorithm::ForwardAlgorithm,
@@ -15,10 +16,11 @@ use crate::cpu::{
         weight_order::WeightOrder,
     },
     conv_input::ConvInput,
+    isa,
     map_order::MapOrder,
     micro_kernel::{BLOCK_ROWS, block_products},
     scratch,
-    simd::{Kernel, dispatch_width, row_width, vectors_mut},
+    simd::{Kernel, dispatch, dispatch_width, row_width, vectors_mut},
 };
 
 /// The number of positions whose output is computed before it is written, so that it is still in the first-level cache;
@@ -82,12 +84,18 @@ impl DirectForward {
         let (output, stride) = (s.output_rows(rows.clone()), s.window.stride[0]);
         let padded = output.start * stride..output.end * stride + s.window.kernel[0];
         let stored = x.stored().filter(|_| layout.is_in_place(s));
-        let image_len = if stored.is_some() { 0 } else { layout.image_len };
+        let in_rows = stored.is_none() && isa::has_block_vectors() && pooled_rows::supports(s);
+        let behind = if in_rows { pooled_rows::BEHIND } else { 0 };
+        let image_len = if stored.is_some() { 0 } else { layout.image_len + behind };
         scratch::with([image_len, 2 * POSITIONS_PER_CHUNK * layout.block_width], |[image, output]| {
             if stored.is_none() {
                 s.padded_input().pad(padded, x, s.input_order, image);
             }
             let image = stored.unwrap_or(image);
+            if in_rows {
+                let (row_len, taps) = (layout.row_len, &layout.tap_rows[..s.patch_len()]);
+                return dispatch(PooledRowsKernel { s, rows, image, row_len, taps, weight, bias, result });
+            }
             let positions = s.positions(rows);
             let kernel = DirectForwardKernel { s, layout, positions, image, weight, bias, output, result };
             dispatch_width(layout.block_width, kernel);

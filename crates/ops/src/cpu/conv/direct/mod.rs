@@ -13,6 +13,7 @@
 
 mod backward;
 mod forward;
+mod pooled_rows;
 
 pub use backward::{DirectBackward, DirectBackwardKernel};
 pub use forward::DirectForward;

@@ -200,6 +200,7 @@ pub fn transform_pixels<S: Simd, F: Transforms<OUT, IN>, const V: usize, const O
 /// Transforms the pixels of a tile. `first` starts with a block of channels of the first; `steps` are the distances of rows and
 /// of pixels.
 #[inline(always)]
+#[allow(clippy::needless_range_loop)] // `v` indexes the rows of several slices.
 fn transform_tile<S: Simd, F: Transforms<OUT, IN>, const V: usize, const OUT: usize, const IN: usize>(
     simd: S,
     first: &[f32],
@@ -224,6 +225,7 @@ fn transform_tile<S: Simd, F: Transforms<OUT, IN>, const V: usize, const OUT: us
 /// Transforms the pixels of a tile that reaches beyond an edge. `image` starts with a block of channels of its first pixel;
 /// `indices` are those of the tile's pixels, or [`BORDER`].
 #[inline(always)]
+#[allow(clippy::needless_range_loop)] // `v` indexes the rows of several slices.
 fn transform_edge_tile<S: Simd, F: Transforms<OUT, IN>, const V: usize, const OUT: usize, const IN: usize>(
     simd: S,
     image: &[f32],
