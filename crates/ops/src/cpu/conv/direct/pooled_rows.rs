@@ -63,6 +63,8 @@ impl Kernel for PooledRowsKernel<'_> {
                 let (mut best, mut winners) =
                     (CacheAligned([0.; HALF_BLOCK * BLOCK_WIDTH]), CacheAligned([0.; HALF_BLOCK * BLOCK_WIDTH]));
                 for channel in (0..self.s.out_channels).step_by(CHANNELS) {
+                    // The last three of a block at most, so that there are weights for all of them.
+                    let channel = channel.min(HALF_BLOCK - CHANNELS);
                     let sums = self.sums(simd, 2 * row * self.row_len + 2 * first, channel);
                     for (channel, sums) in (channel..self.s.out_channels).zip(sums) {
                         let shift = self.bias.map_or(-0., |bias| bias[channel]);
@@ -103,7 +105,7 @@ impl PooledRowsKernel<'_> {
     #[inline(always)]
     fn add_tap<S: Simd>(&self, simd: S, sums: &mut Sums<S>, start: usize, weight: usize) {
         let lines = [&self.image[start..][..COLUMNS], &self.image[start + self.row_len..][..COLUMNS]];
-        // The weights of channels that do not exist are those of the next value, and their sums are not used.
+        // The weights of channels that do not exist are zero, and their sums are not used.
         for (sums, &weight) in sums.iter_mut().zip(&self.weight[weight..][..CHANNELS]) {
             let weight = simd.splat_f32s(weight);
             for (sums, line) in sums.iter_mut().zip(lines) {

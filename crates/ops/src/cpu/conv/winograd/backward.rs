@@ -134,7 +134,7 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for Winog
                 transform_gradient::<S, F, V, OUT, IN>(simd, layout, tiles, block, dy, dm, db);
             }
             if let Some((images, dw)) = &mut dw {
-                transform_pixels::<S, F, V, OUT, IN>(simd, s, t, tiles, Pixels::Padded(images), pixels);
+                transform_pixels::<S, F, V, OUT, IN>(simd, s, tiles, Pixels::Padded(images), pixels);
                 let dw_len = dw.len() / layout.channel_blocks;
                 let blocks = dm.chunks(COLUMN_BLOCKS * block_len).zip(dw.chunks_mut(COLUMN_BLOCKS * dw_len));
                 // Not `for_each`: where that is not inlined, its closure does not get the instruction set of `S`.

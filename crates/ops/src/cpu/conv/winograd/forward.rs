@@ -1,11 +1,12 @@
 //! `V = Bᵀ d B`, `M = Σ V · U` and `Y = Aᵀ M A`, a chunk of tiles and a block of output channels at a time. Images are
 //! padded and channels last, weights transformed in the order of [`weights::pack`].
 
-use std::{marker::PhantomData, ops::Range};
+use std::{marker::PhantomData, ops::Range, sync::OnceLock};
 
 use pulp::Simd;
 
 use super::{
+    in_image::Places,
     stages::{COLUMN_BLOCKS, Pixels, multiply, transform_pixels},
     tiling::{Tile, Tiling},
     transforms::{Transforms, transform_2d},
@@ -31,6 +32,8 @@ pub struct WinogradForward<F, const OUT: usize, const IN: usize> {
     tiling: Tiling<OUT>,
     /// The weights as packed by [`weights::pack`].
     weight: Vec<f32>,
+    /// Computed when they are needed: most convolutions in training normalise their input, and pad it.
+    places: OnceLock<Places>,
     transforms: PhantomData<F>,
 }
 
@@ -40,7 +43,7 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> WinogradForward<
         let layout = PatchLayout::channels_last(s);
         let tiling = Tiling::new(s, &layout, most_images);
         let weight = weights::pack::<F, OUT, IN>(s, weight);
-        Self { s: *s, layout, tiling, weight, transforms: PhantomData }
+        Self { s: *s, layout, tiling, weight, places: OnceLock::new(), transforms: PhantomData }
     }
 }
 
@@ -81,7 +84,7 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> WinogradForward<
         y: &mut [f32],
         winners: Option<&mut [u8]>,
     ) {
-        let Self { s, layout, tiling: t, weight, transforms } = self;
+        let Self { s, layout, tiling: t, weight, places, transforms } = self;
         let count = x.len() / s.input_len();
         let of_output = s.output_rows(rows.clone());
         // A tile at the right edge also reads the start of the row after its last one, hence the + 1.
@@ -96,7 +99,10 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> WinogradForward<
         scratch::with(lens, |[images, blocks, pixels, products]| {
             let (map, padded) = (s.padded_input(), x.images(s.input_len()).zip(images.chunks_exact_mut(t.image_len)));
             padded.for_each(|(x, image)| map.pad(padded_rows.clone(), x, s.input_order, image));
-            let images = stored.map_or(Pixels::Padded(images), Pixels::Unpadded);
+            let images = match stored {
+                Some(x) => Pixels::Unpadded(x, places.get_or_init(|| Places::new(s, t))),
+                None => Pixels::Padded(images),
+            };
             let (values, planes) = if planes > 0 { (blocks, Some(y)) } else { (y, None) };
             let first_result = rows.start * s.result()[1];
             let results = Results::new(s, values, count, first_result, winners);
@@ -161,7 +167,7 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for Winog
             transforms: _,
         } = self;
         for tiles in t.chunks_of_rows(count, rows) {
-            transform_pixels::<S, F, V, OUT, IN>(simd, s, t, tiles, images, pixels);
+            transform_pixels::<S, F, V, OUT, IN>(simd, s, tiles, images, pixels);
             let blocks = weight.chunks(COLUMN_BLOCKS * Tiling::<OUT>::TILE_LEN * s.in_channels * BLOCK_WIDTH);
             for (pair, weight) in blocks.enumerate() {
                 multiply::<S, V, OUT>(simd, tiles.len(), pixels, s.in_channels, weight, products);

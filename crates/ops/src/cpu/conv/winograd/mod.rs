@@ -17,6 +17,7 @@
 
 mod backward;
 mod forward;
+mod in_image;
 mod product;
 mod stages;
 mod tiling;

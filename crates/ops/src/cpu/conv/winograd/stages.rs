@@ -4,8 +4,9 @@
 use pulp::Simd;
 
 use super::{
+    in_image::{Place, Places},
     product::{product_over_channels, product_over_tiles},
-    tiling::{InImage, Tile, Tiling},
+    tiling::{Tile, Tiling},
     transforms::{Transforms, transform_2d},
 };
 use crate::cpu::{
@@ -160,7 +161,7 @@ pub enum Pixels<'a> {
     /// In padded images, channels last, [`Tiling::image_len`] values each.
     Padded(&'a [f32]),
     /// In images as they are, channels last, whose channels fill whole blocks.
-    Unpadded(&'a [f32]),
+    Unpadded(&'a [f32], &'a Places),
 }
 
 /// Transforms the pixels of the tiles, `V = Bᵀ d B`. In the last block of channels, those beyond C_in have no meaning.
@@ -168,7 +169,6 @@ pub enum Pixels<'a> {
 pub fn transform_pixels<S: Simd, F: Transforms<OUT, IN>, const V: usize, const OUT: usize, const IN: usize>(
     simd: S,
     s: &ConvShape,
-    t: &Tiling<OUT>,
     tiles: &[Tile<OUT>],
     pixels: Pixels,
     out: &mut [f32],
@@ -178,19 +178,20 @@ pub fn transform_pixels<S: Simd, F: Transforms<OUT, IN>, const V: usize, const O
         for (i, tile) in tiles.iter().enumerate() {
             let out = tile_elements::<S, V, OUT>(out, i);
             let of_block = block * BLOCK_WIDTH;
-            match (pixels, tile.in_image) {
-                (Pixels::Padded(images), _) => {
+            match pixels {
+                Pixels::Padded(images) => {
                     let first = &images[tile.start + of_block..];
                     transform_tile::<S, F, V, OUT, IN>(simd, first, [padded_row, s.in_channels], out);
                 }
-                (Pixels::Unpadded(images), InImage::Within(start)) => {
-                    let first = &images[tile.image * s.input_len() + start + of_block..];
-                    transform_tile::<S, F, V, OUT, IN>(simd, first, [s.input[1] * s.in_channels, s.in_channels], out);
-                }
-                (Pixels::Unpadded(images), InImage::AtEdge(number)) => {
-                    let indices = &t.edge_pixels[number..][..IN * IN];
+                Pixels::Unpadded(images, places) => {
                     let image = &images[tile.image * s.input_len() + of_block..];
-                    transform_edge_tile::<S, F, V, OUT, IN>(simd, image, indices, out);
+                    match places.of_tile(tile.number) {
+                        Place::Within(start) => {
+                            let steps = [s.input[1] * s.in_channels, s.in_channels];
+                            transform_tile::<S, F, V, OUT, IN>(simd, &image[start..], steps, out);
+                        }
+                        Place::AtEdge(indices) => transform_edge_tile::<S, F, V, OUT, IN>(simd, image, indices, out),
+                    }
                 }
             }
         }
@@ -223,7 +224,7 @@ fn transform_tile<S: Simd, F: Transforms<OUT, IN>, const V: usize, const OUT: us
 }
 
 /// Transforms the pixels of a tile that reaches beyond an edge. `image` starts with a block of channels of its first pixel;
-/// `indices` are those of the tile's pixels, or [`BORDER`].
+/// `indices` are those of the tile's pixels, as in [`Place::AtEdge`].
 #[inline(always)]
 #[allow(clippy::needless_range_loop)] // `v` indexes the rows of several slices.
 fn transform_edge_tile<S: Simd, F: Transforms<OUT, IN>, const V: usize, const OUT: usize, const IN: usize>(

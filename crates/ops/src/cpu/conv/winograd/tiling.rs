@@ -41,26 +41,14 @@ fn tiles_per_image<const OUT: usize>(s: &ConvShape) -> [usize; 2] {
     computed(s).map(|n| n.div_ceil(OUT))
 }
 
-/// Takes the place of a pixel's index where there is a border of zeros.
-pub const BORDER: usize = usize::MAX;
-
-/// Where the pixels of a tile are in an image without a border, channels last.
-#[derive(Clone, Copy)]
-pub enum InImage {
-    /// All of them lie in the image. This is the index of the first.
-    Within(usize),
-    /// The tile reaches beyond an edge. [`Tiling::edge_pixels`] from this number on are the indices of its pixels.
-    AtEdge(usize),
-}
-
 /// A tile of OUT×OUT outputs.
 pub struct Tile<const OUT: usize> {
     /// Which of the images that are computed together it belongs to.
     pub image: usize,
     /// The index of its first pixel in their padded buffers.
     pub start: usize,
-    /// Where its pixels are in their image without a border.
-    pub in_image: InImage,
+    /// Its number among the tiles of its image.
+    pub number: usize,
     /// The position of each of its outputs, as in [`PatchLayout::patch_starts`]; `None` beyond the edge.
     pub outputs: [[Option<usize>; OUT]; OUT],
 }
@@ -75,8 +63,6 @@ pub struct Tiling<const OUT: usize> {
     per_image: [usize; 2],
     /// The tiles of the images that are computed together.
     tiles: Vec<Tile<OUT>>,
-    /// For the tiles at the edges, the index of each pixel in the image without a border, or [`BORDER`].
-    pub edge_pixels: Vec<usize>,
 }
 
 impl<const OUT: usize> Tiling<OUT> {
@@ -106,32 +92,20 @@ impl<const OUT: usize> Tiling<OUT> {
         };
         let image_len = (OUT * height.div_ceil(OUT) + 2) * layout.row_len + (OUT - 1) * pixel + BLOCK_WIDTH;
         let images_per_call = images_per_call(down * across, Self::CHUNK, most_images);
-        let mut edge_pixels = Vec::new();
-        let places: Vec<InImage> = (0..down * across)
-            .map(|i| {
-                let (y, x) = (OUT * (i / across), OUT * (i % across));
-                let rows = y..y + OUT + 2;
-                let indices =
-                    rows.flat_map(|y| (x..x + OUT + 2).map(move |x| index_in_image(s, y, x))).collect::<Vec<_>>();
-                let row = s.input[1] * pixel;
-                let steps = (0..OUT + 2).flat_map(|y| (0..OUT + 2).map(move |x| y * row + x * pixel));
-                if !indices.contains(&BORDER)
-                    && indices.iter().zip(steps).all(|(index, step)| *index == indices[0] + step)
-                {
-                    return InImage::Within(indices[0]);
-                }
-                edge_pixels.extend(indices);
-                InImage::AtEdge(edge_pixels.len() - Self::TILE_LEN)
-            })
-            .collect();
         let tiles = (0..images_per_call * down * across).map(|i| {
-            let (image, y, x) = (i / (down * across), OUT * (i / across % down), OUT * (i % across));
+            let (image, number) = (i / (down * across), i % (down * across));
+            let (y, x) = (OUT * (number / across), OUT * (number % across));
             let outputs = std::array::from_fn(|dy| std::array::from_fn(|dx| position(y + dy, x + dx)));
             let start = image * image_len + y * layout.row_len + x * pixel;
-            Tile { image, start, in_image: places[i % (down * across)], outputs }
+            Tile { image, start, number, outputs }
         });
-        let tiles = tiles.collect();
-        Self { images_per_call, image_len, per_image: [down, across], tiles, edge_pixels }
+        Self { images_per_call, image_len, per_image: [down, across], tiles: tiles.collect() }
+    }
+
+    /// Returns row and column of the first output of each tile of an image.
+    pub fn first_outputs(&self) -> impl Iterator<Item = [usize; 2]> {
+        let [down, across] = self.per_image;
+        (0..down * across).map(move |number| [OUT * (number / across), OUT * (number % across)])
     }
 
     /// Returns the tiles of the first `images` images, in chunks.
@@ -153,19 +127,6 @@ impl<const OUT: usize> Tiling<OUT> {
     /// Returns the least number of rows of the output whose tiles fill a register block.
     pub fn rows_per_band(&self) -> usize {
         OUT * ROW_MULTIPLE.div_ceil(self.per_image[1])
-    }
-}
-
-/// Returns the index in an image without a border, channels last, of the pixel that a padded image has in row `y` and column
-/// `x`, or [`BORDER`]. A column beyond the end of the row is one of the next row.
-fn index_in_image(s: &ConvShape, y: usize, x: usize) -> usize {
-    let ([height, width], [top, left]) = (s.input, s.window.padding);
-    let padded_width = width + 2 * left;
-    let (y, x) = (y + x / padded_width, x % padded_width);
-    if (top..top + height).contains(&y) && (left..left + width).contains(&x) {
-        ((y - top) * width + x - left) * s.in_channels
-    } else {
-        BORDER
     }
 }
 
