@@ -12,8 +12,8 @@
 //! | [`sparse`] | no | yes | gradients behind ReLU and max pooling |
 //!
 //! Images are independent, so the batch is computed in parallel over images ([`mod@forward`]) or groups of images
-//! ([`mod@backward`]). Bias, ReLU and 2×2 max pooling are applied while an image's output is still in the cache
-//! ([`output`]), and [`output_gradient`] undoes them in the backward pass.
+//! ([`mod@backward`]). Bias, ReLU and 2×2 max pooling are applied while outputs are still in registers ([`results`]) or in the
+//! first-level cache ([`output`]), and [`output_gradient`] undoes them in the backward pass.
 
 mod algorithm;
 mod backward;

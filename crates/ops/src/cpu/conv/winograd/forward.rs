@@ -1,5 +1,6 @@
 //! `V = Bᵀ d B`, `M = Σ V · U` and `Y = Aᵀ M A`, a chunk of tiles and a block of output channels at a time. Images are
-//! padded and channels last, weights transformed in the order of [`weights::pack`].
+//! channels last, and padded unless their channels fill whole blocks; weights are transformed in the order of
+//! [`weights::pack`]. The results are written when a tile of outputs has been transformed.
 
 use std::{marker::PhantomData, ops::Range, sync::OnceLock};
 
