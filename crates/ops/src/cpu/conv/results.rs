@@ -91,9 +91,12 @@ impl<'a> Results<'a> {
     #[inline(always)]
     fn store<S: Simd>(&mut self, simd: S, at: ChannelVector, result: usize, value: S::f32s) {
         let [of_image, of_block, of_result] = self.steps;
+        let channels = self.channels.saturating_sub(at.block * BLOCK_WIDTH + at.channel);
+        if channels == 0 {
+            return;
+        }
         let result = (result - self.first_result) * of_result;
         let values = &mut self.values[at.image * of_image + at.block * of_block + result + at.channel..];
-        let channels = self.channels.saturating_sub(at.block * BLOCK_WIDTH + at.channel);
         if channels >= S::F32_LANES {
             S::as_mut_simd_f32s(&mut values[..S::F32_LANES]).0[0] = value;
         } else {
