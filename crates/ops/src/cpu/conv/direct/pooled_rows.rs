@@ -25,7 +25,7 @@ const COLUMNS: usize = 2 * BLOCK_WIDTH;
 /// The number of output channels that are computed at a time. Their sums of two rows, each split into two, take 24 registers.
 const CHANNELS: usize = 3;
 
-/// What the kernel may read behind the image.
+/// The number of values behind the image that the kernel may read; they have no influence on the results.
 pub const BEHIND: usize = COLUMNS;
 
 /// Returns whether this kernel can compute the convolution.

@@ -152,29 +152,15 @@ struct WinogradForwardKernel<'a, F, const OUT: usize, const IN: usize> {
 impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for WinogradForwardKernel<'_, F, OUT, IN> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self {
-            s,
-            layout,
-            t,
-            count,
-            images,
-            rows,
-            weight,
-            pixels,
-            products,
-            bias,
-            mut results,
-            planes,
-            transforms: _,
-        } = self;
-        for tiles in t.chunks_of_rows(count, rows) {
-            transform_pixels::<S, F, V, OUT, IN>(simd, s, tiles, images, pixels);
-            let blocks = weight.chunks(COLUMN_BLOCKS * Tiling::<OUT>::TILE_LEN * s.in_channels * BLOCK_WIDTH);
+        let Self { s, layout, pixels, products, mut results, .. } = self;
+        for tiles in self.t.chunks_of_rows(self.count, self.rows) {
+            transform_pixels::<S, F, V, OUT, IN>(simd, s, tiles, self.images, pixels);
+            let blocks = self.weight.chunks(COLUMN_BLOCKS * Tiling::<OUT>::TILE_LEN * s.in_channels * BLOCK_WIDTH);
             for (pair, weight) in blocks.enumerate() {
                 multiply::<S, V, OUT>(simd, tiles.len(), pixels, s.in_channels, weight, products);
                 let blocks = pair * COLUMN_BLOCKS..layout.channel_blocks.min((pair + 1) * COLUMN_BLOCKS);
                 for (block, products) in blocks.zip(products.chunks_exact(Tiling::<OUT>::BLOCK_LEN)) {
-                    let shift = shift::<S, V>(bias, block);
+                    let shift = shift::<S, V>(self.bias, block);
                     for (i, tile) in tiles.iter().enumerate() {
                         let products = vectors::<S, V>(&products[i * BLOCK_WIDTH..]);
                         for v in 0..V {
@@ -193,7 +179,7 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for Winog
                 }
             }
         }
-        if let Some(y) = planes {
+        if let Some(y) = self.planes {
             results.copy_to_planes(y);
         }
     }
