@@ -54,6 +54,24 @@ pub fn write_file(path: &Path, content: impl AsRef<[u8]>) -> Result<(), FileErro
     write().map_err(FileError::at(path))
 }
 
+/// Removes what a process leaves that is killed while it names a completely written file: a hidden file `.NAME.XXXXXX` with
+/// six letters or digits at its end, where NAME is that of a record, checkpoint or file of weights. What cannot be removed
+/// does no harm.
+pub(crate) fn remove_leftovers(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_leftover)) {
+        let _ = fs::remove_file(entry.path());
+    }
+}
+
+fn is_leftover(name: &str) -> bool {
+    name.strip_prefix('.').and_then(|name| name.rsplit_once('.')).is_some_and(|(name, random)| {
+        [".json", ".safetensors"].iter().any(|ending| name.ends_with(ending))
+            && random.len() == 6
+            && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
 /// Creates a folder and those that contain it.
 ///
 /// # Errors
@@ -98,6 +116,19 @@ mod tests {
         let longest = "x".repeat(MAX_NAME);
         assert_eq!(file_name(&longest), longest);
         assert_ne!(file_name(&"fc:".repeat(100)), file_name(&"fc_".repeat(100)));
+    }
+
+    #[test]
+    fn only_what_a_killed_process_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept =
+            [".a.txt.aB3dE6", ".a.json", ".gitkeep", "a.json", "a.json.aB3dE6", ".a.json.aB3-E6", ".a.json.aB3dE67"];
+        let removed = [".a.json.aB3dE6", ".b.safetensors.000000"];
+        kept.iter().chain(&removed).for_each(|name| fs::write(folder.path().join(name), "").unwrap());
+        remove_leftovers(folder.path());
+        kept.iter().for_each(|name| assert!(folder.path().join(name).exists(), "{name}"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), kept.len());
+        remove_leftovers(&folder.path().join("missing"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
 
 use crate::{
     config::RunConfig,
-    file::{FileError, RUNS, create_folder},
+    file::{FileError, RUNS, WEIGHTS, create_folder, remove_leftovers},
     store::Store,
 };
 
@@ -168,11 +168,14 @@ impl PlanState {
 }
 
 impl Drop for PlanState {
-    /// The last process in the folder removes the locks, and the folder of checkpoints if it is empty then. What remains
-    /// after a failure does no harm.
+    /// The last process in the folder removes the locks, what killed processes left under hidden names, and the folder of
+    /// checkpoints if it is empty then. What remains after a failure does no harm.
     fn drop(&mut self) {
         if self.lock.unlock().is_err() || self.lock.try_lock().is_err() {
             return;
+        }
+        for folder in [&self.checkpoints, &self.folder.join(RUNS), &self.folder.join(WEIGHTS)] {
+            remove_leftovers(folder);
         }
         let Ok(entries) = fs::read_dir(&self.checkpoints) else { return };
         let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
@@ -221,7 +224,13 @@ mod tests {
         assert!(second.is_finished(&fc) && !second.is_finished(&gap) && second.claim(&fc).unwrap().is_some());
         assert!(!first.checkpoint(&fc).exists());
         fs::write(first.checkpoint(&gap), "state").unwrap();
-        drop((first, second));
+        // What a process leaves that is killed while it renames a file.
+        let left = store.folder().join(RUNS).join(".fc.json.x0Y1z2");
+        fs::write(&left, "record").unwrap();
+        drop(first);
+        assert!(left.exists(), "another process may be about to rename it");
+        drop(second);
+        assert!(!left.exists());
 
         let resumed = begin(false).unwrap();
         assert!(resumed.is_resumed && !resumed.is_shared && resumed.is_finished(&fc));
