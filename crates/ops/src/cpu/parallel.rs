@@ -87,7 +87,7 @@ pub fn threads() -> usize {
 
 /// Returns whether a parallel loop would share its work with other threads, if there is enough.
 pub fn has_other_threads() -> bool {
-    threads() > 1 && !IN_TASK.get()
+    !IN_TASK.get() && threads() > 1
 }
 
 /// Runs `f` while the threads of the current rayon pool stay awake and wait for work, which `f` gives them often and in small

@@ -65,13 +65,23 @@ pub fn negated<S: Simd>(simd: S, a: S::f32s) -> S::f32s {
     simd.xor_f32s(a, simd.splat_f32s(-0.))
 }
 
-/// Computes `max(x, 0)`; NaN stays NaN.
+/// Computes `max(x, 0)`; NaN stays NaN, and −0 stays −0.
 #[inline(always)]
-pub fn relu<S: Simd, const V: usize>(simd: S, mut row: Row<S, V>) -> Row<S, V> {
-    let zero = simd.splat_f32s(0.);
+pub fn relu<S: Simd, const V: usize>(simd: S, row: Row<S, V>) -> Row<S, V> {
+    at_least::<S, V>(simd, row, simd.splat_f32s(0.))
+}
+
+/// Computes `max(x, least)`; NaN stays NaN, and −0 stays −0 where `least` is 0.
+#[inline(always)]
+pub fn at_least<S: Simd, const V: usize>(simd: S, mut row: Row<S, V>, least: S::f32s) -> Row<S, V> {
     // Not `map`: where that function is not inlined, its closure does not get the instruction set of `S`.
     for x in &mut row {
-        *x = simd.select_f32s(simd.less_than_f32s(*x, zero), zero, *x);
+        *x = if cfg!(target_arch = "x86_64") && S::F32_LANES >= 8 {
+            // The instruction of AVX returns its second operand if one of them is NaN or both are zero.
+            simd.max_f32s(least, *x)
+        } else {
+            simd.select_f32s(simd.less_than_f32s(*x, least), least, *x)
+        };
     }
     row
 }
