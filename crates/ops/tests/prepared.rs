@@ -5,7 +5,7 @@ mod common;
 
 use candle_core::{DType, Device, Result, Tensor};
 use common::{close, convolve, distinct, holds, holds_value};
-use ops::prepared::{Chain, Conv2d, ConvLayer, Identity, Prepared, Relu, SeparableConvs, add_relu};
+use ops::prepared::{Chain, Conv2d, ConvLayer, Identity, Pool, Prepared, Relu, SeparableConvs, add_relu};
 use ops::{Epilogue, Window, depthwise_conv2d, relu};
 use proptest::prelude::*;
 
@@ -147,7 +147,7 @@ proptest! {
     fn separable_convolutions_prepared_as_one_are_the_plain_ones(
         batch in 1usize..=5,
         channels in 1usize..=40,
-        size in [1usize..=19, 1usize..=19],
+        size in [1usize..=19, 1usize..=70],
         dense in prop::option::of([1usize..=40, 1usize..=4, 1usize..=3, 0usize..=2]),
         pairs in prop::collection::vec(([[1usize..=4, 1usize..=4], [1usize..=3, 1usize..=3], [0usize..=3, 0usize..=3]], 1usize..=70), 1..=3),
         relu in any::<bool>(),
@@ -216,38 +216,75 @@ fn a_chain_refuses_operators_whose_sizes_do_not_fit() -> Result<()> {
     Ok(())
 }
 
-/// Between convolutions a chain keeps feature maps channels last; what it computes has the bits of its parts.
-#[test]
-fn a_chain_of_convolutions_has_the_bits_of_its_parts() -> Result<()> {
-    for channels in [[1, 5, 20, 7], [3, 32, 32, 16], [8, 6, 1, 9]] {
-        let mut parts: Vec<Box<dyn Prepared>> = Vec::new();
-        let mut alone: Vec<Box<dyn Prepared>> = Vec::new();
-        let mut input = [channels[0], 20, 18];
-        let layers = [(3, Epilogue::ReluMaxPool), (3, Epilogue::Relu), (1, Epilogue::None)];
-        for (seed, (&outputs, (kernel, epilogue))) in (0..).zip(channels[1..].iter().zip(layers)) {
-            let weight = (distinct(&[outputs, input[0], kernel, kernel], seed)? * 1e-3)?.to_dtype(DType::F32)?;
-            let window = Window::conv(kernel).padding(kernel / 2);
-            for parts in [&mut parts, &mut alone] {
-                parts.push(Box::new(Conv2d::new(&weight, None, &window, epilogue, input)?));
-            }
-            let [_, height, width] = input;
-            let pooled = if epilogue == Epilogue::ReluMaxPool { 2 } else { 1 };
-            input = [outputs, height / pooled, width / pooled];
-        }
-        let chain = Chain::new(parts)?;
-        for batch in [1, 3] {
-            let [inputs, outputs] = chain.sizes();
-            let x: Vec<f32> =
-                (distinct(&[batch, inputs], 9)? * 1e-3)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+/// Fails unless a chain of operators has the bits that they compute one after the other.
+fn chained_as_alone(what: &str, parts: impl Fn() -> Result<Vec<Box<dyn Prepared>>>) -> Result<()> {
+    let (chain, alone) = (Chain::new(parts()?)?, parts()?);
+    for batch in [1, 3] {
+        let [inputs, outputs] = chain.sizes();
+        let mut x: Vec<f32> =
+            (distinct(&[batch, inputs], 9)? * 1e-3)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        for value in [1., f32::NAN] {
+            x[inputs / 2] *= value;
             let mut y = vec![f32::NAN; batch * outputs];
             chain.run(&x, &mut y)?;
-            let mut expected = x;
+            let mut expected = x.clone();
             for part in &alone {
                 let mut result = vec![f32::NAN; batch * part.sizes()[1]];
                 part.run(&expected, &mut result)?;
                 expected = result;
             }
-            assert!(y == expected, "{channels:?}, a batch of {batch}");
+            assert!(bits(&y) == bits(&expected), "{what}, a batch of {batch}, {value}");
+        }
+    }
+    Ok(())
+}
+
+/// Returns no operator, or a global pooling of inputs (C, H, W): of the average, or of the maximum.
+fn global_pool(number: usize, input: [usize; 3]) -> Result<Option<Box<dyn Prepared>>> {
+    Ok(match number {
+        0 => None,
+        1 => Some(Box::new(Pool::global_avg(input)?)),
+        _ => Some(Box::new(Pool::global_max(input)?)),
+    })
+}
+
+/// Between its operators a chain keeps feature maps channels last; what it computes has the bits of its parts.
+#[test]
+fn a_chain_of_convolutions_has_the_bits_of_its_parts() -> Result<()> {
+    for (channels, size) in [([1, 5, 20, 7], [20, 18]), ([3, 32, 32, 16], [20, 18]), ([8, 6, 1, 9], [4, 10])] {
+        for pool in 0..3 {
+            chained_as_alone(&format!("{channels:?}, pooling {pool}"), || {
+                let mut parts: Vec<Box<dyn Prepared>> = Vec::new();
+                let mut input = [channels[0], size[0], size[1]];
+                let layers = [(3, Epilogue::ReluMaxPool), (3, Epilogue::Relu), (1, Epilogue::None)];
+                for (seed, (&outputs, (kernel, epilogue))) in (0..).zip(channels[1..].iter().zip(layers)) {
+                    let weight =
+                        (distinct(&[outputs, input[0], kernel, kernel], seed)? * 1e-3)?.to_dtype(DType::F32)?;
+                    let window = Window::conv(kernel).padding(kernel / 2);
+                    parts.push(Box::new(Conv2d::new(&weight, None, &window, epilogue, input)?));
+                    let [_, height, width] = input;
+                    let pooled = if epilogue == Epilogue::ReluMaxPool { 2 } else { 1 };
+                    input = [outputs, height / pooled, width / pooled];
+                }
+                parts.extend(global_pool(pool, input)?);
+                Ok(parts)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn separable_convolutions_before_a_global_pooling_have_the_bits_of_both() -> Result<()> {
+    for (outputs, size) in [(5, [12, 11]), (16, [3, 5]), (40, [9, 9])] {
+        for pool in 1..3 {
+            chained_as_alone(&format!("{outputs} channels of {size:?}, pooling {pool}"), || {
+                let layers = separable_layers(3, Some([8, 3, 1, 1]), &[([[3; 2], [1; 2], [1; 2]], outputs)], true, 1)?;
+                let convs = SeparableConvs::new(&layers, [3, size[0], size[1]])?;
+                let mut parts: Vec<Box<dyn Prepared>> = vec![Box::new(convs)];
+                parts.extend(global_pool(pool, [outputs, size[0], size[1]])?);
+                Ok(parts)
+            })?;
         }
     }
     Ok(())

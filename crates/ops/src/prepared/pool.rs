@@ -6,6 +6,7 @@ use crate::{
     cpu::{
         avg_max_pool::AvgMaxPool,
         max_pool::MaxPool,
+        pixel_pool::{Reduction, pool_pixels},
         pool::{self, Regions},
     },
     pool::pyramid,
@@ -18,6 +19,9 @@ use crate::{
 pub struct Pool {
     channels: usize,
     pool: pool_operator::Pool,
+    /// The same for inputs that are channels last, where there is such a kernel.
+    of_pixels: Option<Reduction>,
+    channels_last: bool,
 }
 
 impl Pool {
@@ -26,7 +30,7 @@ impl Pool {
     /// # Errors
     /// Fails if the input is smaller than the kernel, or if the padding is more than half the kernel.
     pub fn max(window: &Window, input: [usize; 3]) -> Result<Self> {
-        Ok(Self { channels: input[0], pool: pool_operator::Pool::max(regions(window, input)?) })
+        Ok(Self::of_planes(input[0], pool_operator::Pool::max(regions(window, input)?)))
     }
 
     /// Prepares [`avg_pool2d`](crate::avg_pool2d).
@@ -35,7 +39,7 @@ impl Pool {
     /// The same as for [`Pool::max`].
     pub fn avg(window: &Window, input: [usize; 3]) -> Result<Self> {
         let (regions, divisor) = (regions(window, input)?, product("pooling: a window", &window.kernel)?);
-        Ok(Self { channels: input[0], pool: pool_operator::Pool::Average { regions, divisor } })
+        Ok(Self::of_planes(input[0], pool_operator::Pool::Average { regions, divisor }))
     }
 
     /// Prepares [`global_max_pool`](crate::global_max_pool).
@@ -44,7 +48,8 @@ impl Pool {
     /// Fails if the feature map is empty.
     pub fn global_max(input: [usize; 3]) -> Result<Self> {
         let positions = positions(input)?;
-        Ok(Self { channels: input[0], pool: pool_operator::Pool::max(Regions::whole([1, positions])) })
+        let pool = pool_operator::Pool::max(Regions::whole([1, positions]));
+        Ok(Self { of_pixels: Some(Reduction::Max), ..Self::of_planes(input[0], pool) })
     }
 
     /// Prepares [`global_avg_pool`](crate::global_avg_pool).
@@ -54,7 +59,8 @@ impl Pool {
     pub fn global_avg(input: [usize; 3]) -> Result<Self> {
         let divisor = positions(input)?;
         let regions = Regions::whole([1, divisor]);
-        Ok(Self { channels: input[0], pool: pool_operator::Pool::Average { regions, divisor } })
+        let pool = pool_operator::Pool::Average { regions, divisor };
+        Ok(Self { of_pixels: Some(Reduction::Sum(1. / divisor as f32)), ..Self::of_planes(input[0], pool) })
     }
 
     /// Prepares [`global_avg_max_pool`](crate::global_avg_max_pool).
@@ -63,7 +69,7 @@ impl Pool {
     /// The same as for [`Pool::global_max`].
     pub fn global_avg_max(input: [usize; 3]) -> Result<Self> {
         let pool = AvgMaxPool::new(input[0], positions(input)?);
-        Ok(Self { channels: input[0], pool: pool_operator::Pool::AverageAndMax(pool) })
+        Ok(Self::of_planes(input[0], pool_operator::Pool::AverageAndMax(pool)))
     }
 
     /// Prepares [`spatial_pyramid_pool`](crate::spatial_pyramid_pool).
@@ -75,7 +81,11 @@ impl Pool {
         let [channels, height, width] = input;
         let pool = MaxPool::new(pyramid([height, width], levels)?);
         check_memory("pooling: a result", &[channels, pool.output()])?;
-        Ok(Self { channels, pool: pool_operator::Pool::Max(pool) })
+        Ok(Self::of_planes(channels, pool_operator::Pool::Max(pool)))
+    }
+
+    fn of_planes(channels: usize, pool: pool_operator::Pool) -> Self {
+        Self { channels, pool, of_pixels: None, channels_last: false }
     }
 }
 
@@ -102,6 +112,10 @@ impl Prepared for Pool {
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         self.batch(x, y)?;
+        if let Some(reduction) = self.of_pixels.filter(|_| self.channels_last) {
+            pool_pixels(x, y, self.channels, reduction);
+            return Ok(());
+        }
         match &self.pool {
             pool_operator::Pool::Max(pool) => pool.forward_into(x, y, self.channels),
             pool_operator::Pool::Average { regions, divisor } => {
@@ -110,5 +124,13 @@ impl Prepared for Pool {
             pool_operator::Pool::AverageAndMax(pool) => pool.forward_into(x, y),
         }
         Ok(())
+    }
+
+    fn can_be_channels_last(&self) -> [bool; 2] {
+        [self.of_pixels.is_some(), false]
+    }
+
+    fn set_channels_last(&mut self, [input, _]: [bool; 2]) {
+        self.channels_last = input;
     }
 }

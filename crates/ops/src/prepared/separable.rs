@@ -170,4 +170,12 @@ impl Prepared for SeparableConvs {
     fn divides_input(&self) -> bool {
         self.network.flops() >= MIN_DIVIDED_FLOPS
     }
+
+    fn can_be_channels_last(&self) -> [bool; 2] {
+        [false, true]
+    }
+
+    fn set_channels_last(&mut self, [_, result]: [bool; 2]) {
+        self.network.set_channels_last(result);
+    }
 }

@@ -2,16 +2,16 @@
 //! `y` are vectors over channels. A vector of a narrow map holds two positions, and the weights are there twice.
 //!
 //! The accumulators of up to six vectors stay in registers while the sum runs over the taps. With a load for each product the
-//! kernel is bound by the load units. Where vectors are whole blocks, which means 32 registers, and the kernel is 3 wide, what
-//! neighbouring positions share in a row is loaded once.
+//! kernel is bound by the load units. Where vectors are whole blocks, which means 32 registers, and the kernel is 3×3, its
+//! weights stay in registers too, and what neighbouring positions share in a row is loaded once.
 
 use std::ops::Range;
 
 use pulp::Simd;
 
-use super::feature_map::FeatureMap;
+use super::{columns::least, feature_map::FeatureMap};
 use crate::{
-    cpu::simd::{BLOCK_WIDTH, Kernel, Row, add, multiply_add, relu, vectors, vectors_mut},
+    cpu::simd::{BLOCK_WIDTH, Kernel, Row, add, at_least, multiply_add, vectors, vectors_mut},
     window::Window,
 };
 
@@ -28,7 +28,8 @@ pub struct Depthwise {
     weight: Vec<f32>,
     /// (block of channels, [`BLOCK_WIDTH`])
     bias: Vec<f32>,
-    relu: bool,
+    /// The least result.
+    least: f32,
 }
 
 impl Depthwise {
@@ -50,7 +51,7 @@ impl Depthwise {
             .copied()
             .collect();
         let Window { kernel, stride, .. } = *window;
-        Self { input: input.clone(), kernel, stride, width, taps, weight, bias, relu }
+        Self { input: input.clone(), kernel, stride, width, taps, weight, bias, least: least(relu) }
     }
 
     /// Returns the distance of neighbouring positions in input and output.
@@ -82,16 +83,15 @@ impl Kernel for DepthwiseRows<'_> {
         // Vectors of a narrow map hold two positions.
         let positions = if input.is_narrow() { 2 } else { stride[1] };
         match positions {
-            1 if V == 1 && kernel[1] == 3 => self.rows::<S, V, 1>(simd),
-            2 if V == 1 && kernel[1] == 3 => self.rows::<S, V, 2>(simd),
+            1 if V == 1 && *kernel == [3, 3] => self.rows::<S, V, 1>(simd),
+            2 if V == 1 && *kernel == [3, 3] => self.rows::<S, V, 2>(simd),
             _ => self.rows::<S, V, 0>(simd),
         }
     }
 }
 
 impl DepthwiseRows<'_> {
-    /// Computes the rows. `SHARED` is the distance in positions of two vectors of the output in the input, if values of a row
-    /// that they share are to be loaded once, or else 0.
+    /// Computes the rows. `SHARED` is 0, or for a 3×3 kernel the distance in positions of two vectors of the output in the input.
     #[inline(always)]
     fn rows<S: Simd, const V: usize, const SHARED: usize>(self, simd: S) {
         let Self { depthwise, x, rows, y } = self;
@@ -104,19 +104,21 @@ impl DepthwiseRows<'_> {
         };
         let furthest_tap = taps.iter().copied().max().unwrap_or(0);
         for block in 0..depthwise.bias.len() / BLOCK_WIDTH {
+            let block = Block::<S, V>::new(simd, depthwise, block);
             for (i, row) in rows.clone().enumerate() {
-                let start = row * stride[0] * input.row_len() + block * BLOCK_WIDTH;
-                let (x, y) = (&x[start..], &mut y[i * depthwise.row_len() + block * BLOCK_WIDTH..]);
+                let start = row * stride[0] * input.row_len() + block.first;
+                let (x, y) = (&x[start..], &mut y[i * depthwise.row_len() + block.first..]);
                 assert!((vectors - 1) * steps[0] + furthest_tap + BLOCK_WIDTH <= x.len());
+                assert!((vectors - 1) * steps[1] + BLOCK_WIDTH <= y.len());
                 let mut done = 0;
                 while done < vectors {
                     let (x, y) = (&x[done * steps[0]..], &mut y[done * steps[1]..]);
-                    // SAFETY: the assertion above.
+                    // SAFETY: the assertions above.
                     done += unsafe {
                         match vectors - done {
-                            1 | 2 => depthwise.write::<S, V, SHARED, 1>(simd, block, x, y, steps),
-                            3..6 => depthwise.write::<S, V, SHARED, 3>(simd, block, x, y, steps),
-                            _ => depthwise.write::<S, V, SHARED, 6>(simd, block, x, y, steps),
+                            1 | 2 => block.write::<SHARED, 1>(simd, x, y, steps),
+                            3..6 => block.write::<SHARED, 3>(simd, x, y, steps),
+                            _ => block.write::<SHARED, 6>(simd, x, y, steps),
                         }
                     };
                 }
@@ -125,29 +127,56 @@ impl DepthwiseRows<'_> {
     }
 }
 
-impl Depthwise {
-    /// Writes `B` vectors of a block of channels and returns their number. `steps` are the distances of two of them in `x`
-    /// and in `y`. For `SHARED` see [`DepthwiseRows::rows`].
+/// The weights of a block of channels.
+struct Block<'a, S: Simd, const V: usize> {
+    /// The first of its channels.
+    first: usize,
+    taps: &'a [usize],
+    /// The distance of the rows that a 3×3 kernel reads, and of two positions.
+    steps: [usize; 2],
+    /// One for each tap.
+    weight: &'a [Row<S, V>],
+    /// The same for a 3×3 kernel.
+    weight_3x3: [Row<S, V>; 9],
+    bias: Row<S, V>,
+    least: S::f32s,
+}
+
+impl<'a, S: Simd, const V: usize> Block<'a, S, V> {
+    #[inline(always)]
+    fn new(simd: S, depthwise: &'a Depthwise, block: usize) -> Self {
+        let Depthwise { input, taps, weight, bias, least, .. } = depthwise;
+        let weight = &vectors::<S, V>(&weight[block * taps.len() * BLOCK_WIDTH..])[..taps.len()];
+        let mut weight_3x3 = [[simd.splat_f32s(0.); V]; 9];
+        for (to, from) in weight_3x3.iter_mut().zip(weight) {
+            *to = *from;
+        }
+        let bias = vectors::<S, V>(&bias[block * BLOCK_WIDTH..])[0];
+        let steps = [input.row_len(), input.pitch];
+        let least = simd.splat_f32s(*least);
+        Self { first: block * BLOCK_WIDTH, taps, steps, weight, weight_3x3, bias, least }
+    }
+
+    /// Writes `B` vectors and returns their number. `steps` are the distances of two of them in `x` and in `y`. For `SHARED` see
+    /// [`DepthwiseRows::rows`].
     ///
     /// # Safety
-    /// All taps of all `B` vectors lie within `x`.
+    /// All `B` vectors lie within `y`, and all their taps within `x`.
     #[inline(always)]
-    unsafe fn write<S: Simd, const V: usize, const SHARED: usize, const B: usize>(
+    unsafe fn write<const SHARED: usize, const B: usize>(
         &self,
         simd: S,
-        block: usize,
         x: &[f32],
         y: &mut [f32],
         steps: [usize; 2],
     ) -> usize {
-        let weight = vectors::<S, V>(&self.weight[block * self.taps.len() * BLOCK_WIDTH..]);
         let mut sums = [[simd.splat_f32s(0.); V]; B];
         if SHARED > 0 {
-            for (taps, weight) in self.taps.chunks_exact(3).zip(weight.chunks_exact(3)) {
+            for (i, weight) in self.weight_3x3.as_chunks::<3>().0.iter().enumerate() {
                 let mut row = [[simd.splat_f32s(0.); V]; 13];
-                for (i, value) in row[..(B - 1) * SHARED + 3].iter_mut().enumerate() {
+                for (j, value) in row[..(B - 1) * SHARED + 3].iter_mut().enumerate() {
                     // SAFETY: the caller's promise.
-                    *value = unsafe { load::<S, V>(x, taps[0] + i * self.input.pitch) };
+                    *value = unsafe { load::<S, V>(x, i * self.steps[0] + j * self.steps[1]) };
                 }
                 for (tap, weight) in weight.iter().enumerate() {
                     for (b, sum) in sums.iter_mut().enumerate() {
@@ -156,7 +185,7 @@ impl Depthwise {
                 }
             }
         } else {
-            for (&tap, &weight) in self.taps.iter().zip(weight) {
+            for (&tap, &weight) in self.taps.iter().zip(self.weight) {
                 for (b, sum) in sums.iter_mut().enumerate() {
                     // SAFETY: the caller's promise.
                     let x = unsafe { load::<S, V>(x, b * steps[0] + tap) };
@@ -164,11 +193,10 @@ impl Depthwise {
                 }
             }
         }
-        let bias = vectors::<S, V>(&self.bias[block * BLOCK_WIDTH..])[0];
         for (b, sum) in sums.into_iter().enumerate() {
-            let sum = add::<S, V>(simd, sum, bias);
-            let sum = if self.relu { relu::<S, V>(simd, sum) } else { sum };
-            vectors_mut::<S, V>(&mut y[b * steps[1]..][..BLOCK_WIDTH])[0] = sum;
+            let sum = at_least::<S, V>(simd, add::<S, V>(simd, sum, self.bias), self.least);
+            // SAFETY: the caller's promise.
+            vectors_mut::<S, V>(unsafe { y.get_unchecked_mut(b * steps[1]..b * steps[1] + BLOCK_WIDTH) })[0] = sum;
         }
         B
     }

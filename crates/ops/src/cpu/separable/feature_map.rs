@@ -96,3 +96,10 @@ pub fn map_to_planes<'a>(layout: &'a FeatureMap, map: &'a [f32], planes: &'a mut
     transpose(map, layout.pitch, planes, positions, [positions, layout.channels]);
 }
 }
+
+/// Copies a map without a border to pixels (H, W, C).
+pub fn map_to_pixels(layout: &FeatureMap, map: &[f32], pixels: &mut [f32]) {
+    for (position, pixel) in map.chunks_exact(layout.pitch).zip(pixels.chunks_exact_mut(layout.channels)) {
+        pixel.copy_from_slice(&position[..layout.channels]);
+    }
+}

@@ -5,15 +5,16 @@
 //! layers. The channels of a position fill whole vectors: the depthwise convolution is a sum of products of vectors
 //! ([`depthwise`]), without masks because the maps have a border of zeros, and the 1×1 convolution is a matrix product of
 //! (positions × C_in) by (C_in × C_out) ([`product`]). Both are computed for a few rows of the map at a time, so that
-//! what lies between them stays in the first-level cache. The dense convolution is the same product; it reads its patches
-//! from padded planes.
+//! what lies between them stays in the first-level cache. The [`dense`] convolution of the image, with few channels, has vectors
+//! along the rows instead.
 //!
 //! An image is bound by the FMA units: the 1×1 convolutions of MobileNet do nine tenths of its multiplications.
 
+mod columns;
+mod dense;
 mod depthwise;
 mod feature_map;
 mod network;
-mod padded_planes;
 mod product;
 
 pub use network::{ConvLayer, Network};

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::{
+    dense::{Dense, DenseRows},
     depthwise::{Depthwise, DepthwiseRows},
-    feature_map::{FeatureMap, map_to_planes, planes_to_map},
-    padded_planes::{self, PaddedPlanes},
-    product::{Product, ProductRows},
+    feature_map::{FeatureMap, map_to_pixels, map_to_planes, planes_to_map},
+    product::{BEHIND, Product, ProductRows},
 };
 use crate::{
     cpu::{parallel, scratch, simd::dispatch},
@@ -49,6 +49,8 @@ pub struct Network {
     pairs: Vec<Pair>,
     /// The layout of each pair's input, and of the result.
     maps: Vec<FeatureMap>,
+    /// True if the result is in the order (h, w, C_out).
+    channels_last: bool,
 }
 
 /// How the first feature map is made of an image.
@@ -56,7 +58,7 @@ enum Start {
     /// The image itself is transposed.
     Transposed,
     /// It is the result of a dense convolution.
-    Convolved { planes: PaddedPlanes, product: Product, flops: usize },
+    Convolved { dense: Dense, flops: usize },
 }
 
 /// A depthwise convolution and the 1×1 convolution after it.
@@ -75,11 +77,12 @@ impl Network {
         let (start, map) = match first {
             None => (Start::Transposed, FeatureMap::new(channels, [height, width], readers.next())),
             Some(layer) => {
-                let planes = PaddedPlanes::new(channels, [height, width], &layer.window);
-                let patch = planes.patch();
-                let map = FeatureMap::new(layer.channels(patch.len()), layer.output, readers.next());
-                let product = Product::new(patch, &map, layer.weight, layer.bias, layer.relu);
-                (Start::Convolved { planes, product, flops: layer.flops() }, map)
+                let flops = layer.flops();
+                let ConvLayer { weight, bias, window, output, relu } = layer;
+                let out_channels = weight.len() / (channels * window.kernel[0] * window.kernel[1]);
+                let map = FeatureMap::new(out_channels, output, readers.next());
+                let dense = Dense::new([channels, height, width], &window, &map, (weight, bias, relu));
+                (Start::Convolved { dense, flops }, map)
             }
         };
         let (mut maps, mut prepared) = (vec![map], Vec::new());
@@ -89,15 +92,19 @@ impl Network {
             let ConvLayer { weight, bias, window, output, relu } = *depthwise;
             let next = FeatureMap::new(pointwise.channels(map.channels), output, readers.next());
             let depthwise = Depthwise::new(map, &window, output[1], (weight, bias, relu));
-            let patch = (0..map.channels).collect();
-            let product = Product::new(patch, &next, pointwise.weight, pointwise.bias, pointwise.relu);
+            let product = Product::new(map.channels, &next, (pointwise.weight, pointwise.bias, pointwise.relu));
             // Equal parts: the product takes as long for a few positions as for a whole register block.
             let parts = (output[0] * depthwise.row_len()).div_ceil(BETWEEN);
             let rows = output[0].div_ceil(parts);
             prepared.push(Pair { depthwise, product, rows, flops });
             maps.push(next);
         }
-        Self { input: channels * height * width, start, pairs: prepared, maps }
+        Self { input: channels * height * width, start, pairs: prepared, maps, channels_last: false }
+    }
+
+    /// Says whether results are in the order (h, w, C_out) instead of (C_out, h, w).
+    pub fn set_channels_last(&mut self, channels_last: bool) {
+        self.channels_last = channels_last;
     }
 
     /// Returns the layout of the result.
@@ -126,31 +133,26 @@ impl Network {
 
     fn forward_image(&self, x: &[f32], y: &mut [f32]) {
         let map = self.maps.iter().map(FeatureMap::len).max().unwrap_or(0);
-        let planes = if let Start::Convolved { planes, .. } = &self.start { planes.len() } else { 0 };
-        scratch::with([map, map, planes], |[mut from, mut to, planes]| {
-            self.start(x, planes, from);
+        scratch::with([map, map], |[mut from, mut to]| {
+            self.start(x, from);
             for (pair, layouts) in self.pairs.iter().zip(self.maps.windows(2)) {
                 pair.run(&from[..layouts[0].len()], &layouts[1], &mut to[..layouts[1].len()]);
                 std::mem::swap(&mut from, &mut to);
             }
-            map_to_planes(self.result(), from, y);
+            let to_result = if self.channels_last { map_to_pixels } else { map_to_planes };
+            to_result(self.result(), from, y);
         });
     }
 
     /// Makes the first feature map.
-    fn start(&self, x: &[f32], planes: &mut [f32], map: &mut [f32]) {
+    fn start(&self, x: &[f32], map: &mut [f32]) {
         let output = &self.maps[0];
         let map = &mut map[..output.len()];
         match &self.start {
             Start::Transposed => planes_to_map(output, x, map),
-            Start::Convolved { planes: layout, product, flops } => {
-                padded_planes::pad(layout, x, planes);
-                let steps = layout.steps();
-                for_each_band(output, *flops, map, |rows, y| {
-                    let a = &planes[rows.start * steps[0]..];
-                    ProductRows { product, a, steps, output, rows, y }.compute();
-                });
-            }
+            Start::Convolved { dense, flops } => for_each_band(output, *flops, map, |rows, y| {
+                scratch::with(dense.scratch(), |scratch| dispatch(DenseRows { dense, x, scratch, output, rows, y }));
+            }),
         }
     }
 }
@@ -159,15 +161,13 @@ impl Pair {
     /// Computes the feature map `to` from `from`.
     fn run(&self, from: &[f32], output: &FeatureMap, to: &mut [f32]) {
         let Self { depthwise, product, rows: most, flops } = self;
-        let steps = [depthwise.row_len(), depthwise.pitch()];
         for_each_band(output, *flops, to, |band, y| {
-            scratch::with([most.min(&band.len()) * depthwise.row_len()], |[between]| {
+            scratch::with([most.min(&band.len()) * depthwise.row_len() + BEHIND * depthwise.pitch()], |[between]| {
                 for first in band.clone().step_by(*most) {
                     let rows = first..(first + most).min(band.end);
-                    let between = &mut between[..rows.len() * depthwise.row_len()];
-                    dispatch(DepthwiseRows { depthwise, x: from, rows: rows.clone(), y: between });
+                    dispatch(DepthwiseRows { depthwise, x: from, rows: rows.clone(), y: &mut *between });
                     let y = &mut y[(first - band.start) * output.row_len()..];
-                    ProductRows { product, a: between, steps, output, rows, y }.compute();
+                    ProductRows { product, a: between, pitch: depthwise.pitch(), output, rows, y }.compute();
                 }
             });
         });
