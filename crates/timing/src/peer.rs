@@ -62,6 +62,8 @@ impl Peer {
     fn start_within(command: &str, patience: Duration) -> Result<Self> {
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // This process may have set it for itself. A peer that uses candle has its default.
+        shell.env_remove("CANDLE_NUM_THREADS");
         let mut child = shell.spawn().with_context(|| format!("cannot start `{command}`"))?;
         let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             bail!("cannot connect to `{command}`")

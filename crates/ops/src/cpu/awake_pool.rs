@@ -8,18 +8,20 @@
 use std::{
     any::Any,
     cell::RefCell,
+    hint,
     panic::{self, AssertUnwindSafe},
     ptr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering},
     },
+    thread,
 };
 
 /// The number of polls without success, about a millisecond, after which a thread that waits lets others have its core.
 const PATIENCE: usize = 1 << 16;
 
-/// The number of polls between two looks for other jobs of the pool, which take longer.
+/// The number of polls between two looks for other jobs of the pool and for other threads, which take longer.
 const POLLS_PER_LOOK: usize = 1 << 6;
 
 /// The part that a thread takes in a call of [`run`].
@@ -125,8 +127,12 @@ impl Team {
             } else if idle % POLLS_PER_LOOK == 0 && rayon::yield_now() == Some(rayon::Yield::Executed) {
                 idle = 0;
             } else {
+                if idle % POLLS_PER_LOOK == 0 {
+                    // Candle's own threads may wait for a core.
+                    thread::yield_now();
+                }
                 idle += 1;
-                std::hint::spin_loop();
+                hint::spin_loop();
             }
         }
     }
@@ -157,7 +163,7 @@ impl Team {
             let mut polls = 0;
             while self.inside.load(Ordering::SeqCst) > 0 {
                 polls += 1;
-                if polls < PATIENCE { std::hint::spin_loop() } else { std::thread::yield_now() }
+                if polls < PATIENCE { hint::spin_loop() } else { thread::yield_now() }
             }
         });
         while run_next() {}
@@ -229,7 +235,7 @@ mod tests {
             }
         };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| caller(2));
                 scope.spawn(|| pool.install(|| caller(3)));
@@ -256,7 +262,7 @@ mod tests {
         pool.install(|| {
             run(2, || {
                 for _ in 0..3 {
-                    std::thread::sleep(std::time::Duration::from_millis(50));
+                    thread::sleep(std::time::Duration::from_millis(50));
                     two_at_a_time();
                 }
             });

@@ -99,6 +99,10 @@ pub fn has_other_threads() -> bool {
 /// The threads use their cores all the while, so it is of no use for a computation on another device, and loading the next
 /// batch does not belong into `f`. Other users of the pool may have to wait until `f` has ended.
 ///
+/// Candle divides operations on 65,536 values and more, such as sums of gradients, among threads of its own. They spin for about
+/// a millisecond after each, on cores that `f` needs: set the environment variable `CANDLE_NUM_THREADS` to 1 when the program
+/// starts, or `CANDLE_BARRIER_POOL_SPIN_LIMIT` to 0.
+///
 /// # Examples
 /// ```
 /// use candle_core::{Device, Result, Tensor, Var};
