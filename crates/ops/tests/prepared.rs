@@ -275,6 +275,16 @@ fn a_chain_of_convolutions_has_the_bits_of_its_parts() -> Result<()> {
 }
 
 #[test]
+fn no_images_are_pooled_to_nothing_in_either_order() -> Result<()> {
+    for channels_last in [false, true] {
+        let mut pool = Pool::global_avg([5, 2, 3])?;
+        pool.set_channels_last([channels_last, false]);
+        pool.run(&[], &mut [])?;
+    }
+    Ok(())
+}
+
+#[test]
 fn separable_convolutions_before_a_global_pooling_have_the_bits_of_both() -> Result<()> {
     for (outputs, size) in [(5, [12, 11]), (16, [3, 5]), (40, [9, 9])] {
         for pool in 1..3 {

@@ -54,9 +54,9 @@ pub fn write_file(path: &Path, content: impl AsRef<[u8]>) -> Result<(), FileErro
     write().map_err(FileError::at(path))
 }
 
-/// Removes what a process leaves that is killed while it names a completely written file: a hidden file `.NAME.XXXXXX` with
-/// six letters or digits at its end, where NAME is that of a record, checkpoint or file of weights. What cannot be removed
-/// does no harm.
+/// Removes hidden files that killed processes left in a folder of records, checkpoints or weights. A file is written without
+/// a name, and gets the hidden one `.NAME.` with six random letters and digits before its own; a process that is killed between
+/// the two leaves it. What cannot be removed does no harm.
 pub(crate) fn remove_leftovers(folder: &Path) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_leftover)) {

@@ -18,9 +18,9 @@ pub enum Reduction {
     Sum(f32),
 }
 
-/// Reduces maps of `channels` channels to `y` (N, C).
-pub fn pool_pixels(x: &[f32], y: &mut [f32], channels: usize, reduction: Reduction) {
-    let map = x.len() / y.len() * channels;
+/// Reduces maps of `positions` and `channels` to `y` (N, C).
+pub fn pool_pixels(x: &[f32], y: &mut [f32], [positions, channels]: [usize; 2], reduction: Reduction) {
+    let map = positions * channels;
     parallel::chunks(y, channels, x.len(), |i, y| {
         dispatch(PixelPool { x: &x[i * map..][..map], y, reduction });
     });

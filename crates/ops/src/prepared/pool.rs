@@ -113,7 +113,7 @@ impl Prepared for Pool {
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         self.batch(x, y)?;
         if let Some(reduction) = self.of_pixels.filter(|_| self.channels_last) {
-            pool_pixels(x, y, self.channels, reduction);
+            pool_pixels(x, y, [self.pool.plane(), self.channels], reduction);
             return Ok(());
         }
         match &self.pool {

@@ -178,7 +178,6 @@ fn add_products<S: Simd, const V: usize, const C: usize, const R: usize, const N
 }
 
 /// Where a position lies in the feature map.
-#[derive(Clone, Copy)]
 struct Place {
     y: usize,
     column: usize,
