@@ -47,6 +47,7 @@ mod embedding_conv;
 mod linear;
 mod loss;
 pub mod optimizer;
+mod parameterised;
 mod pool;
 mod pool_global;
 mod pool_operator;

@@ -17,11 +17,10 @@ pub(crate) trait Weighted: Send + Sync {
     fn backward(&self, args: BackwardArgs) -> Result<Gradients>;
 }
 
-/// The arguments of a backward pass: those of the forward pass, its result and the gradient of the result.
+/// The arguments of a backward pass: those of the forward pass but the bias, its result and the gradient of the result.
 pub(crate) struct BackwardArgs<'a> {
     pub x: &'a [f32],
     pub weight: &'a [f32],
-    pub bias: Option<&'a [f32]>,
     pub y: &'a [f32],
     pub dy: &'a [f32],
     /// True if the input needs a gradient.
@@ -57,11 +56,9 @@ impl<T: Weighted> Operator<T> {
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let grad = grad.contiguous()?;
-        let bias_values = bias.map(read).transpose()?;
         let gradients = self.0.backward(BackwardArgs {
             x: &read(xs)?,
             weight: &read(weight)?,
-            bias: bias_values.as_deref(),
             y: &read(ys)?,
             dy: &read(&grad)?,
             want_dx: xs.track_op(),

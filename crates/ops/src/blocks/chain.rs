@@ -1,124 +1,109 @@
-use std::sync::OnceLock;
-
-use candle_core::{Context, Result, Shape, Tensor};
-
-use super::to_planes::ToPlanes;
-use crate::{
-    conv_norm::Nchw,
-    cpu::Gradients,
-    weighted::{BackwardArgs, Weighted, apply},
+use std::{
+    ops::Deref,
+    sync::{OnceLock, PoisonError},
 };
 
-/// An operator of a [`Chain`] with its parameters.
+use candle_core::{Context, CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+
+use super::{
+    tie::{Gradients, tie},
+    to_planes::ToPlanes,
+};
+use crate::{
+    conv_norm::Nchw,
+    cpu::{self, read},
+    parameterised::{Parameterised, ParameterisedArgs, ParameterisedGradients},
+};
+
+/// An operator of a [`Chain`] with its parameters, in the order in which the operator takes them.
 pub struct Link {
-    pub operator: Box<dyn Weighted>,
-    /// All weights, in the order in which the operator reads them.
-    pub weights: Vec<Tensor>,
-    /// The biases and other parameters, likewise. If there are none, the operator gets no bias.
-    pub biases: Vec<Tensor>,
+    pub operator: Box<dyn Parameterised>,
+    pub parameters: Vec<Tensor>,
 }
 
 impl Link {
     /// Creates an operator that brings feature maps of these sizes, which are channels last, into the order of candle's tensors.
     pub fn to_planes(sizes: Nchw) -> Self {
-        Self { operator: Box::new(ToPlanes { sizes }), weights: Vec::new(), biases: Vec::new() }
+        Self { operator: Box::new(ToPlanes { sizes }), parameters: Vec::new() }
     }
 }
 
-/// Applies operators one after the other as a single operator of candle, for which all weights are one tensor, and all
-/// biases another: an operator has three arguments at most.
+/// Applies operators one after the other as a single operator of candle. The feature maps and gradients between them do not
+/// pass through candle, and neither do the values of the parameters.
 pub fn apply_chain(xs: &Tensor, links: Vec<Link>) -> Result<Tensor> {
-    let (mut operators, mut weights, mut biases) = (Vec::new(), Vec::new(), Vec::new());
-    for link in links {
-        let sizes = [&link.weights, &link.biases].map(|tensors| tensors.iter().map(Tensor::elem_count).sum());
-        let has_trained_weights = link.weights.iter().any(Tensor::track_op);
-        operators.push(ChainOperator { operator: link.operator, sizes, has_trained_weights });
-        weights.extend(link.weights);
-        biases.extend(link.biases);
-    }
-    let weight = concatenated(&weights)?;
-    let bias = if biases.is_empty() { None } else { Some(concatenated(&biases)?) };
-    apply(xs, &weight, bias.as_ref(), Chain { operators, results: OnceLock::new() })
+    let contiguous = |Link { operator, parameters }: Link| {
+        let parameters = parameters.iter().map(Tensor::contiguous).collect::<Result<_>>()?;
+        Ok(Link { operator, parameters })
+    };
+    let links = links.into_iter().map(contiguous).collect::<Result<Vec<_>>>()?;
+    let gradients = Gradients::default();
+    let parameters: Vec<_> = links.iter().flat_map(|link| link.parameters.clone()).collect();
+    let tied = tie(&parameters, &gradients)?;
+    xs.contiguous()?.apply_op2(&tied, Chain { links, results: OnceLock::new(), gradients })
 }
 
-/// Concatenates the values of tensors.
-fn concatenated(tensors: &[Tensor]) -> Result<Tensor> {
-    let flat = tensors.iter().map(Tensor::flatten_all).collect::<Result<Vec<_>>>()?;
-    if let [tensor] = &flat[..] { Ok(tensor.clone()) } else { Tensor::cat(&flat, 0) }
-}
-
-struct ChainOperator {
-    operator: Box<dyn Weighted>,
-    /// The numbers of values of its weights and of its biases.
-    sizes: [usize; 2],
-    /// True if any of its weights takes part in a graph.
-    has_trained_weights: bool,
-}
-
-/// An operator with its weights and biases.
-type WithParameters<'a> = (&'a ChainOperator, &'a [f32], Option<&'a [f32]>);
-
-/// Operators one after the other, for a single call.
+/// Operators one after the other, for a single call. Its second argument ties the parameters to the graph.
 struct Chain {
-    operators: Vec<ChainOperator>,
+    links: Vec<Link>,
     /// The results of all operators but the last, which are set by the forward pass.
     results: OnceLock<Vec<Vec<f32>>>,
+    /// Set by the backward pass.
+    gradients: Gradients,
+}
+
+impl Link {
+    /// Calls `f` with the values of the parameters.
+    fn with_parameters<R>(&self, f: impl FnOnce(&[&[f32]]) -> Result<R>) -> Result<R> {
+        let parameters = self.parameters.iter().map(read).collect::<Result<Vec<_>>>()?;
+        f(&parameters.iter().map(Deref::deref).collect::<Vec<_>>())
+    }
 }
 
 impl Chain {
-    /// Returns each operator with its part of all weights and biases.
-    fn with_parameters<'a>(&'a self, mut weights: &'a [f32], mut biases: &'a [f32]) -> Vec<WithParameters<'a>> {
-        let parts = self.operators.iter().map(|operator| {
-            let ([weight_len, bias_len], weight, bias) = (operator.sizes, weights, biases);
-            (weights, biases) = (&weights[weight_len..], &biases[bias_len..]);
-            (operator, &weight[..weight_len], (bias_len > 0).then_some(&bias[..bias_len]))
-        });
-        parts.collect()
+    /// Computes the gradient of the input, if it needs one, and leaves those of the parameters for the nodes that tie them.
+    fn backward(&self, x: &[f32], y: &[f32], dy: &[f32], want_dx: bool) -> Result<Option<Vec<f32>>> {
+        let results = self.results.get().context("internal: the operators have not run")?;
+        let (mut dx, mut of_links) = (None::<Vec<f32>>, Vec::new());
+        for (i, link) in self.links.iter().enumerate().rev() {
+            let x = i.checked_sub(1).map_or(x, |before| &results[before]);
+            let (y, dy) = (results.get(i).map_or(y, |y| y), dx.as_deref().unwrap_or(dy));
+            let want_dx = i > 0 || want_dx;
+            let ParameterisedGradients { x, parameters } = link.with_parameters(|parameters| {
+                link.operator.backward(ParameterisedArgs { x, parameters, y, dy, want_dx })
+            })?;
+            dx = x;
+            of_links.push(parameters);
+        }
+        *self.gradients.lock().unwrap_or_else(PoisonError::into_inner) = of_links.into_iter().rev().flatten().collect();
+        Ok(dx)
     }
 }
 
-impl Weighted for Chain {
+impl CustomOp2 for Chain {
     fn name(&self) -> &'static str {
         "blocks"
     }
 
-    fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape) {
+    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = cpu::storage(x, lx)?;
         let (mut results, mut shape) = (Vec::<Vec<f32>>::new(), Shape::from(()));
-        for (part, weight, bias) in self.with_parameters(weight, bias.unwrap_or_default()) {
-            let (y, of_y) = part.operator.forward(results.last().map_or(x, |y| y), weight, bias);
+        for link in &self.links {
+            let x = results.last().map_or(x, |y| y);
+            let (y, of_y) = link.with_parameters(|parameters| Ok(link.operator.forward(x, parameters)))?;
             results.push(y);
             shape = of_y;
         }
-        let y = results.pop().expect("there is an operator");
+        let y = results.pop().context("internal: there is no operator")?;
         // The chain is created for a single call, so nothing has been saved before.
         let _ = self.results.set(results);
-        (y, shape)
+        Ok((CpuStorage::F32(y), shape))
     }
 
-    fn backward(&self, args: BackwardArgs) -> Result<Gradients> {
-        let results = self.results.get().context("internal: the operators have not run")?;
-        let (mut dx, mut weights, mut biases) = (None::<Vec<f32>>, Vec::new(), Vec::new());
-        let parts = self.with_parameters(args.weight, args.bias.unwrap_or_default());
-        for (i, (part, weight, bias)) in parts.into_iter().enumerate().rev() {
-            let gradients = part.operator.backward(BackwardArgs {
-                x: i.checked_sub(1).map_or(args.x, |before| &results[before]),
-                weight,
-                bias,
-                y: results.get(i).map_or(args.y, |y| y),
-                dy: dx.as_deref().unwrap_or(args.dy),
-                want_dx: i > 0 || args.want_dx,
-                want_dw: args.want_dw && part.has_trained_weights,
-            })?;
-            dx = gradients.x;
-            // Frozen weights have a gradient of zeros in the tensor of all weights.
-            if args.want_dw {
-                weights.push(gradients.weight.unwrap_or_else(|| vec![0.; weight.len()]));
-            }
-            if bias.is_some() {
-                biases.push(gradients.bias);
-            }
-        }
-        let [weight, bias] = [weights, biases].map(|parts| parts.into_iter().rev().flatten().collect());
-        Ok(Gradients { x: dx, weight: args.want_dw.then_some(weight), bias })
+    fn bwd(&self, xs: &Tensor, tied: &Tensor, ys: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let grad = grad.contiguous()?;
+        let dx = self.backward(&read(xs)?, &read(ys)?, &read(&grad)?, xs.track_op())?;
+        let dx = dx.map(|dx| Tensor::from_vec(dx, xs.shape(), xs.device())).transpose()?;
+        let of_tied = tied.track_op().then(|| tied.zeros_like()).transpose()?;
+        Ok((dx, of_tied))
     }
 }

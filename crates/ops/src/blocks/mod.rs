@@ -4,6 +4,7 @@ mod chain;
 mod one_by_one;
 mod plan;
 mod single;
+mod tie;
 mod to_planes;
 
 use candle_core::{Result, Tensor, bail};
@@ -105,27 +106,14 @@ impl<'a> Block<'a> {
         !matches!(self, Block::Conv(_)) && self.layers().is_empty()
     }
 
-    /// Returns the weights of the convolutions.
-    fn weights(&self) -> impl Iterator<Item = &'a Tensor> {
-        let other = match self {
-            Block::Conv(conv) => Some(conv.weight),
-            Block::ConvBatchNorm(_) => None,
-            Block::Residual(_, projection) => projection.map(|projection| projection.weight),
-        };
-        self.layers().iter().map(|layer| layer.weight).chain(other)
-    }
-
-    /// Returns all parameters that are not weights of convolutions.
-    fn biases(&self) -> impl Iterator<Item = &'a Tensor> {
-        let other = match self {
-            Block::Conv(conv) => conv.bias,
-            Block::ConvBatchNorm(_) => None,
-            Block::Residual(_, projection) => projection.and_then(|projection| projection.bias),
-        };
-        self.layers().iter().flat_map(ConvBatchNorm::parameters).chain(other)
-    }
-
+    /// Returns the parameters in the order in which the operator of the block takes them.
     fn tensors(&self) -> impl Iterator<Item = &'a Tensor> {
-        self.weights().chain(self.biases())
+        let conv = match self {
+            Block::Conv(conv) => Some((conv.weight, conv.bias)),
+            Block::ConvBatchNorm(_) => None,
+            Block::Residual(_, projection) => projection.map(|projection| (projection.weight, projection.bias)),
+        };
+        let of_conv = conv.into_iter().flat_map(|(weight, bias)| [weight].into_iter().chain(bias));
+        self.layers().iter().flat_map(ConvBatchNorm::parameters).chain(of_conv)
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use candle_core::Result;
+use candle_core::{Result, Tensor};
 
 use super::{Block, chain::Link};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         conv::{self, ConvShape},
         map_order::MapOrder,
     },
-    weighted::Weighted,
+    parameterised::{Parameterised, WithBias},
 };
 
 /// Returns the operators of a chain of blocks, and the steps with batch normalisation of each block, which have their
@@ -106,11 +106,14 @@ impl Plan {
     }
 
     fn link(self, block: &Block) -> Link {
-        let operator: Box<dyn Weighted> = match self {
-            Plan::Conv(shape) => Box::new(Conv2d::new(shape, true)),
+        let operator: Box<dyn Parameterised> = match self {
+            Plan::Conv(shape) => {
+                let trains_weight = block.tensors().next().is_some_and(Tensor::track_op);
+                Box::new(WithBias { operator: Conv2d::new(shape, true), trains_weight })
+            }
             Plan::ConvBatchNorm(sequence) => Box::new(sequence),
             Plan::Residual(residual) => Box::new(residual),
         };
-        Link { operator, weights: block.weights().cloned().collect(), biases: block.biases().cloned().collect() }
+        Link { operator, parameters: block.tensors().cloned().collect() }
     }
 }

@@ -2,8 +2,8 @@ use candle_core::{Result, Shape};
 
 use crate::{
     conv_norm::Nchw,
-    cpu::{Gradients, parallel, transpose_matrix},
-    weighted::{BackwardArgs, Weighted},
+    cpu::{parallel, transpose_matrix},
+    parameterised::{Parameterised, ParameterisedArgs, ParameterisedGradients},
 };
 
 /// Brings feature maps that are channels last into the order of candle's tensors.
@@ -19,19 +19,15 @@ impl ToPlanes {
     }
 }
 
-impl Weighted for ToPlanes {
-    fn name(&self) -> &'static str {
-        "to-planes"
-    }
-
-    fn forward(&self, x: &[f32], _: &[f32], _: Option<&[f32]>) -> (Vec<f32>, Shape) {
+impl Parameterised for ToPlanes {
+    fn forward(&self, x: &[f32], _: &[&[f32]]) -> (Vec<f32>, Shape) {
         let (_, channels, height, width) = self.sizes;
         (Self::transpose(x, [height * width, channels]), Shape::from(self.sizes))
     }
 
-    fn backward(&self, args: BackwardArgs) -> Result<Gradients> {
+    fn backward(&self, args: ParameterisedArgs) -> Result<ParameterisedGradients> {
         let (_, channels, height, width) = self.sizes;
         let x = args.want_dx.then(|| Self::transpose(args.dy, [channels, height * width]));
-        Ok(Gradients { x, weight: None, bias: Vec::new() })
+        Ok(ParameterisedGradients { x, parameters: Vec::new() })
     }
 }

@@ -89,13 +89,14 @@ impl<'a> ConvBatchNorm<'a> {
             bail!("batch_norm: a feature map {dims:?} has no variance; it needs more than one value per channel")
         }
         let [oh, ow] = epilogue.result([height, width]);
-        let step = Step { convolution, eps, epilogue, trains_weight: weight.track_op(), state: OnceLock::new() };
+        let (trains_weight, bias_len) = (weight.track_op(), bias.map(Tensor::elem_count));
+        let step = Step { convolution, eps, epilogue, trains_weight, bias_len, state: OnceLock::new() };
         Ok((step, (batch, channels, oh, ow)))
     }
 
-    /// Returns gamma, beta and the bias, if there is one.
+    /// Returns the weights, gamma, beta and the bias, if there is one.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = &'a Tensor> + use<'a> {
-        [self.gamma, self.beta].into_iter().chain(self.bias)
+        [self.weight, self.gamma, self.beta].into_iter().chain(self.bias)
     }
 
     /// Returns the batch statistics that the forward pass of `step` has computed.

@@ -8,7 +8,6 @@ use crate::{
     Epilogue, Window,
     conv_dense::conv_shape,
     cpu::{
-        Gradients,
         backward_pass::BackwardPass,
         conv::{self, ConvShape},
         conv_input::ConvInput,
@@ -17,7 +16,7 @@ use crate::{
         map_order::MapOrder,
         relu,
     },
-    weighted::{BackwardArgs, Weighted},
+    parameterised::{Parameterised, ParameterisedArgs, ParameterisedGradients},
 };
 
 /// The convolution on the shortcut of a residual block, where the shortcut is not the identity (He et al. 2015, options
@@ -83,36 +82,22 @@ impl Residual {
             [projection.input_order, projection.result_order] = orders;
         }
     }
-
-    /// Splits concatenated weights and parameters into those of the layers and those of the projection.
-    fn split<'a>(&self, weight: &'a [f32], parameters: &'a [f32]) -> [[&'a [f32]; 2]; 2] {
-        let [weights_of_body, parameters_of_body] = self.body.lens();
-        let (body, projection) = weight.split_at(weights_of_body);
-        let (body_parameters, bias) = parameters.split_at(parameters_of_body);
-        [[body, body_parameters], [projection, bias]]
-    }
 }
 
-/// The bias of the operator holds the parameters of all layers and the bias of the projection.
-impl Weighted for Residual {
-    fn name(&self) -> &'static str {
-        "residual-conv-batch-norm"
-    }
-
-    fn forward(&self, x: &[f32], weight: &[f32], parameters: Option<&[f32]>) -> (Vec<f32>, Shape) {
-        let parameters = parameters.expect("gamma and beta are always given");
-        let [[weight, parameters], [projection, bias]] = self.split(weight, parameters);
+/// The parameters are those of all layers, and the weights and the bias of the projection.
+impl Parameterised for Residual {
+    fn forward(&self, x: &[f32], parameters: &[&[f32]]) -> (Vec<f32>, Shape) {
+        let (of_body, of_projection) = parameters.split_at(self.body.parameter_count());
         let projected = self.projection.as_ref().map(|s| {
-            let bias = (!bias.is_empty()).then_some(bias);
-            conv::forward(s, x, projection, bias, false).y
+            let (weight, bias) = (of_projection[0], of_projection.get(1).copied());
+            conv::forward(s, x, weight, bias, false).y
         });
         let shortcut = projected.as_deref().unwrap_or(x);
-        let y = self.body.forward_with_shortcut(x, weight, parameters, Some(shortcut));
-        (y, Shape::from(self.body.result))
+        (self.body.forward_with_shortcut(x, of_body, Some(shortcut)), Shape::from(self.body.result))
     }
 
-    fn backward(&self, args: BackwardArgs) -> Result<Gradients> {
-        let [[weight, parameters], [projection, bias]] = self.split(args.weight, args.bias.unwrap_or_default());
+    fn backward(&self, args: ParameterisedArgs) -> Result<ParameterisedGradients> {
+        let (of_body, of_projection) = args.parameters.split_at(self.body.parameter_count());
         let last = self.body.steps.last().context("internal: a residual block without a layer")?;
         let (dy, sums) = last.with_gradient_sums(|finish| {
             let batch = self.body.result.0;
@@ -121,19 +106,18 @@ impl Weighted for Residual {
         let shortcut = self.projection.as_ref().map(|s| {
             let (x, saved, want_dx) = (ConvInput::Stored(args.x), SavedEpilogue::Nothing, args.want_dx);
             let (norm, want_dw, finish_dx) = (None, self.trains_projection, Finish::NOTHING);
-            let pass = BackwardPass { x, weight: projection, dy: &dy, saved, norm, want_dx, want_dw, finish_dx };
+            let weight = of_projection[0];
+            let pass = BackwardPass { x, weight, dy: &dy, saved, norm, want_dx, want_dw, finish_dx };
             conv::backward(s, &pass).0
         });
         // The gradient of the shortcut's input, which is added to that of the body's.
         let add = shortcut.as_ref().map_or(Some(&dy), |shortcut| shortcut.x.as_ref());
         let finish_dx = Finish { add: add.map(|add| &add[..]), ..Finish::NOTHING };
-        let of_body = BackwardArgs { weight, bias: Some(parameters), dy: &dy, ..args };
-        let mut gradients = self.body.backward_from_sums(of_body, Some(sums), finish_dx)?;
+        let args = ParameterisedArgs { parameters: of_body, dy: &dy, ..args };
+        let mut gradients = self.body.backward_from_sums(args, Some(sums), finish_dx)?;
         if let Some(shortcut) = shortcut {
-            if let Some(weight) = &mut gradients.weight {
-                weight.extend(shortcut.weight.unwrap_or_else(|| vec![0.; projection.len()]));
-            }
-            gradients.bias.extend(shortcut.bias.into_iter().take(bias.len()));
+            let of_projection = [shortcut.weight, Some(shortcut.bias)].into_iter().take(of_projection.len());
+            gradients.parameters.extend(of_projection);
         }
         Ok(gradients)
     }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use candle_core::{Result, Shape, Tensor};
+use candle_core::{Result, Shape};
 
 use super::{
     convolution::ConvBackwardArgs,
@@ -8,15 +8,13 @@ use super::{
     step::Step,
 };
 use crate::{
-    cpu::{Gradients, conv_input::ConvInput, finish::Finish, map_order::MapOrder},
-    weighted::{BackwardArgs, Weighted},
+    cpu::{conv_input::ConvInput, finish::Finish, map_order::MapOrder},
+    parameterised::{Parameterised, ParameterisedArgs, ParameterisedGradients},
 };
 
 /// Convolutions with batch normalisation, one after the other, as one operator for a single call.
 pub struct Sequence {
     pub steps: Arc<Vec<Step>>,
-    /// The numbers of weights and of parameters of each step.
-    lens: Vec<[usize; 2]>,
     /// The sizes of the result of the last step.
     pub result: Nchw,
 }
@@ -24,7 +22,7 @@ pub struct Sequence {
 impl Sequence {
     /// Creates the operator for an input of the given sizes, or fails if the layers do not fit it.
     pub fn new(input: Nchw, layers: &[ConvBatchNorm]) -> Result<Self> {
-        let (mut result, mut steps, mut lens) = (input, Vec::<Step>::new(), Vec::new());
+        let (mut result, mut steps) = (input, Vec::<Step>::new());
         for layer in layers {
             let (mut step, next) = layer.step(result)?;
             result = next;
@@ -36,9 +34,8 @@ impl Sequence {
                 *step.convolution.orders()[0] = MapOrder::Pixels;
             }
             steps.push(step);
-            lens.push([layer.weight.elem_count(), layer.parameters().map(Tensor::elem_count).sum()]);
         }
-        Ok(Self { steps: Arc::new(steps), lens, result })
+        Ok(Self { steps: Arc::new(steps), result })
     }
 
     /// Returns whether the input and the result may be channels last.
@@ -57,51 +54,39 @@ impl Sequence {
         }
     }
 
-    /// Returns the total numbers of weights and of parameters.
-    pub fn lens(&self) -> [usize; 2] {
-        [0, 1].map(|i| self.lens.iter().map(|lens| lens[i]).sum())
+    /// Returns the number of parameters of all steps.
+    pub fn parameter_count(&self) -> usize {
+        self.steps.iter().map(Step::parameter_count).sum()
     }
 
-    /// Splits concatenated weights and parameters into those of each step.
-    fn split<'a>(&self, mut all: [&'a [f32]; 2]) -> Vec<[&'a [f32]; 2]> {
-        let parts = self.lens.iter().map(|lens| {
-            let parts = [0, 1].map(|i| all[i].split_at(lens[i]));
-            all = parts.map(|(_, rest)| rest);
-            parts.map(|(part, _)| part)
+    /// Returns each step with its parameters.
+    fn with_parameters<'a>(&'a self, mut all: &'a [&'a [f32]]) -> Vec<(&'a Step, &'a [&'a [f32]])> {
+        let parts = self.steps.iter().map(|step| {
+            let parameters;
+            (parameters, all) = all.split_at(step.parameter_count());
+            (step, parameters)
         });
         parts.collect()
     }
 }
 
-/// The bias of the operator holds the parameters of all steps.
-impl Weighted for Sequence {
-    fn name(&self) -> &'static str {
-        "conv-batch-norm"
+impl Parameterised for Sequence {
+    fn forward(&self, x: &[f32], parameters: &[&[f32]]) -> (Vec<f32>, Shape) {
+        (self.forward_with_shortcut(x, parameters, None), Shape::from(self.result))
     }
 
-    fn forward(&self, x: &[f32], weight: &[f32], parameters: Option<&[f32]>) -> (Vec<f32>, Shape) {
-        let parameters = parameters.expect("gamma and beta are always given");
-        (self.forward_with_shortcut(x, weight, parameters, None), Shape::from(self.result))
-    }
-
-    fn backward(&self, args: BackwardArgs) -> Result<Gradients> {
+    fn backward(&self, args: ParameterisedArgs) -> Result<ParameterisedGradients> {
         self.backward_from_sums(args, None, Finish::NOTHING)
     }
 }
 
 impl Sequence {
     /// Computes the result, or ReLU of the sum of the result and a shortcut.
-    pub fn forward_with_shortcut(
-        &self,
-        x: &[f32],
-        weight: &[f32],
-        parameters: &[f32],
-        shortcut: Option<&[f32]>,
-    ) -> Vec<f32> {
+    pub fn forward_with_shortcut(&self, x: &[f32], parameters: &[&[f32]], shortcut: Option<&[f32]>) -> Vec<f32> {
         let (mut x, mut y) = (ConvInput::Stored(x), None);
-        for (i, (step, [weight, parameters])) in self.steps.iter().zip(self.split([weight, parameters])).enumerate() {
+        for (i, (step, parameters)) in self.with_parameters(parameters).into_iter().enumerate() {
             let is_last = i + 1 == self.steps.len();
-            y = step.forward(x, weight, parameters, is_last, shortcut.filter(|_| is_last));
+            y = step.forward(x, parameters, is_last, shortcut.filter(|_| is_last));
             x = step.output().expect("the step has just run");
         }
         y.expect("there is at least one step")
@@ -111,13 +96,13 @@ impl Sequence {
     /// computes of `args.dy`, if that has been done already.
     pub fn backward_from_sums(
         &self,
-        args: BackwardArgs,
+        args: ParameterisedArgs,
         mut sums: Option<Vec<f32>>,
         finish_dx: Finish,
-    ) -> Result<Gradients> {
-        let parts = self.split([args.weight, args.bias.unwrap_or_default()]);
-        let (mut dx, mut weights, mut biases) = (None, Vec::new(), Vec::new());
-        for (i, (step, [weight, parameters])) in self.steps.iter().zip(parts).enumerate().rev() {
+    ) -> Result<ParameterisedGradients> {
+        let (mut dx, mut of_steps) = (None, Vec::new());
+        for (i, (step, parameters)) in self.with_parameters(args.parameters).into_iter().enumerate().rev() {
+            let [weight, gamma, ..] = *parameters else { unreachable!("a step has its parameters") };
             let dy = dx.as_deref().unwrap_or(args.dy);
             let (x, want_dx, want_dw) = (ConvInput::Stored(args.x), args.want_dx, step.trains_weight);
             let first = ConvBackwardArgs { x, weight, dy, want_dx, want_dw, finish_dx };
@@ -125,19 +110,14 @@ impl Sequence {
                 Some(previous) => {
                     let x = previous.output()?;
                     previous.with_gradient_sums(|finish_dx| {
-                        step.backward(&ConvBackwardArgs { x, want_dx: true, finish_dx, ..first }, parameters, sums)
+                        step.backward(&ConvBackwardArgs { x, want_dx: true, finish_dx, ..first }, gamma, sums)
                     })?
                 }
-                None => step.backward(&first, parameters, sums),
+                None => step.backward(&first, gamma, sums),
             }?;
             (dx, sums) = (gradients.x, Some(dx_sums));
-            // The weights of all steps are one tensor for candle, so frozen ones have a gradient of zeros there.
-            if args.want_dw {
-                weights.push(gradients.weight.unwrap_or_else(|| vec![0.; weight.len()]));
-            }
-            biases.push(gradients.bias);
+            of_steps.push(gradients.parameters);
         }
-        let [weight, bias] = [weights, biases].map(|parts| parts.into_iter().rev().flatten().collect());
-        Ok(Gradients { x: dx, weight: args.want_dw.then_some(weight), bias })
+        Ok(ParameterisedGradients { x: dx, parameters: of_steps.into_iter().rev().flatten().collect() })
     }
 }

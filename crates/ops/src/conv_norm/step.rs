@@ -6,12 +6,13 @@ use super::convolution::{ConvBackwardArgs, Convolution};
 use crate::{
     Epilogue,
     cpu::{
-        Gradients, batch_norm,
+        batch_norm,
         conv_input::ConvInput,
         conv_norm::{self, NormalisedMaps, SavedNorm},
         finish::Finish,
         pixels::PerChannel,
     },
+    parameterised::ParameterisedGradients,
 };
 
 /// One convolution with its batch normalisation and epilogue, for a single forward pass.
@@ -21,6 +22,8 @@ pub struct Step {
     pub epilogue: Epilogue,
     /// True if the weights need a gradient.
     pub trains_weight: bool,
+    /// The length of the convolution's bias, if there is one. The bias has no effect but on the running statistics.
+    pub bias_len: Option<usize>,
     /// Set by the forward pass.
     pub state: OnceLock<ForwardState>,
 }
@@ -44,19 +47,23 @@ pub struct ForwardState {
 }
 
 impl Step {
-    /// Computes the step. `parameters` are gamma, beta and the bias, if there is one, concatenated. The last step returns
-    /// its result, or ReLU of the sum of its result and a shortcut; that of the others is available from [`Step::output`].
+    /// Returns the number of parameters: the weights, gamma, beta and the bias, if there is one.
+    pub fn parameter_count(&self) -> usize {
+        3 + usize::from(self.bias_len.is_some())
+    }
+
+    /// Computes the step. The last step returns its result, or ReLU of the sum of its result and a shortcut; that of the others
+    /// is available from [`Step::output`].
     pub fn forward(
         &self,
         x: ConvInput,
-        weight: &[f32],
-        parameters: &[f32],
+        parameters: &[&[f32]],
         is_last: bool,
         shortcut: Option<&[f32]>,
     ) -> Option<Vec<f32>> {
         let (dims, order) = (self.convolution.dims(), self.convolution.result_order());
         let [_, c, h, w] = dims;
-        let (gamma, beta) = (&parameters[..c], &parameters[c..2 * c]);
+        let [weight, gamma, beta, ..] = *parameters else { unreachable!("a step has its parameters") };
         let sum_image = |_, results: &[f32], moments: &mut [f32]| batch_norm::moments(order, results, moments);
         let (conv, moments) = self.convolution.forward(x, weight, Finish::sum(2 * c, &sum_image));
         let (mean, var) = batch_norm::statistics(h * w, c, &moments);
@@ -108,9 +115,9 @@ impl Step {
     pub fn backward(
         &self,
         args: &ConvBackwardArgs,
-        parameters: &[f32],
+        gamma: &[f32],
         sums: Option<Vec<f32>>,
-    ) -> Result<(Gradients, Vec<f32>)> {
+    ) -> Result<(ParameterisedGradients, Vec<f32>)> {
         let state = self.state()?;
         let maps = self.maps(state);
         let [n, c, h, w] = maps.dims;
@@ -118,14 +125,13 @@ impl Step {
         let (sum, centred) = batch_norm::sums_over_batch(&sums, c);
         let inverse_std = batch_norm::inverse_std(&state.var, self.eps);
         let totals = [&sum[..], &centred];
-        let of_input =
-            batch_norm::input_coefficients(&parameters[..c], &inverse_std, totals, n * h * w, maps.coefficients);
+        let of_input = batch_norm::input_coefficients(gamma, &inverse_std, totals, n * h * w, maps.coefficients);
         let coefficients = &PerChannel::new(of_input, self.convolution.result_order());
         let (conv, dx_sums) = self.convolution.backward(args, &SavedNorm { maps, coefficients });
-        // In the order of the parameters: gamma, beta and the bias, whose gradient is 0 because the mean is subtracted.
-        let mut gradients: Vec<f32> = centred.iter().zip(&inverse_std).map(|(s, i)| s * i).collect();
-        gradients.extend(&sum);
-        gradients.resize(parameters.len(), 0.);
-        Ok((Gradients { x: conv.x, weight: conv.weight, bias: gradients }, dx_sums))
+        let of_gamma = centred.iter().zip(&inverse_std).map(|(s, i)| s * i).collect();
+        let mut parameters = vec![conv.weight, Some(of_gamma), Some(sum)];
+        // The gradient of the bias is 0, because the mean is subtracted.
+        parameters.extend(self.bias_len.map(|len| Some(vec![0.; len])));
+        Ok((ParameterisedGradients { x: conv.x, parameters }, dx_sums))
     }
 }
