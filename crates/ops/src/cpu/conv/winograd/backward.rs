@@ -6,10 +6,11 @@ use std::{marker::PhantomData, ops::Range};
 use pulp::Simd;
 
 use super::{
-    stages::{COLUMN_BLOCKS, Pixels, add_weight_gradient, multiply, tile_elements, transform_pixels},
+    stages::{COLUMN_BLOCKS, Pixels, multiply, tile_elements, transform_pixels},
     tiling::{Tile, Tiling},
     transforms::{Transforms, transform_2d},
-    weights::{self, GradientKernel},
+    weight_gradient::{Part, WeightGradient, transformed_len},
+    weights,
 };
 use crate::cpu::{
     backward_pass::BackwardPass,
@@ -52,20 +53,9 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> WinogradBackward
         self.s.in_channels.div_ceil(BLOCK_WIDTH)
     }
 
-    /// Computes the gradients of some images; that of the transformed weights is added to `dw`.
-    fn add_transformed_gradients(&self, pass: &BackwardPass, images: Range<usize>, gradients: GroupGradients) {
-        let Self { s, layout, tiling: t, weight, transforms } = self;
-        let frame =
-            PaddedBackward { s, layout, image_len: t.image_len, images_per_call: t.images_per_call, want_dy: true };
-        let block_len = Tiling::<OUT>::BLOCK_LEN;
-        let lens = [self.input_blocks() * block_len, layout.channel_blocks * block_len, COLUMN_BLOCKS * block_len];
-        frame.run(pass, images, gradients, |PaddedImages { numbers, dy, dw, db, dx }| {
-            scratch::with(lens, |[pixels, dm, dv]| {
-                let (scratch, dx) = (BackwardScratch { pixels, dm, dv }, weight.as_deref().zip(dx));
-                let (count, transforms) = (numbers.len(), *transforms);
-                dispatch(WinogradBackwardKernel { s, layout, t, count, dy, scratch, dw, db, dx, transforms });
-            });
-        });
+    /// Returns whether the tiles of this number of images are a single chunk.
+    fn is_single_chunk(&self, images: usize) -> bool {
+        images <= self.tiling.images_per_call && self.tiling.chunks(images).len() == 1
     }
 }
 
@@ -77,16 +67,25 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> BackwardAlgorith
     /// The transform of the weight gradient is undone for each group of images: its result is smaller by up to four times,
     /// and so is the memory for all groups.
     fn add_gradients(&self, pass: &BackwardPass, images: Range<usize>, gradients: GroupGradients) {
-        let GroupGradients { weight, bias, x, image_sums } = gradients;
-        let Some(gradient) = weight else {
-            return self.add_transformed_gradients(pass, images, GroupGradients { weight: None, bias, x, image_sums });
-        };
-        let (s, blocks) = (&self.s, self.input_blocks() * self.layout.channel_blocks);
-        scratch::with([blocks * Tiling::<OUT>::TILE_LEN * BLOCK_WIDTH * BLOCK_WIDTH], |[transformed]| {
-            transformed.fill(0.);
-            let gradients = GroupGradients { weight: Some(transformed), bias, x, image_sums };
-            self.add_transformed_gradients(pass, images, gradients);
-            dispatch(GradientKernel::<F, OUT, IN> { s, transformed, gradient, transforms: PhantomData });
+        let Self { s, layout, tiling: t, weight, transforms } = self;
+        let frame =
+            PaddedBackward { s, layout, image_len: t.image_len, images_per_call: t.images_per_call, want_dy: true };
+        let block_len = Tiling::<OUT>::BLOCK_LEN;
+        let lens = [self.input_blocks() * block_len, layout.channel_blocks * block_len, COLUMN_BLOCKS * block_len];
+        let transformed_len =
+            gradients.weight.as_ref().map_or(0, |_| transformed_len::<OUT>(s, self.is_single_chunk(images.len())));
+        scratch::with([transformed_len], |[transformed]| {
+            frame.run(pass, images.clone(), gradients, |PaddedImages { numbers, dy, dw, db, dx }| {
+                scratch::with(lens, |[pixels, dm, dv]| {
+                    let (scratch, dx) = (BackwardScratch { pixels, dm, dv }, weight.as_deref().zip(dx));
+                    let (count, transforms) = (numbers.len(), *transforms);
+                    let part = Part { is_first: numbers.start == images.start, is_last: numbers.end == images.end };
+                    let dw = dw.map(|(images, gradient)| {
+                        (images, part, WeightGradient { transformed: &mut *transformed, gradient })
+                    });
+                    dispatch(WinogradBackwardKernel { s, layout, t, count, dy, scratch, dw, db, dx, transforms });
+                });
+            });
         });
     }
 
@@ -105,8 +104,8 @@ struct WinogradBackwardKernel<'a, F, const OUT: usize, const IN: usize> {
     /// The gradient of the output, for each image (block of channels, position, [`BLOCK_WIDTH`]).
     dy: &'a [f32],
     scratch: BackwardScratch<'a>,
-    /// The images, and the gradient of the transformed weights as [`add_weight_gradient`] has it, which is added to.
-    dw: Option<(&'a [f32], &'a mut [f32])>,
+    /// The images, which of the group's images they are, and the gradient of the weights, which is added to.
+    dw: Option<(&'a [f32], Part, WeightGradient<'a>)>,
     /// Added to.
     db: &'a mut [f32],
     /// The transformed weights, and the padded gradient of the images, which is added to.
@@ -129,18 +128,16 @@ impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for Winog
         let Self { s, layout, t, count, dy, scratch, mut dw, db, mut dx, transforms: _ } = self;
         let BackwardScratch { pixels, dm, dv } = scratch;
         let block_len = Tiling::<OUT>::BLOCK_LEN;
-        for tiles in t.chunks(count) {
+        let chunks = t.chunks(count);
+        let last = chunks.len() - 1;
+        for (i, tiles) in chunks.enumerate() {
             for (block, (dm, db)) in dm.chunks_exact_mut(block_len).zip(db.chunks_mut(BLOCK_WIDTH)).enumerate() {
                 transform_gradient::<S, F, V, OUT, IN>(simd, layout, tiles, block, dy, dm, db);
             }
-            if let Some((images, dw)) = &mut dw {
+            if let Some((images, part, dw)) = &mut dw {
                 transform_pixels::<S, F, V, OUT, IN>(simd, s, tiles, Pixels::Padded(images), pixels);
-                let dw_len = dw.len() / layout.channel_blocks;
-                let blocks = dm.chunks(COLUMN_BLOCKS * block_len).zip(dw.chunks_mut(COLUMN_BLOCKS * dw_len));
-                // Not `for_each`: where that is not inlined, its closure does not get the instruction set of `S`.
-                for (dm, dw) in blocks {
-                    add_weight_gradient::<S, V, OUT>(simd, tiles.len(), pixels, dm, dw);
-                }
+                let part = Part { is_first: part.is_first && i == 0, is_last: part.is_last && i == last };
+                dw.add::<S, F, V, OUT, IN>(simd, s, (tiles.len(), part), [&*pixels, &*dm]);
             }
             let Some((weight, ref mut dx)) = dx else { continue };
             let pairs = weight.chunks(COLUMN_BLOCKS * Tiling::<OUT>::TILE_LEN * s.out_channels * BLOCK_WIDTH);

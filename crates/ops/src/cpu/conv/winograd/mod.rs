@@ -22,6 +22,7 @@ mod product;
 mod stages;
 mod tiling;
 mod transforms;
+mod weight_gradient;
 mod weights;
 
 pub use backward::WinogradBackward;

@@ -5,7 +5,7 @@ use pulp::Simd;
 
 use super::{
     in_image::{Place, Places},
-    product::{product_over_channels, product_over_tiles},
+    product::product_over_channels,
     tiling::{Tile, Tiling},
     transforms::{Transforms, transform_2d},
 };
@@ -95,62 +95,6 @@ fn multiply_rows<S: Simd, const V: usize, const OUT: usize, const R: usize, cons
         let out = &mut vectors_mut::<S, V>(&mut out[block * block_len..])[..R];
         for (out, sums) in out.iter_mut().zip(&sums) {
             *out = sums[block];
-        }
-    }
-}
-
-/// Adds `Σ V · dM` over the tiles to the gradient of the transformed weights of up to [`COLUMN_BLOCKS`] blocks of output
-/// channels, (block, element, padded input channel, [`BLOCK_WIDTH`]).
-#[inline(always)]
-pub fn add_weight_gradient<S: Simd, const V: usize, const OUT: usize>(
-    simd: S,
-    tiles: usize,
-    pixels: &[f32],
-    dm: &[f32],
-    dw: &mut [f32],
-) {
-    let block_len = Tiling::<OUT>::BLOCK_LEN;
-    if V == 1 && dm.len() > block_len {
-        return add_weight_gradient_blocks::<S, V, OUT, 8, 2>(simd, tiles, pixels, dm, dw);
-    }
-    let blocks = dm.len() / block_len;
-    for (dm, dw) in dm.chunks_exact(block_len).zip(dw.chunks_exact_mut(dw.len() / blocks)) {
-        if V == 1 {
-            add_weight_gradient_blocks::<S, V, OUT, 16, 1>(simd, tiles, pixels, dm, dw);
-        } else {
-            add_weight_gradient_blocks::<S, V, OUT, 4, 1>(simd, tiles, pixels, dm, dw);
-        }
-    }
-}
-
-/// Computes [`add_weight_gradient`] for `B` blocks of output channels, `R` input channels at a time.
-#[inline(always)]
-fn add_weight_gradient_blocks<S: Simd, const V: usize, const OUT: usize, const R: usize, const B: usize>(
-    simd: S,
-    tiles: usize,
-    pixels: &[f32],
-    dm: &[f32],
-    dw: &mut [f32],
-) {
-    let (element_len, block_len) = (Tiling::<OUT>::STRIDE * BLOCK_WIDTH, Tiling::<OUT>::BLOCK_LEN);
-    let dw_len = dw.len() / B;
-    for element in 0..Tiling::<OUT>::TILE_LEN {
-        let mut panels: [&[f32]; B] = [&[]; B];
-        for (block, b) in panels.iter_mut().enumerate() {
-            *b = &dm[block * block_len + element * element_len..][..tiles * BLOCK_WIDTH];
-        }
-        for (input, pixels) in pixels.chunks_exact(block_len).enumerate() {
-            let pixels = &pixels[element * element_len..][..tiles * BLOCK_WIDTH];
-            for first in (0..BLOCK_WIDTH).step_by(R) {
-                let sums = product_over_tiles::<S, V, R, B>(simd, pixels, first, panels);
-                let start = element * (dw_len / Tiling::<OUT>::TILE_LEN) + (input * BLOCK_WIDTH + first) * BLOCK_WIDTH;
-                for block in 0..B {
-                    let dw = &mut vectors_mut::<S, V>(&mut dw[block * dw_len + start..])[..R];
-                    for (dw, sums) in dw.iter_mut().zip(&sums) {
-                        *dw = add::<S, V>(simd, *dw, sums[block]);
-                    }
-                }
-            }
         }
     }
 }

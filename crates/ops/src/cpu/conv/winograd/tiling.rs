@@ -109,12 +109,12 @@ impl<const OUT: usize> Tiling<OUT> {
     }
 
     /// Returns the tiles of the first `images` images, in chunks.
-    pub fn chunks(&self, images: usize) -> impl Iterator<Item = &[Tile<OUT>]> {
+    pub fn chunks(&self, images: usize) -> impl ExactSizeIterator<Item = &[Tile<OUT>]> {
         self.chunks_of_rows(images, 0..OUT * self.per_image[0])
     }
 
     /// Returns the tiles of these rows of the output of one image, in chunks; of several images all rows have to be asked for.
-    pub fn chunks_of_rows(&self, images: usize, rows: Range<usize>) -> impl Iterator<Item = &[Tile<OUT>]> {
+    pub fn chunks_of_rows(&self, images: usize, rows: Range<usize>) -> impl ExactSizeIterator<Item = &[Tile<OUT>]> {
         let [down, across] = self.per_image;
         debug_assert!(
             images == 1 || (rows.start == 0 && rows.end.div_ceil(OUT) == down),

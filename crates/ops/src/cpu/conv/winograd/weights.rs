@@ -12,7 +12,7 @@ use crate::cpu::{
     conv::shape::ConvShape,
     isa::vectorised,
     parallel, scratch,
-    simd::{BLOCK_WIDTH, Kernel, dispatch, vectors, vectors_mut},
+    simd::{BLOCK_WIDTH, Kernel, dispatch},
     transpose::{transpose, transpose_rows},
 };
 
@@ -140,64 +140,12 @@ fn weights_line<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize>(
     line
 }
 
-/// Returns the number of values of the gradient of the weights in the order of [`gradient`].
+/// Returns the number of values of the gradient of the weights in the order of [`WeightGradient`](super::weight_gradient::WeightGradient).
 pub fn gradient_len(s: &ConvShape) -> usize {
     s.out_channels.next_multiple_of(BLOCK_WIDTH) * s.patch_len()
 }
 
-/// Computes the gradient of the weights, `dg = Gᵀ dU G`, in the order (block of outputs, input, tap, [`BLOCK_WIDTH`]
-/// outputs), from that of the transformed weights, (block of outputs, element, padded input, [`BLOCK_WIDTH`]).
-pub struct GradientKernel<'a, F, const OUT: usize, const IN: usize> {
-    pub s: &'a ConvShape,
-    pub transformed: &'a [f32],
-    /// Overwritten.
-    pub gradient: &'a mut [f32],
-    pub transforms: PhantomData<F>,
-}
-
-impl<F: Transforms<OUT, IN>, const OUT: usize, const IN: usize> Kernel for GradientKernel<'_, F, OUT, IN> {
-    #[inline(always)]
-    fn run<S: Simd, const V: usize>(self, simd: S) {
-        let Self { s, transformed, gradient, .. } = self;
-        let depth = s.in_channels.next_multiple_of(BLOCK_WIDTH);
-        let blocks = gradient
-            .chunks_exact_mut(s.in_channels * TAPS * BLOCK_WIDTH)
-            .zip(transformed.chunks_exact(Tiling::<OUT>::TILE_LEN * depth * BLOCK_WIDTH));
-        for (gradient, du) in blocks {
-            let du = vectors::<S, V>(du);
-            for (input, dg) in vectors_mut::<S, V>(gradient).as_chunks_mut::<TAPS>().0.iter_mut().enumerate() {
-                for v in 0..V {
-                    transform_2d!(
-                        [IN => 3],
-                        simd.splat_f32s(0.),
-                        |y, x| du[(IN * y + x) * depth + input][v],
-                        |line| weights_adjoint::<S, F, OUT, IN>(simd, line),
-                        |y, x, value| dg[3 * y + x][v] = value
-                    );
-                }
-            }
-        }
-    }
-}
-
-/// Computes `Gᵀ u` for a line of the gradient of the transformed weights.
-#[inline(always)]
-fn weights_adjoint<S: Simd, F: Transforms<OUT, IN>, const OUT: usize, const IN: usize>(
-    simd: S,
-    u: [S::f32s; IN],
-) -> [S::f32s; 3] {
-    let mut line = [simd.splat_f32s(0.); 3];
-    for (u, factors) in u.into_iter().zip(F::WEIGHTS) {
-        for (sum, factor) in line.iter_mut().zip(factors) {
-            if factor != 0. {
-                *sum = simd.mul_add_e_f32s(simd.splat_f32s(factor as f32), u, *sum);
-            }
-        }
-    }
-    line
-}
-
-/// Converts the gradient of the weights from the order of [`GradientKernel`] to (C_out, C_in, 3, 3).
+/// Converts the gradient of the weights from the order of [`WeightGradient`](super::weight_gradient::WeightGradient) to (C_out, C_in, 3, 3).
 pub fn unpack_gradient(s: &ConvShape, gradient: &[f32]) -> Vec<f32> {
     let (patch, len) = (s.patch_len(), s.out_channels * s.patch_len());
     parallel::filled(len, BLOCK_WIDTH * patch, len, |block, unpacked| {
