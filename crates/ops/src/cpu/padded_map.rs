@@ -81,9 +81,22 @@ impl PaddedMap {
         }
     }
 
-    /// Copies the middle of a padded image to `x`, in this order: the adjoint of [`pad`](Self::pad).
-    pub fn unpad(&self, padded: &[f32], order: MapOrder, x: &mut [f32]) {
-        copy_middle(self, order, &padded[self.origin()..], x);
+    /// Returns whether the middle of a padded image in this order is its [`middle_rows`](Self::middle_rows).
+    pub fn has_middle_rows(&self, order: MapOrder) -> bool {
+        // With one channel both orders are the same.
+        order == MapOrder::Pixels || self.channels == 1
+    }
+
+    /// Returns the rows of the middle of a padded image, the adjoint of [`pad`](Self::pad) where it
+    /// [`has_middle_rows`](Self::has_middle_rows).
+    pub fn middle_rows<'a>(&self, padded: &'a [f32]) -> impl Iterator<Item = &'a [f32]> + use<'a> {
+        let ([height, width], pixel) = (self.size, self.channels);
+        padded[self.origin()..].chunks(self.row_len()).take(height).map(move |row| &row[..width * pixel])
+    }
+
+    /// Copies the middle of a padded image to planes: the adjoint of [`pad`](Self::pad).
+    pub fn middle_to_planes(&self, padded: &[f32], x: &mut [f32]) {
+        transpose_middle(self, &padded[self.origin()..], x);
     }
 }
 
@@ -91,8 +104,7 @@ vectorised! {
 /// Copies rows of an image to rows of a padded one, between their borders.
 fn copy_rows<'a>(map: &'a PaddedMap, order: MapOrder, rows: Range<usize>, x: &'a [f32], padded: &'a mut [f32]) {
     let ([height, width], left, pixel, row_len) = (map.size, map.before[1], map.channels, map.row_len());
-    // With one channel both orders are the same.
-    if order == MapOrder::Pixels || pixel == 1 {
+    if map.has_middle_rows(order) {
         let x = x[rows.start * width * pixel..].chunks_exact(width * pixel);
         let of_image = padded.chunks_exact_mut(row_len).zip(x);
         return of_image.for_each(|(row, x)| row[left * pixel..][..x.len()].copy_from_slice(x));
@@ -108,14 +120,9 @@ fn copy_rows<'a>(map: &'a PaddedMap, order: MapOrder, rows: Range<usize>, x: &'a
 }
 
 vectorised! {
-/// Copies a map whose first pixel is that of `padded`.
-fn copy_middle<'a>(map: &'a PaddedMap, order: MapOrder, padded: &'a [f32], x: &'a mut [f32]) {
+/// Copies a map whose first pixel is that of `padded` to planes.
+fn transpose_middle<'a>(map: &'a PaddedMap, padded: &'a [f32], x: &'a mut [f32]) {
     let ([height, width], pixel, row_len) = (map.size, map.channels, map.row_len());
-    // With one channel both orders are the same.
-    if order == MapOrder::Pixels || pixel == 1 {
-        let rows = padded.chunks(row_len).zip(x.chunks_exact_mut(width * pixel));
-        return rows.for_each(|(row, x)| x.copy_from_slice(&row[..x.len()]));
-    }
     for first in (0..pixel).step_by(BLOCK_WIDTH) {
         let channels = BLOCK_WIDTH.min(pixel - first);
         for y in 0..height {

@@ -208,16 +208,37 @@ pub struct Unwritten<'a, 'b, T> {
 impl<'b, T: Copy + Default> Unwritten<'_, 'b, T> {
     /// Takes the next `len` values, set to zero.
     pub fn take_zeroed(&mut self, len: usize) -> &'b mut [T] {
-        assert!(len <= self.rest.len());
-        let (next, rest) = std::mem::take(self.rest).split_at_mut(len);
-        *self.rest = rest;
+        let next = self.take(len);
         next.fill(MaybeUninit::new(T::default()));
         // SAFETY: all values have just been written.
+        unsafe { &mut *(next as *mut [MaybeUninit<T>] as *mut [T]) }
+    }
+
+    /// Takes the next `len` values, copied from these parts, which have that many together.
+    pub fn take_copied<'p>(&mut self, len: usize, parts: impl Iterator<Item = &'p [T]>) -> &'b mut [T]
+    where
+        T: 'p,
+    {
+        let (next, mut end) = (self.take(len), 0);
+        for part in parts {
+            let start = end;
+            end += part.len();
+            next[start..end].write_copy_of_slice(part);
+        }
+        assert_eq!(end, len);
+        // SAFETY: the parts have been written one after the other, from the first value to the last.
         unsafe { &mut *(next as *mut [MaybeUninit<T>] as *mut [T]) }
     }
 
     /// Takes all that is left, set to zero.
     pub fn zeroed(mut self) -> &'b mut [T] {
         self.take_zeroed(self.rest.len())
+    }
+
+    fn take(&mut self, len: usize) -> &'b mut [MaybeUninit<T>] {
+        assert!(len <= self.rest.len());
+        let (next, rest) = std::mem::take(self.rest).split_at_mut(len);
+        *self.rest = rest;
+        next
     }
 }

@@ -62,17 +62,27 @@ impl PaddedBackward<'_> {
                 for (n, dy) in call.clone().zip(dy.chunks_exact_mut(dy_len.max(1))) {
                     output_gradient::blocked(s, layout, pass, n, planes, dy);
                 }
-                let mut dx = dx.as_mut().map(|dx| dx.take_zeroed(call.len() * s.input_len()));
+                let values = call.len() * s.input_len();
+                let mut dx_in_place = dx.as_mut().filter(|_| in_place).map(|dx| dx.take_zeroed(values));
                 padded_dx.fill(0.);
                 let images = stored.unwrap_or(images);
-                let of_kernel = if in_place { dx.as_deref_mut() } else { dx.is_some().then_some(&mut *padded_dx) };
+                let of_kernel = dx_in_place.as_deref_mut().or(dx.is_some().then_some(&mut *padded_dx));
                 let dw = dw.as_deref_mut().map(|dw| (images, dw));
                 kernel(PaddedImages { numbers: call.clone(), dy, dw, db, dx: of_kernel });
-                let Some(dx) = dx else { return };
-                if !in_place {
-                    let images = padded_dx.chunks_exact(image_len).zip(dx.chunks_exact_mut(s.input_len()));
-                    images.for_each(|(padded, dx)| map.unpad(padded, s.input_order, dx));
-                }
+                let Some(dx) = &mut dx else { return };
+                let padded = padded_dx.chunks_exact(image_len);
+                let dx = match dx_in_place {
+                    Some(dx) => dx,
+                    None if map.has_middle_rows(s.input_order) => {
+                        dx.take_copied(values, padded.flat_map(|padded| map.middle_rows(padded)))
+                    }
+                    None => {
+                        let dx = dx.take_zeroed(values);
+                        let images = padded.zip(dx.chunks_exact_mut(s.input_len()));
+                        images.for_each(|(padded, dx)| map.middle_to_planes(padded, dx));
+                        dx
+                    }
+                };
                 let image_sums = &mut image_sums[(first - numbers.start) * pass.finish_dx.sums..];
                 pass.finish_dx.run(first, call.len(), dx, image_sums);
             });
