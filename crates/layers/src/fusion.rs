@@ -7,6 +7,7 @@
 //! | the same with a depthwise convolution | likewise, apart from the pooling |
 //! | depthwise convolution, 1×1 convolution, any number of times, also after another convolution | in the prepared form one operator, each with its batch normalisation and ReLU |
 //! | linear layer or batch normalisation, ReLU | one operator |
+//! | flattening, linear layer, ReLU | in training one operator |
 //! | 1-d convolution, ReLU, global max pooling | one operator for convolution and pooling, followed by the ReLU if it is there |
 //! | such groups, and residual blocks whose body has convolutions with batch normalisation only and whose shortcut is the identity or a convolution | in training one operator for all that follow each other |
 //!
@@ -25,6 +26,7 @@ use crate::{
     conv1d::Conv1d,
     conv2d::Conv2d,
     depthwise_conv2d::DepthwiseConv2d,
+    flatten::Flatten,
     fused_conv::{Convolution, FusedConv},
     global_pool::GlobalMaxPool,
     layer::{Layer, Mode},
@@ -47,6 +49,7 @@ pub(crate) enum Module {
     Relu(Relu),
     MaxPool2d(MaxPool2d),
     GlobalMaxPool(GlobalMaxPool),
+    Flatten(Flatten),
     Residual(Arc<Residual>),
     Other(Arc<dyn Layer>),
 }
@@ -63,6 +66,7 @@ impl Module {
             Module::Relu(layer) => layer,
             Module::MaxPool2d(layer) => layer,
             Module::GlobalMaxPool(layer) => layer,
+            Module::Flatten(layer) => layer,
             Module::Residual(layer) => &**layer,
             Module::Other(layer) => &**layer,
         }
@@ -105,6 +109,8 @@ enum Operator {
 enum TrainingStep {
     /// Consecutive blocks, computed by one operator.
     Blocks(Vec<TrainingBlock>),
+    /// A flattening and a linear layer, followed by a ReLU if true, likewise.
+    FlattenLinear(Linear, bool),
     /// The step of evaluation with this index.
     Step(usize),
 }
@@ -120,10 +126,14 @@ impl Steps {
         }
         let mut training = Vec::new();
         for (i, step) in steps.iter().enumerate() {
-            match (step.operator.training_block(), training.last_mut()) {
-                (Some(block), Some(TrainingStep::Blocks(blocks))) => TrainingBlock::append(blocks, block),
-                (Some(block), _) => training.push(TrainingStep::Blocks(vec![block])),
-                (None, _) => training.push(TrainingStep::Step(i)),
+            let follows_flatten = i > 0 && matches!(steps[i - 1].operator, Operator::Module(Module::Flatten(_)));
+            match (step.operator.training_block(), training.last_mut(), &step.operator) {
+                (Some(block), Some(TrainingStep::Blocks(blocks)), _) => TrainingBlock::append(blocks, block),
+                (Some(block), ..) => training.push(TrainingStep::Blocks(vec![block])),
+                (None, Some(flatten), Operator::Linear { linear, relu }) if follows_flatten => {
+                    *flatten = TrainingStep::FlattenLinear(linear.clone(), *relu);
+                }
+                (None, ..) => training.push(TrainingStep::Step(i)),
             }
         }
         Self { steps, training }
@@ -164,6 +174,7 @@ impl Steps {
         match mode {
             Mode::Train { .. } => self.training.iter().try_fold(xs.clone(), |xs, step| match step {
                 TrainingStep::Blocks(blocks) => TrainingBlock::forward(&xs, blocks),
+                TrainingStep::FlattenLinear(linear, relu) => linear.forward_flattened(&xs, mode, *relu),
                 TrainingStep::Step(i) => self.steps[*i].operator.forward(&xs, mode),
             }),
             Mode::Eval | Mode::Inference => {
@@ -238,6 +249,7 @@ impl Operator {
             Module::Relu(_)
             | Module::MaxPool2d(_)
             | Module::GlobalMaxPool(_)
+            | Module::Flatten(_)
             | Module::Residual(_)
             | Module::Other(_) => Self::Module(module.clone()),
         }

@@ -49,6 +49,17 @@ impl Linear {
         linear(xs, &mode.parameter(&self.weight), Some(&mode.parameter(&self.bias)))
     }
 
+    /// Computes [`Flatten`](crate::Flatten), the layer and, if `relu`, a ReLU in one operator.
+    ///
+    /// # Shapes
+    /// (N, …) with as many values for each of N as the layer has inputs → (N, outputs).
+    ///
+    /// # Errors
+    /// If the input has another number of values.
+    pub fn forward_flattened(&self, xs: &Tensor, mode: Mode, relu: bool) -> Result<Tensor> {
+        ops::flatten_linear(xs, &mode.parameter(&self.weight), Some(&mode.parameter(&self.bias)), relu)
+    }
+
     /// Prepares the layer, followed by a ReLU if `relu`.
     pub(crate) fn prepare_with_relu(&self, input: &[usize], relu: bool) -> Result<Box<dyn Prepared + '_>> {
         self.describe(input)?;

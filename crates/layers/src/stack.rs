@@ -147,7 +147,7 @@ impl<'a> Stack<'a> {
 
     /// Adds a [`Flatten`].
     pub fn flatten(self) -> Self {
-        self.layer(|_, _| Ok(Flatten))
+        self.module(|_, _| Ok(Module::Flatten(Flatten)))
     }
 
     /// Adds a [`Linear`].

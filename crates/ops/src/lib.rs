@@ -55,6 +55,7 @@ mod precision;
 pub mod prepared;
 pub mod schedule;
 mod sizes;
+mod tape;
 mod weighted;
 mod window;
 
@@ -73,13 +74,14 @@ pub use embedding_conv::{
     EmbeddingConv1d, embedding_conv1d, embedding_conv1d_batch_norm_max, embedding_conv1d_batch_norm_max_train,
     embedding_conv1d_max,
 };
-pub use linear::{linear, linear_relu};
+pub use linear::{flatten_linear, linear, linear_relu};
 pub use loss::{bce_with_logits, cross_entropy, cross_entropy_smoothed};
 pub use pool::{
     adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d, spatial_pyramid_pool,
 };
 pub use pool_global::{gem_pool, global_avg_max_pool, global_avg_pool, global_max_pool, lse_pool};
 pub use sizes::check_memory;
+pub use tape::Tape;
 pub use window::Window;
 
 /// Runs the example of the README as a test.

@@ -15,7 +15,7 @@ use crate::{
 /// # Errors
 /// Fails if the shapes do not fit each other.
 pub fn linear(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    apply(xs, weight, bias, false)
+    apply(xs, weight, bias, Rows::Last, false)
 }
 
 /// Computes `relu(linear(…))` in one operator.
@@ -26,18 +26,49 @@ pub fn linear(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Ten
 /// # Errors
 /// The same as for [`linear`].
 pub fn linear_relu(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    apply(xs, weight, bias, true)
+    apply(xs, weight, bias, Rows::Last, true)
 }
 
-fn apply(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, relu: bool) -> Result<Tensor> {
+/// Computes `linear(xs.flatten_from(1), …)`, then ReLU if `relu`, in one operator.
+///
+/// # Shapes
+/// `xs` (N, …) with D values for each of N, `weight` (K, D), `bias` (K) → (N, K).
+///
+/// # Errors
+/// Fails if the shapes do not fit each other.
+pub fn flatten_linear(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, relu: bool) -> Result<Tensor> {
+    apply(xs, weight, bias, Rows::Flattened, relu)
+}
+
+/// What the rows are that a linear layer multiplies.
+#[derive(Debug, Clone, Copy)]
+enum Rows {
+    /// The last dimension.
+    Last,
+    /// All dimensions but the first.
+    Flattened,
+}
+
+impl Rows {
+    /// Splits the dimensions of an input into those of the rows' numbers and those of a row.
+    fn split(self, dims: &[usize]) -> (&[usize], &[usize]) {
+        let row = match self {
+            Rows::Last => dims.len().saturating_sub(1),
+            Rows::Flattened => 1.min(dims.len()),
+        };
+        dims.split_at(row)
+    }
+}
+
+fn apply(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, rows: Rows, relu: bool) -> Result<Tensor> {
     if precision::is_half_on_cpu(&[xs, weight, bias.unwrap_or(weight)]) {
-        return precision::weighted_in_f32(xs, weight, bias, |xs, weight, bias| apply(xs, weight, bias, relu));
+        return precision::weighted_in_f32(xs, weight, bias, |xs, weight, bias| apply(xs, weight, bias, rows, relu));
     }
     let (outputs, inputs) = weight.dims2()?;
-    let Some((_, leading)) = xs.dims().split_last().filter(|(last, _)| **last == inputs && weight.elem_count() > 0)
-    else {
+    let (leading, row) = rows.split(xs.dims());
+    if row.is_empty() || row.iter().product::<usize>() != inputs || weight.elem_count() == 0 {
         bail!("linear: weights {:?} do not fit an input {:?}; possible: (K, D) for (…, D)", weight.dims(), xs.dims())
-    };
+    }
     if let Some(bias) = bias.filter(|bias| bias.dims() != [outputs]) {
         bail!("linear: a bias {:?} does not fit {outputs} outputs; possible: (K)", bias.dims())
     }

@@ -1,6 +1,7 @@
 use candle_core::{CpuStorage, CustomOp1, D, DType, Layout, Result, Shape, Tensor, bail};
 
 use crate::{
+    backward::hand_over_values,
     composed,
     cpu::{self, fast, read},
     precision,
@@ -101,7 +102,7 @@ impl CustomOp1 for CrossEntropy {
 
     fn bwd(&self, logits: &Tensor, _loss: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let gradient = cpu::cross_entropy::backward(&read(logits)?, &self.targets, grad.to_scalar()?);
-        Ok(Some(Tensor::from_vec(gradient, logits.shape(), logits.device())?))
+        hand_over_values(logits, Some(gradient))
     }
 }
 

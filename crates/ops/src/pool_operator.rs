@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use crate::{
     Window,
+    backward::hand_over_values,
     cpu::{
         self,
         avg_max_pool::AvgMaxPool,
@@ -14,6 +15,7 @@ use crate::{
         read,
     },
     sizes::{check_memory, product},
+    tape,
 };
 
 /// The way in which a pooling reduces its regions to one value each.
@@ -75,13 +77,40 @@ pub(crate) fn check_ranges(operator: &str, output: [usize; 2]) -> Result<()> {
 pub(crate) fn pool(xs: &Tensor, pool: Pool, planes: usize, result: impl Into<Shape>) -> Result<Tensor> {
     let result = result.into();
     check_memory("pooling: a result", result.dims())?;
-    xs.contiguous()?.apply_op1(PoolOperator { pool, planes, result })
+    let (xs, operator) = (xs.contiguous()?, PoolOperator { pool, planes, result });
+    if tape::records([&xs]) {
+        let ys = operator.forward(&read(&xs)?);
+        return tape::record(ys, operator.result.clone(), move |_, grad| {
+            hand_over_values(&xs, Some(operator.backward(&xs, grad)?))?;
+            Ok(())
+        });
+    }
+    xs.apply_op1(operator)
 }
 
 struct PoolOperator {
     pool: Pool,
     planes: usize,
     result: Shape,
+}
+
+impl PoolOperator {
+    fn forward(&self, x: &[f32]) -> Vec<f32> {
+        match &self.pool {
+            Pool::Max(pool) => pool.forward(x, self.planes),
+            Pool::Average { regions, divisor } => pool::avg_forward(regions, x, *divisor, self.planes),
+            Pool::AverageAndMax(pool) => pool.forward(x),
+        }
+    }
+
+    /// Computes the gradient of the input.
+    fn backward(&self, xs: &Tensor, grad: &Tensor) -> Result<Vec<f32>> {
+        Ok(match &self.pool {
+            Pool::Max(pool) => pool.backward(&read(xs)?, &read(grad)?, self.planes),
+            Pool::Average { regions, divisor } => pool::avg_backward(regions, &read(grad)?, *divisor, self.planes),
+            Pool::AverageAndMax(pool) => pool.backward(&read(xs)?, &read(grad)?),
+        })
+    }
 }
 
 impl CustomOp1 for PoolOperator {
@@ -94,22 +123,10 @@ impl CustomOp1 for PoolOperator {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = cpu::storage(storage, layout)?;
-        let y = match &self.pool {
-            Pool::Max(pool) => pool.forward(x, self.planes),
-            Pool::Average { regions, divisor } => pool::avg_forward(regions, x, *divisor, self.planes),
-            Pool::AverageAndMax(pool) => pool.forward(x),
-        };
-        Ok((CpuStorage::F32(y), self.result.clone()))
+        Ok((CpuStorage::F32(self.forward(cpu::storage(storage, layout)?)), self.result.clone()))
     }
 
     fn bwd(&self, xs: &Tensor, _ys: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let grad = grad.contiguous()?;
-        let dx = match &self.pool {
-            Pool::Max(pool) => pool.backward(&read(xs)?, &read(&grad)?, self.planes),
-            Pool::Average { regions, divisor } => pool::avg_backward(regions, &read(&grad)?, *divisor, self.planes),
-            Pool::AverageAndMax(pool) => pool.backward(&read(xs)?, &read(&grad)?),
-        };
-        Ok(Some(Tensor::from_vec(dx, xs.shape(), xs.device())?))
+        hand_over_values(xs, Some(self.backward(xs, &grad.contiguous()?)?))
     }
 }

@@ -1,8 +1,9 @@
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 
 use crate::{
-    backward::hand_over,
+    backward::hand_over_values,
     cpu::{self, Gradients, read},
+    tape,
 };
 
 /// An operator with an input, weights and an optional bias, on plain slices: a convolution or a linear layer.
@@ -36,9 +37,19 @@ pub(crate) fn apply(
     bias: Option<&Tensor>,
     op: impl Weighted + 'static,
 ) -> Result<Tensor> {
+    let (xs, weight, bias) = (xs.contiguous()?, weight.contiguous()?, bias.map(Tensor::contiguous).transpose()?);
+    if tape::records([&xs, &weight].into_iter().chain(&bias)) {
+        let values = bias.as_ref().map(read).transpose()?;
+        let (ys, shape) = op.forward(&read(&xs)?, &read(&weight)?, values.as_deref());
+        drop(values);
+        return tape::record(ys, shape, move |ys, grad| {
+            Operator(op).gradients(&xs, &weight, bias.as_ref(), ys, grad)?;
+            Ok(())
+        });
+    }
     match bias {
-        Some(bias) => xs.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Operator(op)),
-        None => xs.contiguous()?.apply_op2(&weight.contiguous()?, Operator(op)),
+        Some(bias) => xs.apply_op3(&weight, &bias, Operator(op)),
+        None => xs.apply_op2(&weight, Operator(op)),
     }
 }
 
@@ -64,13 +75,9 @@ impl<T: Weighted> Operator<T> {
             want_dx: xs.track_op(),
             want_dw: weight.track_op(),
         })?;
-        let gradient = |argument: &Tensor, values| {
-            hand_over(argument, Tensor::from_vec(values, argument.shape(), argument.device())?)
-        };
-        let dx = gradients.x.map(|dx| gradient(xs, dx)).transpose()?.flatten();
-        let dw = gradients.weight.map(|dw| gradient(weight, dw)).transpose()?.flatten();
-        let bias = bias.filter(|bias| bias.track_op());
-        let db = bias.map(|bias| gradient(bias, gradients.bias)).transpose()?.flatten();
+        let dx = hand_over_values(xs, gradients.x)?;
+        let dw = hand_over_values(weight, gradients.weight)?;
+        let db = bias.map(|bias| hand_over_values(bias, Some(gradients.bias))).transpose()?.flatten();
         Ok((dx, dw, db))
     }
 }

@@ -77,9 +77,10 @@ impl Network {
     pub fn train(&mut self, inputs: &[Tensor], targets: &Tensor) -> Result<f64> {
         let start = Instant::now();
         on_awake_threads(&self.device, || {
+            let tape = ops::Tape::start();
             let outputs = self.model.forward(inputs, Mode::Train { seed: 0, step: self.step })?;
             let loss = self.model.loss().forward(&outputs, targets)?;
-            self.optimizer.step(&ops::backward(&loss)?, LEARNING_RATE)
+            self.optimizer.step(&tape.backward(&loss)?, LEARNING_RATE)
         })?;
         self.device.synchronize()?;
         self.step += 1;

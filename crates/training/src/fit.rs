@@ -158,11 +158,12 @@ where
             let Position { epoch, step, .. } = run;
             let lr = config.schedule.lr(config.lr, step, total_steps);
             let value = on_awake_threads(targets.device(), || {
+                let tape = ops::Tape::start();
                 let outputs = model.forward(&inputs, Mode::Train { seed: config.seed, step })?;
                 let mean = loss.forward(&outputs, &targets)?;
                 let value = mean.to_scalar::<f32>()?;
                 if value.is_finite() {
-                    optimizer.step(&ops::backward(&mean)?, lr)?;
+                    optimizer.step(&tape.backward(&mean)?, lr)?;
                 }
                 Ok::<_, Error>(value)
             })?;

@@ -102,7 +102,13 @@ impl FullyConnected {
 
 impl Layer for FullyConnected {
     fn forward(&self, features: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.linear.forward(&self.pooled(features, mode)?, mode)
+        match &self.hidden {
+            Some(_) => self.linear.forward(&self.pooled(features, mode)?, mode),
+            None => {
+                self.check(features.dims().get(1..).unwrap_or_default())?;
+                self.linear.forward_flattened(features, mode, false)
+            }
+        }
     }
 
     fn describe(&self, input: &[usize]) -> Result<Description> {

@@ -10,9 +10,11 @@ use super::{
     to_planes::ToPlanes,
 };
 use crate::{
+    backward::hand_over_values,
     conv_norm::Nchw,
     cpu::{self, read},
     parameterised::{Parameterised, ParameterisedArgs, ParameterisedGradients},
+    tape,
 };
 
 /// An operator of a [`Chain`] with its parameters, in the order in which the operator takes them.
@@ -36,10 +38,22 @@ pub fn apply_chain(xs: &Tensor, links: Vec<Link>) -> Result<Tensor> {
         Ok(Link { operator, parameters })
     };
     let links = links.into_iter().map(contiguous).collect::<Result<Vec<_>>>()?;
-    let gradients = Gradients::default();
-    let parameters: Vec<_> = links.iter().flat_map(|link| link.parameters.clone()).collect();
-    let tied = tie(&parameters, &gradients)?;
-    xs.contiguous()?.apply_op2(&tied, Chain { links, results: OnceLock::new(), gradients })
+    let (xs, parameters) =
+        (xs.contiguous()?, links.iter().flat_map(|link| link.parameters.clone()).collect::<Vec<_>>());
+    let chain = Chain { links, results: OnceLock::new(), gradients: Gradients::default() };
+    if tape::records([&xs].into_iter().chain(&parameters)) {
+        let (ys, shape) = chain.forward(&read(&xs)?)?;
+        return tape::record(ys, shape, move |ys, grad| {
+            let (dx, of_parameters) = chain.backward(&read(&xs)?, &read(ys)?, &read(grad)?, xs.track_op())?;
+            for (argument, gradient) in [&xs].into_iter().chain(&parameters).zip([dx].into_iter().chain(of_parameters))
+            {
+                hand_over_values(argument, gradient)?;
+            }
+            Ok(())
+        });
+    }
+    let tied = tie(&parameters, &chain.gradients)?;
+    xs.apply_op2(&tied, chain)
 }
 
 /// Operators one after the other, for a single call. Its second argument ties the parameters to the graph.
@@ -47,7 +61,7 @@ struct Chain {
     links: Vec<Link>,
     /// The results of all operators but the last, which are set by the forward pass.
     results: OnceLock<Vec<Vec<f32>>>,
-    /// Set by the backward pass.
+    /// Set by the backward pass, for the nodes that tie the parameters to the graph.
     gradients: Gradients,
 }
 
@@ -60,8 +74,29 @@ impl Link {
 }
 
 impl Chain {
-    /// Computes the gradient of the input, if it needs one, and leaves those of the parameters for the nodes that tie them.
-    fn backward(&self, x: &[f32], y: &[f32], dy: &[f32], want_dx: bool) -> Result<Option<Vec<f32>>> {
+    /// Computes the result and its shape.
+    fn forward(&self, x: &[f32]) -> Result<(Vec<f32>, Shape)> {
+        let (mut results, mut shape) = (Vec::<Vec<f32>>::new(), Shape::from(()));
+        for link in &self.links {
+            let x = results.last().map_or(x, |y| y);
+            let (y, of_y) = link.with_parameters(|parameters| Ok(link.operator.forward(x, parameters)))?;
+            results.push(y);
+            shape = of_y;
+        }
+        let y = results.pop().context("internal: there is no operator")?;
+        // The chain is created for a single call, so nothing has been saved before.
+        let _ = self.results.set(results);
+        Ok((y, shape))
+    }
+
+    /// Computes the gradients of the input, if it needs one, and of the parameters.
+    fn backward(
+        &self,
+        x: &[f32],
+        y: &[f32],
+        dy: &[f32],
+        want_dx: bool,
+    ) -> Result<(Option<Vec<f32>>, Vec<Option<Vec<f32>>>)> {
         let results = self.results.get().context("internal: the operators have not run")?;
         let (mut dx, mut of_links) = (None::<Vec<f32>>, Vec::new());
         for (i, link) in self.links.iter().enumerate().rev() {
@@ -74,8 +109,7 @@ impl Chain {
             dx = x;
             of_links.push(parameters);
         }
-        *self.gradients.lock().unwrap_or_else(PoisonError::into_inner) = of_links.into_iter().rev().flatten().collect();
-        Ok(dx)
+        Ok((dx, of_links.into_iter().rev().flatten().collect()))
     }
 }
 
@@ -85,24 +119,15 @@ impl CustomOp2 for Chain {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = cpu::storage(x, lx)?;
-        let (mut results, mut shape) = (Vec::<Vec<f32>>::new(), Shape::from(()));
-        for link in &self.links {
-            let x = results.last().map_or(x, |y| y);
-            let (y, of_y) = link.with_parameters(|parameters| Ok(link.operator.forward(x, parameters)))?;
-            results.push(y);
-            shape = of_y;
-        }
-        let y = results.pop().context("internal: there is no operator")?;
-        // The chain is created for a single call, so nothing has been saved before.
-        let _ = self.results.set(results);
+        let (y, shape) = self.forward(cpu::storage(x, lx)?)?;
         Ok((CpuStorage::F32(y), shape))
     }
 
     fn bwd(&self, xs: &Tensor, tied: &Tensor, ys: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let grad = grad.contiguous()?;
-        let dx = self.backward(&read(xs)?, &read(ys)?, &read(&grad)?, xs.track_op())?;
-        let dx = dx.map(|dx| Tensor::from_vec(dx, xs.shape(), xs.device())).transpose()?;
+        let (dx, of_parameters) = self.backward(&read(xs)?, &read(ys)?, &read(&grad)?, xs.track_op())?;
+        *self.gradients.lock().unwrap_or_else(PoisonError::into_inner) = of_parameters;
+        let dx = hand_over_values(xs, dx)?;
         let of_tied = tied.track_op().then(|| tied.zeros_like()).transpose()?;
         Ok((dx, of_tied))
     }

@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 
-use crate::backward::hand_over;
+use crate::backward::hand_over_values;
 
 /// The gradients of parameters, between the operator that computes them and the nodes of the graph that take them.
 pub type Gradients = Arc<Mutex<Vec<Option<Vec<f32>>>>>;
@@ -34,9 +34,7 @@ impl Tie {
     /// Takes the gradient of the parameter with this index among those of the node.
     fn take(&self, index: usize, parameter: &Tensor) -> Result<Option<Tensor>> {
         let mut gradients = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
-        let values = gradients.get_mut(self.first + index).and_then(Option::take).filter(|_| parameter.track_op());
-        let Some(values) = values else { return Ok(None) };
-        hand_over(parameter, Tensor::from_vec(values, parameter.shape(), parameter.device())?)
+        hand_over_values(parameter, gradients.get_mut(self.first + index).and_then(Option::take))
     }
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(dead_code)] // Each test file uses some of it.
 
-use candle_core::{DType, Device, Result, Tensor, Var, bail};
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, Var, bail};
 use ops::{Epilogue, GatedAttention};
 use proptest::test_runner::TestCaseError;
 
@@ -153,4 +153,17 @@ pub fn distinct(shape: &[usize], seed: u64) -> Result<Tensor> {
     order.sort_by_cached_key(|_| random.next());
     let values: Vec<f64> = order.iter().map(|&i| (i as f64 - (len / 2) as f64 + 0.25) * 0.1).collect();
     Tensor::from_vec(values, shape, &Device::Cpu)
+}
+
+/// The identity, whose backward pass is an error.
+pub struct HasNoGradient;
+
+impl CustomOp1 for HasNoGradient {
+    fn name(&self) -> &'static str {
+        "has-no-gradient"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        Ok((storage.clone(), layout.shape().clone()))
+    }
 }
