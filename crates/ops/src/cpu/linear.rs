@@ -38,9 +38,32 @@ pub struct Layer<'a> {
 impl Layer<'_> {
     /// Computes the results (N, K) of `x` (N, D).
     pub fn forward(&self, x: &[f32], n: usize) -> Vec<f32> {
-        let mut y = vec![0f32; n * self.size[1]];
+        let [d, k] = self.size;
+        if self.packed.is_none() && !self.sums_dot_products(n) {
+            return product(Matrix::new(x, n, d), Matrix::new(self.weight, k, d).transposed(), |first, row| {
+                self.finish(first, row);
+            });
+        }
+        let mut y = vec![0f32; n * k];
         self.forward_into(x, &mut y);
         y
+    }
+
+    /// Returns whether the results of `n` inputs are dot products, not a matrix product.
+    fn sums_dot_products(&self, n: usize) -> bool {
+        let [d, k] = self.size;
+        n <= MAX_DOT_PRODUCT_BATCH || k <= MAX_DOT_PRODUCT_OUTPUTS && d >= MIN_DOT_PRODUCT_LEN
+    }
+
+    /// Adds the bias to a part of a row of results, from number `first` on, and applies ReLU.
+    fn finish(&self, first: usize, row: &mut [f32]) {
+        if let Some(bias) = self.bias {
+            row.iter_mut().zip(&bias[first..]).for_each(|(y, b)| *y += b);
+        }
+        if self.relu {
+            // Not `max`, so that NaN stays NaN.
+            row.iter_mut().for_each(|y| *y = if *y < 0. { 0. } else { *y });
+        }
     }
 
     /// Computes [`forward`](Self::forward) into a given buffer.
@@ -56,24 +79,14 @@ impl Layer<'_> {
                 dispatch(DotProducts { x, weight, inputs: d, bias, relu, y });
             });
         }
-        if n <= MAX_DOT_PRODUCT_BATCH || k <= MAX_DOT_PRODUCT_OUTPUTS && d >= MIN_DOT_PRODUCT_LEN {
+        if self.sums_dot_products(n) {
             let rows = n.div_ceil(parallel::threads()).next_multiple_of(MAX_DOT_PRODUCT_BATCH);
             return parallel::chunks(y, rows * k, 2 * n * d * k, |i, y| {
                 let x = &x[i * rows * d..][..y.len() / k * d];
                 dispatch(DotProducts { x, weight, inputs: d, bias, relu, y });
             });
         }
-        let finish = |rows: &mut [f32]| {
-            for row in rows.chunks_exact_mut(k) {
-                if let Some(bias) = bias {
-                    row.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
-                }
-                if relu {
-                    // Not `max`, so that NaN stays NaN.
-                    row.iter_mut().for_each(|y| *y = if *y < 0. { 0. } else { *y });
-                }
-            }
-        };
+        let finish = |rows: &mut [f32]| rows.chunks_exact_mut(k).for_each(|row| self.finish(0, row));
         let (x, weight) = (Matrix::new(x, n, d), Matrix::new(weight, k, d).transposed());
         let Some(packed) = packed else { return matmul(y, x, weight, finish) };
         // On this thread: while it waited for others, it could take up another call for this layer, which would wait for this one.
@@ -84,12 +97,12 @@ impl Layer<'_> {
 
 /// Computes the gradient of the input, `dx = dy · W`.
 pub fn backward_x(weight: &[f32], dy: &[f32], [n, d, k]: [usize; 3]) -> Vec<f32> {
-    product(Matrix::new(dy, n, k), Matrix::new(weight, k, d))
+    product(Matrix::new(dy, n, k), Matrix::new(weight, k, d), |_, _| ())
 }
 
 /// Computes the gradient of the weights, `dW = dyᵀ · x`.
 pub fn backward_weight(x: &[f32], dy: &[f32], [n, d, k]: [usize; 3]) -> Vec<f32> {
-    product(Matrix::new(dy, n, k).transposed(), Matrix::new(x, n, d))
+    product(Matrix::new(dy, n, k).transposed(), Matrix::new(x, n, d), |_, _| ())
 }
 
 /// Computes the gradient of the bias, the sum of `dy` over the batch.

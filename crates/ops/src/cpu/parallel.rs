@@ -200,6 +200,30 @@ pub fn filled_pair<A: Copy + Default + Send, B: Copy + Default + Send>(
     (a, b)
 }
 
+/// Creates a matrix of `rows` × `columns` values in row-major order, of which `f` writes blocks of `width` columns in parallel. It
+/// gets the number of a block and its part of each row, set to zero. `flops` is as for [`chunks`].
+pub fn filled_columns(
+    [rows, columns]: [usize; 2],
+    width: usize,
+    flops: usize,
+    f: impl Fn(usize, &mut [&mut [f32]]) + Sync,
+) -> Vec<f32> {
+    let len = rows.checked_mul(columns).expect("a matrix that fits into memory");
+    let mut values = Vec::with_capacity(len);
+    let mut blocks: Vec<_> = (0..columns.div_ceil(width.max(1))).map(|_| Vec::with_capacity(rows)).collect();
+    for row in values.spare_capacity_mut()[..len].chunks_exact_mut(columns.max(1)) {
+        blocks.iter_mut().zip(row.chunks_mut(width)).for_each(|(block, part)| block.push(part));
+    }
+    chunks(&mut blocks, 1, flops, |i, block| {
+        let mut rows: Vec<_> = block.iter_mut().flatten().map(|part| Unwritten { rest: part }.zeroed()).collect();
+        f(i, &mut rows);
+    });
+    drop(blocks);
+    // SAFETY: `chunks` has visited every block, or has panicked, and the parts of each row, which are all of it, were zeroed.
+    unsafe { values.set_len(len) };
+    values
+}
+
 /// A chunk of a buffer that is not initialised yet.
 pub struct Unwritten<'a, 'b, T> {
     rest: &'a mut &'b mut [MaybeUninit<T>],

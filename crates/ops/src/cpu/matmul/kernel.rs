@@ -11,18 +11,18 @@ use super::{
 use crate::cpu::simd::{BLOCK_WIDTH, CacheAligned, Kernel, Row, add, vectors, vectors_mut};
 
 /// A product of some rows with all panels.
-pub struct Product<'a> {
+pub struct Product<'a, 'o> {
     /// (rows, depth)
     pub a: &'a [f32],
     /// (depth, columns)
     pub b: Panels<'a>,
     pub depth: usize,
     pub columns: usize,
-    /// (rows, columns)
-    pub out: &'a mut [f32],
+    /// The rows of the result, of `columns` values each.
+    pub out: &'a mut [&'o mut [f32]],
 }
 
-impl Kernel for Product<'_> {
+impl Kernel for Product<'_, '_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(mut self, simd: S) {
         let panels = self.columns.div_ceil(BLOCK_WIDTH);
@@ -41,7 +41,7 @@ impl Kernel for Product<'_> {
     }
 }
 
-impl Product<'_> {
+impl Product<'_, '_> {
     /// Adds some terms of all sums of `P` panels, in register blocks, and returns `P`.
     #[inline(always)]
     fn panels<S: Simd, const V: usize, const P: usize>(
@@ -50,7 +50,7 @@ impl Product<'_> {
         panel: usize,
         terms: &Range<usize>,
     ) -> usize {
-        let rows = self.out.len() / self.columns;
+        let rows = self.out.len();
         let mut row = 0;
         while row < rows {
             // Batches are powers of two, of which sixes and a four leave no row over.
@@ -73,13 +73,13 @@ impl Product<'_> {
         terms: &Range<usize>,
     ) -> usize {
         let Self { a, b, depth, columns, out } = self;
-        let last = out.len() / *columns - 1;
+        let last = out.len() - 1;
         let a: [&[f32]; R] = std::array::from_fn(|r| &a[(row + r).min(last) * *depth..][terms.clone()]);
         let b: [PanelRows; P] = std::array::from_fn(|p| b.rows(panel + p, terms));
         let sums = block_sums::<S, V, R, P>(simd, terms.len(), a, b);
         for (r, sums) in (row..=last).zip(sums) {
             for (p, sums) in (panel..).zip(sums) {
-                let out = &mut out[r * *columns..][p * BLOCK_WIDTH..(*columns).min((p + 1) * BLOCK_WIDTH)];
+                let out = &mut out[r][p * BLOCK_WIDTH..(*columns).min((p + 1) * BLOCK_WIDTH)];
                 write(simd, sums, out, terms.start > 0);
             }
         }

@@ -9,7 +9,10 @@
 mod kernel;
 mod pack;
 
-use super::{parallel, scratch, simd::dispatch};
+use super::{
+    parallel, scratch,
+    simd::{BLOCK_WIDTH, dispatch},
+};
 use kernel::Product;
 use pack::Panels;
 
@@ -22,6 +25,9 @@ const ROW_MULTIPLE: usize = 6;
 
 /// The right matrix is read in place if the left one has at most this number of rows or columns.
 const MAX_IN_PLACE: usize = 16;
+
+/// The number of floating-point operations from which on [`product`] is divided between threads.
+const MIN_DIVIDED_FLOPS: usize = 1 << 19;
 
 /// A matrix in a slice.
 #[derive(Debug, Clone, Copy)]
@@ -55,8 +61,8 @@ pub struct Packed {
 impl Packed {
     /// Copies the matrix.
     pub fn new(b: Matrix) -> Self {
-        let mut values = vec![0.; pack::len(&b, false)];
-        Panels::new(&b, false, &mut values);
+        let mut values = vec![0.; pack::len(&b, &(0..b.columns), false)];
+        Panels::new(&b, 0..b.columns, false, &mut values);
         Self { values, rows: b.rows, columns: b.columns }
     }
 }
@@ -64,56 +70,73 @@ impl Packed {
 /// Writes `a · b` to `out`, in row-major order, in parallel over rows. `finish` is then called with the rows of each task,
 /// while they are still in the cache.
 pub fn matmul(out: &mut [f32], a: Matrix, b: Matrix, finish: impl Fn(&mut [f32]) + Sync) {
-    assert_eq!(Some(out.len()), a.rows.checked_mul(b.columns));
-    with_tasks(a, b, |len, flops, task| run_tasks(out, len, flops, task, finish));
+    let in_place = reads_in_place(&a, &b);
+    scratch::with([pack::len(&b, &(0..b.columns), in_place)], |[packed]| {
+        with_panels(out, a, Panels::new(&b, 0..b.columns, in_place, packed), [b.rows, b.columns], finish);
+    });
 }
 
 /// Does what [`matmul`] does, without a copy of `b`.
 pub fn matmul_packed(out: &mut [f32], a: Matrix, b: &Packed, finish: impl Fn(&mut [f32]) + Sync) {
-    assert_eq!(Some(out.len()), a.rows.checked_mul(b.columns));
-    let panels = Panels::packed(&b.values, b.rows);
-    with_panels(a, panels, [b.rows, b.columns], |len, flops, task| run_tasks(out, len, flops, task, finish));
+    with_panels(out, a, Panels::packed(&b.values, b.rows), [b.rows, b.columns], finish);
 }
 
-/// Runs the tasks on the rows of `out`, and `finish` after each.
-fn run_tasks(out: &mut [f32], len: usize, flops: usize, task: &Task, finish: impl Fn(&mut [f32]) + Sync) {
-    parallel::chunks(out, len, flops, |i, out| {
-        task(i, out);
+/// Returns whether `b` is read where it is. Copying costs more than it saves where few rows use the copy, or where a panel is small
+/// and stays in the cache.
+fn reads_in_place(a: &Matrix, b: &Matrix) -> bool {
+    !b.is_transposed && a.rows.min(a.columns) <= MAX_IN_PLACE
+}
+
+/// Computes [`matmul`] with the panels of a right matrix of this size.
+fn with_panels(
+    out: &mut [f32],
+    a: Matrix,
+    b: Panels,
+    [depth, columns]: [usize; 2],
+    finish: impl Fn(&mut [f32]) + Sync,
+) {
+    assert_eq!(Some(out.len()), a.rows.checked_mul(columns));
+    assert_eq!(depth, a.columns);
+    let rows_per_task = a.rows.div_ceil(parallel::threads()).next_multiple_of(ROW_MULTIPLE);
+    parallel::chunks(out, rows_per_task * columns, 2 * a.rows * columns * depth, |i, out| {
+        let mut rows: Vec<_> = out.chunks_exact_mut(columns).collect();
+        block(&mut rows, &a, i * rows_per_task, b, columns);
         finish(out);
     });
 }
 
-/// Returns `a · b` in row-major order, computed as [`matmul`] does.
-pub fn product(a: Matrix, b: Matrix) -> Vec<f32> {
-    let len = a.rows.checked_mul(b.columns).expect("a result that fits into memory");
-    with_tasks(a, b, |task_len, flops, task| parallel::filled(len, task_len, flops, |i, out| task(i, out.zeroed())))
-}
-
-/// Overwrites one chunk of a result, of which it gets the number.
-type Task<'t> = dyn Fn(usize, &mut [f32]) + Sync + 't;
-
-/// Prepares `a · b` and calls `run` as [`with_panels`] does.
-fn with_tasks<R>(a: Matrix, b: Matrix, run: impl FnOnce(usize, usize, &Task) -> R) -> R {
-    // Copying costs more than it saves where few rows use the copy, or where a panel is small and stays in the cache.
-    let in_place = !b.is_transposed && a.rows.min(a.columns) <= MAX_IN_PLACE;
-    scratch::with([pack::len(&b, in_place)], |[packed]| {
-        with_panels(a, Panels::new(&b, in_place, packed), [b.rows, b.columns], run)
+/// Returns `a · b` in row-major order, computed as [`matmul`] does but in parallel over columns. `finish` is called with each part
+/// of a row and the number of its first column.
+///
+/// Each task copies the columns of `b` that it multiplies, so that they stay on its core: to read what another core has just
+/// written takes longer than to multiply it where there are few rows.
+pub fn product(a: Matrix, b: Matrix, finish: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    assert_eq!(b.rows, a.columns);
+    if a.rows == 0 {
+        return Vec::new();
+    }
+    let flops = 2 * a.rows * b.columns * b.rows;
+    let parts = if flops < MIN_DIVIDED_FLOPS { 1 } else { parallel::threads() };
+    let width = b.columns.div_ceil(parts).next_multiple_of(BLOCK_WIDTH);
+    parallel::filled_columns([a.rows, b.columns], width, flops, |i, rows| {
+        let columns = i * width..b.columns.min((i + 1) * width);
+        let in_place = reads_in_place(&a, &b);
+        scratch::with([pack::len(&b, &columns, in_place)], |[packed]| {
+            let (first, count) = (columns.start, columns.len());
+            block(rows, &a, 0, Panels::new(&b, columns, in_place, packed), count);
+            rows.iter_mut().for_each(|row| finish(first, row));
+        });
     })
 }
 
-/// Calls `run(len, flops, task)`. For each chunk of `len` values of the product of `a` with a matrix of this size, in row-major
-/// order, `task(i, chunk)` overwrites chunk number `i`.
-fn with_panels<R>(a: Matrix, b: Panels, [depth, columns]: [usize; 2], run: impl FnOnce(usize, usize, &Task) -> R) -> R {
-    assert_eq!(depth, a.columns);
-    let flops = 2 * a.rows * columns * depth;
-    let rows_per_task = a.rows.div_ceil(parallel::threads()).next_multiple_of(ROW_MULTIPLE);
-    run(rows_per_task * columns, flops, &|i, out| {
-        if flops == 0 {
-            return out.fill(0.);
-        }
-        let (first, count) = (i * rows_per_task, out.len() / columns);
-        pack::with_rows(&a, first, count, |a| dispatch(Product { a, b, depth, columns, out: &mut *out }));
-    })
+/// Writes the product of some rows of `a`, from number `first` on, with the panels of `columns` columns.
+fn block(out: &mut [&mut [f32]], a: &Matrix, first: usize, b: Panels, columns: usize) {
+    if a.columns == 0 {
+        return out.iter_mut().for_each(|row| row.fill(0.));
+    }
+    pack::with_rows(a, first, out.len(), |values| {
+        dispatch(Product { a: values, b, depth: a.columns, columns, out: &mut *out });
+    });
 }
 
 #[cfg(test)]
@@ -161,6 +184,7 @@ mod tests {
             let mut out = vec![f32::NAN; self.rows * self.columns];
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| matmul(&mut out, a, b, |_| ()));
+            assert!(out == pool.install(|| super::product(a, b, |_, _| ())), "in parallel over columns: {self:?}");
             out
         }
 
@@ -214,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_finishes_its_own_rows() {
+    fn a_task_finishes_its_own_rows_or_columns() {
         let case = Case { rows: 37, columns: 50, depth: 300, transposed: [false; 2], seed: 3 };
         let operands = case.operands();
         let [a, b] = case.matrices(&operands);
@@ -224,6 +248,11 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| matmul(&mut out, a, b, |rows| rows.iter_mut().for_each(|v| *v += 1.)));
             assert!(out == expected, "{threads} threads");
+            let number = |first: usize, row: &mut [f32]| (first..).zip(row).for_each(|(column, v)| *v = column as f32);
+            let out = pool.install(|| super::product(a, b, number));
+            assert!(out.iter().enumerate().all(|(i, &v)| v == (i % 50) as f32), "{threads} threads");
+            // Large enough to be divided.
+            assert!(case.product(&operands, threads).iter().zip(&expected).all(|(v, e)| v + 1. == *e));
         }
     }
 }

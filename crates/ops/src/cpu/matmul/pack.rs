@@ -1,6 +1,8 @@
 //! The order in which the kernel reads matrices: rows of the left one, and panels of [`BLOCK_WIDTH`] columns of the right
 //! one.
 
+use std::ops::Range;
+
 use super::Matrix;
 use crate::cpu::{isa::vectorised, parallel, scratch, simd::BLOCK_WIDTH, transpose::transpose};
 
@@ -29,36 +31,37 @@ pub struct PanelRows<'a> {
     pub stride: usize,
 }
 
-/// Returns the number of values that [`Panels::new`] copies of a matrix: the whole of it, or only its last panel if it is
-/// read in place.
-pub fn len(matrix: &Matrix, in_place: bool) -> usize {
+/// Returns the number of values that [`Panels::new`] copies of these columns of a matrix: all of them, or only the last panel if
+/// they are read in place.
+pub fn len(matrix: &Matrix, columns: &Range<usize>, in_place: bool) -> usize {
     let panels = if in_place {
-        usize::from(!matrix.columns.is_multiple_of(BLOCK_WIDTH))
+        usize::from(!columns.len().is_multiple_of(BLOCK_WIDTH))
     } else {
-        matrix.columns.div_ceil(BLOCK_WIDTH)
+        columns.len().div_ceil(BLOCK_WIDTH)
     };
     panels * BLOCK_WIDTH * matrix.rows
 }
 
 impl<'a> Panels<'a> {
-    /// Takes the columns of a matrix, which are copied, in parallel, to a buffer of [`len`] values. A matrix that is not
+    /// Takes some columns of a matrix, which are copied, in parallel, to a buffer of [`len`] values. Those of a matrix that is not
     /// transposed can also be read in place.
-    pub fn new(matrix: &Matrix<'a>, in_place: bool, buffer: &'a mut [f32]) -> Self {
-        let &Matrix { values, rows, columns, is_transposed } = matrix;
-        let first_panel = if in_place { columns / BLOCK_WIDTH } else { 0 };
+    pub fn new(matrix: &Matrix<'a>, columns: Range<usize>, in_place: bool, buffer: &'a mut [f32]) -> Self {
+        let &Matrix { values, rows, columns: stride, is_transposed } = matrix;
+        let first_panel = if in_place { columns.len() / BLOCK_WIDTH } else { 0 };
         let copies = 4 * buffer.len();
         parallel::chunks(buffer, rows * BLOCK_WIDTH, copies, |panel, to| {
-            let first = (first_panel + panel) * BLOCK_WIDTH;
-            let count = BLOCK_WIDTH.min(columns - first);
+            let first = columns.start + (first_panel + panel) * BLOCK_WIDTH;
+            let count = BLOCK_WIDTH.min(columns.end - first);
             if is_transposed {
                 transpose_panel(&values[first * rows..][..count * rows], rows, to);
             } else {
-                copy_panel(&values[first..], columns, count, to);
+                copy_panel(&values[first..], stride, count, to);
             }
         });
         let packed = Self::packed(buffer, rows);
         if in_place {
-            let whole = Layout { values, panel_stride: BLOCK_WIDTH, row_stride: columns };
+            let values = &values[columns.start..];
+            let whole = Layout { values, panel_stride: BLOCK_WIDTH, row_stride: stride };
             Self { whole, last: (!packed.whole.values.is_empty()).then_some((first_panel, packed.whole)) }
         } else {
             packed
@@ -72,7 +75,7 @@ impl<'a> Panels<'a> {
 
     /// Returns some rows of a panel.
     #[inline(always)]
-    pub fn rows(&self, panel: usize, rows: &std::ops::Range<usize>) -> PanelRows<'a> {
+    pub fn rows(&self, panel: usize, rows: &Range<usize>) -> PanelRows<'a> {
         let (layout, panel) = match self.last {
             Some((last, layout)) if panel == last => (layout, 0),
             _ => (self.whole, panel),
