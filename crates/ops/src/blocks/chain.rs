@@ -44,10 +44,10 @@ pub fn apply_chain(xs: &Tensor, links: Vec<Link>) -> Result<Tensor> {
     if tape::records([&xs].into_iter().chain(&parameters)) {
         let (ys, shape) = chain.forward(&read(&xs)?)?;
         return tape::record(ys, shape, move |ys, grad| {
-            let (dx, of_parameters) = chain.backward(&read(&xs)?, &read(ys)?, &read(grad)?, xs.track_op())?;
-            for (argument, gradient) in [&xs].into_iter().chain(&parameters).zip([dx].into_iter().chain(of_parameters))
-            {
-                hand_over_values(argument, gradient)?;
+            let gradients = chain.backward(&read(&xs)?, &read(ys)?, &read(grad)?, xs.track_op())?;
+            hand_over_values(&xs, gradients.x)?;
+            for (parameter, gradient) in parameters.iter().zip(gradients.parameters) {
+                hand_over_values(parameter, gradient)?;
             }
             Ok(())
         });
@@ -90,13 +90,7 @@ impl Chain {
     }
 
     /// Computes the gradients of the input, if it needs one, and of the parameters.
-    fn backward(
-        &self,
-        x: &[f32],
-        y: &[f32],
-        dy: &[f32],
-        want_dx: bool,
-    ) -> Result<(Option<Vec<f32>>, Vec<Option<Vec<f32>>>)> {
+    fn backward(&self, x: &[f32], y: &[f32], dy: &[f32], want_dx: bool) -> Result<ParameterisedGradients> {
         let results = self.results.get().context("internal: the operators have not run")?;
         let (mut dx, mut of_links) = (None::<Vec<f32>>, Vec::new());
         for (i, link) in self.links.iter().enumerate().rev() {
@@ -109,7 +103,7 @@ impl Chain {
             dx = x;
             of_links.push(parameters);
         }
-        Ok((dx, of_links.into_iter().rev().flatten().collect()))
+        Ok(ParameterisedGradients { x: dx, parameters: of_links.into_iter().rev().flatten().collect() })
     }
 }
 
@@ -125,9 +119,9 @@ impl CustomOp2 for Chain {
 
     fn bwd(&self, xs: &Tensor, tied: &Tensor, ys: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let grad = grad.contiguous()?;
-        let (dx, of_parameters) = self.backward(&read(xs)?, &read(ys)?, &read(&grad)?, xs.track_op())?;
-        *self.gradients.lock().unwrap_or_else(PoisonError::into_inner) = of_parameters;
-        let dx = hand_over_values(xs, dx)?;
+        let gradients = self.backward(&read(xs)?, &read(ys)?, &read(&grad)?, xs.track_op())?;
+        *self.gradients.lock().unwrap_or_else(PoisonError::into_inner) = gradients.parameters;
+        let dx = hand_over_values(xs, gradients.x)?;
         let of_tied = tied.track_op().then(|| tied.zeros_like()).transpose()?;
         Ok((dx, of_tied))
     }

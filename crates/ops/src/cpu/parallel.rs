@@ -247,7 +247,7 @@ impl<'b, T: Copy + Default> Unwritten<'_, 'b, T> {
         for part in parts {
             let start = end;
             end += part.len();
-            next[start..end].write_copy_of_slice(part);
+            next[start..end].iter_mut().zip(part).for_each(|(to, &from)| _ = to.write(from));
         }
         assert_eq!(end, len);
         // SAFETY: the parts have been written one after the other, from the first value to the last.

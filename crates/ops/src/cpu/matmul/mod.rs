@@ -184,7 +184,7 @@ mod tests {
             let mut out = vec![f32::NAN; self.rows * self.columns];
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| matmul(&mut out, a, b, |_| ()));
-            assert!(out == pool.install(|| super::product(a, b, |_, _| ())), "in parallel over columns: {self:?}");
+            assert!(out == pool.install(|| product(a, b, |_, _| ())), "in parallel over columns: {self:?}");
             out
         }
 
@@ -249,7 +249,7 @@ mod tests {
             pool.install(|| matmul(&mut out, a, b, |rows| rows.iter_mut().for_each(|v| *v += 1.)));
             assert!(out == expected, "{threads} threads");
             let number = |first: usize, row: &mut [f32]| (first..).zip(row).for_each(|(column, v)| *v = column as f32);
-            let out = pool.install(|| super::product(a, b, number));
+            let out = pool.install(|| product(a, b, number));
             assert!(out.iter().enumerate().all(|(i, &v)| v == (i % 50) as f32), "{threads} threads");
             // Large enough to be divided.
             assert!(case.product(&operands, threads).iter().zip(&expected).all(|(v, e)| v + 1. == *e));
