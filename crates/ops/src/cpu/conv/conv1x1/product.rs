@@ -40,8 +40,8 @@ impl Kernel for PlaneProduct<'_> {
         for first in (0..total).step_by(BLOCK_WIDTH) {
             let mut spans = [Span::default(); BLOCK_WIDTH];
             let spans = split_by_image(first..(first + BLOCK_WIDTH).min(total), positions, &mut spans);
-            for (k, row) in columns.as_chunks_mut().0.iter_mut().enumerate() {
-                load(spans, x, |image| (image * depth + k) * positions, row);
+            for k in 0..depth {
+                load(spans, x, |image| (image * depth + k) * positions, &mut columns[k * BLOCK_WIDTH..]);
             }
             for channel in (0..channels).step_by(BLOCK_ROWS) {
                 let mut rows = [0; BLOCK_ROWS];
@@ -95,21 +95,22 @@ fn split_by_image(columns: Range<usize>, positions: usize, spans: &mut [Span; BL
     &spans[..count]
 }
 
-/// Copies a block's columns of one channel to a row; `plane` gives the start of the channel's plane in an image.
+/// Copies a block's columns of one channel to the first row of `rows`; `plane` gives the start of the channel's plane in an image.
+/// The values after it have no meaning then.
 #[inline(always)]
-fn load(spans: &[Span], x: &[f32], plane: impl Fn(usize) -> usize, row: &mut [f32; BLOCK_WIDTH]) {
-    match *spans {
-        // A length known to the compiler, so that this is a load and a store.
-        [Span { image, position, len: BLOCK_WIDTH, .. }] => {
-            row.copy_from_slice(&x[plane(image) + position..][..BLOCK_WIDTH]);
+fn load(spans: &[Span], x: &[f32], plane: impl Fn(usize) -> usize, rows: &mut [f32]) {
+    for &Span { image, position, column, len } in spans {
+        let (from, to) = (&x[plane(image) + position..], &mut rows[column..]);
+        match (from.first_chunk::<BLOCK_WIDTH>(), to.first_chunk_mut::<BLOCK_WIDTH>()) {
+            // A length known to the compiler, so that this is a load and a store. The next span, or the next row, overwrites
+            // what is too much.
+            (Some(from), Some(to)) => *to = *from,
+            _ => to[..len].copy_from_slice(&from[..len]),
         }
-        _ => spans.iter().for_each(|&Span { image, position, column, len }| {
-            row[column..][..len].copy_from_slice(&x[plane(image) + position..][..len]);
-        }),
     }
 }
 
-/// Copies a row to a block's columns of one channel; the inverse of [`load`].
+/// Copies a row to a block's columns of one channel; the inverse of [`load`], without any value too much.
 #[inline(always)]
 fn store(spans: &[Span], row: &[f32; BLOCK_WIDTH], plane: impl Fn(usize) -> usize, y: &mut [f32]) {
     match *spans {
