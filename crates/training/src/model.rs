@@ -35,6 +35,9 @@ pub trait Model {
     /// `inputs` as in [`Batch::inputs`](crate::Batch::inputs) → the outputs, samples along the first axis, as the
     /// [`Loss`](crate::Loss) takes them.
     ///
+    /// While [`fit`](crate::fit) calls it, an [`ops::Tape`] is recording. Gradients that the model itself computes here need a
+    /// tape of their own.
+    ///
     /// # Errors
     /// Inputs whose number or shapes do not fit the model.
     fn forward(&self, inputs: &[Tensor], mode: Mode) -> Result<Tensor>;
