@@ -40,17 +40,17 @@ pub fn flatten_linear(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>, relu:
     apply(xs, weight, bias, Rows::Flattened, relu)
 }
 
-/// What the rows are that a linear layer multiplies.
+/// Chooses which dimensions of an input hold the values that one row of a linear layer's weights multiplies.
 #[derive(Debug, Clone, Copy)]
 enum Rows {
-    /// The last dimension.
+    /// Takes the last dimension.
     Last,
-    /// All dimensions but the first.
+    /// Takes all dimensions but the first.
     Flattened,
 }
 
 impl Rows {
-    /// Splits the dimensions of an input into those of the rows' numbers and those of a row.
+    /// Splits the dimensions of an input into those that number its rows and those of the values of a row.
     fn split(self, dims: &[usize]) -> (&[usize], &[usize]) {
         let row = match self {
             Rows::Last => dims.len().saturating_sub(1),

@@ -7,7 +7,7 @@ use candle_core::{Device, Result, Shape, Tensor, Var, backprop::GradStore};
 use crate::backward::Handed;
 
 thread_local! {
-    /// What the current tape of the thread holds; `None` without one.
+    /// The operators that the thread has recorded on its current tape; `None` if it has no tape.
     static RECORDS: RefCell<Option<Vec<Record>>> = const { RefCell::new(None) };
 }
 
@@ -107,6 +107,6 @@ pub(crate) fn record(
 ) -> Result<Tensor> {
     let result = Var::from_vec(values, shape, &Device::Cpu)?.into_inner();
     let record = Record { result: result.clone(), backward: Box::new(backward) };
-    RECORDS.with_borrow_mut(|records| records.get_or_insert_default().push(record));
+    RECORDS.with_borrow_mut(|records| records.as_mut().expect("`records` has found a tape").push(record));
     Ok(result)
 }

@@ -94,12 +94,15 @@ fn a_tape_ends_with_its_backward_pass_and_where_it_is_dropped() -> Result<()> {
     let weight = var(&[4, 4], 1)?;
     let loss = || ops::linear(&values(&[3, 4], 2)?, &weight, None)?.sqr()?.sum_all();
     let expected = loss()?.backward()?;
+    let is_recorded = || Ok::<_, candle_core::Error>(ops::linear(&values(&[3, 4], 2)?, &weight, None)?.is_variable());
     let outer = Tape::start();
+    assert!(is_recorded()?);
     let of_outer = loss()?;
     let inner = Tape::start();
     compare(&[&weight], &expected, &inner.backward(&loss()?)?)?;
     drop(Tape::start());
     compare(&[&weight], &expected, &outer.backward(&of_outer)?)?;
+    assert!(!is_recorded()?);
     compare(&[&weight], &expected, &loss()?.backward()?)
 }
 

@@ -28,6 +28,12 @@ impl Link {
     pub fn to_planes(sizes: Nchw) -> Self {
         Self { operator: Box::new(ToPlanes { sizes }), parameters: Vec::new() }
     }
+
+    /// Calls `f` with the values of the parameters.
+    fn with_parameters<R>(&self, f: impl FnOnce(&[&[f32]]) -> Result<R>) -> Result<R> {
+        let parameters = self.parameters.iter().map(read).collect::<Result<Vec<_>>>()?;
+        f(&parameters.iter().map(Deref::deref).collect::<Vec<_>>())
+    }
 }
 
 /// Applies operators one after the other as a single operator of candle. The feature maps and gradients between them do not
@@ -63,14 +69,6 @@ struct Chain {
     results: OnceLock<Vec<Vec<f32>>>,
     /// Set by the backward pass, for the nodes that tie the parameters to the graph.
     gradients: Gradients,
-}
-
-impl Link {
-    /// Calls `f` with the values of the parameters.
-    fn with_parameters<R>(&self, f: impl FnOnce(&[&[f32]]) -> Result<R>) -> Result<R> {
-        let parameters = self.parameters.iter().map(read).collect::<Result<Vec<_>>>()?;
-        f(&parameters.iter().map(Deref::deref).collect::<Vec<_>>())
-    }
 }
 
 impl Chain {

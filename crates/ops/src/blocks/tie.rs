@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Device, Layout, Result, Shape, Tensor};
 
 use crate::backward::hand_over_values;
 
@@ -11,7 +11,7 @@ pub type Gradients = Arc<Mutex<Vec<Option<Vec<f32>>>>>;
 /// arguments at most; one with more parameters takes this tensor in their place, and leaves their gradients in `gradients`,
 /// in the same order, when its backward pass runs.
 pub fn tie(parameters: &[Tensor], gradients: &Gradients) -> Result<Tensor> {
-    let mut tied = Tensor::new(0f32, &candle_core::Device::Cpu)?;
+    let mut tied = Tensor::new(0f32, &Device::Cpu)?;
     for (i, pair) in parameters.chunks(2).enumerate() {
         let node = Tie { first: 2 * i, gradients: Arc::clone(gradients) };
         tied = match pair {

@@ -105,17 +105,22 @@ fn with_panels(
     });
 }
 
-/// Returns `a · b` in row-major order, computed as [`matmul`] does but in parallel over columns. `finish` is called with each part
-/// of a row and the number of its first column.
+/// Returns `a · b` in row-major order, computed as [`matmul`] does, but in parallel over columns unless there are more rows.
+/// `finish` is called with each part of a row and the number of its first column.
 ///
-/// Each task copies the columns of `b` that it multiplies, so that they stay on its core: to read what another core has just
-/// written takes longer than to multiply it where there are few rows.
+/// A task for some columns copies those of `b` that it multiplies, so that they stay on its core: to read what another core has
+/// just written takes longer than to multiply it where there are few rows.
 pub fn product(a: Matrix, b: Matrix, finish: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
     assert_eq!(b.rows, a.columns);
     if a.rows == 0 {
         return Vec::new();
     }
     let flops = 2 * a.rows * b.columns * b.rows;
+    if a.rows > b.columns && flops >= MIN_DIVIDED_FLOPS {
+        let mut out = vec![0.; a.rows * b.columns];
+        matmul(&mut out, a, b, |rows| rows.chunks_exact_mut(b.columns).for_each(|row| finish(0, row)));
+        return out;
+    }
     let parts = if flops < MIN_DIVIDED_FLOPS { 1 } else { parallel::threads() };
     let width = b.columns.div_ceil(parts).next_multiple_of(BLOCK_WIDTH);
     parallel::filled_columns([a.rows, b.columns], width, flops, |i, rows| {
@@ -239,19 +244,23 @@ mod tests {
 
     #[test]
     fn a_task_finishes_its_own_rows_or_columns() {
-        let case = Case { rows: 37, columns: 50, depth: 300, transposed: [false; 2], seed: 3 };
+        // Both are large enough to be divided, by columns and by rows.
+        tasks_finish_their_own(Case { rows: 37, columns: 50, depth: 300, transposed: [false; 2], seed: 3 });
+        tasks_finish_their_own(Case { rows: 50, columns: 37, depth: 300, transposed: [false, true], seed: 4 });
+    }
+
+    fn tasks_finish_their_own(case: Case) {
         let operands = case.operands();
         let [a, b] = case.matrices(&operands);
         let expected: Vec<f32> = case.product(&operands, 1).iter().map(|v| v + 1.).collect();
         for threads in [1, 3] {
-            let mut out = vec![0.; 37 * 50];
+            let mut out = vec![0.; case.rows * case.columns];
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| matmul(&mut out, a, b, |rows| rows.iter_mut().for_each(|v| *v += 1.)));
             assert!(out == expected, "{threads} threads");
             let number = |first: usize, row: &mut [f32]| (first..).zip(row).for_each(|(column, v)| *v = column as f32);
             let out = pool.install(|| product(a, b, number));
-            assert!(out.iter().enumerate().all(|(i, &v)| v == (i % 50) as f32), "{threads} threads");
-            // Large enough to be divided.
+            assert!(out.iter().enumerate().all(|(i, &v)| v == (i % case.columns) as f32), "{threads} threads");
             assert!(case.product(&operands, threads).iter().zip(&expected).all(|(v, e)| v + 1. == *e));
         }
     }
