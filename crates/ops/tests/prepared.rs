@@ -219,7 +219,7 @@ fn a_chain_refuses_operators_whose_sizes_do_not_fit() -> Result<()> {
 /// Fails unless a chain of operators has the bits that they compute one after the other.
 fn chained_as_alone(what: &str, parts: impl Fn() -> Result<Vec<Box<dyn Prepared>>>) -> Result<()> {
     let (chain, alone) = (Chain::new(parts()?)?, parts()?);
-    for batch in [1, 3] {
+    for batch in [1, 3, 9] {
         let [inputs, outputs] = chain.sizes();
         let mut x: Vec<f32> =
             (distinct(&[batch, inputs], 9)? * 1e-3)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;

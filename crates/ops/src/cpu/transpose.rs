@@ -13,12 +13,17 @@ type Block = [[f32; BLOCK_SIDE]; BLOCK_SIDE];
 pub fn transpose(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize, [rows, columns]: [usize; 2]) {
     for first in (0..rows).step_by(BLOCK_SIDE) {
         let count = BLOCK_SIDE.min(rows - first);
-        let to = to[first..].chunks_mut(to_stride).take(columns);
+        let to = &mut to[first..];
         if count < BLOCK_SIDE {
-            for (j, to) in to.enumerate() {
-                for (i, to) in to[..count].iter_mut().enumerate() {
-                    *to = from[(first + i) * from_stride + j];
-                }
+            let mut row = 0;
+            while row < count {
+                let (from, to) = (&from[(first + row) * from_stride..], &mut to[row..]);
+                row += match count - row {
+                    4.. => transpose_few::<4>(from, from_stride, to, to_stride, columns),
+                    3 => transpose_few::<3>(from, from_stride, to, to_stride, columns),
+                    2 => transpose_few::<2>(from, from_stride, to, to_stride, columns),
+                    _ => transpose_few::<1>(from, from_stride, to, to_stride, columns),
+                };
             }
             continue;
         }
@@ -26,7 +31,7 @@ pub fn transpose(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: us
         for (i, line) in lines.iter_mut().enumerate() {
             *line = &from[(first + i) * from_stride..][..columns];
         }
-        let mut to = to;
+        let mut to = to.chunks_mut(to_stride).take(columns);
         let whole = columns / BLOCK_SIDE * BLOCK_SIDE;
         for j in (0..whole).step_by(BLOCK_SIDE) {
             let mut block = [[0f32; BLOCK_SIDE]; BLOCK_SIDE];
@@ -43,6 +48,27 @@ pub fn transpose(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: us
             }
         }
     }
+}
+
+/// Transposes `ROWS` rows, fewer than a block, and returns their number.
+#[inline(always)]
+fn transpose_few<const ROWS: usize>(
+    from: &[f32],
+    from_stride: usize,
+    to: &mut [f32],
+    to_stride: usize,
+    columns: usize,
+) -> usize {
+    let mut lines = [from; ROWS];
+    for (i, line) in lines.iter_mut().enumerate() {
+        *line = &from[i * from_stride..][..columns];
+    }
+    for (j, to) in to.chunks_mut(to_stride).take(columns).enumerate() {
+        for (to, line) in to[..ROWS].iter_mut().zip(lines) {
+            *to = line[j];
+        }
+    }
+    ROWS
 }
 
 vectorised! {

@@ -129,17 +129,18 @@ impl Kernel for DirectForwardKernel<'_> {
                 (1, 2..) if pools_pixels => self.write_pooled_blocks::<S, V>(simd, block),
                 // On AVX-512; elsewhere only half a block is one vector. A pointwise convolution has to give the bits that
                 // `Conv1x1Forward` gives on planes, one block at a time.
-                (1, 2..) if !self.s.is_pointwise() => self.write_blocks::<S, V, 2, 1>(simd, block),
-                _ => self.write_blocks::<S, V, 1, 2>(simd, block),
+                (1, 2..) if !self.s.is_pointwise() => self.write_blocks::<S, V, 2, 1, 8>(simd, block),
+                _ => self.write_blocks::<S, V, 1, 2, BLOCK_ROWS>(simd, block),
             };
         }
     }
 }
 
 impl DirectForwardKernel<'_> {
-    /// Computes and writes the results of `B` blocks of channels, each from `SUMS` partial sums, and returns `B`.
+    /// Computes and writes the results of `B` blocks of channels, `R` positions at a time and each from `SUMS` partial sums, and
+    /// returns `B`.
     #[inline(always)]
-    fn write_blocks<S: Simd, const V: usize, const B: usize, const SUMS: usize>(
+    fn write_blocks<S: Simd, const V: usize, const B: usize, const SUMS: usize, const R: usize>(
         &mut self,
         simd: S,
         block: usize,
@@ -149,16 +150,15 @@ impl DirectForwardKernel<'_> {
         let weight: [&[f32]; B] = std::array::from_fn(|b| &weight[(block + b) * weight_len..][..s.patch_len() * width]);
         for first in positions.clone().step_by(POSITIONS_PER_CHUNK) {
             let starts = &layout.patch_starts[first..(first + POSITIONS_PER_CHUNK).min(positions.end)];
-            let block_len = starts.len().next_multiple_of(BLOCK_ROWS) * width;
+            let block_len = starts.len().next_multiple_of(R) * width;
             let output = &mut output[..B * block_len];
-            for group in 0..starts.len().div_ceil(BLOCK_ROWS) {
+            for group in 0..starts.len().div_ceil(R) {
                 // The last position is repeated to fill the block.
-                let mut rows = [0; BLOCK_ROWS];
+                let mut rows = [0; R];
                 for (i, row) in rows.iter_mut().enumerate() {
-                    *row = starts[(group * BLOCK_ROWS + i).min(starts.len() - 1)];
+                    *row = starts[(group * R + i).min(starts.len() - 1)];
                 }
-                let products =
-                    block_products::<S, V, B, SUMS, BLOCK_ROWS>(simd, image, &rows, layout.taps.all(), weight);
+                let products = block_products::<S, V, B, SUMS, R>(simd, image, &rows, layout.taps.all(), weight);
                 for (output, product) in output.chunks_exact_mut(block_len).zip(products) {
                     vectors_mut::<S, V>(output).as_chunks_mut().0[group] = product;
                 }
