@@ -1,9 +1,9 @@
-//! Pooled convolutions of one input channel, whose kernel runs along rows, at any width and number of output channels.
+//! Pooled convolutions of few channels: the kernel that runs along rows, and the gradient of the weights that skips zeros.
 
 mod common;
 
-use candle_core::{DType, Result};
-use common::{close, evaluate, holds, integers};
+use candle_core::{DType, Result, Tensor, Var};
+use common::{close, distinct, evaluate, holds, holds_value, integers, values};
 use ops::Conv2dConfig;
 use proptest::prelude::*;
 
@@ -38,5 +38,34 @@ proptest! {
             close("result", &y, &expected_y, 0.)?;
             gradients.iter().zip(&expected).try_for_each(|(gradient, expected)| close("gradient", gradient, expected, 0.))
         }))?;
+    }
+
+    /// The gradients of weights and bias are computed with the products of matrices if the input needs a gradient too.
+    #[test]
+    fn gradients_of_few_channels_have_the_same_bits_whether_or_not_the_input_needs_one(
+        batch in 1usize..=3,
+        (inputs, columns) in (1usize..=3).prop_flat_map(|inputs| (Just(inputs), 1..=8 / inputs)),
+        outputs in 1usize..=8,
+        stride in 1usize..=2,
+        padding in 0usize..=2,
+        more in [3usize..=60, 3usize..=40],
+        seed in 0u64..1 << 32,
+    ) {
+        let shapes =
+            [vec![batch, inputs, 5 + more[0], columns + more[1]], vec![outputs, inputs, 5, columns], vec![outputs]];
+        let config = Conv2dConfig::default().padding(padding).stride(stride);
+        let gradients = |needs_input: bool| -> Result<Vec<Vec<f64>>> {
+            let tensors = shapes.iter().zip(seed..).map(|(shape, seed)| distinct(shape, seed)?.to_dtype(DType::F32));
+            let tensors = tensors.collect::<Result<Vec<_>>>()?;
+            let [x, weight, bias] = [0, 1, 2].map(|i| Var::from_tensor(&(&tensors[i] * 1e-3).unwrap()).unwrap());
+            let image = if needs_input { x.as_tensor().clone() } else { x.detach() };
+            let y = ops::conv2d_relu_max_pool(&image, &weight, Some(&bias), &config)?;
+            let dy = (distinct(y.dims(), seed)? * 1e-3)?.to_dtype(DType::F32)?;
+            let gradients = ops::backward(&(y * dy)?.sum_all()?)?;
+            let of = |var: &Tensor| values(gradients.get(var).expect("a gradient"));
+            Ok(vec![of(&weight)?, of(&bias)?])
+        };
+        let (dense, sparse) = (holds_value(gradients(true))?, holds_value(gradients(false))?);
+        prop_assert!(dense == sparse);
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use pulp::Simd;
 
+use super::pooled_gradient::{self, PooledGradientKernel};
 use crate::cpu::{
     backward_pass::BackwardPass,
     conv::{
@@ -15,14 +16,15 @@ use crate::cpu::{
         shape::ConvShape,
         weight_order::WeightOrder,
     },
+    epilogue::SavedEpilogue,
     image_groups::GroupGradients,
     micro_kernel::{BLOCK_ROWS, block_products},
-    simd::{BLOCK_WIDTH, Kernel, add, dispatch_width, row_width, vectors, vectors_mut},
+    simd::{BLOCK_WIDTH, Kernel, add, dispatch_half, dispatch_width, row_width, vectors, vectors_mut},
 };
 
 /// The number of positions of a chunk, so that what the products read and write for them stays in the
 /// first-level cache; a multiple of [`BLOCK_ROWS`].
-const POSITIONS_PER_CHUNK: usize = 40 * BLOCK_ROWS;
+pub(super) const POSITIONS_PER_CHUNK: usize = 40 * BLOCK_ROWS;
 
 /// The backward pass.
 pub struct DirectBackward {
@@ -52,6 +54,18 @@ impl BackwardAlgorithm for DirectBackward {
     fn add_gradients(&self, pass: &BackwardPass, images: Range<usize>, gradients: GroupGradients) {
         let Self { s, layout, input } = self;
         let frame = PaddedBackward { s, layout, image_len: layout.image_len, images_per_call: 1, want_dy: true };
+        let skips_zeros =
+            input.is_none() && pass.want_dw && pass.norm.is_none() && pooled_gradient::supports(s, layout);
+        if let (true, SavedEpilogue::Winners(winners)) = (skips_zeros, pass.saved) {
+            let [len, winners_len] = [s.result_len(), s.blocked_result_len()];
+            let frame = PaddedBackward { want_dy: false, ..frame };
+            return frame.run(pass, images, gradients, |PaddedImages { numbers, dw, db, .. }| {
+                let Some((image, dw)) = dw else { return };
+                let dy = &pass.dy[numbers.start * len..][..len];
+                let winners = &winners[numbers.start * winners_len..][..winners_len];
+                dispatch_half(PooledGradientKernel { s, layout, dy, winners, image, dw, db });
+            });
+        }
         frame.run(pass, images, gradients, |PaddedImages { dy, dw, db, dx, .. }| {
             let dx = input.as_ref().zip(dx);
             dispatch_width(layout.block_width, DirectBackwardKernel { s, layout, dy, dw, db, dx });
