@@ -7,7 +7,7 @@ use super::{
     shape::ConvShape,
 };
 use crate::cpu::{
-    epilogue::{Epilogue, relu_max_of_four, store_winners},
+    epilogue::{Epilogue, relu_max_of_four, relu_of_maximum, store_winners},
     map_order::MapOrder,
     simd::{BLOCK_WIDTH, Row, add, relu, row_width, vectors, vectors_mut},
 };
@@ -92,12 +92,12 @@ fn relu_max_pool<S: Simd, const V: usize, const WINNERS: bool>(simd: S, rows: &m
         for v in 0..V {
             let mut values = [shift[v]; 4];
             for (value, row) in values.iter_mut().zip(&*four) {
-                *value = simd.add_f32s(row[v], shift[v]);
+                *value = if WINNERS { simd.add_f32s(row[v], shift[v]) } else { row[v] };
             }
-            let [best, winner] = relu_max_of_four(simd, values);
-            four[0][v] = best;
             if WINNERS {
-                four[1][v] = winner;
+                [four[0][v], four[1][v]] = relu_max_of_four(simd, values);
+            } else {
+                four[0][v] = relu_of_maximum(simd, values, shift[v]);
             }
         }
     }

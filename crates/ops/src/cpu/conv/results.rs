@@ -4,7 +4,7 @@ use pulp::Simd;
 
 use super::{channels_last::rows_to_planes, shape::ConvShape};
 use crate::cpu::{
-    epilogue::{Epilogue, relu_max_of_four, store_winners},
+    epilogue::{Epilogue, relu_max_of_four, relu_of_maximum, store_winners},
     map_order::MapOrder,
     simd::{BLOCK_WIDTH, CacheAligned, Row, relu, vectors},
 };
@@ -58,6 +58,12 @@ impl<'a> Results<'a> {
         Self { s, values, winners, first_result, steps, channels, winner_steps }
     }
 
+    /// Returns whether there are places for winners.
+    #[inline(always)]
+    pub fn has_winners(&self) -> bool {
+        self.winners.is_some()
+    }
+
     /// Applies bias and ReLU to the outputs at a position and writes them, where no pooling follows. `shift` is the bias of these
     /// channels.
     #[inline(always)]
@@ -69,9 +75,9 @@ impl<'a> Results<'a> {
         self.store(simd, at, position, result[0]);
     }
 
-    /// Applies bias, ReLU and max pooling to the outputs of a window, and writes the result.
+    /// Applies bias, ReLU and max pooling to the outputs of a window, and writes the result, and the winner if `WINNERS`.
     #[inline(always)]
-    pub fn write_pooled<S: Simd>(
+    pub fn write_pooled<S: Simd, const WINNERS: bool>(
         &mut self,
         simd: S,
         at: ChannelVector,
@@ -79,6 +85,9 @@ impl<'a> Results<'a> {
         shift: S::f32s,
         mut window: [S::f32s; 4],
     ) {
+        if !WINNERS {
+            return self.store(simd, at, result, relu_of_maximum(simd, window, shift));
+        }
         for output in &mut window {
             *output = simd.add_f32s(*output, shift);
         }

@@ -126,7 +126,10 @@ impl Kernel for DirectForwardKernel<'_> {
         while block < blocks {
             let pools_pixels = self.s.is_pooled() && self.s.result_order == MapOrder::Pixels;
             block += match (V, blocks - block) {
-                (1, 2..) if pools_pixels => self.write_pooled_blocks::<S, V>(simd, block),
+                (1, 2..) if pools_pixels && self.result.winners.is_some() => {
+                    self.write_pooled_blocks::<S, V, true>(simd, block)
+                }
+                (1, 2..) if pools_pixels => self.write_pooled_blocks::<S, V, false>(simd, block),
                 // On AVX-512; elsewhere only half a block is one vector. A pointwise convolution has to give the bits that
                 // `Conv1x1Forward` gives on planes, one block at a time.
                 (1, 2..) if !self.s.is_pointwise() => self.write_blocks::<S, V, 2, 1, 8>(simd, block),
@@ -172,8 +175,9 @@ impl DirectForwardKernel<'_> {
     }
 
     /// Computes and writes the results of two blocks of channels, which stay in registers until they are pooled, and returns 2.
+    /// `WINNERS` tells whether there are places for winners.
     #[inline(always)]
-    fn write_pooled_blocks<S: Simd, const V: usize>(&mut self, simd: S, block: usize) -> usize {
+    fn write_pooled_blocks<S: Simd, const V: usize, const WINNERS: bool>(&mut self, simd: S, block: usize) -> usize {
         /// The positions of two windows.
         const ROWS: usize = 8;
         let Self { s, layout, positions, image, weight, bias, result, .. } = self;
@@ -191,7 +195,7 @@ impl DirectForwardKernel<'_> {
                     for v in 0..V {
                         let at = ChannelVector { image: 0, block: block + b, channel: v * S::F32_LANES };
                         let outputs = [four[0][v], four[1][v], four[2][v], four[3][v]];
-                        results.write_pooled(simd, at, window, shift[v], outputs);
+                        results.write_pooled::<S, WINNERS>(simd, at, window, shift[v], outputs);
                     }
                 }
             }

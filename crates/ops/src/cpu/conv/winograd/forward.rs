@@ -201,7 +201,11 @@ fn write_tile<S: Simd, const OUT: usize>(
             for x in (0..OUT).step_by(2) {
                 let window = [outputs[0][x], outputs[0][x + 1], outputs[1][x], outputs[1][x + 1]];
                 if let Some(position) = positions[0][x] {
-                    results.write_pooled(simd, at, position / 4, shift, window);
+                    if results.has_winners() {
+                        results.write_pooled::<S, true>(simd, at, position / 4, shift, window);
+                    } else {
+                        results.write_pooled::<S, false>(simd, at, position / 4, shift, window);
+                    }
                 }
             }
         }
