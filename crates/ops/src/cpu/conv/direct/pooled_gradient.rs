@@ -75,7 +75,7 @@ impl Kernel for PooledGradientKernel<'_> {
                     let at = if is_odd == 1 { odd } else { even };
                     elements[at] = NonZero { value, start: starts[position] as u32 };
                     odd += is_odd;
-                    even += (is_odd | winner / usize::from(NO_WINNER)) ^ 1;
+                    even += (is_odd | (winner / usize::from(NO_WINNER))) ^ 1;
                     bias += f32::from_bits(value.to_bits() & WINS[winner]);
                 }
                 *db += bias;
