@@ -68,8 +68,8 @@ pub fn block_product<S: Simd, const V: usize>(
 
 /// Computes [`block_product`] with `R` rows and `B` blocks of columns at once.
 ///
-/// On AVX-512 two blocks share the six elements of `a` that a step loads: nine loads for twelve multiplications and
-/// additions, so that those are the bound, instead of eight for six. AVX2 has too few registers for that.
+/// On AVX-512 two blocks share the elements of `a` that a step loads: with eight rows eleven loads for sixteen multiplications and
+/// additions, so that those are the bound; a single block of six takes eight for six. AVX2 has too few registers for that.
 ///
 /// Where a row is one vector, each sum is split into `SUMS` partial sums, one or two, of every other step. A single block needs two:
 /// its six sums are too few to hide the latency of an addition.

@@ -112,6 +112,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn any_number_of_rows_becomes_columns_and_nothing_beside_them_is_written() {
+        for (rows, columns) in (1..=19).flat_map(|rows| (1..=18).map(move |columns| (rows, columns))) {
+            let [from_stride, to_stride] = [columns + 2, rows + 3];
+            let from: Vec<f32> = (0..rows * from_stride).map(|i| i as f32).collect();
+            let mut to = vec![-1.; columns * to_stride];
+            transpose_rows(&from, from_stride, &mut to, to_stride, [rows, columns]);
+            for (i, &value) in to.iter().enumerate() {
+                let (j, i) = (i / to_stride, i % to_stride);
+                assert_eq!(value, if i < rows { from[i * from_stride + j] } else { -1. }, "{rows}x{columns}");
+            }
+        }
+    }
+
+    #[test]
     fn rows_become_columns() {
         let block: Block = std::array::from_fn(|row| std::array::from_fn(|column| (10 * row + column) as f32));
         let expected: Block = std::array::from_fn(|row| std::array::from_fn(|column| (10 * column + row) as f32));

@@ -8,8 +8,7 @@ use crate::{
     sizes::check_memory,
 };
 
-/// The number of bytes that an operator may read and write for one piece of the batch: so many stay in the second-level
-/// cache of one core.
+/// The number of bytes that an operator may read and write for one piece of the batch: half of a second-level cache of 1 MiB.
 const PIECE_BYTES: usize = 512 << 10;
 
 /// The number of bytes that a segment of operators may take from the one before and hand to the next for one piece of the batch.
@@ -148,7 +147,7 @@ impl<P: Prepared> Prepared for Segment<P> {
 
     fn run(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         let ([inputs, outputs], batch) = (self.sizes(), self.batch(x, y)?);
-        // Each thread gets as many.
+        // Every thread gets the same number of them.
         let pieces = self.piece.map_or(1, |piece| batch.div_ceil(piece).next_multiple_of(parallel::parts()));
         let piece = batch.div_ceil(pieces.max(1)).max(1);
         let failed = OnceLock::new();

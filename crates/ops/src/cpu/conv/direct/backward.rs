@@ -60,7 +60,7 @@ impl BackwardAlgorithm for DirectBackward {
             let [len, winners_len] = [s.result_len(), s.blocked_result_len()];
             let frame = PaddedBackward { want_dy: false, ..frame };
             return frame.run(pass, images, gradients, |PaddedImages { numbers, dw, db, .. }| {
-                let Some((image, dw)) = dw else { return };
+                let (image, dw) = dw.expect("the gradient of the weights is wanted");
                 let dy = &pass.dy[numbers.start * len..][..len];
                 let winners = &winners[numbers.start * winners_len..][..winners_len];
                 dispatch_half(PooledGradientKernel { s, layout, dy, winners, image, dw, db });

@@ -23,8 +23,12 @@ use crate::cpu::{
     simd::{Kernel, dispatch, dispatch_width, row_width, vectors_mut},
 };
 
+/// The number of positions of a register block of two blocks of channels: those of two pooling windows. With two vectors for each
+/// they fill 16 of the 32 registers of AVX-512.
+const PAIR_ROWS: usize = 8;
+
 /// The number of positions whose output is computed before it is written, so that it is still in the first-level cache;
-/// a multiple of [`BLOCK_ROWS`] and of the four positions of a pooling window.
+/// a multiple of [`BLOCK_ROWS`], of [`PAIR_ROWS`] and of the four positions of a pooling window.
 const POSITIONS_PER_CHUNK: usize = 16 * BLOCK_ROWS;
 
 /// The least number of positions in a band of rows.
@@ -132,7 +136,7 @@ impl Kernel for DirectForwardKernel<'_> {
                 (1, 2..) if pools_pixels => self.write_pooled_blocks::<S, V, false>(simd, block),
                 // On AVX-512; elsewhere only half a block is one vector. A pointwise convolution has to give the bits that
                 // `Conv1x1Forward` gives on planes, one block at a time.
-                (1, 2..) if !self.s.is_pointwise() => self.write_blocks::<S, V, 2, 1, 8>(simd, block),
+                (1, 2..) if !self.s.is_pointwise() => self.write_blocks::<S, V, 2, 1, PAIR_ROWS>(simd, block),
                 _ => self.write_blocks::<S, V, 1, 2, BLOCK_ROWS>(simd, block),
             };
         }
@@ -178,18 +182,16 @@ impl DirectForwardKernel<'_> {
     /// `WINNERS` tells whether there are places for winners.
     #[inline(always)]
     fn write_pooled_blocks<S: Simd, const V: usize, const WINNERS: bool>(&mut self, simd: S, block: usize) -> usize {
-        /// The positions of two windows.
-        const ROWS: usize = 8;
         let Self { s, layout, positions, image, weight, bias, result, .. } = self;
         let (weight_len, len) = (weight.len() / layout.channel_blocks, s.patch_len() * row_width::<S, V>());
         let weight = [&weight[block * weight_len..][..len], &weight[(block + 1) * weight_len..][..len]];
         let shifts = [shift::<S, V>(*bias, block), shift::<S, V>(*bias, block + 1)];
         let mut results = Results::new(s, result.y, 1, result.first_result, result.winners.as_deref_mut());
-        for first in positions.clone().step_by(ROWS) {
-            let starts = &layout.patch_starts[first..(first + ROWS).min(positions.end)];
+        for first in positions.clone().step_by(PAIR_ROWS) {
+            let starts = &layout.patch_starts[first..(first + PAIR_ROWS).min(positions.end)];
             // The last position is repeated to fill the block.
-            let rows: [usize; ROWS] = std::array::from_fn(|i| starts[i.min(starts.len() - 1)]);
-            let products = block_products::<S, V, 2, 1, ROWS>(simd, image, &rows, layout.taps.all(), weight);
+            let rows: [usize; PAIR_ROWS] = std::array::from_fn(|i| starts[i.min(starts.len() - 1)]);
+            let products = block_products::<S, V, 2, 1, PAIR_ROWS>(simd, image, &rows, layout.taps.all(), weight);
             for (b, (product, shift)) in products.iter().zip(shifts).enumerate() {
                 for (window, four) in (first / 4..positions.end / 4).zip(product.as_chunks::<4>().0) {
                     for v in 0..V {

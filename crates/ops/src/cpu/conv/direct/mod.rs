@@ -1,7 +1,7 @@
 //! Direct convolution as implicit im2col: the three matrix products of im2col, without the patch matrix.
 //!
-//! Pooled convolutions of one channel have a kernel of their own ([`pooled_rows`]), and so have the gradients of their weights
-//! ([`pooled_gradient`]).
+//! Pooled convolutions of one channel have a kernel of their own ([`pooled_rows`]), and so has the gradient of few pooled channels'
+//! weights ([`pooled_gradient`]).
 //!
 //! Each image is copied once into a padded, channels-last buffer. There the values that a kernel row sees, (kw, C_in),
 //! are contiguous, so the micro-kernel reads all operands in place. With P output positions and K = kh·kw·C_in:
